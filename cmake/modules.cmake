@@ -1,0 +1,53 @@
+# One static library per folder under src/. DEPS is the whole list of what the folder may include
+# (tools/check_layers.py fails on an include that is not declared here).
+#
+#   andromede_module(meta SOURCES store.cc DEPS base EXTERNAL RocksDB::rocksdb TESTS store_test.cc)
+#
+# Arguments: the folder relative to src/ (meta/rocksdb becomes target andromede_meta_rocksdb); SOURCES; DEPS other
+# modules, by folder; EXTERNAL third-party targets; TESTS unit tests, built into one binary per module and registered
+# with CTest under the label `unit`; TEST_DEPS modules that only the tests include.
+function(andromede_module folder)
+  cmake_parse_arguments(M "" "" "SOURCES;DEPS;EXTERNAL;TESTS;TEST_DEPS" ${ARGN})
+  string(REPLACE "/" "_" name ${folder})
+  set(target andromede_${name})
+  if(M_SOURCES)
+    add_library(${target} STATIC ${M_SOURCES})
+    set(scope PUBLIC)
+    target_precompile_headers(${target} PRIVATE ${ANDROMEDE_PCH})
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${target} ${scope} ${PROJECT_SOURCE_DIR}/src)
+  foreach(dep ${M_DEPS})
+    string(REPLACE "/" "_" dep ${dep})
+    target_link_libraries(${target} ${scope} andromede_${dep})
+  endforeach()
+  target_link_libraries(${target} ${scope} ${M_EXTERNAL})
+  if(M_TESTS AND BUILD_TESTING)
+    add_executable(${target}_test ${M_TESTS})
+    target_link_libraries(${target}_test PRIVATE ${target} GTest::gtest GTest::gmock GTest::gtest_main)
+    foreach(dep ${M_TEST_DEPS})
+      string(REPLACE "/" "_" dep ${dep})
+      target_link_libraries(${target}_test PRIVATE andromede_${dep})
+    endforeach()
+    target_precompile_headers(${target}_test PRIVATE ${ANDROMEDE_PCH} <gtest/gtest.h>)
+    gtest_discover_tests(${target}_test TEST_PREFIX "${folder}/" PROPERTIES LABELS unit TIMEOUT 60
+                         DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()
+
+# A libFuzzer target fuzz/NAME.cc with its seed corpus fuzz/corpus/NAME; built by the preset `fuzz` only.
+function(andromede_fuzzer name)
+  cmake_parse_arguments(F "" "" "DEPS" ${ARGN})
+  if(NOT ANDROMEDE_FUZZ)
+    return()
+  endif()
+  add_executable(fuzz_${name} ${PROJECT_SOURCE_DIR}/fuzz/${name}.cc)
+  foreach(dep ${F_DEPS})
+    string(REPLACE "/" "_" dep ${dep})
+    target_link_libraries(fuzz_${name} PRIVATE andromede_${dep})
+  endforeach()
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  set_property(GLOBAL APPEND PROPERTY ANDROMEDE_FUZZERS fuzz_${name})
+endfunction()

@@ -1,0 +1,93 @@
+#include "base/task.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <thread>
+
+#include "base/pool.h"
+
+namespace andromede {
+namespace {
+
+Task<int> twice(int value) { co_return value * 2; }
+
+Task<int> deep(int depth) {
+  if (depth == 0) co_return 0;
+  co_return 1 + co_await deep(depth - 1);
+}
+
+Task<int> throwing() {
+  throw std::runtime_error("no");
+  co_return 0;
+}
+
+Task<Result<int>> on_pool(ThreadPool& pool, int value) {
+  co_return co_await pool.run([value]() -> Result<int> { return value + 1; });
+}
+
+Task<std::vector<Result<int>>> fan_out(ThreadPool& pool) {
+  std::vector<Task<Result<int>>> tasks;
+  for (int i = 0; i < 100; ++i) tasks.push_back(on_pool(pool, i));
+  co_return co_await when_all(std::move(tasks));
+}
+
+TEST(Task, AnswersAndNestsWithoutGrowingTheStack) {
+  EXPECT_EQ(sync_wait(twice(21)), 42);
+  EXPECT_EQ(sync_wait(deep(10'000)), 10'000);
+}
+
+TEST(Task, CarriesExceptions) { EXPECT_THROW(sync_wait(throwing()), std::runtime_error); }
+
+TEST(Task, PoolResumesOnTheCallersThread) {
+  ThreadPool pool("test", 4, 1000);
+  const auto answers = sync_wait(fan_out(pool));
+  ASSERT_EQ(answers.size(), 100U);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(*answers[static_cast<std::size_t>(i)], i + 1);
+}
+
+Task<std::thread::id> thread_after_pool(ThreadPool& pool) {
+  (void)co_await on_pool(pool, 1);
+  co_return std::this_thread::get_id();
+}
+
+TEST(Task, ComesBackToTheThreadItStartedOn) {
+  ThreadPool pool("test", 1, 10);
+  EXPECT_EQ(sync_wait(thread_after_pool(pool)), std::this_thread::get_id());
+}
+
+TEST(Task, FullPoolSaysOverloaded) {
+  ThreadPool pool("test", 1, 0);
+  EXPECT_TRUE(sync_wait(on_pool(pool, 1)).error() == Errc::kOverloaded);
+}
+
+Task<int> wait_for(OneShot<int>& shot) { co_return co_await shot; }
+
+TEST(OneShot, WorksInEitherOrder) {
+  OneShot<int> early;
+  early.set(1);
+  EXPECT_EQ(sync_wait(wait_for(early)), 1);
+  for (int i = 0; i < 200; ++i) {
+    OneShot<int> late;
+    std::thread setter([&late] { late.set(2); });
+    EXPECT_EQ(sync_wait(wait_for(late)), 2);
+    setter.join();
+  }
+}
+
+Task<void> count(ThreadPool& pool, std::atomic<int>& counter) {
+  (void)co_await on_pool(pool, 0);
+  ++counter;
+}
+
+TEST(TaskGroup, JoinWaitsForEveryTask) {
+  ThreadPool pool("test", 2, 100);
+  std::atomic<int> counter{0};
+  TaskGroup group;
+  for (int i = 0; i < 50; ++i) group.start(count(pool, counter));
+  group.join();
+  EXPECT_EQ(counter, 50);
+}
+
+}  // namespace
+}  // namespace andromede
