@@ -1,0 +1,59 @@
+// blob::Maintenance: what an engine on local drives offers to fleet/ for heal, drain, scrub and reclaim. Every call
+// blocks: maintenance threads only. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+#include "base/result.h"
+#include "blob/store.h"
+
+namespace andromede::blob {
+
+enum class ShardHealth : std::uint8_t {
+  kGood,
+  kDamaged,  // there, and some block fails its checksum
+  kMissing,  // no such record, or the drive is offline
+};
+
+struct DriveUsage {
+  std::uint64_t shards = 0;      // records on the drive that have not been released
+  std::uint64_t live_bytes = 0;  // theirs, headers included
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;
+};
+
+// Called with bytes just moved or read; it may sleep, to hold a bandwidth. False: stop (kCancelled).
+using Pace = std::function<bool(std::uint64_t bytes)>;
+
+class Maintenance {
+ public:
+  virtual ~Maintenance() = default;
+  // Writes shard `index` of `ref` to drive `to` (from the shard itself where it is good, else rebuilt from others) and
+  // syncs it. The metadata does not name it yet: the caller replaces the record, then releases the old place.
+  virtual Result<ShardPlace> copy_shard(const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) = 0;
+  // Gives a shard's space back once no Reader needs it.
+  virtual void release_shard(BlobId blob, unsigned index, ShardPlace place) = 0;
+  // Reads the whole shard and checks every block.
+  virtual Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
+  // Rewrites a damaged shard elsewhere on the same drive from the others; answers its new place.
+  virtual Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
+  struct Reclaimed {
+    std::uint64_t records = 0;
+    std::uint64_t bytes = 0;
+  };
+  // Releases records on `drive` that the catalog does not name, that no running Writer owns and that are older than
+  // `grace` (records of an earlier process are old enough by themselves).
+  virtual Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace) = 0;
+  [[nodiscard]] virtual Result<DriveUsage> usage(DriveId drive) = 0;
+  // Starts using a drive that was added to the map or came back; stops using one that leaves (its volumes, which must
+  // hold no live record, are removed).
+  virtual Status attach(DriveId drive) = 0;
+  virtual Status detach_empty(DriveId drive) = 0;
+
+  // Blobs whose reads found damage since the last call, to be healed soon.
+  virtual std::vector<BlobId> take_damaged() = 0;
+};
+
+}  // namespace andromede::blob

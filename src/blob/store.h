@@ -1,0 +1,109 @@
+// blob::Store: immutable ciphertext blobs, spread over drives. The seam behind which volumes on local drives and Ceph
+// RADOS pools stand. It knows nothing of keys, buckets or objects.
+//
+// Life of a blob: open_writer → write … → finish (every shard synced) → the caller commits the BlobRef's encoding to the
+// metadata under the blob's key → read … → the caller commits the erasure of that record → remove. A blob that no
+// record names (the process died in between) is an orphan, found and reclaimed by the engine after a grace period.
+//
+// Threads: called from event loops; drive I/O runs on the engine's pools; completion resumes the caller on its loop.
+// Errors: kNoSpace, kUnavailable (too few drives online), kCorrupt (more shards bad than parity can repair), kIo,
+// kNotFound (the record does not lie where the ref says: it moved; read the record again), kTimeout, kCancelled.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/deadline.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/task.h"
+
+namespace andromede::blob {
+
+inline constexpr std::uint64_t kMaxBlobBytes = 6ULL << 30;
+inline constexpr unsigned kMaxShards = 32;
+
+// k data and m parity shards; {1, 0} is one whole copy, {1, m} is m+1 copies.
+struct Code {
+  std::uint8_t data = 1;
+  std::uint8_t parity = 0;
+  [[nodiscard]] unsigned total() const { return unsigned{data} + parity; }
+  friend bool operator==(const Code&, const Code&) = default;
+};
+
+// Where one shard lies.
+struct ShardPlace {
+  DriveId drive;
+  std::uint32_t volume = 0;
+  std::uint64_t offset = 0;  // of the record's header in the volume
+  friend bool operator==(const ShardPlace&, const ShardPlace&) = default;
+};
+
+// What the metadata records of a blob; encode/decode follow docs/formats/blob-ref.md.
+struct BlobRef {
+  BlobId id;
+  std::uint64_t size_bytes = 0;  // of ciphertext
+  Code code;
+  std::vector<ShardPlace> shards;  // index i is shard i; a none drive: that shard is lost and waits for heal
+  friend bool operator==(const BlobRef&, const BlobRef&) = default;
+};
+
+std::string encode(const BlobRef& ref);
+Result<BlobRef> decode_blob_ref(ByteView bytes);
+
+// The drives for one blob's shards, in shard order, chosen by the placement (sovereignty/placement.h).
+struct Target {
+  Code code;
+  std::vector<DriveId> drives;
+};
+
+// Streams one blob in. One call at a time. Destroyed before finish() succeeded, it gives its space back.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  // Takes all of `data` (copied or encoded before it answers). Back-pressure: suspends while the drives are behind.
+  virtual Task<Status> write(ByteView data) = 0;
+  // Every shard is durable when this answers. Fewer bytes than were announced are fine; more are kInvalidArgument.
+  virtual Task<Result<BlobRef>> finish() = 0;
+};
+
+// Streams a range of one blob out. One call at a time. While it lives, the blob's bytes stay, even when removed.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // The next bytes of the range, verified by block checksum, rebuilt from other shards where needed (and repaired in
+  // the background); empty at the range's end. The view is valid until the next call.
+  virtual Task<Result<ByteView>> read() = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  // `size_bytes` is exact or an upper bound; the region is reserved whole on every target drive before this answers.
+  virtual Task<Result<std::unique_ptr<Writer>>> open_writer(BlobId id, Target target, std::uint64_t size_bytes,
+                                                            Deadline deadline) = 0;
+  // offset + length <= ref.size_bytes.
+  virtual Task<Result<std::unique_ptr<Reader>>> open_reader(BlobRef ref, std::uint64_t offset, std::uint64_t length,
+                                                            Deadline deadline) = 0;
+  // Gives the space back once no Reader needs it. The metadata no longer names the blob. Never fails for the caller: a
+  // drive that cannot be reached keeps an orphan, which is reclaimed later.
+  virtual void remove(BlobRef ref) = 0;
+};
+
+// How the engine's maintenance (heal, drain, scrub, reclaim) finds and changes the records that name blobs. Implemented
+// on the metadata by objects/; methods block and are called from maintenance threads only.
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+  // Up to `limit` refs with id > `after` (none: from the first), in id order; fewer: the end is reached.
+  virtual Result<std::vector<BlobRef>> list(BlobId after, std::size_t limit) = 0;
+  // nullopt: no record names that blob.
+  virtual Result<std::optional<BlobRef>> find(BlobId id) = 0;
+  // Replaces `before` by `after` if the record is still `before`; kConflict when not.
+  virtual Status replace(const BlobRef& before, const BlobRef& after) = 0;
+};
+
+}  // namespace andromede::blob

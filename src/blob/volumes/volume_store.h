@@ -1,0 +1,31 @@
+// The embedded blob engine: volumes, large append-only files of self-describing records, on local drives; Reed-Solomon by
+// ISA-L. Bytes: docs/formats/volume.md.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "blob/maintenance.h"
+#include "blob/store.h"
+#include "io/drives.h"
+
+namespace andromede::blob {
+
+struct VolumeOptions {
+  std::uint64_t volume_bytes = 1ULL << 30;    // a volume is closed when it reaches this
+  std::uint64_t reserve_bytes = 64ULL << 20;  // kept free on each drive: kNoSpace beyond
+  unsigned threads_per_drive = 2;
+};
+
+class VolumeStore : public Store, public Maintenance {
+ public:
+  // Opens every online drive of the map. `drives`, `clock`, `random` and `metrics` outlive the store.
+  static Result<std::unique_ptr<VolumeStore>> open(io::Drives& drives, const Clock& clock, Random& random,
+                                                   Metrics& metrics, VolumeOptions options);
+  // Ends removals under way, then joins.
+  virtual void stop() = 0;
+};
+
+}  // namespace andromede::blob

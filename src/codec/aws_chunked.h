@@ -1,0 +1,53 @@
+// aws-chunked, the content encoding of SigV4 streaming uploads ("Signature calculations … transferring a payload in
+// multiple chunks", "… including trailing headers"): `hex-size[;chunk-signature=…]\r\n data \r\n … 0…\r\n trailers \r\n`.
+// An incremental push parser: no I/O, no signatures (api/sigv4 checks those from the events).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace andromede::codec {
+
+class AwsChunkedParser {
+ public:
+  enum class Event : std::uint8_t {
+    kNeedMore,    // all input is consumed
+    kChunkStart,  // chunk_size() and chunk_signature() are set; size 0 is the last chunk
+    kData,        // data() is a piece of the chunk, a view into the input
+    kChunkEnd,    // a chunk's data are complete
+    kTrailer,     // one trailer line: trailer_name() (lower case), trailer_value(); x-amz-trailer-signature too
+    kEnd,         // the terminating empty line was read; further input is an error
+  };
+
+  // Parses from `input`, removing what it consumed, up to the next event. Errors: kInvalidArgument (framing, a chunk over
+  // `max_chunk_bytes`, a line over 4 KiB, over 32 trailers).
+  Result<Event> next(ByteView& input);
+
+  [[nodiscard]] std::uint64_t chunk_size() const;
+  [[nodiscard]] std::string_view chunk_signature() const;  // empty when the chunk has none
+  [[nodiscard]] ByteView data() const;
+  [[nodiscard]] std::string_view trailer_name() const;
+  [[nodiscard]] std::string_view trailer_value() const;
+
+  static constexpr std::uint64_t kMaxChunkBytes = 64ULL << 20;
+
+ private:
+  enum class State : std::uint8_t { kHead, kData, kDataEnd, kTrailers, kDone };
+  State state_ = State::kHead;
+  std::string line_;
+  std::uint64_t chunk_size_ = 0;
+  std::uint64_t chunk_left_ = 0;
+  std::string signature_;
+  ByteView data_;
+  std::string trailer_name_;
+  std::string trailer_value_;
+  unsigned trailers_ = 0;
+};
+
+}  // namespace andromede::codec

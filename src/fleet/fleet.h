@@ -1,0 +1,104 @@
+// fleet::Fleet: the life of drives and sites while the cloud serves: add, replace, heal, scrub, drain (withdrawal),
+// rebalance, reclaim. One job runs at a time on a thread of its own; a job's intent is in the drive map (states) and in
+// the metadata (placement), so after kill -9 the next start sees what is left to do and goes on.
+//
+// Thread-safe. Calls block shortly (they write the drive map and a journal entry); from api/operator through a pool.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "blob/maintenance.h"
+#include "blob/store.h"
+#include "io/drives.h"
+#include "meta/mirrors.h"
+#include "meta/store.h"
+#include "sovereignty/placement.h"
+
+namespace andromede::fleet {
+
+enum class JobKind : std::uint8_t { kHeal, kDrain, kScrub, kRebalance };
+enum class JobState : std::uint8_t { kRunning, kDone, kFailed, kAborted };
+
+struct Job {
+  std::uint64_t number = 0;  // of this process
+  JobKind kind = JobKind::kHeal;
+  JobState state = JobState::kRunning;
+  std::string subject;  // site or drive, for drains
+  std::uint64_t blobs_done = 0;
+  std::uint64_t bytes_done = 0;
+  std::uint64_t bytes_total = 0;  // an estimate while it runs
+  std::uint64_t repaired = 0;     // shards rebuilt
+  std::uint64_t lost = 0;         // blobs that cannot be rebuilt
+  Timestamp started;
+  std::optional<Timestamp> ended;
+  std::optional<std::chrono::seconds> eta;
+  std::string message;  // what failed; or, of a drain, the proof: "0 shards, 0 mirrors on dassault-1, dassault-2"
+};
+
+struct DriveStatus {
+  io::DriveInfo info;
+  bool online = false;
+  blob::DriveUsage usage;
+  bool metadata_mirror_current = false;
+};
+
+struct FleetStatus {
+  std::uint64_t epoch = 0;
+  std::vector<DriveStatus> drives;
+  sovereignty::Tolerance demanded;
+  sovereignty::Tolerance actual;  // by the drives online now, for blobs written now
+  bool degraded = false;          // a drive is offline, a mirror is missing, or blobs wait for heal
+  std::vector<std::string> reasons;  // why degraded, in words
+  std::uint64_t damaged_found = 0;   // blocks or shards found bad since start, by reads and scrubs
+  std::uint64_t repaired = 0;
+  std::vector<Job> jobs;  // running first, then the latest
+};
+
+struct DrainRequest {
+  std::optional<SiteId> site;
+  std::optional<DriveName> drive;  // one of the two
+  std::optional<std::uint8_t> accept_site_losses;  // the operators accept to tolerate only so many from now on
+};
+
+struct Options {
+  std::uint64_t bandwidth_bytes_per_s = 200ULL << 20;  // of heal, drain, scrub and rebalance
+  std::chrono::milliseconds orphan_grace{15 * 60 * 1000};
+  std::chrono::hours scrub_every{24 * 14};
+};
+
+class Fleet {
+ public:
+  // All are borrowed and outlive the fleet. start() resumes what an earlier process left and watches the drives.
+  static std::unique_ptr<Fleet> make(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog,
+                                     meta::Store& store, meta::Mirrors& mirrors, sovereignty::Rule rule,
+                                     const Clock& clock, Random& random, Metrics& metrics, Options options);
+  virtual ~Fleet() = default;
+  virtual Status start() = 0;
+  virtual void stop() = 0;  // ends jobs at a safe point and joins
+
+  virtual Result<FleetStatus> status() = 0;
+  // Joins a new, empty drive (of any site, also a new one) and fills it evenly. `operator_name` goes to the journal.
+  virtual Status add_drive(io::DriveInfo drive, std::string operator_name) = 0;
+  // A new, empty folder takes the place of a lost drive: same name, site and associate, new id; heal starts.
+  virtual Status replace_drive(DriveName lost, std::string path, std::string operator_name) = 0;
+  // Errors of the next three: kConflict when another job runs (the message names it).
+  virtual Result<Job> heal(std::string operator_name) = 0;
+  virtual Result<Job> scrub(std::string operator_name) = 0;
+  // kRefused before a byte moves, when what remains cannot hold the spread and the losses demanded.
+  virtual Result<Job> drain(DrainRequest request, std::string operator_name) = 0;
+  // The draining drives take data again; what moved stays where it is until rebalance.
+  virtual Status abort_drain(std::string operator_name) = 0;
+  virtual Result<Job> job(std::uint64_t number) = 0;
+};
+
+}  // namespace andromede::fleet

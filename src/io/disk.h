@@ -1,0 +1,81 @@
+// Disk: the files of one drive, as a seam. RealDisk is a folder on a local file system; FaultDisk (io/fault_disk.h)
+// keeps what was written apart from what was synced, and fails, tears, flips or drops on command.
+//
+// Every call blocks: call from a pool or a thread of your own, never from an event loop. Thread-safe.
+// Errors: kIo (the drive failed), kNoSpace, kNotFound, kAlreadyExists.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace andromede::io {
+
+// One open file. Reads and writes at different offsets may run at the same time.
+class File {
+ public:
+  virtual ~File() = default;
+  // Reads until `out` is full or the file ends; answers the count.
+  [[nodiscard]] virtual Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) = 0;
+  // As read_at, but answers kUnavailable at once when the bytes are not in memory (preadv2 RWF_NOWAIT): the only call
+  // here that an event loop may make. Default: always kUnavailable.
+  [[nodiscard]] virtual Result<std::size_t> read_at_nowait(std::uint64_t offset, MutableByteView out);
+  // Writes all of `data`, or fails (and may then have written any part of it).
+  [[nodiscard]] virtual Status write_at(std::uint64_t offset, ByteView data) = 0;
+  // Writes the pieces one after another, starting at offset (pwritev).
+  [[nodiscard]] virtual Status write_at(std::uint64_t offset, const std::vector<ByteView>& pieces) = 0;
+  // Everything written before is durable when this answers (fdatasync; a size change included). After a failure
+  // nothing may be assumed durable and the file must not be synced again (the kernel forgets dirty pages).
+  [[nodiscard]] virtual Status sync() = 0;
+  // Reserves blocks for [offset, offset + length) and makes the file at least that long (fallocate).
+  [[nodiscard]] virtual Status allocate(std::uint64_t offset, std::uint64_t length) = 0;
+  // Gives the blocks of the range back; it reads as zeros (fallocate PUNCH_HOLE).
+  [[nodiscard]] virtual Status punch(std::uint64_t offset, std::uint64_t length) = 0;
+  [[nodiscard]] virtual Status truncate(std::uint64_t size) = 0;
+  [[nodiscard]] virtual Result<std::uint64_t> size() = 0;
+  // Bytes of blocks really taken (st_blocks), smaller than size() where holes were punched.
+  [[nodiscard]] virtual Result<std::uint64_t> allocated() = 0;
+};
+
+struct Space {
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;
+};
+
+enum class OpenMode {
+  kRead,
+  kReadWrite,
+  kCreate,  // kAlreadyExists when it is there
+};
+
+// Paths are relative to the drive's root, '/'-separated, without "..".
+class Disk {
+ public:
+  virtual ~Disk() = default;
+  [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+  // Writes `data` to a file of that name so that, after a crash at any moment, either the old content or the new is
+  // there, whole: temporary file, sync, rename, sync of the folder.
+  [[nodiscard]] virtual Status replace(const std::string& path, ByteView data) = 0;
+  [[nodiscard]] virtual Result<Bytes> read_all(const std::string& path, std::size_t limit) = 0;
+  [[nodiscard]] virtual Status remove(const std::string& path) = 0;  // durable after sync_folder
+  [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;  // names, sorted
+  [[nodiscard]] virtual Status make_folder(const std::string& path) = 0;  // and its parents; no error when there
+  // New, renamed and removed names in `folder` are durable when this answers.
+  [[nodiscard]] virtual Status sync_folder(const std::string& folder) = 0;
+  [[nodiscard]] virtual Result<Space> space() = 0;
+  // Fails when the drive's root is gone, unmounted, or another folder than the one that was opened: an open file on a
+  // removed folder still accepts writes, and this is what finds it out.
+  [[nodiscard]] virtual Status probe() = 0;
+  // The root's path on this host, for engines that open files by themselves (RocksDB).
+  [[nodiscard]] virtual std::string root() const = 0;
+};
+
+// Opens the folder `root`, which must exist. `capacity_bytes` > 0 bounds total space below the file system's own, so
+// that several drives can be folders of one disk; what lies below the root is then counted against it.
+[[nodiscard]] Result<std::unique_ptr<Disk>> open_real_disk(const std::string& root, std::uint64_t capacity_bytes = 0);
+
+}  // namespace andromede::io

@@ -1,0 +1,98 @@
+// Drives: every drive of the cloud, where each lies (site, associate), its state, and which of them mirror the metadata.
+//
+// Each drive's root carries a label (who it is) and a copy of the map (who all are). The map has an epoch; a change is
+// written to every online drive before it counts, and the highest epoch found at open is the truth, so a drive that was
+// away cannot bring an old truth back. Bytes: docs/formats/drive-label.md.
+//
+// Thread-safe. map() and disk() are cheap snapshots, callable from event loops; the rest blocks.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "io/disk.h"
+
+namespace andromede::io {
+
+enum class DriveState : std::uint8_t {
+  kActive = 1,    // takes new data
+  kDraining = 2,  // gives its data away, takes none
+  kDrained = 3,   // proven empty; kept in the map as history
+  kReplaced = 4,  // lost and succeeded by another; kept in the map as history
+};
+
+struct DriveInfo {
+  DriveId id;
+  DriveName name;
+  SiteId site;
+  AssociateId associate;
+  std::string path;                  // the root's folder on this host
+  std::uint64_t capacity_bytes = 0;  // 0: all of the file system
+  DriveState state = DriveState::kActive;
+  bool mirrors_metadata = false;     // holds a current mirror of the metadata
+  bool operator==(const DriveInfo&) const = default;
+};
+
+struct DriveMap {
+  CloudId cloud;
+  std::uint64_t epoch = 0;
+  // Site losses that the operators have explicitly accepted to tolerate, below the policy's (a withdrawal without a
+  // successor yet); unset: the policy's.
+  std::optional<std::uint8_t> accepted_site_losses;
+  std::vector<DriveInfo> drives;
+  [[nodiscard]] const DriveInfo* find(DriveId id) const;
+  [[nodiscard]] const DriveInfo* find(const DriveName& name) const;
+  bool operator==(const DriveMap&) const = default;
+};
+
+Bytes encode(const DriveMap& map);
+Result<DriveMap> decode_drive_map(ByteView bytes);
+
+class Drives {
+ public:
+  using OpenDisk = std::function<Result<std::unique_ptr<Disk>>(const DriveInfo&)>;
+
+  // Labels empty drives and writes the first map. kAlreadyExists when a folder is another cloud's drive or not empty.
+  static Result<std::unique_ptr<Drives>> create(DriveMap map, OpenDisk open_disk);
+  // Opens what can be opened; a drive that is missing or is not who its path says is offline. kUnavailable when none
+  // carries a map; kCorrupt when the maps belong to another cloud.
+  static Result<std::unique_ptr<Drives>> open(const std::vector<std::string>& paths, OpenDisk open_disk);
+  ~Drives();
+
+  [[nodiscard]] std::shared_ptr<const DriveMap> map() const;
+  // Null: offline. The pointer keeps the disk open while it is used.
+  [[nodiscard]] std::shared_ptr<Disk> disk(DriveId id) const;
+  [[nodiscard]] bool online(DriveId id) const { return disk(id) != nullptr; }
+
+  // Changes the map: `change` edits a copy, which gets the next epoch, is written to every online drive (a new one is
+  // labelled first) and then becomes current. A failure of `change` changes nothing.
+  Status update(const std::function<Status(DriveMap&)>& change);
+  // Takes a drive offline after an I/O failure. Idempotent. Listeners are told.
+  void report_failure(DriveId id, const Error& error);
+  // Probes every online drive now (and offline ones, which come back when their label and content allow): also called
+  // every second by a thread of its own while watch() is on.
+  void probe_all();
+  void watch();
+  void stop();
+  // Called from probing or failing threads after a drive went offline or came back.
+  void subscribe(std::function<void(DriveId, bool online)> listener);
+
+ private:
+  Drives(DriveMap map, OpenDisk open_disk);
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace andromede::io

@@ -1,0 +1,64 @@
+// The journal: entries without a gap, each linked to the one before by its hash (docs/formats/journal.md). Tiles,
+// checkpoints, proofs and witnesses (DESIGN §7) will stand on these entries.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "crypto/digest.h"
+#include "meta/store.h"
+
+namespace andromede::journal {
+
+// One event, in CloudTrail's terms (CloudTrail record contents reference, eventVersion 1.08).
+struct Event {
+  std::string source;  // "s3.andromede", "operator.andromede", "identity.andromede", "keys.andromede"
+  std::string name;    // "PutObject"
+  std::string account;  // who acted; empty for the operator
+  std::string principal;  // access key id, or the operator's name
+  std::string request_id;
+  std::string source_address;
+  std::string user_agent;
+  // requestParameters, flat: {"bucketName", "b"}, {"key", "k"} …
+  std::vector<std::pair<std::string, std::string>> parameters;
+};
+
+// The event as CloudTrail's JSON, with eventTime.
+std::string render(const Event& event, Timestamp time);
+
+struct Entry {
+  std::uint64_t sequence = 0;
+  crypto::Sha256Digest previous{};  // hash of the entry before; zeros for the first
+  std::string event;                // JSON
+  crypto::Sha256Digest hash{};      // over sequence, previous and event
+};
+
+std::string encode(const Entry& entry);
+// Checks the entry's own hash.
+Result<Entry> decode_entry(ByteView bytes);
+
+// Links events for the metadata engine's committer.
+class Sealer final : public meta::LogSealer {
+ public:
+  Status restore(std::uint64_t last_sequence, ByteView last_entry) override;
+  std::string seal(std::uint64_t sequence, std::string_view event) override;
+
+ private:
+  crypto::Sha256Digest last_{};
+};
+
+// Entries [first, first + limit), in order, each link verified: kCorrupt names the sequence that does not fit.
+Task<Result<std::vector<Entry>>> read_entries(meta::Store& store, std::uint64_t first, std::size_t limit);
+
+struct Verified {
+  std::uint64_t entries = 0;
+  crypto::Sha256Digest head{};
+};
+// Walks the whole journal. Cost grows with its length: for an auditor and for tests.
+Task<Result<Verified>> verify_all(meta::Store& store);
+
+}  // namespace andromede::journal

@@ -1,0 +1,34 @@
+// The embedded metadata engine: a commit log of ours, synced on every mirror in parallel, in front of one RocksDB per
+// mirror. One fsync a group of commits, whatever the number of mirrors. Bytes: docs/formats/commit-log.md; why a log of
+// our own: docs/adr/0003-commit-log.md.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "io/drives.h"
+#include "meta/mirrors.h"
+#include "meta/store.h"
+
+namespace andromede::meta {
+
+struct MirroredOptions {
+  std::size_t block_cache_bytes = 96 << 20;  // shared by all mirrors; blocks and blob values
+  std::size_t memtable_bytes = 32 << 20;     // per mirror
+  std::uint64_t log_segment_bytes = 64 << 20;
+  std::size_t max_queued_commits = 4096;
+  unsigned reader_threads = 2;  // for reads that must touch a drive
+};
+
+class MirroredStore : public Store, public Mirrors {
+ public:
+  // Opens the mirrors that the drive map names, brings them level, and starts the committer. On a new cloud (no mirror
+  // holds anything) they begin empty. `drives`, `sealer`, `clock` and `metrics` outlive the store.
+  static Result<std::unique_ptr<MirroredStore>> open(io::Drives& drives, LogSealer& sealer, const Clock& clock,
+                                                     Metrics& metrics, MirroredOptions options);
+  // Ends queued commits, then joins.
+  virtual void stop() = 0;
+};
+
+}  // namespace andromede::meta

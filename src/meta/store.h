@@ -1,0 +1,139 @@
+// meta::Store: ordered keys in partitions, changed by conditional atomic commits. The seam behind which RocksDB (one
+// machine, mirrored) and Ceph RADOS omap (many) stand.
+//
+// Promises. Durable: commit() answers after the change is synced on every online mirror. Witnessed: Commit::entry goes
+// into the log in the same atomic step. Bounded: keys, values, commits and scans have limits.
+//
+// Threads: every call may come from any event loop; completion resumes the caller on its own scheduler. get() and
+// scan() answer at once, without leaving the loop's thread, when the data is in memory.
+//
+// Errors: kConflict (an expectation did not hold; nothing was changed), kInvalidArgument (over a limit), kOverloaded
+// (the commit queue is full), kNoSpace, kUnavailable (no mirror left), kCorrupt, kTimeout, kCancelled (stopping).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/deadline.h"
+#include "base/result.h"
+#include "base/task.h"
+
+namespace andromede::meta {
+
+inline constexpr std::size_t kMaxKeyBytes = 4096;
+inline constexpr std::size_t kMaxValueBytes = 4 << 20;
+inline constexpr std::size_t kMaxCommitBytes = 16 << 20;
+inline constexpr std::size_t kMaxScanItems = 4096;
+
+// Where a key lives. Small records that listings scan stay apart from payloads that listings must not drag along.
+enum class Space : std::uint8_t {
+  kRecords = 0,  // buckets, objects, uploads, blob locations, accounts
+  kInline = 1,   // payloads of small objects (RocksDB: blob files, out of compaction)
+  kJournal = 2,  // the log's entries, by sequence (written by Commit::entry only)
+};
+
+// All keys that one commit touches share a partition (one per bucket, say). An engine may order and lock by it.
+using Partition = std::string;
+
+struct Key {
+  Space space = Space::kRecords;
+  std::string bytes;  // ordered as unsigned bytes
+};
+
+// The value must be exactly this (or absent, for nullopt) at the moment of the commit.
+struct Expectation {
+  std::string key;  // in Space::kRecords
+  std::optional<std::string> value;
+};
+
+struct Put {
+  Key key;
+  std::string value;
+};
+
+// Adds to a signed 64-bit little-endian counter; an absent counter is 0. Counters are not expected upon.
+struct Add {
+  std::string key;  // in Space::kRecords
+  std::int64_t by = 0;
+};
+
+struct Commit {
+  Partition partition;
+  std::vector<Expectation> expect;
+  std::vector<Put> put;
+  std::vector<Key> erase;
+  std::vector<Add> add;
+  // The journal's event for this change, required: an engine refuses (kInvalidArgument) a commit without one, except
+  // where `unwitnessed` says why none is owed (relocating a shard changes nothing that a tenant or operator decided).
+  std::optional<std::string> event;
+  const char* unwitnessed = nullptr;
+};
+
+struct Item {
+  std::string key;
+  std::string value;
+};
+
+struct Scan {
+  Partition partition;
+  Space space = Space::kRecords;
+  std::string begin;       // first key, inclusive
+  std::string end;         // past the last key, exclusive; empty: to the space's end
+  std::size_t limit = 1000;  // items, at most kMaxScanItems
+  bool keys_only = false;
+  bool reverse = false;    // from just before `end` down to `begin`
+};
+
+// An ordered walk that can jump: what a listing with a delimiter needs. Sees one consistent state. Not thread-safe;
+// stays on the loop that made it; short-lived (a page of a listing).
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  // Moves to the first key >= `key`. Answers whether there is one below the cursor's end.
+  virtual Task<Result<bool>> seek(std::string key) = 0;
+  virtual Task<Result<bool>> next() = 0;
+  // As next(), but without suspending: nullopt when the answer is not in memory, and then next() must be called.
+  virtual std::optional<Result<bool>> try_next() = 0;
+  // Valid until the next move, after one that answered true.
+  [[nodiscard]] virtual std::string_view key() const = 0;
+  [[nodiscard]] virtual std::string_view value() const = 0;
+};
+
+// Builds what the log stores for an event. Called by the engine's single committer, in sequence order, from one thread.
+// The journal module implements it; the engine knows nothing of the entry's format.
+class LogSealer {
+ public:
+  virtual ~LogSealer() = default;
+  // Called once at open with the last stored entry (empty when the log is empty) and its sequence (0 when empty).
+  virtual Status restore(std::uint64_t last_sequence, ByteView last_entry) = 0;
+  // The bytes to store as entry `sequence` (1, 2, 3 … without a gap). May be called for a group of commits that is then
+  // not stored, when no mirror could be written; the engine then calls restore() again before the next.
+  virtual std::string seal(std::uint64_t sequence, std::string_view event) = 0;
+};
+
+struct CommitInfo {
+  std::uint64_t sequence = 0;  // of the journal entry; 0 when unwitnessed
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual Task<Result<CommitInfo>> commit(Commit change, Deadline deadline) = 0;
+  // nullopt: no such key.
+  virtual Task<Result<std::optional<std::string>>> get(Partition partition, Key key) = 0;
+  // Several keys of Space::kRecords of one partition at one consistent state.
+  virtual Task<Result<std::vector<std::optional<std::string>>>> get_many(Partition partition,
+                                                                         std::vector<std::string> keys) = 0;
+  virtual Task<Result<std::vector<Item>>> scan(Scan scan) = 0;
+  // Walks [begin, end) of Space::kRecords; an empty `end` is the space's end.
+  virtual std::unique_ptr<Cursor> cursor(Partition partition, std::string begin, std::string end) = 0;
+  // Sequence of the last durable journal entry; entries are read with get/scan of Space::kJournal, keyed by the
+  // sequence as 8 bytes big-endian.
+  [[nodiscard]] virtual std::uint64_t last_sequence() const = 0;
+};
+
+}  // namespace andromede::meta

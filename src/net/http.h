@@ -1,0 +1,133 @@
+// HTTP/1.1 (RFC 9112) server. Asio and Beast stay behind this header.
+//
+// One event loop per core, each with its own SO_REUSEPORT listener; a connection lives on one loop. Handlers are tasks:
+// they run on the connection's loop and must not block it. Slow peers, oversized heads and smuggling attempts end here:
+// a handler only sees a request whose framing is unambiguous.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "base/stream.h"
+#include "base/task.h"
+
+namespace andromede::net {
+
+struct Header {
+  std::string name;  // as received; compare with header_is or Headers::find
+  std::string value;
+};
+
+class Headers {
+ public:
+  void add(std::string name, std::string value) { list_.push_back({std::move(name), std::move(value)}); }
+  // The first value under that name, ASCII case ignored.
+  [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const;
+  // How many lines carry that name.
+  [[nodiscard]] std::size_t count(std::string_view name) const;
+  [[nodiscard]] const std::vector<Header>& list() const { return list_; }
+
+ private:
+  std::vector<Header> list_;
+};
+
+struct RequestHead {
+  std::string method;  // upper case as received
+  std::string target;  // origin-form, raw: path, '?' and query still percent-encoded
+  Headers headers;
+  std::string peer_address;  // "127.0.0.1"
+  bool tls = false;
+};
+
+struct ResponseHead {
+  unsigned status = 200;
+  Headers headers;  // without Content-Length, Transfer-Encoding, Connection, Date: the server writes those
+};
+
+// One request and its response. Lives on the connection's loop for the time of the handler.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  [[nodiscard]] virtual const RequestHead& head() const = 0;
+  // The body, framing removed (Content-Length or chunked). `100 Continue` is sent at the first read, if the client waits
+  // for it. What a handler does not read is drained up to a bound, or the connection is closed after the response.
+  // Errors of read(): kCancelled (the peer went away), kTimeout (too slow), kInvalidArgument (broken chunk framing).
+  [[nodiscard]] virtual BodySource& body() = 0;
+  // A whole response. For HEAD requests `body` is not sent but its size announced (or give content_length).
+  virtual Task<Status> respond(ResponseHead head, std::string body) = 0;
+  // A streamed response: start, then write until content_length bytes (or, without it, chunked), then finish. With a
+  // HEAD request write nothing. A stream that ends short closes the connection, so that the client sees it broken.
+  virtual Task<Status> start(ResponseHead head, std::optional<std::uint64_t> content_length) = 0;
+  [[nodiscard]] virtual BodySink& sink() = 0;
+  virtual Task<Status> finish() = 0;
+};
+
+using Handler = std::function<Task<void>(Exchange&)>;
+
+struct TlsFiles {
+  std::string certificate_path;  // PEM, the whole chain
+  std::string key_path;          // PEM
+};
+
+struct ServerLimits {
+  std::size_t connections = 4096;            // further ones wait in the kernel's backlog
+  std::size_t head_bytes = 16 * 1024;        // 431 beyond
+  std::chrono::milliseconds head_timeout{10'000};   // from the first byte of a head to its end
+  std::chrono::milliseconds idle_timeout{60'000};   // between requests
+  std::chrono::milliseconds io_timeout{30'000};     // for each read or write to make progress
+  std::uint64_t body_bytes_per_s_floor = 1024;      // slower bodies are cut, after a grace of 30 s
+  std::size_t drain_bytes = 256 * 1024;      // unread body that is read away to keep a connection alive
+};
+
+struct ListenOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: the kernel chooses; see Server::port
+  std::optional<TlsFiles> tls;
+  ServerLimits limits;
+  std::string name = "s3";  // label of its metrics
+};
+
+// The event loops. Threads start in the constructor.
+class Loops {
+ public:
+  explicit Loops(unsigned count);  // 0: one per core
+  Loops(const Loops&) = delete;
+  Loops& operator=(const Loops&) = delete;
+  ~Loops();  // stops and joins
+  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] Scheduler& scheduler(std::size_t index);
+  // Milliseconds since each loop last ran something, the largest: for the watchdog.
+  [[nodiscard]] std::chrono::milliseconds slowest_heartbeat() const;
+  struct Impl;
+  [[nodiscard]] Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+class Server {
+ public:
+  // Listens and serves until stop(). `loops` and `metrics` outlive the server. Errors: kInvalidArgument (address),
+  // kIo (port taken, with a message that says which), kInvalidArgument (certificate or key unreadable or mismatched).
+  static Result<std::unique_ptr<Server>> start(Loops& loops, ListenOptions options, Handler handler, Metrics& metrics);
+  virtual ~Server() = default;
+  [[nodiscard]] virtual std::uint16_t port() const = 0;
+  // Reads certificate and key again for connections to come; on error the old ones stay.
+  virtual Status reload_tls() = 0;
+  // Stops accepting, lets requests in flight finish until `grace` has passed, then closes. Blocks.
+  virtual void stop(std::chrono::milliseconds grace) = 0;
+};
+
+// Percent-encoding of RFC 3986; `keep_slash` for paths. decode answers kInvalidArgument for a broken escape.
+std::string percent_encode(std::string_view text, bool keep_slash);
+Result<std::string> percent_decode(std::string_view text, bool plus_is_space);
+
+}  // namespace andromede::net

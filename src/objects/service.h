@@ -1,0 +1,405 @@
+// objects::Service: buckets, objects, listings and multipart uploads, with S3's semantics and without its wire format.
+//
+// The way of a write: check bucket and conditions → data key → body through checksums → segments encrypted → inline in the
+// commit (small) or to blob::Store → one atomic commit of record, location, journal event and usage → the old blob's space
+// is given back. A failure anywhere leaves nothing visible; what is left behind on drives is reclaimed.
+//
+// Threads: any event loop. Bodies are streamed; memory per request is bounded by kRequestBufferBytes.
+// Authorisation in this issue: a bucket answers to the account that owns it, and to no other (kAccessDenied).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/stream.h"
+#include "base/task.h"
+#include "blob/store.h"
+#include "crypto/digest.h"
+#include "identity/caller.h"
+#include "keys/key_service.h"
+#include "meta/store.h"
+
+namespace andromede::objects {
+
+inline constexpr std::size_t kMaxKeyBytes = 1024;
+inline constexpr std::size_t kMaxUserMetadataBytes = 2048;
+inline constexpr std::uint64_t kMaxPutBytes = 5ULL << 30;
+inline constexpr std::uint64_t kMaxObjectBytes = 5ULL << 40;
+inline constexpr std::uint64_t kMinPartBytes = 5ULL << 20;
+inline constexpr unsigned kMaxParts = 10'000;
+inline constexpr std::size_t kMaxListKeys = 1000;
+inline constexpr std::size_t kMaxBucketsPerAccount = 1000;
+inline constexpr std::size_t kRequestBufferBytes = 4 << 20;
+
+// Everything that a caller can be told; api/s3/errors.cc turns each into S3's code and status.
+enum class ObjectErrc {
+  kNoSuchBucket = 1,
+  kNoSuchKey,
+  kNoSuchUpload,
+  kNoSuchVersion,
+  kBucketAlreadyExists,
+  kBucketAlreadyOwnedByYou,
+  kBucketNotEmpty,
+  kInvalidBucketName,
+  kTooManyBuckets,
+  kAccessDenied,
+  kPreconditionFailed,
+  kNotModified,
+  kConditionalRequestConflict,
+  kInvalidRange,
+  kInvalidPart,
+  kInvalidPartNumber,
+  kInvalidPartOrder,
+  kEntityTooSmall,
+  kEntityTooLarge,
+  kIncompleteBody,
+  kBadDigest,
+  kInvalidRequest,
+  kInvalidArgument,
+  kKeyTooLong,
+  kMetadataTooLarge,
+  kMissingContentLength,
+};
+const std::error_category& object_category() noexcept;
+inline std::error_code make_error_code(ObjectErrc code) noexcept { return {static_cast<int>(code), object_category()}; }
+
+}  // namespace andromede::objects
+template <>
+struct std::is_error_code_enum<andromede::objects::ObjectErrc> : std::true_type {};
+namespace andromede::objects {
+
+// Lower-case names without the "x-amz-meta-" prefix, in the order of their names.
+using UserMetadata = std::map<std::string, std::string>;
+
+// Content-Type and its kin, returned as they were sent. Empty: not sent.
+struct SystemMetadata {
+  std::string content_type;
+  std::string content_encoding;  // without "aws-chunked"
+  std::string content_language;
+  std::string content_disposition;
+  std::string cache_control;
+  std::string expires;
+  std::string website_redirect;
+  friend bool operator==(const SystemMetadata&, const SystemMetadata&) = default;
+};
+
+enum class StorageClass : std::uint8_t { kStandard = 0, kReducedRedundancy = 1, kStandardIa = 2, kOnezoneIa = 3,
+                                         kIntelligentTiering = 4, kGlacierIr = 5 };
+
+enum class ChecksumType : std::uint8_t { kFullObject = 0, kComposite = 1 };
+
+// A checksum as stored and returned.
+struct StoredChecksum {
+  crypto::Checksum kind = crypto::Checksum::kNone;
+  ChecksumType type = ChecksumType::kFullObject;
+  Bytes value;
+  std::uint32_t parts = 0;  // composite: "-N" behind the value
+  friend bool operator==(const StoredChecksum&, const StoredChecksum&) = default;
+};
+
+// What the client asks to be verified of a body.
+struct ChecksumDemand {
+  crypto::Checksum kind = crypto::Checksum::kNone;  // kNone: CRC64NVME is computed and stored, as S3 does
+  std::optional<Bytes> value;                       // from a header
+  bool in_trailer = false;                          // comes with BodySource::trailing_checksum
+  std::optional<Bytes> content_md5;                 // 16 bytes
+};
+
+// If-Match and its kin. ETags as sent: "\"abc\"", "abc" or "*"; several separated by commas.
+struct Conditions {
+  std::optional<std::string> if_match;
+  std::optional<std::string> if_none_match;
+  std::optional<Timestamp> if_modified_since;
+  std::optional<Timestamp> if_unmodified_since;
+};
+
+struct Owner {
+  std::string canonical_id;
+  std::string display_name;
+};
+
+struct BucketInfo {
+  std::string name;
+  BucketId id;
+  AccountId owner;
+  Timestamp created;
+};
+
+// One uploaded part inside a finished multipart object: what partNumber reads and GetObjectAttributes lists.
+struct PartInfo {
+  std::uint32_t number = 0;
+  std::uint64_t size_bytes = 0;
+  StoredChecksum checksum;
+  std::string etag;  // 32 hexadecimal digits
+  Timestamp modified;
+};
+
+struct ObjectInfo {
+  std::string key;
+  std::uint64_t size_bytes = 0;
+  std::string etag;  // hexadecimal MD5, "-N" behind it for multipart; without quotes
+  Timestamp modified;
+  StorageClass storage_class = StorageClass::kStandard;
+  SystemMetadata system;
+  UserMetadata user;
+  StoredChecksum checksum;
+  std::uint32_t parts = 0;  // 0: not multipart
+};
+
+// --- buckets ---------------------------------------------------------------------------------------------------------
+
+struct ListBucketsRequest {
+  std::string prefix;
+  std::string after;  // continue behind this name
+  std::size_t max = 10'000;
+};
+struct BucketPage {
+  std::vector<BucketInfo> buckets;
+  std::string next;  // empty: no more
+};
+
+// --- objects ---------------------------------------------------------------------------------------------------------
+
+struct PutRequest {
+  std::string bucket;
+  std::string key;
+  SystemMetadata system;
+  UserMetadata user;
+  StorageClass storage_class = StorageClass::kStandard;
+  ChecksumDemand checksum;
+  Conditions conditions;  // if_match, if_none_match "*"
+};
+struct PutAnswer {
+  std::string etag;
+  StoredChecksum checksum;
+  std::uint64_t size_bytes = 0;
+};
+
+// bytes=first-last, bytes=first-, bytes=-suffix; one range.
+struct ByteRange {
+  std::optional<std::uint64_t> first;
+  std::optional<std::uint64_t> last;  // with first unset: the suffix length
+};
+
+struct GetRequest {
+  std::string bucket;
+  std::string key;
+  Conditions conditions;
+  std::optional<ByteRange> range;
+  std::optional<std::uint32_t> part_number;
+  bool head_only = false;
+};
+
+// An object opened for reading: the bytes of the range that was asked for stay readable while this lives.
+class OpenObject {
+ public:
+  virtual ~OpenObject() = default;
+  [[nodiscard]] virtual const ObjectInfo& info() const = 0;
+  [[nodiscard]] virtual std::uint64_t offset() const = 0;  // of the range in the object
+  [[nodiscard]] virtual std::uint64_t length() const = 0;  // of the range
+  [[nodiscard]] virtual bool partial() const = 0;          // 206 rather than 200
+  // The next plaintext bytes; empty at the end. Valid until the next call. Not to be called after head_only.
+  virtual Task<Result<ByteView>> read() = 0;
+};
+
+struct DeleteItem {
+  std::string key;
+  std::string version_id;  // empty or "null"
+  Conditions conditions;   // if_match
+  std::optional<std::uint64_t> if_size_bytes;
+  std::optional<Timestamp> if_modified;
+};
+struct DeleteOutcome {
+  std::string key;
+  std::optional<Error> error;
+};
+
+struct CopyRequest {
+  std::string source_bucket;
+  std::string source_key;
+  Conditions source_conditions;
+  std::string bucket;
+  std::string key;
+  bool replace_metadata = false;  // x-amz-metadata-directive: REPLACE
+  SystemMetadata system;
+  UserMetadata user;
+  std::optional<StorageClass> storage_class;
+  crypto::Checksum checksum = crypto::Checksum::kNone;  // kNone: the source's kind
+  Conditions conditions;
+};
+struct CopyAnswer {
+  std::string etag;
+  Timestamp modified;
+  StoredChecksum checksum;
+};
+
+// --- listings --------------------------------------------------------------------------------------------------------
+
+struct ListRequest {
+  std::string bucket;
+  std::string prefix;
+  std::string delimiter;
+  std::string after;  // keys greater than this (V1 marker, V2 start-after or token); common prefixes too
+  std::size_t max = 1000;
+};
+struct ListEntry {  // the part of ObjectInfo that listings show
+  std::string key;
+  std::uint64_t size_bytes = 0;
+  std::string etag;
+  Timestamp modified;
+  StorageClass storage_class = StorageClass::kStandard;
+  crypto::Checksum checksum_kind = crypto::Checksum::kNone;
+  ChecksumType checksum_type = ChecksumType::kFullObject;
+};
+struct ListPage {
+  std::vector<ListEntry> entries;
+  std::vector<std::string> common_prefixes;
+  bool truncated = false;
+  std::string next;  // the last key or common prefix of this page: `after` of the next
+  Owner owner;       // of every entry: the bucket's account
+};
+
+// --- multipart -------------------------------------------------------------------------------------------------------
+
+struct CreateUploadRequest {
+  std::string bucket;
+  std::string key;
+  SystemMetadata system;
+  UserMetadata user;
+  StorageClass storage_class = StorageClass::kStandard;
+  crypto::Checksum checksum = crypto::Checksum::kNone;
+  ChecksumType checksum_type = ChecksumType::kFullObject;  // default by kind: api/s3 decides
+};
+struct UploadInfo {
+  UploadId id;
+  std::string key;
+  Timestamp initiated;
+  StorageClass storage_class = StorageClass::kStandard;
+  crypto::Checksum checksum = crypto::Checksum::kNone;
+  ChecksumType checksum_type = ChecksumType::kFullObject;
+};
+struct UploadPartRequest {
+  std::string bucket;
+  std::string key;
+  UploadId upload;
+  std::uint32_t number = 0;
+  ChecksumDemand checksum;
+};
+struct CopyPartRequest {
+  std::string bucket;
+  std::string key;
+  UploadId upload;
+  std::uint32_t number = 0;
+  std::string source_bucket;
+  std::string source_key;
+  std::optional<ByteRange> source_range;  // first and last both set
+  Conditions source_conditions;
+};
+struct CompletedPart {
+  std::uint32_t number = 0;
+  std::string etag;  // quotes removed
+  StoredChecksum checksum;
+};
+struct CompleteRequest {
+  std::string bucket;
+  std::string key;
+  UploadId upload;
+  std::vector<CompletedPart> parts;
+  std::optional<StoredChecksum> checksum;        // of the whole object, to be verified
+  std::optional<std::uint64_t> object_size_bytes;  // x-amz-mp-object-size, to be verified
+  Conditions conditions;
+};
+struct ListPartsRequest {
+  std::string bucket;
+  std::string key;
+  UploadId upload;
+  std::uint32_t after = 0;
+  std::size_t max = 1000;
+};
+struct PartPage {
+  UploadInfo upload;
+  std::vector<PartInfo> parts;
+  bool truncated = false;
+  std::uint32_t next = 0;
+  Owner owner;
+};
+struct ListUploadsRequest {
+  std::string bucket;
+  std::string prefix;
+  std::string delimiter;
+  std::string key_marker;
+  std::string upload_id_marker;  // uploads of key_marker with a greater id
+  std::size_t max = 1000;
+};
+struct UploadPage {
+  std::vector<UploadInfo> uploads;
+  std::vector<std::string> common_prefixes;
+  bool truncated = false;
+  std::string next_key;
+  std::string next_upload_id;
+  Owner owner;
+};
+
+// Chooses drives for a new blob: the bucket's placement, compiled. Implemented over sovereignty::place by apps/.
+class Placer {
+ public:
+  virtual ~Placer() = default;
+  // From an event loop; does not block. kUnavailable, kNoSpace as sovereignty::place.
+  virtual Result<blob::Target> place(BlobId id, std::uint64_t size_bytes) = 0;
+};
+
+struct Options {
+  std::size_t inline_limit_bytes = 32 * 1024;  // objects up to this size live in the metadata; 0: none
+  std::chrono::milliseconds deadline{600'000};
+};
+
+class Service {
+ public:
+  // All are borrowed and outlive the service. `metrics` counts bytes and commits retried.
+  static std::unique_ptr<Service> make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
+                                       const identity::Directory& directory, const Clock& clock, Random& random,
+                                       Metrics& metrics, Options options);
+  virtual ~Service() = default;
+
+  virtual Task<Status> create_bucket(identity::Caller caller, std::string name) = 0;
+  virtual Task<Result<BucketInfo>> head_bucket(identity::Caller caller, std::string name) = 0;
+  virtual Task<Status> delete_bucket(identity::Caller caller, std::string name) = 0;
+  virtual Task<Result<BucketPage>> list_buckets(identity::Caller caller, ListBucketsRequest request) = 0;
+
+  // `body` outlives the call.
+  virtual Task<Result<PutAnswer>> put(identity::Caller caller, PutRequest request, BodySource& body) = 0;
+  virtual Task<Result<std::unique_ptr<OpenObject>>> get(identity::Caller caller, GetRequest request) = 0;
+  // Parts of a multipart object behind number `after`; empty for others.
+  virtual Task<Result<std::vector<PartInfo>>> object_parts(identity::Caller caller, std::string bucket, std::string key,
+                                                           std::uint32_t after, std::size_t max) = 0;
+  // Deleting what is not there is a success, as S3 says, unless a condition was given.
+  virtual Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item) = 0;
+  virtual Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,
+                                                               std::vector<DeleteItem> items) = 0;
+  virtual Task<Result<CopyAnswer>> copy(identity::Caller caller, CopyRequest request) = 0;
+  virtual Task<Result<ListPage>> list(identity::Caller caller, ListRequest request) = 0;
+
+  virtual Task<Result<UploadInfo>> create_upload(identity::Caller caller, CreateUploadRequest request) = 0;
+  virtual Task<Result<PutAnswer>> upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) = 0;
+  virtual Task<Result<CopyAnswer>> copy_part(identity::Caller caller, CopyPartRequest request) = 0;
+  virtual Task<Result<PutAnswer>> complete_upload(identity::Caller caller, CompleteRequest request) = 0;
+  virtual Task<Status> abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) = 0;
+  virtual Task<Result<PartPage>> list_parts(identity::Caller caller, ListPartsRequest request) = 0;
+  virtual Task<Result<UploadPage>> list_uploads(identity::Caller caller, ListUploadsRequest request) = 0;
+
+  // For maintenance threads; lives as long as the service.
+  virtual blob::Catalog& catalog() = 0;
+};
+
+}  // namespace andromede::objects

@@ -1,0 +1,74 @@
+// Placement: which drives a blob's shards and the metadata's mirrors go to, and what losses a layout survives. Pure: no
+// I/O, no clock; randomness is given.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/random.h"
+#include "base/result.h"
+
+namespace andromede::sovereignty {
+
+// What a policy demands of placement.
+struct Rule {
+  std::uint8_t data_shards = 2;
+  std::uint8_t parity_shards = 2;
+  std::uint8_t site_losses = 2;   // whole sites that may fail without loss
+  std::uint8_t drive_losses = 2;  // drives that may fail without loss
+  [[nodiscard]] unsigned shards() const { return unsigned{data_shards} + parity_shards; }
+};
+
+struct Candidate {
+  DriveId drive;
+  SiteId site;
+  AssociateId associate;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;
+};
+
+// What a set of shards survives: the worst choice of whole sites (or drives) counted.
+struct Tolerance {
+  unsigned site_losses = 0;
+  unsigned drive_losses = 0;
+  friend bool operator==(const Tolerance&, const Tolerance&) = default;
+};
+// `sites[i]` is where shard i lies; `data_shards` of them are needed. Every shard on a drive of its own.
+Tolerance tolerance_of(unsigned data_shards, const std::vector<SiteId>& sites);
+
+// The best spread that these candidates allow for rule.shards() shards: as many sites as possible, as even as possible.
+// kUnavailable when there are fewer drives than shards; the message says what is missing.
+Result<Tolerance> best_tolerance(const Rule& rule, const std::vector<Candidate>& candidates);
+
+// Drives for each shard, in shard order: distinct drives, spread over as many sites as possible and as evenly as possible;
+// among equal choices, by free space (weighted random), so that drives fill evenly. Candidates without `shard_bytes` of
+// free space are left out. `keep[i]`, where set, is a drive that shard i stays on: the rest is chosen around it.
+// Errors: kUnavailable (too few drives), kNoSpace.
+Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate>& candidates,
+                                   const std::vector<std::optional<DriveId>>& keep, std::uint64_t shard_bytes,
+                                   Random& random);
+
+// Drives for the metadata's mirrors: parity_shards + 1 of different sites where there are as many, keeping `current`
+// ones that are still candidates. Fewer sites: as many mirrors as sites.
+std::vector<DriveId> place_mirrors(const Rule& rule, const std::vector<Candidate>& candidates,
+                                   const std::vector<DriveId>& current);
+
+// What a withdrawal would leave.
+struct WithdrawalCheck {
+  Tolerance before;
+  Tolerance after;
+  std::uint64_t bytes_to_move = 0;
+  std::uint64_t bytes_free_after = 0;  // on the drives that remain
+};
+// Whether `leaving` (a subset of `candidates`) can go. kRefused, with a message that names the constraint and what would
+// satisfy it, when the remaining drives cannot hold the shards, the demanded losses (rule, or `accepted_site_losses` when
+// given) or the bytes (used of the leaving ones, `reserve_bytes` kept free on each remaining drive).
+Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Candidate>& candidates,
+                                         const std::vector<DriveId>& leaving,
+                                         std::optional<std::uint8_t> accepted_site_losses,
+                                         std::uint64_t reserve_bytes);
+
+}  // namespace andromede::sovereignty
