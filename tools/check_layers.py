@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+"""Fails when a file includes a module that its folder's CMakeLists.txt does not declare in DEPS, when an arrow of
+docs/adr/0004-layers.md is broken (a front end that includes another, an engine named outside apps/), or when DEPS has a
+cycle. Run by `./dev lint`."""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SRC = ROOT / "src"
+ENGINES = {"meta/rocksdb", "blob/volumes", "keys/custody"}
+
+
+def declared_modules():
+    modules = {}
+    for cmake in SRC.rglob("CMakeLists.txt"):
+        text = re.sub(r"#.*", "", cmake.read_text())
+        for call in re.findall(r"andromede_module\(([^)]*)\)", text):
+            words = call.split()
+            lists = {"SOURCES": [], "DEPS": [], "EXTERNAL": [], "TESTS": [], "TEST_DEPS": []}
+            current = None
+            for word in words[1:]:
+                if word in lists:
+                    current = lists[word]
+                elif current is not None:
+                    current.append(word)
+            modules[words[0]] = lists
+    return modules
+
+
+def module_of(path, modules):
+    """The deepest declared module whose folder holds `path` (relative to src/)."""
+    for parent in path.parents:
+        if str(parent) in modules:
+            return str(parent)
+    return None
+
+
+def reachable(name, modules):
+    """What `name` may include: itself and all of its DEPS, direct ones only."""
+    return {name, *modules[name]["DEPS"]}
+
+
+def find_cycle(modules):
+    state = {}
+
+    def visit(name, path):
+        if state.get(name) == "done":
+            return None
+        if name in path:
+            return path[path.index(name):] + [name]
+        for dep in modules[name]["DEPS"]:
+            cycle = visit(dep, path + [name])
+            if cycle:
+                return cycle
+        state[name] = "done"
+        return None
+
+    for name in modules:
+        cycle = visit(name, [])
+        if cycle:
+            return cycle
+    return None
+
+
+def main():
+    modules = declared_modules()
+    problems = []
+    for name, lists in modules.items():
+        for dep in lists["DEPS"] + lists["TEST_DEPS"]:
+            if dep not in modules:
+                problems.append(f"src/{name}/CMakeLists.txt: DEPS names {dep}, which is no module")
+        for dep in lists["DEPS"]:
+            if dep in ENGINES and not name.startswith(dep):
+                problems.append(f"src/{name}/CMakeLists.txt: names the engine {dep}; only apps/ may")
+            if name.startswith("api/") and dep.startswith("api/") and dep != "api/sigv4":
+                problems.append(f"src/{name}/CMakeLists.txt: a front end includes another, {dep}")
+    if not problems and (cycle := find_cycle(modules)):
+        problems.append("DEPS has a cycle: " + " -> ".join(cycle))
+    for file in sorted([*SRC.rglob("*.h"), *SRC.rglob("*.cc")]):
+        relative = file.relative_to(SRC)
+        name = module_of(relative, modules)
+        if name is None:
+            problems.append(f"src/{relative}: its folder declares no module")
+            continue
+        allowed = reachable(name, modules)
+        if file.stem.endswith("_test") or file.stem.startswith("test_"):
+            allowed |= set(modules[name]["TEST_DEPS"])
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if not match:
+                continue
+            target = module_of(pathlib.Path(match.group(1)), modules)
+            if target is None:
+                problems.append(f"src/{relative}:{number}: {match.group(1)} is in no module")
+            elif target not in allowed:
+                problems.append(f"src/{relative}:{number}: includes {target}, which {name} does not declare in DEPS")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"layers: {len(modules)} modules, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
