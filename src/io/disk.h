@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -52,7 +53,17 @@ enum class OpenMode {
   kCreate,  // kAlreadyExists when it is there
 };
 
-// Paths are relative to the drive's root, '/'-separated, without "..".
+// The longest path and name that a drive takes, in bytes.
+inline constexpr std::size_t kMaxPathBytes = 1024;
+inline constexpr std::size_t kMaxNameBytes = 200;
+// replace() writes to this name beside the one it replaces. Nobody else may use it; list() leaves it out.
+inline constexpr std::string_view kTemporarySuffix = ".replacing";
+
+// An error (kInvalidArgument) unless `path` is relative, '/'-separated, without empty, "." or ".." parts, within the
+// limits above and without kTemporarySuffix. The empty path is the root: good for folders only.
+[[nodiscard]] Status check_path(std::string_view path);
+
+// Paths are relative to the drive's root: see check_path.
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -60,10 +71,13 @@ class Disk {
   // Writes `data` to a file of that name so that, after a crash at any moment, either the old content or the new is
   // there, whole: temporary file, sync, rename, sync of the folder.
   [[nodiscard]] virtual Status replace(const std::string& path, ByteView data) = 0;
+  // The whole file; kCorrupt when it is longer than `limit` bytes.
   [[nodiscard]] virtual Result<Bytes> read_all(const std::string& path, std::size_t limit) = 0;
-  [[nodiscard]] virtual Status remove(const std::string& path) = 0;  // durable after sync_folder
+  // A file, or an empty folder (kConflict when it is not empty). Durable after sync_folder.
+  [[nodiscard]] virtual Status remove(const std::string& path) = 0;
   [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;  // names, sorted
-  [[nodiscard]] virtual Status make_folder(const std::string& path) = 0;  // and its parents; no error when there
+  // And its parents; no error when there. Durable when it answers.
+  [[nodiscard]] virtual Status make_folder(const std::string& path) = 0;
   // New, renamed and removed names in `folder` are durable when this answers.
   [[nodiscard]] virtual Status sync_folder(const std::string& folder) = 0;
   [[nodiscard]] virtual Result<Space> space() = 0;
