@@ -1,0 +1,129 @@
+"""A cloud of the real binary, for the tests, the story and the benchmarks: made in a folder, started, stopped, killed."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Cloud:
+    """`binary` is the andromede program; `folder` is emptied by create()."""
+
+    def __init__(self, binary, folder, s3_port=None, operator_port=None):
+        self.binary = str(pathlib.Path(binary).resolve())
+        self.folder = pathlib.Path(folder).resolve()
+        self.s3_port = s3_port or free_port()
+        self.operator_port = operator_port or free_port()
+        self.config = self.folder / "andromede.toml"
+        self.log = self.folder.with_name(self.folder.name + ".log")
+        self.process = None
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.s3_port}"
+
+    def create(self, consortium=ROOT / "examples" / "consortium-2011.toml"):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.log.unlink(missing_ok=True)
+        subprocess.run([self.binary, "init", "--folder", self.folder, "--consortium", consortium], check=True,
+                       stdout=subprocess.DEVNULL)
+        text = self.config.read_text()
+        for section, port in (("s3", self.s3_port), ("operator", self.operator_port)):
+            text = re.sub(rf"(\[{section}\][^\[]*?\nlisten = )\"[^\"]*\"", rf'\1"127.0.0.1:{port}"', text, count=1)
+        self.config.write_text(text)
+        return self
+
+    def start(self, seconds=60):
+        """Starts the server and waits until it is ready."""
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([self.binary, "serve", "--config", self.config], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self.process.returncode}: {self.log_tail()}")
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.operator_port}/health/ready", timeout=2)
+                return self
+            except (urllib.error.HTTPError, OSError):
+                time.sleep(0.05)
+        raise RuntimeError(f"the server was not ready within {seconds} s: {self.log_tail()}")
+
+    def log_tail(self):
+        return self.log.read_text(errors="replace")[-2000:]
+
+    def stop(self, seconds=30):
+        """Stops gracefully; the exit status must be 0."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise RuntimeError(f"the server did not stop within {seconds} s: {self.log_tail()}") from None
+        finally:
+            self.process = None
+        if status != 0:
+            raise RuntimeError(f"the server ended with {status}: {self.log_tail()}")
+
+    def kill(self):
+        """kill -9."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def credentials(self, tenant=0):
+        """(access key id, secret) of the n-th tenant."""
+        tenants = json.loads((self.folder / "credentials.json").read_text())["tenants"]
+        return tenants[tenant]["access_key_id"], tenants[tenant]["secret_access_key"]
+
+    def environment(self, tenant=0):
+        """For clients: the AWS variables, and nothing of the caller's own AWS settings."""
+        key, secret = self.credentials(tenant)
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def operator(self, *words, check=True):
+        """Runs an operator's command (`andromede status` …) and answers the finished process, its output as text."""
+        result = subprocess.run([self.binary, *map(str, words), "--config", str(self.config)], text=True,
+                                capture_output=True, check=False)
+        if check and result.returncode != 0:
+            raise RuntimeError(f"andromede {' '.join(map(str, words))}: exit {result.returncode}: "
+                               f"{result.stderr.strip() or result.stdout.strip()}")
+        return result
+
+    def operator_json(self, *words):
+        return json.loads(self.operator(*words, "--json").stdout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
