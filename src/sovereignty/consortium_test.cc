@@ -1,0 +1,86 @@
+#include "sovereignty/consortium.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+namespace andromede::sovereignty {
+namespace {
+
+std::string founding_text() {
+  std::ifstream in(ANDROMEDE_EXAMPLES "/consortium-2011.toml");
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// The founding file with one piece of text replaced, parsed; the message of its error.
+std::string error_with(const std::string& what, const std::string& by) {
+  std::string text = founding_text();
+  const auto at = text.find(what);
+  EXPECT_NE(at, std::string::npos) << what;
+  text.replace(at, what.size(), by);
+  const auto parsed = parse_consortium(text, "c.toml");
+  EXPECT_FALSE(parsed) << "accepted: " << by;
+  if (parsed) return {};
+  EXPECT_EQ(parsed.error(), Errc::kInvalidArgument);
+  return parsed.error().message();
+}
+
+TEST(Consortium, ReadsTheFoundingOne) {
+  const auto consortium = parse_consortium(founding_text(), "consortium-2011.toml");
+  ASSERT_TRUE(consortium) << consortium.error().message();
+  ASSERT_EQ(consortium->associates.size(), 4U);
+  EXPECT_EQ(consortium->associates[0].capital_meur, 135U);
+  EXPECT_EQ(consortium->associates[2].display_name, "Dassault Systèmes");
+  ASSERT_EQ(consortium->sites.size(), 4U);
+  for (const Site& site : consortium->sites) {
+    EXPECT_EQ(site.country, "FR");
+    EXPECT_EQ(site.drives.size(), 2U);
+  }
+  EXPECT_EQ(consortium->tenants.size(), 2U);
+  EXPECT_EQ(consortium->rule.shards(), 4U);
+  EXPECT_EQ(consortium->rule.site_losses, 2);
+}
+
+struct BadCase {
+  const char* what;
+  const char* by;
+  const char* message_part;
+};
+
+class ConsortiumRefuses : public testing::TestWithParam<BadCase> {};
+
+TEST_P(ConsortiumRefuses, AndNamesPlaceAndRemedy) {
+  const BadCase& bad = GetParam();
+  const std::string message = error_with(bad.what, bad.by);
+  EXPECT_EQ(message.rfind("c.toml:", 0), 0U) << message;
+  EXPECT_NE(message.find(bad.message_part), std::string::npos) << message;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, ConsortiumRefuses,
+    testing::Values(BadCase{"capital_meur = 60", "capitol_meur = 60", "capital_meur"},
+                    BadCase{"city = \"Paris\"", "", "city"},
+                    BadCase{"associate = \"thales\"", "associate = \"bull\"", "is not the id of any [[associate]]"},
+                    BadCase{"name = \"orange-2\"", "name = \"orange-1\"", "unique"},
+                    BadCase{"path = \"drives/orange-2\"", "path = \"drives/etat-1\"", "folder of its own"},
+                    BadCase{"id = \"thales\"\nname", "id = \"etat\"\nname", "another associate's"},
+                    BadCase{"seat = \"FR\"", "seat = \"France\"", "ISO 3166-1"},
+                    BadCase{"id = \"100000000002\"", "id = \"100000000001\"", "another tenant's"},
+                    BadCase{"id = \"100000000002\"", "id = \"42\"", "twelve digits"},
+                    BadCase{"site_losses = 2", "site_losses = 3", "survive the loss of 2"},
+                    BadCase{"drive_losses = 2", "drive_losses = 3", "cannot be more than parity_shards"},
+                    BadCase{"data_shards = 2", "data_shards = 0", "between 1 and 32"},
+                    BadCase{"data_shards = 2", "data_shards = 8", "cannot be placed"},
+                    BadCase{"id = \"etat\"\nname", "id = \"État\"\nname", "not a name"},
+                    BadCase{"[policy]", "[policies]", "policy"}));
+
+TEST(Consortium, ErrorsNameTheLine) {
+  const std::string message = error_with("site_losses = 2", "site_losses = \"two\"");
+  EXPECT_EQ(message.rfind("c.toml:10:", 0), 0U) << message;
+}
+
+}  // namespace
+}  // namespace andromede::sovereignty

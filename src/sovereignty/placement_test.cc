@@ -1,0 +1,266 @@
+#include "sovereignty/placement.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace andromede::sovereignty {
+namespace {
+
+constexpr std::uint64_t kGiB = 1ULL << 30;
+
+std::vector<Candidate> make_drives(const std::vector<unsigned>& drives_per_site, std::uint64_t total = 100 * kGiB,
+                                   std::uint64_t free = 60 * kGiB) {
+  SeededRandom random(7);
+  std::vector<Candidate> candidates;
+  for (std::size_t site = 0; site < drives_per_site.size(); ++site) {
+    for (unsigned drive = 0; drive < drives_per_site[site]; ++drive) {
+      const std::string name = "s" + std::to_string(site);
+      candidates.push_back({DriveId::random(random), SiteId(name), AssociateId(name), total, free});
+    }
+  }
+  return candidates;
+}
+
+SiteId site_of(const std::vector<Candidate>& candidates, DriveId drive) {
+  for (const Candidate& candidate : candidates) {
+    if (candidate.drive == drive) return candidate.site;
+  }
+  ADD_FAILURE() << "unknown drive";
+  return {};
+}
+
+std::vector<SiteId> sites_of(const std::vector<Candidate>& candidates, const std::vector<DriveId>& drives) {
+  std::vector<SiteId> sites;
+  for (const DriveId drive : drives) sites.push_back(site_of(candidates, drive));
+  return sites;
+}
+
+// The definition, tried out: every choice of sites (drives) of that many must leave enough shards.
+Tolerance brute_force(unsigned data_shards, const std::vector<SiteId>& sites) {
+  const std::set<SiteId> distinct_set(sites.begin(), sites.end());
+  const std::vector<SiteId> distinct(distinct_set.begin(), distinct_set.end());
+  const auto survives_all = [&](std::size_t universe, unsigned lost, const auto& left_after) {
+    for (unsigned mask = 0; mask < (1U << universe); ++mask) {
+      if (static_cast<unsigned>(__builtin_popcount(mask)) == lost && left_after(mask) < data_shards) return false;
+    }
+    return true;
+  };
+  const auto left_without_sites = [&](unsigned mask) {
+    unsigned left = 0;
+    for (const SiteId& site : sites) {
+      const auto at = std::find(distinct.begin(), distinct.end(), site) - distinct.begin();
+      if ((mask >> at & 1U) == 0) ++left;
+    }
+    return left;
+  };
+  const auto left_without_drives = [&](unsigned mask) {
+    return static_cast<unsigned>(sites.size()) - static_cast<unsigned>(__builtin_popcount(mask));
+  };
+  Tolerance answer;
+  while (answer.site_losses < distinct.size() &&
+         survives_all(distinct.size(), answer.site_losses + 1, left_without_sites)) {
+    ++answer.site_losses;
+  }
+  while (answer.drive_losses < sites.size() &&
+         survives_all(sites.size(), answer.drive_losses + 1, left_without_drives)) {
+    ++answer.drive_losses;
+  }
+  return answer;
+}
+
+Rule rule_of(unsigned data, unsigned parity) {
+  Rule rule;
+  rule.data_shards = static_cast<std::uint8_t>(data);
+  rule.parity_shards = static_cast<std::uint8_t>(parity);
+  rule.site_losses = 0;
+  rule.drive_losses = static_cast<std::uint8_t>(parity);
+  return rule;
+}
+
+RC_GTEST_PROP(Tolerance, IsWhatBruteForceFinds, ()) {
+  const auto numbers =
+      *rc::gen::resize(10, rc::gen::nonEmpty(rc::gen::container<std::vector<unsigned>>(rc::gen::inRange(0U, 6U))));
+  RC_PRE(numbers.size() <= 10);
+  const unsigned data = *rc::gen::inRange(1U, static_cast<unsigned>(numbers.size()) + 1);
+  std::vector<SiteId> sites;
+  for (const unsigned number : numbers) sites.emplace_back("s" + std::to_string(number));
+  RC_ASSERT(tolerance_of(data, sites) == brute_force(data, sites));
+}
+
+RC_GTEST_PROP(Place, UsesDistinctDrivesAndTheBestSpread, ()) {
+  const auto layout = *rc::gen::container<std::vector<unsigned>>(6, rc::gen::inRange(0U, 5U));
+  const unsigned data = *rc::gen::inRange(1U, 6U);
+  const unsigned parity = *rc::gen::inRange(0U, 4U);
+  const Rule rule = rule_of(data, parity);
+  const auto candidates = make_drives(layout);
+  SeededRandom random(*rc::gen::arbitrary<std::uint64_t>());
+  const auto placed = place(rule, candidates, {}, kGiB, random);
+  const auto best = best_tolerance(rule, candidates);
+  if (candidates.size() < rule.shards()) {
+    RC_ASSERT(!placed && placed.error() == Errc::kUnavailable);
+    RC_ASSERT(!best && best.error() == Errc::kUnavailable);
+    return;
+  }
+  RC_ASSERT(placed.has_value());
+  RC_ASSERT(std::set<DriveId>(placed->begin(), placed->end()).size() == rule.shards());
+  RC_ASSERT(tolerance_of(data, sites_of(candidates, *placed)) == *best);
+}
+
+RC_GTEST_PROP(Place, KeepsWhatItIsToldAndIsAsEvenAroundIt, ()) {
+  const Rule rule = rule_of(2, 2);
+  const auto candidates = make_drives({2, 2, 2, 2});
+  SeededRandom random(*rc::gen::arbitrary<std::uint64_t>());
+  const auto first = place(rule, candidates, {}, 1, random);
+  RC_ASSERT(first.has_value());
+  const unsigned mask = *rc::gen::inRange(0U, 16U);
+  std::vector<std::optional<DriveId>> keep(4);
+  for (unsigned i = 0; i < 4; ++i) {
+    if ((mask >> i & 1U) != 0) keep[i] = (*first)[i];
+  }
+  const auto second = place(rule, candidates, keep, 1, random);
+  RC_ASSERT(second.has_value());
+  for (unsigned i = 0; i < 4; ++i) {
+    if (keep[i]) RC_ASSERT((*second)[i] == *keep[i]);
+  }
+  RC_ASSERT(tolerance_of(2, sites_of(candidates, *second)) == (Tolerance{2, 2}));
+}
+
+TEST(Place, FillsDrivesInProportionToTheirFreeSpace) {
+  auto candidates = make_drives({2, 2, 2, 2});
+  candidates[0].free_bytes = 30 * kGiB;  // half as free as its neighbour
+  const Rule rule;
+  SeededRandom random(11);
+  std::map<DriveId, unsigned> shards;
+  constexpr unsigned kBlobs = 3000;
+  for (unsigned i = 0; i < kBlobs; ++i) {
+    const auto placed = place(rule, candidates, {}, 1, random);
+    ASSERT_TRUE(placed);
+    for (const DriveId drive : *placed) ++shards[drive];
+  }
+  EXPECT_NEAR(shards[candidates[0].drive], kBlobs / 3.0, kBlobs * 0.05);
+  EXPECT_NEAR(shards[candidates[1].drive], kBlobs * 2 / 3.0, kBlobs * 0.05);
+  for (unsigned i = 2; i < 8; ++i) EXPECT_NEAR(shards[candidates[i].drive], kBlobs / 2.0, kBlobs * 0.05);
+}
+
+TEST(Place, WithTwoSitesLeftPutsTwoShardsOnEach) {
+  const auto candidates = make_drives({2, 2});
+  SeededRandom random(3);
+  const auto placed = place(Rule{}, candidates, {}, 1, random);
+  ASSERT_TRUE(placed);
+  EXPECT_EQ(tolerance_of(2, sites_of(candidates, *placed)), (Tolerance{1, 2}));
+}
+
+TEST(Place, SaysNoSpaceWhenDrivesAreThereButFull) {
+  auto candidates = make_drives({1, 1, 1, 1});
+  candidates[2].free_bytes = 10;
+  SeededRandom random(3);
+  const auto placed = place(Rule{}, candidates, {}, 11, random);
+  ASSERT_FALSE(placed);
+  EXPECT_EQ(placed.error(), Errc::kNoSpace);
+}
+
+TEST(Place, AFullOrOfflineDriveCanBeKeptButNotChosen) {
+  auto candidates = make_drives({1, 1, 1, 2});
+  candidates[0].free_bytes = 0;
+  SeededRandom random(3);
+  const auto placed = place(Rule{}, candidates, {candidates[0].drive}, 1, random);
+  ASSERT_TRUE(placed);
+  EXPECT_EQ((*placed)[0], candidates[0].drive);
+}
+
+TEST(Place, RefusesToKeepTwoShardsOnOneDriveOrAnUnknownOne) {
+  const auto candidates = make_drives({2, 2, 2, 2});
+  SeededRandom random(3);
+  EXPECT_EQ(place(Rule{}, candidates, {candidates[0].drive, candidates[0].drive}, 1, random).error(),
+            Errc::kInvalidArgument);
+  EXPECT_EQ(place(Rule{}, candidates, {DriveId::random(random)}, 1, random).error(), Errc::kInvalidArgument);
+}
+
+TEST(PlaceMirrors, TakesParityPlusOneOnDifferentSitesAndKeepsCurrentOnes) {
+  const auto candidates = make_drives({2, 2, 2, 2});
+  const DriveId current = candidates[5].drive;
+  const auto mirrors = place_mirrors(Rule{}, candidates, {current});
+  ASSERT_EQ(mirrors.size(), 3U);
+  EXPECT_EQ(mirrors[0], current);
+  const auto sites = sites_of(candidates, mirrors);
+  EXPECT_EQ(std::set<SiteId>(sites.begin(), sites.end()).size(), 3U);
+}
+
+TEST(PlaceMirrors, WithFewerSitesTakesOnePerSite) {
+  const auto candidates = make_drives({3, 1});
+  EXPECT_EQ(place_mirrors(Rule{}, candidates, {candidates[0].drive, candidates[1].drive}),
+            (std::vector<DriveId>{candidates[0].drive, candidates[3].drive}));
+  EXPECT_TRUE(place_mirrors(Rule{}, {}, {}).empty());
+}
+
+std::vector<DriveId> drives_of_site(const std::vector<Candidate>& candidates, const char* site) {
+  std::vector<DriveId> drives;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.site == SiteId(site)) drives.push_back(candidate.drive);
+  }
+  return drives;
+}
+
+TEST(CheckWithdrawal, RefusesToLoseToleranceAndSaysWhatWouldDo) {
+  const auto candidates = make_drives({2, 2, 2, 2});
+  const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::nullopt, 0);
+  ASSERT_FALSE(check);
+  EXPECT_EQ(check.error(), Errc::kRefused);
+  EXPECT_EQ(check.error().message(),
+            "on the 3 sites that would remain (s0, s1, s3), 2+2 shards survive the loss of 1 site; 2 are demanded: "
+            "first add drives at 1 further site, or accept to tolerate only 1 lost site from now on");
+}
+
+TEST(CheckWithdrawal, AcceptedLossesLetItPass) {
+  const auto candidates = make_drives({2, 2, 2, 2});
+  const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::uint8_t{1}, kGiB);
+  ASSERT_TRUE(check) << check.error().message();
+  EXPECT_EQ(check->before, (Tolerance{2, 2}));
+  EXPECT_EQ(check->after, (Tolerance{1, 2}));
+  EXPECT_EQ(check->bytes_to_move, 80 * kGiB);
+  EXPECT_EQ(check->bytes_free_after, 6 * 59 * kGiB - 80 * kGiB);
+}
+
+TEST(CheckWithdrawal, WithAFifthSiteNothingNeedsToBeAccepted) {
+  const auto candidates = make_drives({2, 2, 2, 2, 2});
+  EXPECT_TRUE(check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::nullopt, 0));
+}
+
+TEST(CheckWithdrawal, RefusesWhenDrivesAreTooFew) {
+  const auto candidates = make_drives({1, 1, 1, 1});
+  const auto check = check_withdrawal(Rule{}, candidates, {candidates[0].drive}, std::uint8_t{0}, 0);
+  ASSERT_FALSE(check);
+  EXPECT_EQ(check.error().message(), "a 2+2 code needs 4 drives; 3 would remain: add 1 drive first");
+}
+
+TEST(CheckWithdrawal, RefusesWhenBytesDoNotFit) {
+  const auto candidates = make_drives({1, 1, 1, 1, 1}, 100 * kGiB, 9 * kGiB);
+  const auto check = check_withdrawal(Rule{}, candidates, {candidates[0].drive}, std::nullopt, 0);
+  ASSERT_FALSE(check);
+  EXPECT_EQ(check.error(), Errc::kRefused);
+  EXPECT_NE(check.error().message().find("room for " + std::to_string(36 * kGiB)), std::string::npos);
+}
+
+TEST(CheckWithdrawal, RefusesWhenRoomIsOnTooFewDrives) {
+  auto candidates = make_drives({1, 1, 1, 1, 1}, 100 * kGiB, 1 * kGiB);
+  candidates[4].total_bytes = 1000 * kGiB;
+  candidates[4].free_bytes = 900 * kGiB;  // enough in all, but one drive takes only one shard of each blob
+  const auto check = check_withdrawal(Rule{}, candidates, {candidates[0].drive}, std::nullopt, 0);
+  ASSERT_FALSE(check);
+  EXPECT_NE(check.error().message().find("too unevenly"), std::string::npos);
+}
+
+TEST(CheckWithdrawal, AnUnknownDriveIsAnInvalidArgument) {
+  const auto candidates = make_drives({2, 2, 2, 2});
+  SeededRandom random(1);
+  EXPECT_EQ(check_withdrawal(Rule{}, candidates, {DriveId::random(random)}, std::nullopt, 0).error(),
+            Errc::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace andromede::sovereignty
