@@ -1,4 +1,5 @@
-// Drives: every drive of the cloud, where each lies (site, associate), its state, and which of them mirror the metadata.
+// Drives: every drive of the cloud, where each lies (site, associate), its state, and which of them mirror the
+// metadata.
 //
 // Each drive's root carries a label (who it is) and a copy of the map (who all are). The map has an epoch; a change is
 // written to every online drive before it counts, and the highest epoch found at open is the truth, so a drive that was
@@ -41,7 +42,7 @@ struct DriveInfo {
   std::string path;                  // the root's folder on this host
   std::uint64_t capacity_bytes = 0;  // 0: all of the file system
   DriveState state = DriveState::kActive;
-  bool mirrors_metadata = false;     // holds a current mirror of the metadata
+  bool mirrors_metadata = false;  // holds a current mirror of the metadata
   bool operator==(const DriveInfo&) const = default;
 };
 

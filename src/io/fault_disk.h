@@ -11,11 +11,11 @@
 //     if (disk->fired() == 0) break;
 //   }
 //
-// What a crash does: every write, truncation, punch and allocation since the file's last successful sync() is kept,
-// dropped or torn (each 512-byte sector kept or not), chosen by the seed; every name that was created, removed or
-// renamed since its folder's last sync_folder() is as it was, as it is, or as it was in between. A failed sync() makes
-// an unknown part durable and forgets the rest for good, as Linux does: a later sync() of that file succeeds and does
-// not bring it back.
+// What a crash does: every write, truncation, punch and allocation since the file's last successful sync() is kept or
+// dropped, a write also torn (each 512-byte sector kept or not), chosen by the seed; every name that was created,
+// removed or renamed since its folder's last sync_folder() is as it was, as it is, or as it was in between. A failed
+// sync() makes an unknown part durable and forgets the rest for good, as Linux does: a later sync() of that file
+// succeeds and does not bring it back.
 //
 // Thread-safe. One mutex: operations do not overlap, and are numbered in the order in which they ran.
 #pragma once
