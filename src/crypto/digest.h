@@ -21,7 +21,15 @@ Sha256Digest hmac_sha256(ByteView key, ByteView data);
 Md5Digest md5(ByteView data);
 
 // What a client can ask for as `x-amz-checksum-*`, plus MD5.
-enum class Checksum : std::uint8_t { kNone = 0, kCrc32 = 1, kCrc32c = 2, kCrc64Nvme = 3, kSha1 = 4, kSha256 = 5, kMd5 = 6 };
+enum class Checksum : std::uint8_t {
+  kNone = 0,
+  kCrc32 = 1,
+  kCrc32c = 2,
+  kCrc64Nvme = 3,
+  kSha1 = 4,
+  kSha256 = 5,
+  kMd5 = 6
+};
 
 // Bytes of the checksum's value: 4, 4, 8, 20, 32, 16.
 std::size_t checksum_size(Checksum kind);
@@ -33,10 +41,12 @@ class Hasher {
   virtual void update(ByteView data) = 0;
   virtual Bytes finish() = 0;
 };
+// Null for kNone.
 std::unique_ptr<Hasher> make_hasher(Checksum kind);
 
-std::uint32_t crc32c(std::uint32_t seed, ByteView data);  // RFC 3720 appendix B.4; seed 0 starts
-std::uint32_t crc32(std::uint32_t seed, ByteView data);   // ISO 3309, zlib's
+// CRCs chain: crc(crc(0, a), b) is the CRC of a||b.
+std::uint32_t crc32c(std::uint32_t seed, ByteView data);     // RFC 3720 appendix B.4; seed 0 starts
+std::uint32_t crc32(std::uint32_t seed, ByteView data);      // ISO 3309, zlib's
 std::uint64_t crc64nvme(std::uint64_t seed, ByteView data);  // NVM Express NVM Command Set 1.0, section 5.2.1.3.4
 
 // The CRC of a||b from the CRCs of a and of b (big-endian values) and b's length: how S3 makes a FULL_OBJECT checksum

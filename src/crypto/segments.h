@@ -1,7 +1,7 @@
-// Segment encryption, the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, 2015) over AES-256-GCM: plaintext in
-// 64 KiB segments, nonce = 7 zero bytes, segment number (4 bytes, big-endian), last-segment flag (1 byte); blob id as
-// associated data; the 16-byte tag behind each segment. Truncation, reordering and splicing are detected, and a range is
-// decrypted by itself. A key encrypts one blob only. Bytes: docs/formats/segments.md.
+// Segment encryption, the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, 2015) over AES-256-GCM: plaintext
+// in 64 KiB segments, nonce = 7 zero bytes, segment number (4 bytes, big-endian), last-segment flag (1 byte); blob id
+// as associated data; the 16-byte tag behind each segment. Truncation, reordering and splicing are detected, and a
+// range is decrypted by itself. A key encrypts one blob only. Bytes: docs/formats/segments.md.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,171 @@
+#include "crypto/secret.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "base/check.h"
+
+namespace andromede::crypto {
+namespace {
+
+constexpr std::size_t kNonceBytes = 12;
+constexpr std::size_t kTagBytes = 16;
+static_assert(kSealedOverheadBytes == kNonceBytes + kTagBytes);
+
+const EVP_CIPHER* fetch(const char* name) {
+  const EVP_CIPHER* cipher = EVP_CIPHER_fetch(nullptr, name, nullptr);
+  CHECK(cipher != nullptr, "OpenSSL's default provider has AES");
+  return cipher;
+}
+const EVP_CIPHER* aes_256_wrap() {
+  static const EVP_CIPHER* const cipher = fetch("AES-256-WRAP");
+  return cipher;
+}
+const EVP_CIPHER* aes_256_gcm() {
+  static const EVP_CIPHER* const cipher = fetch("AES-256-GCM");
+  return cipher;
+}
+
+struct FreeContext {
+  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
+};
+using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
+
+// Freed after each use, not kept: OpenSSL then wipes the key schedule.
+Context make_context(const EVP_CIPHER* cipher, const SecretKey& key, const std::uint8_t* nonce, bool encrypt) {
+  Context context(EVP_CIPHER_CTX_new());
+  CHECK(context != nullptr, "a cipher context is a small allocation");
+  // Without this OpenSSL refuses the wrap mode, whose output is longer than its input.
+  EVP_CIPHER_CTX_set_flags(context.get(), EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
+  CHECK(EVP_CipherInit_ex2(context.get(), cipher, key.bytes().data(), nonce, encrypt ? 1 : 0, nullptr) == 1,
+        "AES-256 takes any 256-bit key");
+  return context;
+}
+
+bool add_context(EVP_CIPHER_CTX* cipher, ByteView context) {
+  int count = 0;
+  return context.empty() ||
+         EVP_CipherUpdate(cipher, nullptr, &count, context.data(), static_cast<int>(context.size())) == 1;
+}
+
+}  // namespace
+
+SecretKey SecretKey::random(Random& random) {
+  SecretKey key;
+  random.fill(key.bytes_);
+  return key;
+}
+
+Result<SecretKey> SecretKey::from_bytes(ByteView bytes) {
+  if (bytes.size() != kSize) {
+    return fail(Errc::kInvalidArgument,
+                "a key has " + std::to_string(kSize) + " bytes, not " + std::to_string(bytes.size()));
+  }
+  SecretKey key;
+  std::memcpy(key.bytes_.data(), bytes.data(), kSize);
+  return key;
+}
+
+SecretKey::SecretKey(SecretKey&& other) noexcept : bytes_(other.bytes_) { wipe(other.bytes_); }
+
+SecretKey& SecretKey::operator=(SecretKey&& other) noexcept {
+  if (this != &other) {
+    bytes_ = other.bytes_;
+    wipe(other.bytes_);
+  }
+  return *this;
+}
+
+SecretKey::~SecretKey() { wipe(bytes_); }
+
+SecretKey SecretKey::clone() const {
+  SecretKey copy;
+  copy.bytes_ = bytes_;
+  return copy;
+}
+
+void wipe(MutableByteView memory) noexcept { OPENSSL_cleanse(memory.data(), memory.size()); }
+
+Status forbid_core_dumps() {
+  const rlimit none{0, 0};
+  if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    return fail(Errc::kIo, std::string("core dumps cannot be forbidden: ") + std::strerror(errno));
+  }
+  return {};
+}
+
+Bytes wrap_key(const SecretKey& wrapping, const SecretKey& key) {
+  const Context context = make_context(aes_256_wrap(), wrapping, nullptr, true);
+  Bytes wrapped(kWrappedKeyBytes);
+  int count = 0;
+  const bool ok = EVP_EncryptUpdate(context.get(), wrapped.data(), &count, key.bytes().data(),
+                                    static_cast<int>(SecretKey::kSize)) == 1;
+  CHECK(ok && count == static_cast<int>(kWrappedKeyBytes), "key wrap takes any 256-bit key");
+  return wrapped;
+}
+
+Result<SecretKey> unwrap_key(const SecretKey& wrapping, ByteView wrapped) {
+  if (wrapped.size() != kWrappedKeyBytes) {
+    return fail(Errc::kCorrupt, "a wrapped key has " + std::to_string(kWrappedKeyBytes) + " bytes, not " +
+                                    std::to_string(wrapped.size()));
+  }
+  const Context context = make_context(aes_256_wrap(), wrapping, nullptr, false);
+  // OpenSSL uses room for the wrapped length while it unwraps.
+  std::array<std::uint8_t, kWrappedKeyBytes> plain{};
+  int count = 0;
+  const bool ok =
+      EVP_DecryptUpdate(context.get(), plain.data(), &count, wrapped.data(), static_cast<int>(wrapped.size())) == 1 &&
+      count == static_cast<int>(SecretKey::kSize);
+  auto key = ok ? SecretKey::from_bytes(ByteView(plain).first(SecretKey::kSize))
+                : Result<SecretKey>(fail(Errc::kCorrupt, "a wrapped key was not wrapped by this key, or was changed"));
+  wipe(plain);
+  return key;
+}
+
+Bytes seal_bytes(const SecretKey& key, ByteView plain, ByteView context, Random& random) {
+  CHECK(plain.size() <= kMaxSealedPlainBytes, "seal_bytes is for small secrets; blobs have segments");
+  Bytes sealed(kNonceBytes + plain.size() + kTagBytes);
+  random.fill({sealed.data(), kNonceBytes});
+  const Context cipher = make_context(aes_256_gcm(), key, sealed.data(), true);
+  std::uint8_t* const body = sealed.data() + kNonceBytes;
+  std::uint8_t* const tag = body + plain.size();
+  int count = 0;
+  const bool ok = add_context(cipher.get(), context) &&
+                  EVP_EncryptUpdate(cipher.get(), body, &count, plain.data(), static_cast<int>(plain.size())) == 1 &&
+                  EVP_EncryptFinal_ex(cipher.get(), tag, &count) == 1 &&
+                  EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_GET_TAG, kTagBytes, tag) == 1;
+  CHECK(ok, "AES-256-GCM encrypts any bytes");
+  return sealed;
+}
+
+Result<Bytes> open_bytes(const SecretKey& key, ByteView sealed, ByteView context) {
+  if (sealed.size() < kSealedOverheadBytes || sealed.size() > kSealedOverheadBytes + kMaxSealedPlainBytes) {
+    return fail(Errc::kCorrupt, "sealed bytes have an impossible length of " + std::to_string(sealed.size()));
+  }
+  const Context cipher = make_context(aes_256_gcm(), key, sealed.data(), false);
+  const ByteView body = sealed.subspan(kNonceBytes, sealed.size() - kSealedOverheadBytes);
+  std::array<std::uint8_t, kTagBytes> tag;
+  std::memcpy(tag.data(), sealed.data() + sealed.size() - kTagBytes, kTagBytes);
+  // One byte more than needed, so that the pointer is never null.
+  Bytes plain(body.size() + 1);
+  int count = 0;
+  const bool ok =
+      add_context(cipher.get(), context) &&
+      EVP_DecryptUpdate(cipher.get(), plain.data(), &count, body.data(), static_cast<int>(body.size())) == 1 &&
+      EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_SET_TAG, kTagBytes, tag.data()) == 1 &&
+      EVP_DecryptFinal_ex(cipher.get(), plain.data() + body.size(), &count) == 1;
+  if (!ok) {
+    wipe(plain);
+    return fail(Errc::kCorrupt, "sealed bytes were sealed by another key or for another context, or were changed");
+  }
+  plain.resize(body.size());
+  return plain;
+}
+
+}  // namespace andromede::crypto

@@ -1,0 +1,84 @@
+#include "crypto/secret.h"
+
+#include <gtest/gtest.h>
+
+namespace andromede::crypto {
+namespace {
+
+SecretKey key_of(std::string_view hex) { return std::move(*SecretKey::from_bytes(*from_hex(hex))); }
+
+TEST(KeyWrap, MatchesRfc3394Section46) {
+  const SecretKey wrapping = key_of("000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F");
+  const SecretKey key = key_of("00112233445566778899AABBCCDDEEFF000102030405060708090A0B0C0D0E0F");
+  const Bytes wrapped = wrap_key(wrapping, key);
+  EXPECT_EQ(to_hex(wrapped), "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21");
+  const auto unwrapped = unwrap_key(wrapping, wrapped);
+  ASSERT_TRUE(unwrapped.has_value());
+  EXPECT_EQ(to_hex(unwrapped->bytes()), to_hex(key.bytes()));
+}
+
+TEST(KeyWrap, AnotherKeyAnyChangedByteAndAnyLengthAreCorrupt) {
+  SeededRandom random(1);
+  const SecretKey wrapping = SecretKey::random(random);
+  const SecretKey key = SecretKey::random(random);
+  const Bytes wrapped = wrap_key(wrapping, key);
+  EXPECT_TRUE(unwrap_key(key, wrapped).error() == Errc::kCorrupt);
+  for (std::size_t i = 0; i < wrapped.size(); ++i) {
+    Bytes changed = wrapped;
+    changed[i] ^= 1;
+    EXPECT_TRUE(unwrap_key(wrapping, changed).error() == Errc::kCorrupt) << i;
+  }
+  for (const std::size_t size : {0, 8, 24, 39}) {
+    EXPECT_TRUE(unwrap_key(wrapping, ByteView(wrapped).first(size)).error() == Errc::kCorrupt) << size;
+  }
+  EXPECT_TRUE(unwrap_key(wrapping, wrapped).has_value());
+}
+
+TEST(SecretKey, MovingWipesTheSource) {
+  SeededRandom random(1);
+  SecretKey key = SecretKey::random(random);
+  const SecretKey copy = key.clone();
+  const SecretKey moved = std::move(key);
+  EXPECT_EQ(to_hex(moved.bytes()), to_hex(copy.bytes()));
+  EXPECT_EQ(to_hex(key.bytes()), std::string(64, '0'));  // NOLINT(bugprone-use-after-move): that is what is tested
+  EXPECT_FALSE(SecretKey::from_bytes(Bytes(31)).has_value());
+}
+
+TEST(SealedBytes, RoundTripAndDifferEveryTime) {
+  SeededRandom random(1);
+  const SecretKey key = SecretKey::random(random);
+  for (const std::string_view plain :
+       {std::string_view(""), std::string_view("s"), std::string_view("a longer secret")}) {
+    const Bytes sealed = seal_bytes(key, as_bytes(plain), as_bytes("context"), random);
+    EXPECT_EQ(sealed.size(), plain.size() + kSealedOverheadBytes);
+    const auto opened = open_bytes(key, sealed, as_bytes("context"));
+    ASSERT_TRUE(opened.has_value());
+    EXPECT_EQ(as_text(*opened), plain);
+    EXPECT_NE(seal_bytes(key, as_bytes(plain), as_bytes("context"), random), sealed);
+  }
+  EXPECT_TRUE(open_bytes(key, seal_bytes(key, as_bytes("x"), {}, random), {}).has_value());
+}
+
+TEST(SealedBytes, AnotherKeyContextOrByteIsCorrupt) {
+  SeededRandom random(1);
+  const SecretKey key = SecretKey::random(random);
+  const Bytes sealed = seal_bytes(key, as_bytes("secret"), as_bytes("context"), random);
+  EXPECT_TRUE(open_bytes(SecretKey::random(random), sealed, as_bytes("context")).error() == Errc::kCorrupt);
+  EXPECT_TRUE(open_bytes(key, sealed, as_bytes("contexu")).error() == Errc::kCorrupt);
+  EXPECT_TRUE(open_bytes(key, sealed, {}).error() == Errc::kCorrupt);
+  for (std::size_t i = 0; i < sealed.size(); ++i) {
+    Bytes changed = sealed;
+    changed[i] ^= 0x80;
+    EXPECT_TRUE(open_bytes(key, changed, as_bytes("context")).error() == Errc::kCorrupt) << i;
+    EXPECT_TRUE(open_bytes(key, ByteView(sealed).first(i), as_bytes("context")).error() == Errc::kCorrupt) << i;
+  }
+}
+
+TEST(Wipe, OverwritesWithZeros) {
+  Bytes memory(100, 0x5a);
+  wipe(memory);
+  EXPECT_EQ(memory, Bytes(100, 0));
+}
+
+}  // namespace
+}  // namespace andromede::crypto
