@@ -1,0 +1,82 @@
+#include "api/sigv4/canonical.h"
+
+#include "api/sigv4/errors.h"
+#include "base/bytes.h"
+#include "crypto/digest.h"
+
+namespace andromede::api::sigv4 {
+namespace {
+
+char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+
+// Trimmed, inner runs of white space as one space: what SDKs sign.
+void append_folded(std::string& out, std::string_view value) {
+  bool gap = false;
+  bool any = false;
+  for (const char c : value) {
+    if (is_space(c)) {
+      gap = any;
+      continue;
+    }
+    if (gap) out.push_back(' ');
+    gap = false;
+    any = true;
+    out.push_back(c);
+  }
+}
+
+void append_header(std::string& out, const net::Headers& headers, std::string_view name) {
+  out.append(name).push_back(':');
+  bool first = true;
+  for (const net::Header& header : headers.list()) {
+    if (!same_name(header.name, name)) continue;
+    if (!first) out.push_back(',');
+    first = false;
+    append_folded(out, header.value);
+  }
+  out.push_back('\n');
+}
+
+}  // namespace
+
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
+}
+
+Result<std::string> canonical_request(const CanonicalInput& input) {
+  std::string out;
+  out.reserve(1024);
+  out.append(input.method).push_back('\n');
+  if (!append_canonical_path(out, input.raw_path)) {
+    return fail(SigErrc::kInvalidUri, "the path has a broken percent escape");
+  }
+  out.push_back('\n');
+  append_canonical_query(out, *input.query, input.query_without);
+  out.push_back('\n');
+  std::string_view names = input.signed_headers;
+  while (!names.empty()) {
+    const std::size_t end = std::min(names.find(';'), names.size());
+    append_header(out, *input.headers, names.substr(0, end));
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+  out.push_back('\n');
+  out.append(input.signed_headers).push_back('\n');
+  out.append(input.payload_hash);
+  return out;
+}
+
+std::string string_to_sign(std::string_view amz_date, std::string_view scope, std::string_view canonical_request) {
+  std::string out;
+  out.reserve(200);
+  out.append("AWS4-HMAC-SHA256\n").append(amz_date).push_back('\n');
+  out.append(scope).push_back('\n');
+  out.append(to_hex(crypto::sha256(as_bytes(canonical_request))));
+  return out;
+}
+
+}  // namespace andromede::api::sigv4

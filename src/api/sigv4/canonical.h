@@ -1,0 +1,33 @@
+// The canonical request and the strings to sign of SigV4 (AWS, "Signature Calculations for the Authorization Header").
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/sigv4/query.h"
+#include "base/result.h"
+#include "net/http.h"
+
+namespace andromede::api::sigv4 {
+
+struct CanonicalInput {
+  std::string_view method;
+  std::string_view raw_path;
+  const Query* query = nullptr;
+  std::string_view query_without;  // a parameter left out: X-Amz-Signature of presigned requests
+  const net::Headers* headers = nullptr;
+  std::string_view signed_headers;  // "host;x-amz-date"
+  std::string_view payload_hash;
+};
+
+// SigErrc::kInvalidUri: the path has a broken escape.
+Result<std::string> canonical_request(const CanonicalInput& input);
+
+// "AWS4-HMAC-SHA256\n" date "\n" scope "\n" hex(SHA-256(canonical request))
+std::string string_to_sign(std::string_view amz_date, std::string_view scope, std::string_view canonical_request);
+
+// ASCII case ignored.
+bool same_name(std::string_view a, std::string_view b) noexcept;
+
+}  // namespace andromede::api::sigv4

@@ -1,0 +1,127 @@
+#include "api/sigv4/query.h"
+
+#include <algorithm>
+#include <array>
+
+#include "api/sigv4/errors.h"
+
+namespace andromede::api::sigv4 {
+namespace {
+
+constexpr char kHexDigits[] = "0123456789ABCDEF";
+
+constexpr std::array<bool, 256> make_unreserved() {
+  std::array<bool, 256> table{};
+  for (unsigned c = 'A'; c <= 'Z'; ++c) table[c] = true;
+  for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = true;
+  for (unsigned c = '0'; c <= '9'; ++c) table[c] = true;
+  for (const unsigned c : {'-', '.', '_', '~'}) table[c] = true;
+  return table;
+}
+constexpr auto kUnreserved = make_unreserved();
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+void append_encoded(std::string& out, unsigned char c, bool keep_slash) {
+  if (kUnreserved[c] || (keep_slash && c == '/')) {
+    out.push_back(static_cast<char>(c));
+    return;
+  }
+  out.push_back('%');
+  out.push_back(kHexDigits[c >> 4]);
+  out.push_back(kHexDigits[c & 15]);
+}
+
+// The byte of the escape that starts at text[at], or -1.
+int escaped_byte(std::string_view text, std::size_t at) {
+  if (text.size() - at < 3) return -1;
+  const int high = hex_value(text[at + 1]);
+  const int low = hex_value(text[at + 2]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+bool decode_into(std::string& out, std::string_view text) {
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%') {
+      const int byte = escaped_byte(text, i);
+      if (byte < 0) return false;
+      out.push_back(static_cast<char>(byte));
+      i += 2;
+    } else {
+      out.push_back(text[i] == '+' ? ' ' : text[i]);
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<Query> Query::parse(std::string_view raw) {
+  Query query;
+  while (!raw.empty()) {
+    const std::size_t end = std::min(raw.find('&'), raw.size());
+    const std::string_view piece = raw.substr(0, end);
+    raw.remove_prefix(std::min(end + 1, raw.size()));
+    if (piece.empty()) continue;
+    const std::size_t equals = std::min(piece.find('='), piece.size());
+    Parameter parameter;
+    if (!decode_into(parameter.name, piece.substr(0, equals)) ||
+        !decode_into(parameter.value, piece.substr(std::min(equals + 1, piece.size())))) {
+      return fail(SigErrc::kInvalidUri, "the query has a broken percent escape");
+    }
+    query.list_.push_back(std::move(parameter));
+  }
+  return query;
+}
+
+std::optional<std::string_view> Query::find(std::string_view name) const {
+  for (const Parameter& parameter : list_) {
+    if (parameter.name == name) return parameter.value;
+  }
+  return std::nullopt;
+}
+
+void append_uri_encoded(std::string& out, std::string_view text, bool keep_slash) {
+  for (const char c : text) append_encoded(out, static_cast<unsigned char>(c), keep_slash);
+}
+
+bool append_canonical_path(std::string& out, std::string_view raw_path) {
+  if (raw_path.empty()) out.push_back('/');
+  for (std::size_t i = 0; i < raw_path.size(); ++i) {
+    int byte = static_cast<unsigned char>(raw_path[i]);
+    if (byte == '%') {
+      byte = escaped_byte(raw_path, i);
+      if (byte < 0) return false;
+      i += 2;
+    }
+    append_encoded(out, static_cast<unsigned char>(byte), true);
+  }
+  return true;
+}
+
+void append_canonical_query(std::string& out, const Query& query, std::string_view without) {
+  if (query.list().empty()) return;
+  std::vector<std::pair<std::string, std::string>> encoded;
+  encoded.reserve(query.list().size());
+  for (const Parameter& parameter : query.list()) {
+    if (!without.empty() && parameter.name == without) continue;
+    auto& [name, value] = encoded.emplace_back();
+    append_uri_encoded(name, parameter.name, false);
+    append_uri_encoded(value, parameter.value, false);
+  }
+  std::sort(encoded.begin(), encoded.end());
+  bool first = true;
+  for (const auto& [name, value] : encoded) {
+    if (!first) out.push_back('&');
+    first = false;
+    out.append(name).append("=").append(value);
+  }
+}
+
+}  // namespace andromede::api::sigv4
