@@ -1,19 +1,20 @@
 // HTTP/1.1 (RFC 9112) server. Asio and Beast stay behind this header.
 //
-// One event loop per core, each with its own SO_REUSEPORT listener; a connection lives on one loop. Handlers are tasks:
-// they run on the connection's loop and must not block it. Slow peers, oversized heads and smuggling attempts end here:
-// a handler only sees a request whose framing is unambiguous.
+// One event loop per core; a connection lives on the loop that had the fewest when it came
+// (docs/adr/0030-connections.md). Handlers are tasks: they run on the connection's loop and must not block it. Slow
+// peers, oversized heads and smuggling attempts end here: a handler only sees a request whose framing is unambiguous.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/stream.h"
@@ -57,9 +58,10 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   [[nodiscard]] virtual const RequestHead& head() const = 0;
-  // The body, framing removed (Content-Length or chunked). `100 Continue` is sent at the first read, if the client waits
-  // for it. What a handler does not read is drained up to a bound, or the connection is closed after the response.
-  // Errors of read(): kCancelled (the peer went away), kTimeout (too slow), kInvalidArgument (broken chunk framing).
+  // The body, framing removed (Content-Length or chunked). `100 Continue` is sent at the first read, if the client
+  // waits for it. What a handler does not read is drained up to a bound, or the connection is closed after the
+  // response. Errors of read(): kCancelled (the peer went away), kTimeout (too slow), kInvalidArgument (broken chunk
+  // framing).
   [[nodiscard]] virtual BodySource& body() = 0;
   // A whole response. For HEAD requests `body` is not sent but its size announced (or give content_length).
   virtual Task<Status> respond(ResponseHead head, std::string body) = 0;
@@ -78,21 +80,28 @@ struct TlsFiles {
 };
 
 struct ServerLimits {
-  std::size_t connections = 4096;            // further ones wait in the kernel's backlog
-  std::size_t head_bytes = 16 * 1024;        // 431 beyond
-  std::chrono::milliseconds head_timeout{10'000};   // from the first byte of a head to its end
-  std::chrono::milliseconds idle_timeout{60'000};   // between requests
-  std::chrono::milliseconds io_timeout{30'000};     // for each read or write to make progress
-  std::uint64_t body_bytes_per_s_floor = 1024;      // slower bodies are cut, after a grace of 30 s
-  std::size_t drain_bytes = 256 * 1024;      // unread body that is read away to keep a connection alive
+  std::size_t connections = 4096;                  // further ones wait in the kernel's backlog
+  std::size_t head_bytes = 16 * 1024;              // 431 beyond; at most 256 KiB
+  std::chrono::milliseconds head_timeout{10'000};  // from the first byte of a head to its end; the TLS handshake too
+  std::chrono::milliseconds idle_timeout{60'000};  // between requests
+  std::chrono::milliseconds io_timeout{30'000};    // for each read or write to make progress
+  std::uint64_t body_bytes_per_s_floor = 1024;     // peers that send or take bodies slower are cut; 0: no floor
+  std::chrono::milliseconds body_grace{30'000};    // waiting time that is forgiven before the floor counts
+  std::size_t drain_bytes = 256 * 1024;            // unread body that is read away to keep a connection alive
 };
+
+// Renders the body of an error that the server itself answers (400, 408, 431, 501, 505…): `message` is plain English
+// and holds nothing of the request. Called on any loop, several at once.
+using ErrorRenderer = std::function<std::string(unsigned status, std::string_view message)>;
 
 struct ListenOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;  // 0: the kernel chooses; see Server::port
   std::optional<TlsFiles> tls;
   ServerLimits limits;
-  std::string name = "s3";  // label of its metrics
+  std::string name = "s3";     // label of its metrics
+  ErrorRenderer render_error;  // none: the message as text
+  std::string error_content_type = "text/plain; charset=utf-8";
 };
 
 // The event loops. Threads start in the constructor.

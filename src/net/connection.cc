@@ -1,0 +1,194 @@
+#include "net/connection.h"
+
+#include <exception>
+
+#include "base/log.h"
+#include "net/request_body.h"
+#include "net/response_writer.h"
+
+namespace andromede::net {
+namespace {
+
+// A connection that stays quiet for so long gives its buffer back.
+constexpr std::chrono::milliseconds kParkAfter{1'000};
+// How long a closing connection reads on, so that the peer gets our last words instead of a reset.
+constexpr std::chrono::milliseconds kLinger{3'000};
+
+class HttpExchange final : public Exchange {
+ public:
+  HttpExchange(const ParsedHead& parsed, RequestBody& body, ResponseWriter& writer, const bool& stopping)
+      : parsed_(parsed), body_(body), writer_(writer), stopping_(stopping) {}
+
+  [[nodiscard]] const RequestHead& head() const override { return parsed_.head; }
+  [[nodiscard]] BodySource& body() override { return body_; }
+  Task<Status> respond(ResponseHead head, std::string body) override {
+    return writer_.respond(std::move(head), std::move(body), keep_alive());
+  }
+  Task<Status> start(ResponseHead head, std::optional<std::uint64_t> content_length) override {
+    return writer_.start(std::move(head), content_length, keep_alive());
+  }
+  [[nodiscard]] BodySink& sink() override { return writer_; }
+  Task<Status> finish() override { return writer_.finish(); }
+
+ private:
+  [[nodiscard]] bool keep_alive() const { return parsed_.framing.keep_alive && !stopping_ && body_.can_be_passed(); }
+
+  const ParsedHead& parsed_;
+  RequestBody& body_;
+  ResponseWriter& writer_;
+  const bool& stopping_;
+};
+
+}  // namespace
+
+Connection::Connection(Loop& loop, int fd, std::string peer_address, const ServiceContext& context,
+                       const bool& stopping, std::shared_ptr<const TlsContext> tls)
+    : context_(context),
+      stopping_(stopping),
+      peer_address_(std::move(peer_address)),
+      tls_(std::move(tls)),
+      stream_(loop, fd, context.options.limits),
+      input_(stream_) {}
+
+Task<void> Connection::run() {
+  if (tls_) {
+    const SteadyTime deadline = stream_.loop().now() + stream_.limits().head_timeout;
+    if (const auto shaken = co_await stream_.handshake(*tls_, deadline); !shaken) {
+      context_.protocol_errors.add();
+      co_return;
+    }
+  }
+  for (;;) {
+    const Received received = co_await receive_head();
+    if (received == Received::kNothing) break;
+    if (received == Received::kError) {
+      co_await refuse(error_);
+      break;
+    }
+    if (!co_await serve()) break;
+  }
+}
+
+void Connection::wake_if_idle() {
+  if (idle_) stream_.wake_reader();
+}
+
+// True when bytes are there; false when the connection should end. A quiet connection costs no buffer.
+Task<bool> Connection::wait_for_request() {
+  if (!input_.empty()) co_return true;
+  bool arrived = false;
+  if (!stopping_) {
+    idle_ = true;
+    arrived = co_await wait_idly();
+    idle_ = false;
+  }
+  if (!arrived && stopping_) {
+    // A request may have crossed the stop on its way: it gets until the next tick.
+    const auto count = co_await input_.fill(InputBuffer::kSmallBytes, stream_.loop().now());
+    arrived = count.value_or(0) > 0;
+  }
+  co_return arrived;
+}
+
+Task<bool> Connection::wait_idly() {
+  const SteadyTime began = stream_.loop().now();
+  const SteadyTime idle_deadline = began + stream_.limits().idle_timeout;
+  const SteadyTime park = std::min(idle_deadline, began + kParkAfter);
+  const auto at_once = co_await input_.fill(InputBuffer::kSmallBytes, park);
+  if (at_once) co_return *at_once > 0;
+  if (!(at_once.error() == Errc::kTimeout) || stopping_ || park == idle_deadline) co_return false;
+  input_.release();
+  if (!co_await stream_.wait_readable(idle_deadline)) co_return false;
+  const auto later = co_await input_.fill(InputBuffer::kSmallBytes, idle_deadline + kParkAfter);
+  co_return later.value_or(0) > 0;
+}
+
+Task<Connection::Received> Connection::receive_head() {
+  if (!co_await wait_for_request()) co_return Received::kNothing;
+  HeadScanner scanner(stream_.limits().head_bytes);
+  const SteadyTime deadline = stream_.loop().now() + stream_.limits().head_timeout;
+  for (;;) {
+    const std::string_view received = as_text(input_.view());
+    const auto whole = scanner.scan(received);
+    if (!whole) {
+      error_ = whole.error();
+      co_return Received::kError;
+    }
+    if (*whole) {
+      auto parsed = parse_head(scanner.text(received));
+      if (!parsed) {
+        error_ = parsed.error();
+        co_return Received::kError;
+      }
+      parsed_ = std::move(*parsed);
+      parsed_.head.peer_address = peer_address_;
+      parsed_.head.tls = stream_.tls();
+      input_.consume(scanner.size());
+      co_return Received::kHead;
+    }
+    const auto count = co_await input_.fill(InputBuffer::kSmallBytes, deadline);
+    if (count && *count > 0) continue;
+    if (count || !(count.error() == Errc::kTimeout)) co_return Received::kNothing;
+    error_ = {408, "The head of the request did not arrive in time."};
+    co_return Received::kError;
+  }
+}
+
+// True when the connection goes on with the next request.
+Task<bool> Connection::serve() {
+  RequestBody body(stream_, input_, parsed_.framing);
+  ResponseWriter writer(stream_, {.head_request = parsed_.head.method == "HEAD", .http_1_0 = parsed_.framing.http_1_0});
+  HttpExchange exchange(parsed_, body, writer, stopping_);
+  co_await run_handler(exchange);
+  if (!writer.started()) {
+    ResponseHead head;
+    head.status = 500;
+    (void)co_await writer.respond(std::move(head), {}, false);
+  }
+  if (!writer.complete()) {
+    stream_.reset_on_close();
+    co_return false;
+  }
+  if (writer.keeps_alive() && co_await body.drain()) co_return true;
+  if (body.complete()) {
+    stream_.close_write();
+  } else {
+    co_await linger();
+  }
+  co_return false;
+}
+
+Task<void> Connection::run_handler(Exchange& exchange) {
+  try {
+    co_await context_.handler(exchange);
+  } catch (const std::exception& exception) {
+    log_error("a request handler threw", {{"listener", context_.options.name}, {"what", exception.what()}});
+  } catch (...) {
+    log_error("a request handler threw", {{"listener", context_.options.name}});
+  }
+}
+
+Task<void> Connection::refuse(ProtocolError error) {
+  context_.protocol_errors.add();
+  ResponseHead head;
+  head.status = error.status;
+  head.headers.add("Content-Type", context_.options.error_content_type);
+  const auto& render = context_.options.render_error;
+  ResponseWriter writer(stream_, {});
+  std::string body = render ? render(error.status, error.message) : std::string(error.message) + "\n";
+  if (co_await writer.respond(std::move(head), std::move(body), false)) co_await linger();
+}
+
+// Closing a socket with unread input resets the connection, and the reset can overtake the response.
+Task<void> Connection::linger() {
+  stream_.close_write();
+  input_.consume(input_.view().size());
+  const SteadyTime deadline = stream_.loop().now() + kLinger;
+  while (!stopping_ && stream_.loop().now() < deadline) {
+    const auto count = co_await input_.fill(InputBuffer::kMostBytes, deadline);
+    if (!count || *count == 0) break;
+    input_.consume(*count);
+  }
+}
+
+}  // namespace andromede::net

@@ -1,0 +1,42 @@
+#include "net/input_buffer.h"
+
+namespace andromede::net {
+
+void InputBuffer::replace(Buffer buffer) {
+  if (buffer_.capacity() >= Loop::kBodyBufferBytes) stream_.loop().give_back(std::move(buffer_));
+  buffer_ = std::move(buffer);
+  consumed_ = 0;
+}
+
+void InputBuffer::make_room(std::size_t wanted_bytes) {
+  const std::size_t capacity = wanted_bytes > kSmallBytes ? kMostBytes : kSmallBytes;
+  if (empty()) {
+    if (buffer_.capacity() != capacity) {
+      replace(capacity == kMostBytes ? stream_.loop().take_body_buffer() : Buffer(kSmallBytes));
+    }
+    buffer_.clear();
+    consumed_ = 0;
+    return;
+  }
+  if (buffer_.room() > 0) return;
+  const std::size_t kept = buffer_.size() - consumed_;
+  if (consumed_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + consumed_, kept);
+    buffer_.resize(kept);
+    consumed_ = 0;
+  } else if (buffer_.capacity() < kMostBytes) {
+    Buffer larger = stream_.loop().take_body_buffer();
+    larger.append(view());
+    replace(std::move(larger));
+  }
+}
+
+Task<Result<std::size_t>> InputBuffer::fill(std::size_t wanted_bytes, SteadyTime deadline) {
+  make_room(wanted_bytes);
+  if (buffer_.room() == 0) co_return fail(Errc::kOverloaded, "the input buffer is full");
+  CO_TRY(const std::size_t count, co_await stream_.read_some(buffer_.tail(), deadline));
+  buffer_.grow(count);
+  co_return count;
+}
+
+}  // namespace andromede::net

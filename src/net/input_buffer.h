@@ -1,0 +1,41 @@
+// Internal to net/: what was received and not yet consumed. Has no memory while a connection is idle, 16 KiB for heads
+// and small bodies, one of the loop's large buffers while a large body comes in.
+#pragma once
+
+#include "base/bytes.h"
+#include "net/stream.h"
+
+namespace andromede::net {
+
+class InputBuffer {
+ public:
+  explicit InputBuffer(Stream& stream) : stream_(stream) {}
+  InputBuffer(const InputBuffer&) = delete;
+  InputBuffer& operator=(const InputBuffer&) = delete;
+  ~InputBuffer() { replace({}); }
+
+  [[nodiscard]] ByteView view() const { return buffer_.view().subspan(consumed_); }
+  [[nodiscard]] bool empty() const { return consumed_ == buffer_.size(); }
+  // The bytes consumed stay where they are until the next fill().
+  void consume(std::size_t count) { consumed_ += count; }
+
+  // Receives once; 0: the peer closed its side. `wanted_bytes` is how much more is expected: it chooses the buffer.
+  // Errors of Stream::read_some; kOverloaded when the largest buffer is full.
+  Task<Result<std::size_t>> fill(std::size_t wanted_bytes, SteadyTime deadline);
+
+  // Gives the memory back. Only while empty().
+  void release() { replace({}); }
+
+  static constexpr std::size_t kSmallBytes = 16 * 1024;
+  static constexpr std::size_t kMostBytes = Loop::kBodyBufferBytes;
+
+ private:
+  void make_room(std::size_t wanted_bytes);
+  void replace(Buffer buffer);
+
+  Stream& stream_;
+  Buffer buffer_;
+  std::size_t consumed_ = 0;
+};
+
+}  // namespace andromede::net

@@ -1,0 +1,126 @@
+#include "net/loop.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "base/pool.h"
+
+namespace andromede::net {
+namespace {
+
+std::int64_t to_ms(SteadyTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+struct Loop::Drain {
+  using allocator_type = HandlerAllocator<void>;
+  Loop* loop;
+  [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(loop->drain_memory_); }
+  void operator()() const { loop->drain(); }
+};
+
+Loop::Loop() : context_(1), timer_(context_), now_(std::chrono::steady_clock::now()), heartbeat_ms_(to_ms(now_)) {
+  http_date_ = to_http_date(SystemClock().now());
+}
+
+void Loop::post(std::coroutine_handle<> coroutine) {
+  const std::lock_guard lock(mutex_);
+  posted_.push_back(coroutine);
+  arm();
+}
+
+void Loop::post_all(const std::vector<std::coroutine_handle<>>& coroutines) {
+  if (coroutines.empty()) return;
+  const std::lock_guard lock(mutex_);
+  posted_.insert(posted_.end(), coroutines.begin(), coroutines.end());
+  arm();
+}
+
+void Loop::arm() {
+  // Under the mutex: the one block of drain_memory_ is taken by the thread that arms and is free again before drain()
+  // disarms. From the loop's own thread this is a push to a list; else it wakes the loop only if it sleeps.
+  if (std::exchange(armed_, true)) return;
+  boost::asio::post(context_, Drain{this});
+}
+
+void Loop::drain() {
+  {
+    const std::lock_guard lock(mutex_);
+    draining_.swap(posted_);
+    armed_ = false;
+  }
+  for (const auto coroutine : draining_) coroutine.resume();
+  draining_.clear();
+}
+
+void Loop::run() {
+  const Scope scope(this);
+  schedule_tick();
+  context_.run();
+}
+
+void Loop::schedule_tick() {
+  timer_.expires_after(kTick);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    tick();
+    schedule_tick();
+  });
+}
+
+void Loop::tick() {
+  const SteadyTime before = std::exchange(now_, std::chrono::steady_clock::now());
+  heartbeat_ms_.store(to_ms(now_), std::memory_order_relaxed);
+  const Timestamp wall = SystemClock().now();
+  if (std::exchange(date_s_, wall.ms / 1000) != wall.ms / 1000) http_date_ = to_http_date(wall);
+  // After a hold-up of ours, peers get one more tick for what they sent meanwhile to be read.
+  forgave_ = !forgave_ && now_ - before > 4 * kTick;
+  if (forgave_) return;
+  for (std::size_t i = 0; i < ticking_.size(); ++i) ticking_[i]->tick(now_);
+}
+
+void Loop::remove(Ticking* ticking) { std::erase(ticking_, ticking); }
+
+Buffer Loop::take_body_buffer() {
+  if (spare_.empty()) return Buffer(kBodyBufferBytes);
+  Buffer buffer = std::move(spare_.back());
+  spare_.pop_back();
+  return buffer;
+}
+
+void Loop::give_back(Buffer buffer) {
+  if (spare_.size() >= kSpareBodyBuffers) return;
+  buffer.clear();
+  spare_.push_back(std::move(buffer));
+}
+
+Loops::Loops(unsigned count) : impl_(std::make_unique<Impl>()) {
+  if (count == 0) count = std::max(1U, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < count; ++i) impl_->loops.push_back(std::make_unique<Loop>());
+  for (unsigned i = 0; i < count; ++i) {
+    Loop* const loop = impl_->loops[i].get();
+    impl_->threads.emplace_back([loop, i] {
+      name_thread("loop-" + std::to_string(i));
+      loop->run();
+    });
+  }
+}
+
+Loops::~Loops() {
+  for (const auto& loop : impl_->loops) loop->stop();
+  for (auto& thread : impl_->threads) thread.join();
+}
+
+std::size_t Loops::size() const { return impl_->loops.size(); }
+
+Scheduler& Loops::scheduler(std::size_t index) { return *impl_->loops.at(index); }
+
+std::chrono::milliseconds Loops::slowest_heartbeat() const {
+  std::int64_t oldest = INT64_MAX;
+  for (const auto& loop : impl_->loops) oldest = std::min(oldest, loop->heartbeat_ms());
+  return std::chrono::milliseconds(std::max<std::int64_t>(0, to_ms(std::chrono::steady_clock::now()) - oldest));
+}
+
+}  // namespace andromede::net

@@ -1,0 +1,304 @@
+#include "net/stream.h"
+
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
+
+namespace andromede::net {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t kMaxPieces = 8;
+// A response that never has to wait lets other connections have their turn after so much.
+constexpr std::size_t kTurnBytes = 1 << 20;
+constexpr std::size_t kTlsRecordBytes = 16 * 1024;
+
+tl::unexpected<Error> cancelled() { return fail(Errc::kCancelled, "the connection was closed"); }
+
+void take_off(std::span<ByteView> pieces, std::size_t count) {
+  for (ByteView& piece : pieces) {
+    const std::size_t taken = std::min(count, piece.size());
+    piece = piece.subspan(taken);
+    count -= taken;
+  }
+}
+
+std::size_t total(std::span<const ByteView> pieces) {
+  std::size_t sum = 0;
+  for (const ByteView piece : pieces) sum += piece.size();
+  return sum;
+}
+
+struct Yield {
+  Scheduler& scheduler;
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) const { scheduler.post(waiter); }
+  void await_resume() const noexcept {}
+};
+
+}  // namespace
+
+struct Stream::Completion {
+  using allocator_type = HandlerAllocator<void>;
+  Pending* pending;
+  [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(pending->memory); }
+  void operator()(const boost::system::error_code& error, std::size_t bytes = 0) const {
+    pending->error = error;
+    pending->bytes = bytes;
+    pending->deadline = SteadyTime::max();
+    pending->waiter.resume();
+  }
+};
+
+struct Stream::ReadSome {
+  Stream& stream;
+  MutableByteView into;
+  SteadyTime deadline;
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    stream.begin(stream.reading_, waiter, deadline);
+    stream.socket_.async_read_some(asio::buffer(into.data(), into.size()), Completion{&stream.reading_});
+  }
+  void await_resume() const noexcept {}
+};
+
+struct Stream::WaitFor {
+  Stream& stream;
+  Pending& pending;
+  Socket::wait_type what;
+  SteadyTime deadline;
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    stream.begin(pending, waiter, deadline);
+    stream.socket_.async_wait(what, Completion{&pending});
+  }
+  void await_resume() const noexcept {}
+};
+
+Stream::Stream(Loop& loop, int fd, const ServerLimits& limits)
+    : loop_(loop), limits_(limits), socket_(loop.context().get_executor()) {
+  boost::system::error_code ignored;
+  // The protocol matters to Asio for new sockets only; this one exists.
+  socket_.assign(asio::ip::tcp::v4(), fd, ignored);
+  socket_.non_blocking(true, ignored);
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+}
+
+Stream::~Stream() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+void Stream::begin(Pending& pending, std::coroutine_handle<> waiter, SteadyTime deadline) {
+  CHECK(!pending.waiter, "one operation of a kind at a time");
+  pending.waiter = waiter;
+  pending.deadline = deadline;
+  pending.timed_out = false;
+  written_at_once_ = 0;
+}
+
+Result<bool> Stream::judge(const Pending& pending) const {
+  if (cancelled_) return cancelled();
+  if (!pending.error) return false;
+  if (pending.error != asio::error::operation_aborted) return cancelled();
+  // Cancelling reaches both directions of a socket; the other one's deadline is not ours.
+  if (!pending.timed_out) return true;
+  return fail(Errc::kTimeout, "the peer is too slow");
+}
+
+void Stream::expire(Pending& pending) {
+  pending.timed_out = true;
+  pending.deadline = SteadyTime::max();
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void Stream::sweep(SteadyTime now) {
+  if (now >= reading_.deadline) expire(reading_);
+  if (now >= writing_.deadline) expire(writing_);
+}
+
+void Stream::wake_reader() {
+  if (reading_.waiter) expire(reading_);
+}
+
+void Stream::cancel() {
+  cancelled_ = true;
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+Status Stream::check(const Pace& pace) const {
+  if (limits_.body_bytes_per_s_floor == 0 || pace.waited <= limits_.body_grace) return {};
+  const double seconds = std::chrono::duration<double>(pace.waited).count();
+  if (static_cast<double>(pace.bytes) >= seconds * static_cast<double>(limits_.body_bytes_per_s_floor)) return {};
+  return fail(Errc::kTimeout, "the peer is too slow");
+}
+
+Task<Status> Stream::wait(Pending& pending, bool for_read, SteadyTime deadline) {
+  for (;;) {
+    if (cancelled_) co_return cancelled();
+    co_await WaitFor{*this, pending, for_read ? Socket::wait_read : Socket::wait_write, deadline};
+    pending.waiter = {};
+    CO_TRY(const bool again, judge(pending));
+    if (!again) co_return Status{};
+  }
+}
+
+Task<Status> Stream::handshake(const TlsContext& context, SteadyTime deadline) {
+  CO_TRY(tls_, TlsSession::accept(context, socket_.native_handle()));
+  for (;;) {
+    switch (tls_->handshake()) {
+      case TlsSession::Outcome::kDone:
+        co_return Status{};
+      case TlsSession::Outcome::kWantRead:
+        CO_CHECK_OK(co_await wait(reading_, true, deadline));
+        break;
+      case TlsSession::Outcome::kWantWrite:
+        CO_CHECK_OK(co_await wait(writing_, false, deadline));
+        break;
+      case TlsSession::Outcome::kClosed:
+        co_return cancelled();
+      case TlsSession::Outcome::kFailed:
+        co_return fail(Errc::kInvalidArgument, "TLS handshake: " + tls_->error());
+    }
+  }
+}
+
+Task<Result<std::size_t>> Stream::read_some(MutableByteView into, SteadyTime deadline) {
+  if (tls_) co_return co_await read_tls(into, deadline);
+  for (;;) {
+    if (cancelled_) co_return cancelled();
+    co_await ReadSome{*this, into, deadline};
+    reading_.waiter = {};
+    if (reading_.error == asio::error::eof) co_return std::size_t{0};
+    CO_TRY(const bool again, judge(reading_));
+    if (again) continue;
+    bytes_in_ += reading_.bytes;
+    co_return reading_.bytes;
+  }
+}
+
+Task<Result<std::size_t>> Stream::read_tls(MutableByteView into, SteadyTime deadline) {
+  for (;;) {
+    if (cancelled_) co_return cancelled();
+    std::size_t count = 0;
+    switch (tls_->read(into, count)) {
+      case TlsSession::Outcome::kDone:
+        bytes_in_ += count;
+        co_return count;
+      case TlsSession::Outcome::kWantRead:
+        CO_CHECK_OK(co_await wait(reading_, true, deadline));
+        break;
+      case TlsSession::Outcome::kWantWrite:
+        // Answering a key update while a response is written: it goes out with that, or when the socket drains.
+        CO_CHECK_OK(co_await wait(reading_, false, deadline));
+        break;
+      case TlsSession::Outcome::kClosed:
+        co_return std::size_t{0};
+      case TlsSession::Outcome::kFailed:
+        co_return cancelled();
+    }
+  }
+}
+
+Task<Status> Stream::wait_readable(SteadyTime deadline) {
+  if (tls_ && tls_->pending()) co_return Status{};
+  co_return co_await wait(reading_, true, deadline);
+}
+
+Task<Status> Stream::wait_writable(Pace& pace) {
+  const SteadyTime began = loop_.now();
+  CO_CHECK_OK(co_await wait(writing_, false, began + limits_.io_timeout));
+  pace.waited += loop_.now() - began;
+  co_return check(pace);
+}
+
+Task<Status> Stream::yield_after(std::size_t bytes) {
+  bytes_out_ += bytes;
+  written_at_once_ += bytes;
+  if (written_at_once_ < kTurnBytes) co_return Status{};
+  written_at_once_ = 0;
+  co_await Yield{loop_};
+  if (cancelled_) co_return cancelled();
+  co_return Status{};
+}
+
+Task<Status> Stream::write(std::span<ByteView> pieces, Pace& pace) {
+  if (cancelled_) co_return cancelled();
+  if (tls_) co_return co_await write_tls(pieces, pace);
+  co_return co_await write_plain(pieces, pace);
+}
+
+Task<Status> Stream::write_plain(std::span<ByteView> pieces, Pace& pace) {
+  CHECK(pieces.size() <= kMaxPieces, "callers gather a handful of pieces");
+  for (std::size_t left = total(pieces); left > 0;) {
+    std::array<asio::const_buffer, kMaxPieces> buffers;
+    std::transform(pieces.begin(), pieces.end(), buffers.begin(),
+                   [](ByteView piece) { return asio::const_buffer(piece.data(), piece.size()); });
+    boost::system::error_code error;
+    const std::size_t sent = socket_.write_some(buffers, error);
+    if (error == asio::error::would_block || error == asio::error::try_again) {
+      CO_CHECK_OK(co_await wait_writable(pace));
+      continue;
+    }
+    if (error) co_return cancelled();
+    take_off(pieces, sent);
+    left -= sent;
+    pace.bytes += sent;
+    if (written_at_once_ + sent >= kTurnBytes) {
+      CO_CHECK_OK(co_await yield_after(sent));
+    } else {
+      bytes_out_ += sent;
+      written_at_once_ += sent;
+    }
+  }
+  co_return Status{};
+}
+
+Task<Status> Stream::write_tls(std::span<ByteView> pieces, Pace& pace) {
+  // A head with a small body goes out as one record.
+  std::string joined;
+  std::array<ByteView, 1> one;
+  if (pieces.size() > 1 && total(pieces) <= kTlsRecordBytes) {
+    for (const ByteView piece : pieces) joined += as_text(piece);
+    one[0] = as_bytes(joined);
+    pieces = one;
+  }
+  for (ByteView& piece : pieces) {
+    while (!piece.empty()) {
+      std::size_t sent = 0;
+      switch (tls_->write(piece, sent)) {
+        case TlsSession::Outcome::kDone:
+          piece = piece.subspan(sent);
+          pace.bytes += sent;
+          CO_CHECK_OK(co_await yield_after(sent));
+          break;
+        case TlsSession::Outcome::kWantWrite:
+          CO_CHECK_OK(co_await wait_writable(pace));
+          break;
+        case TlsSession::Outcome::kWantRead:
+        case TlsSession::Outcome::kClosed:
+        case TlsSession::Outcome::kFailed:
+          co_return cancelled();
+      }
+    }
+  }
+  co_return Status{};
+}
+
+void Stream::close_write() {
+  if (tls_) tls_->close_write();
+  boost::system::error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+void Stream::reset_on_close() {
+  boost::system::error_code ignored;
+  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+}
+
+}  // namespace andromede::net

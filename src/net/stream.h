@@ -1,0 +1,106 @@
+// Internal to net/: one accepted socket, plain or TLS, as awaitable operations with deadlines. Includes Asio.
+//
+// One read and one write may be pending at a time. Lives on its loop's thread. Deadlines are enforced by sweep(), which
+// the owner calls at every tick.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <coroutine>
+#include <memory>
+#include <span>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+namespace andromede::net {
+
+// How fast a body goes, counting only the time that the peer let us wait.
+struct Pace {
+  std::uint64_t bytes = 0;
+  std::chrono::steady_clock::duration waited{};
+};
+
+class Stream {
+ public:
+  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Loop::Executor>;
+
+  // Takes over `fd`, a connected non-blocking TCP socket. `limits` outlives the stream.
+  Stream(Loop& loop, int fd, const ServerLimits& limits);
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream();
+
+  // TLS from here on. Errors: kTimeout, kCancelled, kInvalidArgument (the handshake failed; the message says why).
+  Task<Status> handshake(const TlsContext& context, SteadyTime deadline);
+
+  // At least one byte into `into`; 0 bytes: the peer closed its side. Errors: kTimeout (`deadline`), kCancelled.
+  Task<Result<std::size_t>> read_some(MutableByteView into, SteadyTime deadline);
+  // Until read_some() has something to say. Needs no buffer meanwhile. Errors as read_some().
+  Task<Status> wait_readable(SteadyTime deadline);
+
+  // All of `pieces`, in order, straight from the caller's memory; `pieces` is consumed. Errors: kTimeout (no progress
+  // for io_timeout, or slower than the floor), kCancelled.
+  Task<Status> write(std::span<ByteView> pieces, Pace& pace);
+
+  // Ends our side; what was written is still delivered.
+  void close_write();
+  // Closing resets the connection, so that the peer cannot take what it has for the whole.
+  void reset_on_close();
+
+  // Passes the deadlines that lie before `now`.
+  void sweep(SteadyTime now);
+  // Ends a pending read with kTimeout.
+  void wake_reader();
+  // Ends what is pending, and all that comes, with kCancelled.
+  void cancel();
+
+  // kTimeout when `pace` is below the floor, counting after the grace.
+  [[nodiscard]] Status check(const Pace& pace) const;
+  [[nodiscard]] Loop& loop() const { return loop_; }
+  [[nodiscard]] const ServerLimits& limits() const { return limits_; }
+  [[nodiscard]] bool tls() const { return tls_ != nullptr; }
+  [[nodiscard]] std::uint64_t bytes_in() const { return bytes_in_; }
+  [[nodiscard]] std::uint64_t bytes_out() const { return bytes_out_; }
+
+ private:
+  // An operation of the socket's that a coroutine waits for.
+  struct Pending {
+    HandlerMemory memory;
+    std::coroutine_handle<> waiter;
+    boost::system::error_code error;
+    std::size_t bytes = 0;
+    SteadyTime deadline = SteadyTime::max();
+    bool timed_out = false;
+  };
+  struct Completion;
+  struct ReadSome;
+  struct WaitFor;
+
+  void begin(Pending& pending, std::coroutine_handle<> waiter, SteadyTime deadline);
+  // What the end of an operation means: nothing (go on), again (true: it was another's cancellation), or an error.
+  Result<bool> judge(const Pending& pending) const;
+  void expire(Pending& pending);
+  Task<Status> wait(Pending& pending, bool for_read, SteadyTime deadline);
+  Task<Result<std::size_t>> read_tls(MutableByteView into, SteadyTime deadline);
+  Task<Status> write_plain(std::span<ByteView> pieces, Pace& pace);
+  Task<Status> write_tls(std::span<ByteView> pieces, Pace& pace);
+  Task<Status> wait_writable(Pace& pace);
+  Task<Status> yield_after(std::size_t bytes);
+
+  Loop& loop_;
+  const ServerLimits& limits_;
+  Socket socket_;
+  std::unique_ptr<TlsSession> tls_;
+  Pending reading_;
+  Pending writing_;
+  bool cancelled_ = false;
+  std::size_t written_at_once_ = 0;  // bytes since the loop last had its turn
+  std::uint64_t bytes_in_ = 0;
+  std::uint64_t bytes_out_ = 0;
+};
+
+}  // namespace andromede::net

@@ -1,0 +1,247 @@
+// For tests of net/: a server on loopback with a small handler, and a raw peer that sends exactly what it is told.
+#pragma once
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <string_view>
+
+#include "net/http.h"
+
+namespace andromede::net {
+
+// Speaks bytes, not HTTP. Every read gives up after a few seconds, so that a test fails rather than hangs.
+class RawPeer {
+ public:
+  explicit RawPeer(std::uint16_t port, int receive_buffer_bytes = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    if (receive_buffer_bytes > 0) {
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
+    }
+    const int on = 1;
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  RawPeer(RawPeer&& other) noexcept : fd_(std::exchange(other.fd_, -1)), received_(std::move(other.received_)) {}
+  RawPeer& operator=(RawPeer&&) = delete;
+  ~RawPeer() { close(); }
+
+  void close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+  void reset() {
+    const linger abort{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    close();
+  }
+  void close_write() const { ::shutdown(fd_, SHUT_WR); }
+  [[nodiscard]] int fd() const { return fd_; }
+
+  // False when the server is gone.
+  bool send(std::string_view text) const {
+    while (!text.empty()) {
+      const ssize_t sent = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      text.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+  }
+
+  // Until `text` was received, which is removed with what came before it and returned; all that came when the
+  // connection ended first.
+  std::string read_until(std::string_view text) {
+    for (;;) {
+      if (const auto at = received_.find(text); at != std::string::npos) return take(at + text.size());
+      if (!receive()) return take(received_.size());
+    }
+  }
+  std::string read_exactly(std::size_t count) {
+    while (received_.size() < count && receive()) {
+    }
+    return take(std::min(count, received_.size()));
+  }
+  std::string read_all() {
+    while (receive()) {
+    }
+    return take(received_.size());
+  }
+  // A response's head, and the body that its Content-Length announces.
+  std::string read_response() {
+    std::string response = read_until("\r\n\r\n");
+    const auto at = response.find("Content-Length: ");
+    if (at != std::string::npos) response += read_exactly(std::stoul(response.substr(at + 16)));
+    return response;
+  }
+  // Whether the server closes within `timeout` without saying more.
+  bool closed_within(std::chrono::milliseconds timeout) {
+    if (!readable_within(timeout)) return false;
+    char byte;
+    return ::recv(fd_, &byte, 1, MSG_PEEK) <= 0;
+  }
+  [[nodiscard]] bool readable_within(std::chrono::milliseconds timeout) const {
+    pollfd waiting{fd_, POLLIN, 0};
+    return ::poll(&waiting, 1, static_cast<int>(timeout.count())) == 1;
+  }
+
+ private:
+  bool receive() {
+    if (!readable_within(std::chrono::seconds(8))) {
+      ADD_FAILURE() << "the server said nothing for 8 s";
+      return false;
+    }
+    char bytes[65536];
+    const ssize_t count = ::recv(fd_, bytes, sizeof bytes, 0);
+    if (count <= 0) return false;
+    received_.append(bytes, static_cast<std::size_t>(count));
+    return true;
+  }
+  std::string take(std::size_t count) {
+    std::string taken = received_.substr(0, count);
+    received_.erase(0, count);
+    return taken;
+  }
+
+  int fd_;
+  std::string received_;
+};
+
+// What the handler of tests was told to wait for, and what it saw.
+struct HandlerState {
+  OneShot<bool> gate;  // "/gate" waits for it
+  std::atomic<int> at_gate{0};
+  std::atomic<int> body_errors{0};   // of reads
+  std::atomic<int> write_errors{0};  // of responses and their streams
+  std::atomic<int> requests{0};
+};
+
+inline ResponseHead response_head(unsigned status) {
+  ResponseHead head;
+  head.status = status;
+  return head;
+}
+
+inline Task<void> echo(Exchange& exchange, HandlerState& state, bool only_size) {
+  std::string body;
+  std::uint64_t size = 0;
+  for (;;) {
+    const auto piece = co_await exchange.body().read();
+    if (!piece) {
+      ++state.body_errors;
+      const unsigned status = piece.error() == Errc::kTimeout ? 408 : 400;
+      (void)co_await exchange.respond(response_head(status), piece.error().message());
+      co_return;
+    }
+    if (piece->empty()) break;
+    size += piece->size();
+    if (!only_size) body += as_text(*piece);
+  }
+  if (only_size) body = std::to_string(size);
+  if (!co_await exchange.respond(response_head(200), std::move(body))) ++state.write_errors;
+}
+
+// 8 MiB in pieces of 64 KiB, each filled with its number.
+constexpr std::size_t kStreamPieces = 128;
+constexpr std::size_t kStreamPieceBytes = 64 * 1024;
+
+inline Task<void> stream(Exchange& exchange, HandlerState& state, bool announced) {
+  const auto length = announced ? std::optional<std::uint64_t>(kStreamPieces * kStreamPieceBytes) : std::nullopt;
+  auto status = co_await exchange.start(response_head(200), length);
+  for (std::size_t i = 0; status && i < kStreamPieces && exchange.head().method != "HEAD"; ++i) {
+    const Bytes piece(kStreamPieceBytes, static_cast<std::uint8_t>(i));
+    status = co_await exchange.sink().write(piece);
+  }
+  if (status) status = co_await exchange.finish();
+  if (!status) ++state.write_errors;
+}
+
+inline std::string streamed_body() {
+  std::string body;
+  for (std::size_t i = 0; i < kStreamPieces; ++i) body.append(kStreamPieceBytes, static_cast<char>(i));
+  return body;
+}
+
+inline Task<void> handle(Exchange& exchange, HandlerState& state) {
+  ++state.requests;
+  const std::string& target = exchange.head().target;
+  if (target == "/echo" || target == "/size") {
+    co_await echo(exchange, state, target == "/size");
+  } else if (target == "/stream" || target == "/chunks") {
+    co_await stream(exchange, state, target == "/stream");
+  } else if (target == "/gate") {
+    ++state.at_gate;
+    co_await state.gate;
+    if (!co_await exchange.respond(response_head(200), "opened")) ++state.write_errors;
+  } else if (target == "/early") {
+    (void)co_await exchange.respond(response_head(403), "refused");
+  } else if (target == "/short") {
+    (void)co_await exchange.start(response_head(200), 100);
+    (void)co_await exchange.sink().write(as_bytes("ten bytes."));
+    if (!co_await exchange.finish()) ++state.write_errors;
+  } else if (target == "/throw") {
+    throw std::runtime_error("a defect");
+  } else if (target == "/empty") {
+    (void)co_await exchange.respond(response_head(204), {});
+  } else if (target == "/silent") {
+    co_return;
+  } else if (target == "/who") {
+    (void)co_await exchange.respond(response_head(200),
+                                    exchange.head().peer_address + (exchange.head().tls ? " tls" : " plain"));
+  } else {
+    (void)co_await exchange.respond(response_head(200), "hello");
+  }
+}
+
+// A server with that handler. `state` lives as long.
+class TestServer {
+ public:
+  explicit TestServer(ListenOptions options = {}, unsigned loops = 2) : loops_(loops) {
+    HandlerState* const state = &state_;
+    auto started =
+        Server::start(loops_, std::move(options), [state](Exchange& e) { return handle(e, *state); }, metrics_);
+    EXPECT_TRUE(started) << started.error().message();
+    if (started) server_ = std::move(*started);
+  }
+  [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+  [[nodiscard]] RawPeer peer() const { return RawPeer(port()); }
+  [[nodiscard]] HandlerState& state() { return state_; }
+  [[nodiscard]] Server& server() { return *server_; }
+  [[nodiscard]] Loops& loops() { return loops_; }
+  // The value of a metric of listener "s3", or -1.
+  [[nodiscard]] double metric(const std::string& name) const {
+    const std::string text = metrics_.render();
+    const std::string line = "\n" + name + "{listener=\"s3\"} ";
+    const auto at = text.find(line);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
+  }
+  // Whether `condition` comes true within 5 s.
+  template <typename Condition>
+  static bool eventually(Condition condition) {
+    for (int i = 0; i < 500; ++i) {
+      if (condition()) return true;
+      ::usleep(10'000);
+    }
+    return false;
+  }
+
+ private:
+  HandlerState state_;
+  Metrics metrics_;
+  Loops loops_;
+  std::unique_ptr<Server> server_;
+};
+
+inline std::string get(std::string_view target) {
+  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+}
+
+}  // namespace andromede::net

@@ -1,0 +1,222 @@
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+namespace andromede::net {
+namespace {
+
+// Forward secrecy and authenticated encryption only.
+constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+constexpr const char* kTls13Ciphers = "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
+constexpr unsigned char kHttp11Protocol[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+std::string openssl_reason() {
+  const unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  if (code == 0) return "unknown reason";
+  const char* reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "error " + std::to_string(code);
+}
+
+// OpenSSL's own socket BIO uses write(2), which raises SIGPIPE when the peer is gone; this one sends with MSG_NOSIGNAL.
+int socket_of(BIO* bio) { return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))); }
+
+bool should_retry() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+int bio_read(BIO* bio, char* into, int size) {
+  BIO_clear_retry_flags(bio);
+  const ssize_t count = ::recv(socket_of(bio), into, static_cast<std::size_t>(size), MSG_DONTWAIT);
+  if (count < 0 && should_retry()) BIO_set_retry_read(bio);
+  if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  return static_cast<int>(count);
+}
+
+int bio_write(BIO* bio, const char* from, int size) {
+  BIO_clear_retry_flags(bio);
+  const ssize_t count = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (count < 0 && should_retry()) BIO_set_retry_write(bio);
+  return static_cast<int>(count);
+}
+
+long bio_control(BIO* bio, int command, long, void*) {
+  switch (command) {
+    case BIO_CTRL_FLUSH:
+      return 1;
+    case BIO_CTRL_EOF:
+      return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
+    default:
+      return 0;
+  }
+}
+
+BIO_METHOD* make_bio_method() {
+  BIO_METHOD* method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "andromede socket");
+  if (method == nullptr) return nullptr;
+  BIO_meth_set_read(method, bio_read);
+  BIO_meth_set_write(method, bio_write);
+  BIO_meth_set_ctrl(method, bio_control);
+  return method;
+}
+
+const BIO_METHOD* bio_method() {
+  static const BIO_METHOD* const method = make_bio_method();  // for the life of the process
+  return method;
+}
+
+int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
+                    unsigned int offered_size, void*) {
+  unsigned char* chosen = nullptr;
+  const int found =
+      SSL_select_next_proto(&chosen, out_size, kHttp11Protocol, sizeof kHttp11Protocol, offered, offered_size);
+  if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+}  // namespace
+
+void TlsContext::Free::operator()(ssl_ctx_st* context) const noexcept { SSL_CTX_free(context); }
+
+Result<std::shared_ptr<TlsContext>> TlsContext::make(bool server) {
+  ERR_clear_error();
+  SSL_CTX* context = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+  if (context == nullptr) return fail(Errc::kInternal, "TLS: " + openssl_reason());
+  auto made = std::shared_ptr<TlsContext>(new TlsContext(context));
+  SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                   SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  // A record's header and body come with one system call.
+  SSL_CTX_set_read_ahead(context, 1);
+  // Tickets resume sessions without memory here.
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  if (SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+      SSL_CTX_set_cipher_list(context, kTls12Ciphers) != 1 || SSL_CTX_set_ciphersuites(context, kTls13Ciphers) != 1) {
+    return fail(Errc::kInternal, "TLS: " + openssl_reason());
+  }
+  return made;
+}
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_server(const TlsFiles& files) {
+  TRY(const auto made, make(true));
+  SSL_CTX* context = made->get();
+  SSL_CTX_set_alpn_select_cb(context, select_protocol, nullptr);
+  if (SSL_CTX_use_certificate_chain_file(context, files.certificate_path.c_str()) != 1) {
+    return fail(Errc::kInvalidArgument,
+                files.certificate_path + ": not a readable PEM certificate chain (" + openssl_reason() + ")");
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, files.key_path.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context) != 1) {
+    return fail(Errc::kInvalidArgument, files.key_path + ": not a readable PEM key that belongs to " +
+                                            files.certificate_path + " (" + openssl_reason() + ")");
+  }
+  return std::shared_ptr<const TlsContext>(made);
+}
+
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const std::string& ca_path) {
+  TRY(const auto made, make(false));
+  SSL_CTX* context = made->get();
+  if (SSL_CTX_load_verify_file(context, ca_path.c_str()) != 1) {
+    return fail(Errc::kInvalidArgument, ca_path + ": not a readable PEM certificate (" + openssl_reason() + ")");
+  }
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  return std::shared_ptr<const TlsContext>(made);
+}
+
+void TlsSession::Free::operator()(ssl_st* session) const noexcept { SSL_free(session); }
+
+Result<std::unique_ptr<TlsSession>> TlsSession::make(const TlsContext& context, int socket) {
+  ERR_clear_error();
+  std::unique_ptr<ssl_st, Free> session(SSL_new(context.get()));
+  BIO* bio = session ? BIO_new(bio_method()) : nullptr;
+  if (bio == nullptr) return fail(Errc::kInternal, "TLS: " + openssl_reason());
+  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(socket)));
+  BIO_set_init(bio, 1);
+  SSL_set_bio(session.get(), bio, bio);
+  return std::unique_ptr<TlsSession>(new TlsSession(session.release()));
+}
+
+Result<std::unique_ptr<TlsSession>> TlsSession::accept(const TlsContext& context, int socket) {
+  TRY(auto session, make(context, socket));
+  SSL_set_accept_state(session->session_.get());
+  return session;
+}
+
+Result<std::unique_ptr<TlsSession>> TlsSession::connect(const TlsContext& context, int socket,
+                                                        const std::string& host) {
+  TRY(auto session, make(context, socket));
+  SSL* const ssl = session->session_.get();
+  SSL_set_connect_state(ssl);
+  in6_addr address{};
+  const bool is_address =
+      inet_pton(AF_INET, host.c_str(), &address) == 1 || inet_pton(AF_INET6, host.c_str(), &address) == 1;
+  const bool checked = is_address
+                           ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1
+                           : SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
+  if (!checked) return fail(Errc::kInvalidArgument, host + ": not a host name or address");
+  return session;
+}
+
+TlsSession::Outcome TlsSession::judge(int result) {
+  switch (SSL_get_error(session_.get(), result)) {
+    case SSL_ERROR_NONE:
+      return Outcome::kDone;
+    case SSL_ERROR_WANT_READ:
+      return Outcome::kWantRead;
+    case SSL_ERROR_WANT_WRITE:
+      return Outcome::kWantWrite;
+    case SSL_ERROR_ZERO_RETURN:
+      return Outcome::kClosed;
+    default:
+      break;
+  }
+  failed_ = true;
+  const long verified = SSL_get_verify_result(session_.get());
+  error_ = verified != X509_V_OK ? X509_verify_cert_error_string(verified) : openssl_reason();
+  ERR_clear_error();
+  return Outcome::kFailed;
+}
+
+TlsSession::Outcome TlsSession::handshake() {
+  ERR_clear_error();
+  return judge(SSL_do_handshake(session_.get()));
+}
+
+TlsSession::Outcome TlsSession::read(MutableByteView into, std::size_t& count) {
+  count = 0;
+  // A record is at most 16 KiB: several are gathered, so that a large buffer is worth its size.
+  for (;;) {
+    ERR_clear_error();
+    std::size_t got = 0;
+    const int result = SSL_read_ex(session_.get(), into.data() + count, into.size() - count, &got);
+    if (result != 1)
+      return count > 0 && SSL_get_error(session_.get(), result) != SSL_ERROR_SSL ? Outcome::kDone : judge(result);
+    count += got;
+    if (count == into.size() || !pending()) return Outcome::kDone;
+  }
+}
+
+TlsSession::Outcome TlsSession::write(ByteView from, std::size_t& count) {
+  ERR_clear_error();
+  count = 0;
+  return judge(SSL_write_ex(session_.get(), from.data(), from.size(), &count));
+}
+
+void TlsSession::close_write() {
+  if (failed_) return;
+  ERR_clear_error();
+  SSL_shutdown(session_.get());
+  ERR_clear_error();
+}
+
+bool TlsSession::pending() const { return SSL_has_pending(session_.get()) == 1; }
+
+}  // namespace andromede::net
