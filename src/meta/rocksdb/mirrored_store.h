@@ -19,6 +19,9 @@ struct MirroredOptions {
   std::uint64_t log_segment_bytes = 64 << 20;
   std::size_t max_queued_commits = 4096;
   unsigned reader_threads = 2;  // for reads that must touch a drive
+  // Free space on a mirror's drive below which commits that put data are kNoSpace (deletes go on); never more than a
+  // sixteenth of the drive.
+  std::uint64_t reserve_bytes = 128 << 20;
 };
 
 class MirroredStore : public Store, public Mirrors {
@@ -27,7 +30,8 @@ class MirroredStore : public Store, public Mirrors {
   // holds anything) they begin empty. `drives`, `sealer`, `clock` and `metrics` outlive the store.
   static Result<std::unique_ptr<MirroredStore>> open(io::Drives& drives, LogSealer& sealer, const Clock& clock,
                                                      Metrics& metrics, MirroredOptions options);
-  // Ends queued commits, then joins.
+  // Finishes queued commits, flushes and closes; later calls are kCancelled or kUnavailable. Destroying the store
+  // without it leaves what kill -9 would leave. No call may be pending when the store is destroyed.
   virtual void stop() = 0;
 };
 

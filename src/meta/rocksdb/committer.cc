@@ -1,0 +1,421 @@
+#include "meta/rocksdb/committer.h"
+
+#include <algorithm>
+#include <barrier>
+#include <utility>
+
+#include "base/log.h"
+#include "base/pool.h"
+
+namespace andromede::meta {
+namespace {
+
+constexpr std::size_t kMaxGroupCommits = 1024;
+constexpr std::size_t kMaxQueuedBytes = 256 << 20;
+constexpr std::size_t kMaxExpectations = 10'000;
+constexpr std::chrono::milliseconds kSpaceCheckInterval{500};
+// Tag, space and length prefixes of one change.
+constexpr std::size_t kChangeOverhead = 24;
+// What sealing may add to an event.
+constexpr std::size_t kSealOverhead = 512;
+
+bool data_key(Space space) { return space == Space::kRecords || space == Space::kInline; }
+
+Status check_key(std::string_view key) {
+  if (key.size() <= kMaxKeyBytes) return {};
+  return fail(Errc::kInvalidArgument,
+              "a key has at most " + std::to_string(kMaxKeyBytes) + " bytes, this one " + std::to_string(key.size()));
+}
+
+Status check_value(std::string_view value) {
+  if (value.size() <= kMaxValueBytes) return {};
+  return fail(Errc::kInvalidArgument, "a value has at most " + std::to_string(kMaxValueBytes) + " bytes, this one " +
+                                          std::to_string(value.size()));
+}
+
+// The commit's size in a record, or why it can never be done.
+Result<std::size_t> check_limits(const Commit& change, std::size_t max_bytes) {
+  if (!change.event && change.unwitnessed == nullptr) {
+    return fail(Errc::kInvalidArgument, "a commit carries its journal event, or says why none is owed");
+  }
+  if (change.expect.size() > kMaxExpectations) {
+    return fail(Errc::kInvalidArgument, "a commit expects at most " + std::to_string(kMaxExpectations) + " keys");
+  }
+  std::size_t bytes = 0;
+  for (const Expectation& expectation : change.expect) CHECK_OK(check_key(expectation.key));
+  for (const Put& put : change.put) {
+    if (!data_key(put.key.space)) return fail(Errc::kInvalidArgument, "the journal is written by events only");
+    CHECK_OK(check_key(put.key.bytes));
+    CHECK_OK(check_value(put.value));
+    bytes += put.key.bytes.size() + put.value.size() + kChangeOverhead;
+  }
+  for (const Key& key : change.erase) {
+    if (!data_key(key.space)) return fail(Errc::kInvalidArgument, "the journal is never erased");
+    CHECK_OK(check_key(key.bytes));
+    bytes += key.bytes.size() + kChangeOverhead;
+  }
+  for (const Add& add : change.add) {
+    CHECK_OK(check_key(add.key));
+    bytes += add.key.size() + kChangeOverhead;
+  }
+  if (change.event) {
+    CHECK_OK(check_value(*change.event));
+    bytes += change.event->size() + kChangeOverhead + kSealOverhead;
+  }
+  if (bytes > max_bytes) {
+    return fail(Errc::kInvalidArgument,
+                "a commit has at most " + std::to_string(max_bytes) + " bytes, this one " + std::to_string(bytes));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Committer::Committer(MirrorSet& mirrors, LogSealer& sealer, const Clock& clock, Metrics& metrics, Options options)
+    : mirrors_(mirrors),
+      sealer_(sealer),
+      clock_(clock),
+      options_(options),
+      group_size_(metrics.histogram("andromede_meta_commit_group_size", "Commits that shared one sync", {},
+                                    {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
+      queue_depth_(metrics.gauge("andromede_meta_commit_queue_depth", "Commits that wait for the committer")),
+      sync_seconds_(metrics.histogram("andromede_meta_sync_seconds",
+                                      "Time to write and sync one group of commits on every mirror")),
+      commits_(metrics.counter("andromede_meta_commits_total", "Commits acknowledged")),
+      conflicts_(metrics.counter("andromede_meta_conflicts_total", "Commits refused because an expectation failed")) {}
+
+Committer::~Committer() { abandon(); }
+
+Status Committer::start(Start start) {
+  CHECK_OK(sealer_.restore(start.last_sequence, as_bytes(start.last_entry)));
+  salt_ = start.salt;
+  last_index_ = start.last_index;
+  last_sequence_ = start.last_sequence;
+  mode_ = Mode::kRunning;
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+Task<Result<CommitInfo>> Committer::commit(Commit change, Deadline deadline) {
+  CO_TRY(const std::size_t bytes, check_limits(change, options_.max_commit_bytes));
+  Pending pending(std::move(change), deadline, bytes);
+  CO_CHECK_OK(enqueue(pending));
+  co_return co_await pending.answer;
+}
+
+Status Committer::enqueue(Pending& pending) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (mode_ != Mode::kRunning) return fail(Errc::kCancelled, "the metadata store is stopping");
+    if (queue_.size() >= options_.max_queued_commits || queued_bytes_ + pending.bytes > kMaxQueuedBytes) {
+      return fail(Errc::kOverloaded, "the commit queue is full");
+    }
+    queue_.push_back(&pending);
+    queued_bytes_ += pending.bytes;
+    if (busy_) return {};
+  }
+  work_.notify_one();
+  return {};
+}
+
+void Committer::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  work_.notify_one();
+}
+
+void Committer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (mode_ == Mode::kRunning) mode_ = Mode::kStopping;
+  }
+  work_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::abandon() {
+  {
+    const std::lock_guard lock(mutex_);
+    mode_ = Mode::kAbandoned;
+  }
+  work_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+Committer::Pause::Pause(Committer& committer) : committer_(committer) {
+  std::unique_lock lock(committer_.mutex_);
+  ++committer_.pauses_;
+  committer_.idle_.wait(lock, [&] { return !committer_.busy_; });
+}
+
+Committer::Pause::~Pause() {
+  {
+    const std::lock_guard lock(committer_.mutex_);
+    --committer_.pauses_;
+  }
+  committer_.work_.notify_one();
+}
+
+bool Committer::take_group(Group& group) {
+  std::unique_lock lock(mutex_);
+  busy_ = false;
+  if (pauses_ > 0) idle_.notify_all();
+  work_.wait(lock, [this] { return pauses_ == 0 && (woken_ || !queue_.empty() || mode_ != Mode::kRunning); });
+  if (mode_ == Mode::kAbandoned || (mode_ == Mode::kStopping && queue_.empty())) return false;
+  busy_ = true;
+  woken_ = false;
+  std::size_t bytes = 0;
+  while (!queue_.empty() && group.size() < kMaxGroupCommits) {
+    Pending* const next = queue_.front();
+    if (!group.empty() && bytes + next->bytes > options_.max_commit_bytes) break;
+    bytes += next->bytes;
+    queued_bytes_ -= next->bytes;
+    group.push_back(next);
+    queue_.pop_front();
+  }
+  queue_depth_.set(static_cast<double>(queue_.size()));
+  return true;
+}
+
+void Committer::run() {
+  name_thread("committer");
+  Group group;
+  while (take_group(group)) {
+    if (const Status dropped = mirrors_.has_failed() ? mirrors_.drop_failed() : Status(); !dropped) {
+      log_error("metadata: a lost mirror could not be marked out", {{"error", dropped.error().describe()}});
+    }
+    if (!group.empty()) process(group);
+    group.clear();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (Pending* pending : queue_) answer(pending, fail(Errc::kCancelled, "the metadata store is stopping"));
+    queue_.clear();
+  }
+  resume_waiters();
+}
+
+void Committer::process(Group& group) {
+  const Group staged = stage(group);
+  if (!staged.empty()) {
+    const Status stored = store_group(static_cast<std::uint32_t>(staged.size()));
+    for (Pending* pending : staged) {
+      if (stored) {
+        answer(pending, CommitInfo{pending->sequence});
+      } else {
+        answer(pending, fail(stored.error()));
+      }
+    }
+    if (stored) {
+      commits_.add(static_cast<double>(staged.size()));
+      group_size_.observe(static_cast<double>(staged.size()));
+    }
+  }
+  resume_waiters();
+}
+
+Committer::Group Committer::stage(const Group& group) {
+  builder_.reset();
+  overlay_.clear();
+  adds_.clear();
+  Group staged;
+  const auto mirrors = mirrors_.list();
+  Status ready = mirrors->empty() ? Status(fail(Errc::kUnavailable, "no metadata mirror is online")) : Status();
+  if (ready) ready = check_space(*mirrors);
+  if (ready && must_reseal_) ready = reseal();
+  next_sequence_ = last_sequence_.load(std::memory_order_relaxed) + 1;
+  for (Pending* pending : group) {
+    const Commit& change = pending->change;
+    Status status = ready;
+    if (status && pending->deadline.passed(clock_)) {
+      status = fail(Errc::kTimeout, "the commit waited past its deadline");
+    }
+    if (status && low_space_ && !change.put.empty()) {
+      status = fail(Errc::kNoSpace, "a metadata drive is nearly full; deletes go on");
+    }
+    if (status) status = check(change);
+    if (!status) {
+      if (status.error() == Errc::kConflict) conflicts_.add();
+      answer(pending, fail(status.error()));
+      continue;
+    }
+    stage_changes(*pending);
+    staged.push_back(pending);
+  }
+  for (const auto& [key, by] : adds_) builder_.add(key, by);
+  return staged;
+}
+
+Status Committer::check(const Commit& change) {
+  for (const Expectation& expectation : change.expect) {
+    TRY(const bool as_expected, holds(expectation));
+    if (!as_expected) return fail(Errc::kConflict, "the state is not what the commit expects");
+  }
+  return {};
+}
+
+Result<bool> Committer::holds(const Expectation& expectation) {
+  if (const auto changed = overlay_.find(expectation.key); changed != overlay_.end()) {
+    return changed->second.has_value() == expectation.value.has_value() &&
+           (!expectation.value || *changed->second == *expectation.value);
+  }
+  for (;;) {
+    const auto mirror = mirrors_.reader();
+    if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
+    std::string value;
+    const auto found = mirror->state().get(Space::kRecords, expectation.key, Tier::kAll, value);
+    if (found) {
+      return (*found == Found::kYes) == expectation.value.has_value() &&
+             (!expectation.value || value == *expectation.value);
+    }
+    if (!mirrors_.read_failed(*mirror, found.error())) return fail(found.error());
+  }
+}
+
+void Committer::flush_adds(std::string_view key) {
+  if (adds_.empty()) return;
+  if (const auto found = adds_.find(key); found != adds_.end()) {
+    builder_.add(key, found->second);
+    adds_.erase(found);
+  }
+}
+
+void Committer::stage_changes(Pending& pending) {
+  const Commit& change = pending.change;
+  for (const Put& put : change.put) {
+    if (put.key.space == Space::kRecords) {
+      flush_adds(put.key.bytes);
+      overlay_[put.key.bytes] = put.value;
+    }
+    builder_.put(put.key.space, put.key.bytes, put.value);
+  }
+  for (const Key& key : change.erase) {
+    if (key.space == Space::kRecords) {
+      flush_adds(key.bytes);
+      overlay_[key.bytes] = std::nullopt;
+    }
+    builder_.erase(key.space, key.bytes);
+  }
+  // Summed over the group: a counter that every commit touches costs one merge a group.
+  for (const Add& add : change.add) adds_[add.key] += add.by;
+  if (change.event) {
+    pending.sequence = next_sequence_++;
+    Bytes key;
+    append_be64(key, pending.sequence);
+    builder_.put(Space::kJournal, as_text(key), sealer_.seal(pending.sequence, *change.event));
+  }
+}
+
+Status Committer::check_space(const MirrorSet::List& mirrors) {
+  const SteadyTime now = clock_.steady();
+  if (space_checked_ != SteadyTime{} && now - space_checked_ < kSpaceCheckInterval) return {};
+  space_checked_ = now;
+  bool low = false;
+  for (const auto& mirror : mirrors) {
+    if (!mirror->try_resume()) {
+      space_checked_ = {};
+      return fail(Errc::kNoSpace, "a metadata drive is full");
+    }
+    const auto space = mirror->disk().space();
+    if (space && space->free_bytes < std::min(options_.reserve_bytes, space->total_bytes / 16)) low = true;
+  }
+  if (low != low_space_) log_warning("metadata: drive space", {{"low", low}});
+  low_space_ = low;
+  return {};
+}
+
+Status Committer::reseal() {
+  const std::uint64_t sequence = last_sequence_.load(std::memory_order_relaxed);
+  std::string entry;
+  if (sequence > 0) {
+    const auto mirror = mirrors_.reader();
+    if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
+    Bytes key;
+    append_be64(key, sequence);
+    TRY(const Found found, mirror->state().get(Space::kJournal, as_text(key), Tier::kAll, entry));
+    if (found != Found::kYes) return fail(Errc::kCorrupt, "the last journal entry is missing");
+  }
+  CHECK_OK(sealer_.restore(sequence, as_bytes(entry)));
+  must_reseal_ = false;
+  return {};
+}
+
+Status Committer::store_group(std::uint32_t commits) {
+  const std::uint64_t last_index = last_index_ + commits;
+  const ByteView record = builder_.finish(salt_, last_index_ + 1, commits);
+  // Whatever ends this early has made the sealer run ahead of what is stored.
+  must_reseal_ = true;
+  const auto mirrors = mirrors_.list();
+  for (const auto& mirror : *mirrors) {
+    if (record.size() > mirror->log().segment_bytes()) {
+      return fail(Errc::kInvalidArgument, "the group's sealed events exceed a log segment");
+    }
+    const Status room = mirror->make_room(record.size());
+    if (!room && room.error() == Errc::kNoSpace) return room;
+    if (!room) mirror->fail(room.error());
+  }
+  CHECK_OK(write_and_apply(*mirrors, record, last_index));
+  must_reseal_ = false;
+  return {};
+}
+
+void Committer::write_one(Mirror& mirror, ByteView record, std::uint64_t last_index) {
+  if (mirror.failed()) return;
+  if (const Status written = mirror.write(record, last_index); !written) mirror.fail(written.error());
+}
+
+void Committer::apply_one(Mirror& mirror, std::uint64_t last_index) {
+  if (mirror.failed()) return;
+  if (const Status applied = mirror.apply(builder_.payload(), last_index); !applied) mirror.fail(applied.error());
+}
+
+Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index) {
+  const SteadyTime started = clock_.steady();
+  Status kept;
+  // Runs once, when every mirror has synced or failed, and before any state shows the group: a lost mirror must be
+  // marked out before anybody can see what it lacks.
+  const auto settle = [&]() noexcept {
+    sync_seconds_.observe(std::chrono::duration<double>(clock_.steady() - started).count());
+    if (mirrors_.has_failed()) kept = mirrors_.drop_failed();
+  };
+  if (mirrors.size() == 1) {
+    write_one(*mirrors.front(), record, last_index);
+    settle();
+    apply_one(*mirrors.front(), last_index);
+  } else {
+    std::barrier synced(static_cast<std::ptrdiff_t>(mirrors.size()), settle);
+    fanout_.run(mirrors.size(), [&](std::size_t i) {
+      write_one(*mirrors[i], record, last_index);
+      synced.arrive_and_wait();
+      apply_one(*mirrors[i], last_index);
+    });
+  }
+  if (kept && mirrors_.has_failed()) kept = mirrors_.drop_failed();
+  if (mirrors_.list()->empty()) return fail(Errc::kUnavailable, "no metadata mirror could be written");
+  // From here on the group is in the log of every mirror that is left, whatever is answered.
+  last_index_ = last_index;
+  last_sequence_.store(next_sequence_ - 1, std::memory_order_release);
+  return kept;
+}
+
+void Committer::resume_waiters() {
+  std::vector<std::pair<Scheduler*, std::vector<std::coroutine_handle<>>>> by_scheduler;
+  for (Answer& each : answers_) {
+    const auto waiter = each.pending->answer.set_quietly(std::move(each.result));
+    if (!waiter) continue;
+    if (waiter.scheduler == nullptr) {
+      waiter.coroutine.resume();
+      continue;
+    }
+    auto found = std::find_if(by_scheduler.begin(), by_scheduler.end(),
+                              [&](const auto& entry) { return entry.first == waiter.scheduler; });
+    if (found == by_scheduler.end()) found = by_scheduler.insert(found, {waiter.scheduler, {}});
+    found->second.push_back(waiter.coroutine);
+  }
+  answers_.clear();
+  for (const auto& [scheduler, coroutines] : by_scheduler) scheduler->post_all(coroutines);
+}
+
+}  // namespace andromede::meta

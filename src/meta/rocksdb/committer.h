@@ -1,0 +1,143 @@
+// Committer: the one thread that commits. It takes all waiting commits as a group, checks what they expect, makes one
+// log record of those that hold, syncs it on every mirror at once, applies it, and resumes the waiters.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/task.h"
+#include "meta/rocksdb/fanout.h"
+#include "meta/rocksdb/log_record.h"
+#include "meta/rocksdb/mirror_set.h"
+#include "meta/store.h"
+
+namespace andromede::meta {
+
+class Committer {
+ public:
+  struct Options {
+    std::size_t max_queued_commits = 4096;
+    std::uint64_t reserve_bytes = 0;  // free space below which commits that put data are refused
+    std::size_t max_commit_bytes = kMaxCommitBytes;
+  };
+  // Where the log goes on.
+  struct Start {
+    std::uint64_t salt = 0;
+    std::uint64_t last_index = 0;
+    std::uint64_t last_sequence = 0;
+    std::string last_entry;
+  };
+
+  // Everything passed by reference outlives the committer.
+  Committer(MirrorSet& mirrors, LogSealer& sealer, const Clock& clock, Metrics& metrics, Options options);
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+  ~Committer();  // abandon()s
+
+  // Hands the sealer the last entry and starts the thread.
+  Status start(Start start);
+  Task<Result<CommitInfo>> commit(Commit change, Deadline deadline);
+  [[nodiscard]] std::uint64_t last_sequence() const { return last_sequence_.load(std::memory_order_acquire); }
+
+  // Something is to be done besides commits: a mirror failed. Any thread.
+  void wake();
+  // Commits what is queued, then ends the thread. New commits are kCancelled.
+  void stop();
+  // Ends the thread after the group at hand; what is queued is kCancelled.
+  void abandon();
+
+  // While it lives no group is being committed. Not from the committer's thread.
+  class Pause {
+   public:
+    explicit Pause(Committer& committer);
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+    ~Pause();
+
+   private:
+    Committer& committer_;
+  };
+
+ private:
+  struct Pending {
+    Commit change;
+    Deadline deadline;
+    std::size_t bytes = 0;
+    std::uint64_t sequence = 0;
+    OneShot<Result<CommitInfo>> answer;
+    Pending(Commit c, Deadline d, std::size_t b) : change(std::move(c)), deadline(d), bytes(b) {}
+  };
+  using Group = std::vector<Pending*>;
+  struct Answer {
+    Pending* pending;
+    Result<CommitInfo> result;
+  };
+  // Keys of kRecords that earlier commits of the group changed; nullopt: erased. Views into the group's commits.
+  using Overlay = std::unordered_map<std::string_view, std::optional<std::string_view>>;
+
+  Status enqueue(Pending& pending);
+  void run();
+  bool take_group(Group& group);
+  void process(Group& group);
+  // Answers the commits that cannot be done; stages the others and answers how many.
+  Group stage(const Group& group);
+  Status check(const Commit& change);
+  Result<bool> holds(const Expectation& expectation);
+  void stage_changes(Pending& pending);
+  void flush_adds(std::string_view key);
+  Status store_group(std::uint32_t commits);
+  Status write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index);
+  void write_one(Mirror& mirror, ByteView record, std::uint64_t last_index);
+  void apply_one(Mirror& mirror, std::uint64_t last_index);
+  Status check_space(const MirrorSet::List& mirrors);
+  Status reseal();
+  void answer(Pending* pending, Result<CommitInfo> result) { answers_.push_back({pending, std::move(result)}); }
+  void resume_waiters();
+
+  MirrorSet& mirrors_;
+  LogSealer& sealer_;
+  const Clock& clock_;
+  const Options options_;
+  const Histogram group_size_;
+  const Gauge queue_depth_;
+  const Histogram sync_seconds_;
+  const Counter commits_;
+  const Counter conflicts_;
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::condition_variable idle_;
+  std::deque<Pending*> queue_;
+  std::size_t queued_bytes_ = 0;
+  bool woken_ = false;
+  bool busy_ = false;
+  unsigned pauses_ = 0;
+  enum class Mode { kRunning, kStopping, kAbandoned } mode_ = Mode::kAbandoned;
+  std::thread thread_;
+
+  // Of the committer's thread alone.
+  Fanout fanout_;
+  RecordBuilder builder_;
+  Overlay overlay_;
+  std::unordered_map<std::string_view, std::int64_t> adds_;
+  std::vector<Answer> answers_;
+  std::uint64_t salt_ = 0;
+  std::uint64_t last_index_ = 0;
+  std::uint64_t next_sequence_ = 1;  // of the group being staged
+  bool must_reseal_ = false;
+  SteadyTime space_checked_{};
+  bool low_space_ = false;
+  std::atomic<std::uint64_t> last_sequence_{0};
+};
+
+}  // namespace andromede::meta

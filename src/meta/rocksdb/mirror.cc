@@ -1,0 +1,165 @@
+#include "meta/rocksdb/mirror.h"
+
+#include <filesystem>
+
+#include "base/log.h"
+#include "crypto/digest.h"
+
+namespace andromede::meta {
+namespace {
+
+constexpr std::uint32_t kMarkerMagic = 0x52494d41;  // "AMIR"
+constexpr std::uint16_t kMarkerVersion = 1;
+constexpr std::size_t kMarkerBytes = 20;
+
+Status remove_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) return andromede::fail(Errc::kIo, path + ": " + error.message());
+  return {};
+}
+
+// What a copy that was cut short left; RocksDB builds a checkpoint under the second name.
+Status remove_checkpoint(const io::Disk& disk) {
+  CHECK_OK(remove_folder(checkpoint_path(disk)));
+  return remove_folder(checkpoint_path(disk) + ".tmp");
+}
+
+}  // namespace
+
+std::string state_path(const io::Disk& disk) { return disk.root() + "/meta/state"; }
+std::string checkpoint_path(const io::Disk& disk) { return disk.root() + "/meta/checkpoint"; }
+
+Bytes encode_marker(std::uint64_t segment_bytes) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.u32(kMarkerMagic);
+  out.u16(kMarkerVersion);
+  out.u16(0);
+  out.u64(segment_bytes);
+  out.u32(crypto::crc32c(0, bytes));
+  return bytes;
+}
+
+Result<std::uint64_t> decode_marker(ByteView bytes) {
+  ByteReader in(bytes);
+  const std::uint32_t magic = in.u32();
+  const std::uint16_t version = in.u16();
+  in.u16();
+  const std::uint64_t segment_bytes = in.u64();
+  const std::uint32_t crc = in.u32();
+  CHECK_OK(in.finish("mirror marker"));
+  if (magic != kMarkerMagic || crc != crypto::crc32c(0, bytes.first(kMarkerBytes - sizeof crc))) {
+    return andromede::fail(Errc::kCorrupt, "the mirror's marker is damaged");
+  }
+  if (version != kMarkerVersion) {
+    return andromede::fail(Errc::kUnsupported, "mirror of version " + std::to_string(version) +
+                                                   ", this program knows version " + std::to_string(kMarkerVersion));
+  }
+  if (segment_bytes == 0 || segment_bytes % kLogBlockBytes != 0) {
+    return andromede::fail(Errc::kCorrupt, "the mirror's marker names an impossible segment size");
+  }
+  return segment_bytes;
+}
+
+Status remove_mirror_files(io::Disk& disk) {
+  CHECK_OK(disk.make_folder(kMetaFolder));
+  // The marker durably first: what is left after a crash in here must not pass for a mirror.
+  const Status removed = disk.remove(kMarkerPath);
+  if (!removed && !(removed.error() == Errc::kNotFound)) return removed;
+  CHECK_OK(disk.sync_folder(kMetaFolder));
+  CHECK_OK(disk.make_folder(kLogFolder));
+  TRY(const std::vector<std::string> segments, disk.list(kLogFolder));
+  for (const std::string& name : segments) CHECK_OK(disk.remove(std::string(kLogFolder) + "/" + name));
+  CHECK_OK(disk.sync_folder(kLogFolder));
+  CHECK_OK(remove_checkpoint(disk));
+  return remove_folder(state_path(disk));
+}
+
+State::Options Mirror::state_options(const Options& options) {
+  on_failure_ = options.on_failure;
+  State::Options made;
+  made.cache = options.cache;
+  made.memtable_bytes = options.memtable_bytes;
+  made.warm_cache = options.warm_cache;
+  made.on_background_error = [this](const Error& error) {
+    log_warning("metadata: background work failed", {{"drive", drive_.to_string()}, {"error", error.describe()}});
+    if (error == Errc::kNoSpace) {
+      out_of_space_ = true;
+    } else {
+      this->fail(error);
+    }
+  };
+  return made;
+}
+
+Result<std::unique_ptr<Mirror>> Mirror::create(DriveId drive, std::shared_ptr<io::Disk> disk, Options options) {
+  CHECK_OK(remove_mirror_files(*disk));
+  std::unique_ptr<Mirror> mirror(new Mirror(drive, disk));
+  TRY(mirror->state_, State::create(state_path(*disk), mirror->state_options(options)));
+  TRY(mirror->log_, CommitLog::create(disk, options.log_segment_bytes));
+  CHECK_OK(disk->replace(kMarkerPath, encode_marker(options.log_segment_bytes)));
+  return mirror;
+}
+
+Result<std::unique_ptr<Mirror>> Mirror::open(DriveId drive, std::shared_ptr<io::Disk> disk, Options options) {
+  TRY(const Bytes marker, disk->read_all(kMarkerPath, kMarkerBytes));
+  TRY(const std::uint64_t segment_bytes, decode_marker(marker));
+  CHECK_OK(remove_checkpoint(*disk));
+  std::unique_ptr<Mirror> mirror(new Mirror(drive, disk));
+  auto log = CommitLog::open(disk, segment_bytes);
+  // With a marker there was a log; only a drive without a marker is empty.
+  if (!log && log.error() == Errc::kNotFound) return andromede::fail(Errc::kCorrupt, "the commit log is gone");
+  if (!log) return andromede::fail(std::move(log).error());
+  mirror->log_ = std::move(*log);
+  TRY(mirror->state_, State::open(state_path(*disk), mirror->state_options(options)));
+  return mirror;
+}
+
+Result<std::unique_ptr<Mirror>> Mirror::adopt(DriveId drive, std::shared_ptr<io::Disk> disk, Options options) {
+  std::unique_ptr<Mirror> mirror(new Mirror(drive, disk));
+  TRY(mirror->log_, CommitLog::create(disk, options.log_segment_bytes));
+  TRY(mirror->state_, State::open(state_path(*disk), mirror->state_options(options)));
+  CHECK_OK(disk->replace(kMarkerPath, encode_marker(options.log_segment_bytes)));
+  return mirror;
+}
+
+Status Mirror::make_room(std::size_t record_bytes) {
+  if (log_->fits(record_bytes)) return {};
+  TRY(const std::uint64_t flushed, state_->flushed());
+  TRY(const bool ready, log_->prepare(flushed));
+  if (ready) return state_->start_flush();
+  CHECK_OK(state_->flush());
+  TRY(const std::uint64_t flushed_now, state_->flushed());
+  TRY(const bool ready_now, log_->prepare(flushed_now));
+  if (!ready_now) return andromede::fail(Errc::kNoSpace, "the commit log has no free segment");
+  return {};
+}
+
+Status Mirror::apply(ByteView payload, std::uint64_t last_index) {
+  Status applied = state_->apply(payload, last_index);
+  if (!applied && applied.error() == Errc::kNoSpace && try_resume()) applied = state_->apply(payload, last_index);
+  return applied;
+}
+
+bool Mirror::try_resume() {
+  if (!out_of_space_) return true;
+  if (!state_->resume()) return false;
+  out_of_space_ = false;
+  return true;
+}
+
+void Mirror::fail(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = error;
+  }
+  if (!failed_.exchange(true, std::memory_order_acq_rel) && on_failure_) on_failure_();
+}
+
+std::optional<Error> Mirror::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+}  // namespace andromede::meta

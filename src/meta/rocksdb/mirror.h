@@ -1,0 +1,89 @@
+// Mirror: one drive's copy of the metadata, its commit log and its state.
+//
+// Threads: one thread at a time writes (make_room, write, apply); reads of the state come from any thread; fail() and
+// failed() from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "io/disk.h"
+#include "meta/rocksdb/commit_log.h"
+#include "meta/rocksdb/state.h"
+
+namespace andromede::meta {
+
+inline constexpr const char* kMetaFolder = "meta";
+inline constexpr const char* kMarkerPath = "meta/mirror";
+
+// Where a mirror's state and its checkpoints lie on the host.
+std::string state_path(const io::Disk& disk);
+std::string checkpoint_path(const io::Disk& disk);
+
+// The marker makes a mirror's folder count (docs/formats/commit-log.md).
+Bytes encode_marker(std::uint64_t segment_bytes);
+Result<std::uint64_t> decode_marker(ByteView bytes);  // segment bytes
+
+// Removes the marker, then everything else of a mirror. The mirror must be closed.
+Status remove_mirror_files(io::Disk& disk);
+
+class Mirror {
+ public:
+  struct Options {
+    std::shared_ptr<rocksdb::Cache> cache;
+    std::size_t memtable_bytes = 32 << 20;
+    std::uint64_t log_segment_bytes = 64 << 20;
+    bool warm_cache = false;
+    // Told from any thread when the mirror stopped being usable.
+    std::function<void()> on_failure;
+  };
+
+  // An empty mirror, whatever was there, with its marker. Durable when it answers.
+  static Result<std::unique_ptr<Mirror>> create(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
+  // kNotFound: the drive holds no mirror. kCorrupt: it must be copied anew.
+  static Result<std::unique_ptr<Mirror>> open(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
+  // Opens a state whose files have just been copied to the drive, makes an empty log, and sets the marker.
+  static Result<std::unique_ptr<Mirror>> adopt(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
+
+  [[nodiscard]] DriveId drive() const { return drive_; }
+  [[nodiscard]] io::Disk& disk() const { return *disk_; }
+  [[nodiscard]] State& state() const { return *state_; }
+  [[nodiscard]] CommitLog& log() const { return *log_; }
+
+  // Makes sure that a record of that size can be written. kNoSpace: nothing was changed.
+  Status make_room(std::size_t record_bytes);
+  // Writes a record and syncs it.
+  Status write(ByteView record, std::uint64_t last_index) { return log_->append(record, last_index); }
+  Status apply(ByteView payload, std::uint64_t last_index);
+
+  // Flags the mirror; it is never used again. The first error stays.
+  void fail(const Error& error);
+  [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::optional<Error> failure() const;
+  // RocksDB ran out of space in the background; tries to go on. True: writing is possible.
+  bool try_resume();
+
+ private:
+  Mirror(DriveId drive, std::shared_ptr<io::Disk> disk) : drive_(drive), disk_(std::move(disk)) {}
+  State::Options state_options(const Options& options);
+
+  const DriveId drive_;
+  const std::shared_ptr<io::Disk> disk_;
+  std::function<void()> on_failure_;
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> out_of_space_{false};
+  mutable std::mutex mutex_;
+  std::optional<Error> failure_;
+  std::unique_ptr<CommitLog> log_;
+  std::unique_ptr<State> state_;  // last: its threads call fail()
+};
+
+}  // namespace andromede::meta

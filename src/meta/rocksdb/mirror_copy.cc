@@ -1,0 +1,137 @@
+#include "meta/rocksdb/mirror_copy.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+namespace andromede::meta {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kCopyBytes = 1 << 20;
+
+Error from_errno(const std::string& path) {
+  const int number = errno;
+  const Errc code = number == ENOSPC || number == EDQUOT ? Errc::kNoSpace : Errc::kIo;
+  return {make_error_code(code), path + ": " + std::generic_category().message(number)};
+}
+
+class Descriptor {
+ public:
+  Descriptor(const std::string& path, int flags) : number_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  [[nodiscard]] int get() const { return number_; }
+
+ private:
+  const int number_;
+};
+
+Status write_all(int file, ByteView data, const std::string& path) {
+  while (!data.empty()) {
+    const ssize_t count = ::write(file, data.data(), data.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(from_errno(path));
+    data = data.subspan(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
+// `step` is told the bytes of each piece; false stops.
+Status copy_file(const std::string& from, const std::string& to, const std::function<bool(std::uint64_t)>& step) {
+  const Descriptor in(from, O_RDONLY);
+  if (in.get() < 0) return fail(from_errno(from));
+  const Descriptor out(to, O_WRONLY | O_CREAT | O_TRUNC);
+  if (out.get() < 0) return fail(from_errno(to));
+  Bytes piece(kCopyBytes);
+  for (;;) {
+    const ssize_t count = ::read(in.get(), piece.data(), piece.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(from_errno(from));
+    if (count == 0) break;
+    CHECK_OK(write_all(out.get(), ByteView(piece).first(static_cast<std::size_t>(count)), to));
+    if (!step(static_cast<std::uint64_t>(count))) return fail(Errc::kCancelled, "copying a mirror was stopped");
+  }
+  if (::fsync(out.get()) != 0) return fail(from_errno(to));
+  return {};
+}
+
+Status sync_folder(const std::string& path) {
+  const Descriptor folder(path, O_RDONLY | O_DIRECTORY);
+  if (folder.get() < 0 || ::fsync(folder.get()) != 0) return fail(from_errno(path));
+  return {};
+}
+
+// RocksDB never changes these once written; it never uses their numbers again while it is open.
+bool immutable(const std::string& name) { return name.ends_with(".sst") || name.ends_with(".blob"); }
+
+Result<std::map<std::string, std::uint64_t>> list_files(const std::string& folder) {
+  std::map<std::string, std::uint64_t> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    files[entry->path().filename().string()] = entry->file_size(error);
+  }
+  if (error) return fail(Errc::kIo, folder + ": " + error.message());
+  return files;
+}
+
+}  // namespace
+
+Result<std::uint64_t> MirrorCopy::round() {
+  if (first_) CHECK_OK(remove_mirror_files(target_));
+  first_ = false;
+  const std::string from = checkpoint_path(source_.disk());
+  const std::string to = state_path(target_);
+  std::error_code error;
+  fs::remove_all(from, error);
+  if (!error) fs::create_directories(to, error);
+  if (error) return fail(Errc::kIo, error.message());
+  CHECK_OK(source_.state().checkpoint(from));
+  const Status copied = copy_missing(from, to);
+  fs::remove_all(from, error);
+  CHECK_OK(copied);
+  if (error) return fail(Errc::kIo, from + ": " + error.message());
+  return round_bytes_;
+}
+
+Status MirrorCopy::copy_missing(const std::string& from, const std::string& to) {
+  TRY(const auto wanted, list_files(from));
+  TRY(const auto there, list_files(to));
+  std::error_code error;
+  for (const auto& [name, size] : there) {
+    if (wanted.contains(name) && copied_.contains(name)) continue;
+    fs::remove(to + "/" + name, error);
+    if (error) return fail(Errc::kIo, to + "/" + name + ": " + error.message());
+    copied_.erase(name);
+  }
+  std::uint64_t total = 0;
+  for (const auto& [name, size] : wanted) total += copied_.contains(name) ? 0 : size;
+  TRY(const io::Space space, target_.space());
+  if (space.free_bytes < total) {
+    return fail(Errc::kNoSpace, "the drive has " + std::to_string(space.free_bytes) +
+                                    " bytes free, the metadata needs " + std::to_string(total));
+  }
+  round_bytes_ = 0;
+  const auto step = [&](std::uint64_t count) {
+    round_bytes_ += count;
+    return !progress_ || progress_(round_bytes_, total);
+  };
+  for (const auto& [name, size] : wanted) {
+    if (copied_.contains(name)) continue;
+    std::string source_file = from;
+    source_file += "/" + name;
+    CHECK_OK(copy_file(source_file, to + "/" + name, step));
+    if (immutable(name)) copied_[name] = size;
+  }
+  CHECK_OK(sync_folder(to));
+  return sync_folder(fs::path(to).parent_path().string());
+}
+
+}  // namespace andromede::meta

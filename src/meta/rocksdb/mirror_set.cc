@@ -1,0 +1,140 @@
+#include "meta/rocksdb/mirror_set.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/log.h"
+
+namespace andromede::meta {
+namespace {
+
+constexpr std::chrono::seconds kCloseTimeout{30};
+constexpr std::chrono::milliseconds kClosePoll{5};
+
+}  // namespace
+
+MirrorSet::MirrorSet(io::Drives& drives, Gauge online) : drives_(drives), online_(online) {}
+
+std::shared_ptr<const MirrorSet::List> MirrorSet::list() const {
+  const std::lock_guard lock(mutex_);
+  return list_;
+}
+
+std::shared_ptr<Mirror> MirrorSet::reader() const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& mirror : *list_) {
+    if (!mirror->failed()) return mirror;
+  }
+  return nullptr;
+}
+
+void MirrorSet::publish(List list) {
+  online_.set(static_cast<double>(list.size()));
+  auto made = std::make_shared<const List>(std::move(list));
+  const std::lock_guard lock(mutex_);
+  list_ = std::move(made);
+}
+
+void MirrorSet::drive_lost(DriveId drive, const Error& error) {
+  const auto mirrors = list();
+  for (const auto& mirror : *mirrors) {
+    if (mirror->drive() == drive) mirror->fail(error);
+  }
+}
+
+bool MirrorSet::read_failed(Mirror& mirror, const Error& error) {
+  log_error("metadata: a read failed", {{"drive", mirror.drive().to_string()}, {"error", error.describe()}});
+  const auto mirrors = list();
+  const bool another = std::any_of(mirrors->begin(), mirrors->end(),
+                                   [&](const auto& other) { return other.get() != &mirror && !other->failed(); });
+  if (another) mirror.fail(error);
+  return another;
+}
+
+bool MirrorSet::has_failed() const {
+  const auto mirrors = list();
+  return !unmarked_.empty() ||
+         std::any_of(mirrors->begin(), mirrors->end(), [](const auto& mirror) { return mirror->failed(); });
+}
+
+Status MirrorSet::drop_failed() {
+  List left;
+  List gone;
+  const auto mirrors = list();
+  for (const auto& mirror : *mirrors) (mirror->failed() ? gone : left).push_back(mirror);
+  if (!gone.empty()) {
+    publish(left);
+    const std::lock_guard lock(mutex_);
+    retired_.insert(retired_.end(), gone.begin(), gone.end());
+  }
+  for (const auto& mirror : gone) {
+    const Error error = mirror->failure().value_or(Error(make_error_code(Errc::kInternal), "failed"));
+    log_error("metadata: a mirror is lost",
+              {{"drive", mirror->drive().to_string()}, {"error", error.describe()}, {"mirrors_left", left.size()}});
+    // Damaged files alone are no reason to give up the drive, with all the data that it holds.
+    if (error == Errc::kIo) drives_.report_failure(mirror->drive(), error);
+    unmarked_.insert(mirror->drive());
+  }
+  if (left.empty() || unmarked_.empty()) return {};
+  CHECK_OK(drives_.update([&](io::DriveMap& map) -> Status {
+    for (io::DriveInfo& drive : map.drives) {
+      if (unmarked_.contains(drive.id)) drive.mirrors_metadata = false;
+    }
+    return {};
+  }));
+  unmarked_.clear();
+  return {};
+}
+
+void MirrorSet::join(std::shared_ptr<Mirror> mirror) {
+  unmarked_.erase(mirror->drive());
+  List next = *list();
+  next.push_back(std::move(mirror));
+  publish(std::move(next));
+}
+
+void MirrorSet::leave(DriveId drive) {
+  List next;
+  List gone;
+  const auto mirrors = list();
+  for (const auto& mirror : *mirrors) (mirror->drive() == drive ? gone : next).push_back(mirror);
+  publish(std::move(next));
+  const std::lock_guard lock(mutex_);
+  retired_.insert(retired_.end(), gone.begin(), gone.end());
+}
+
+Status MirrorSet::close_retired(DriveId drive) {
+  List closing;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& mirror : retired_) {
+      if (mirror->drive() == drive) closing.push_back(mirror);
+    }
+    std::erase_if(retired_, [&](const auto& mirror) { return mirror->drive() == drive; });
+  }
+  const auto give_up = std::chrono::steady_clock::now() + kCloseTimeout;
+  for (const auto& mirror : closing) {
+    // The list that held it and readers that began before it left still count.
+    while (mirror.use_count() > 1) {
+      if (std::chrono::steady_clock::now() > give_up) {
+        const std::lock_guard lock(mutex_);
+        retired_.insert(retired_.end(), closing.begin(), closing.end());
+        return fail(Errc::kTimeout, "the former mirror on this drive is still being read; try again");
+      }
+      std::this_thread::sleep_for(kClosePoll);
+    }
+  }
+  return {};
+}
+
+MirrorSet::List MirrorSet::clear() {
+  List all = *list();
+  publish({});
+  const std::lock_guard lock(mutex_);
+  all.insert(all.end(), retired_.begin(), retired_.end());
+  retired_.clear();
+  return all;
+}
+
+}  // namespace andromede::meta

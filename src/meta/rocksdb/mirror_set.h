@@ -1,0 +1,69 @@
+// MirrorSet: the mirrors that take part in every commit, and how one leaves: flagged by whoever saw it fail, marked out
+// in the drive map by the committer before the next acknowledgement, so that it can never come back as truth.
+//
+// Threads: list(), reader() and the failure calls from any thread; the rest from the committer's thread, or while it is
+// paused.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "io/drives.h"
+#include "meta/rocksdb/mirror.h"
+
+namespace andromede::meta {
+
+class MirrorSet {
+ public:
+  using List = std::vector<std::shared_ptr<Mirror>>;
+
+  // `drives` outlives the set.
+  MirrorSet(io::Drives& drives, Gauge online);
+  MirrorSet(const MirrorSet&) = delete;
+  MirrorSet& operator=(const MirrorSet&) = delete;
+
+  [[nodiscard]] std::shared_ptr<const List> list() const;
+  // The mirror to read from; null when none is usable.
+  [[nodiscard]] std::shared_ptr<Mirror> reader() const;
+
+  // A drive went away.
+  void drive_lost(DriveId drive, const Error& error);
+  // A read failed on `mirror`. True: another mirror can answer, `mirror` is given up. The last one is never given up
+  // for a bad read: what else it holds stays readable.
+  bool read_failed(Mirror& mirror, const Error& error);
+
+  // Whether drop_failed() has work.
+  [[nodiscard]] bool has_failed() const;
+  // Takes failed mirrors out, reports their drives, and marks them out in the map unless none would be left: then the
+  // map stays, since nothing can be acknowledged that they do not have. An error: the map could not be changed, and
+  // nothing may be acknowledged.
+  Status drop_failed();
+  void join(std::shared_ptr<Mirror> mirror);
+  // Takes a healthy mirror out of the list; the map is the caller's.
+  void leave(DriveId drive);
+  // Waits until nobody uses the drive's former mirror and closes it. kTimeout when readers hold it too long.
+  Status close_retired(DriveId drive);
+  // Takes all out, for the end. The answer keeps them open.
+  List clear();
+
+  [[nodiscard]] io::Drives& drives() const { return drives_; }
+
+ private:
+  void publish(List list);
+
+  io::Drives& drives_;
+  const Gauge online_;
+  mutable std::mutex mutex_;  // guards list_ (the pointer) and retired_
+  std::shared_ptr<const List> list_ = std::make_shared<const List>();
+  List retired_;
+  std::set<DriveId> unmarked_;  // left, and not yet marked out in the map
+};
+
+}  // namespace andromede::meta

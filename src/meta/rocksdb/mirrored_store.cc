@@ -1,0 +1,260 @@
+#include "meta/rocksdb/mirrored_store.h"
+
+#include <rocksdb/cache.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "meta/rocksdb/committer.h"
+#include "meta/rocksdb/mirror_copy.h"
+#include "meta/rocksdb/mirror_set.h"
+#include "meta/rocksdb/reader.h"
+#include "meta/rocksdb/recovery.h"
+
+namespace andromede::meta {
+namespace {
+
+constexpr double kHighPriorityShare = 0.3;  // of the cache: indexes and filters
+constexpr int kCacheShardBits = 4;
+constexpr int kMaxCopyRounds = 8;
+// What may be left for the round that runs while commits wait.
+constexpr std::uint64_t kSmallRoundBytes = 8 << 20;
+
+Error went_offline() { return {make_error_code(Errc::kIo), "the drive went offline"}; }
+
+Committer::Options committer_options(const MirroredOptions& options) {
+  Committer::Options made;
+  made.max_queued_commits = options.max_queued_commits;
+  made.reserve_bytes = options.reserve_bytes;
+  // Half a segment, so that sealed events have room beside what was counted.
+  made.max_commit_bytes = std::min<std::uint64_t>(kMaxCommitBytes, options.log_segment_bytes / 2);
+  return made;
+}
+
+class Engine final : public MirroredStore {
+ public:
+  Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metrics& metrics, const MirroredOptions& options);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine() override;
+
+  Status open();
+  void stop() override;
+
+  Task<Result<CommitInfo>> commit(Commit change, Deadline deadline) override {
+    return committer_.commit(std::move(change), deadline);
+  }
+  Task<Result<std::optional<std::string>>> get(Partition, Key key) override { return reader_->get(std::move(key)); }
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(Partition, std::vector<std::string> keys) override {
+    return reader_->get_many(std::move(keys));
+  }
+  Task<Result<std::vector<Item>>> scan(Scan scan) override { return reader_->scan(std::move(scan)); }
+  std::unique_ptr<Cursor> cursor(Partition, std::string begin, std::string end) override {
+    return reader_->cursor(std::move(begin), std::move(end));
+  }
+  [[nodiscard]] std::uint64_t last_sequence() const override { return committer_.last_sequence(); }
+
+  [[nodiscard]] std::vector<MirrorStatus> mirrors() const override;
+  Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override;
+  Status remove_mirror(DriveId drive) override;
+
+ private:
+  // The way back to the engine for callbacks that may outlive it: nobody can unsubscribe from Drives, and a cursor may
+  // keep a mirror.
+  struct Hook {
+    std::mutex mutex;
+    Engine* engine = nullptr;
+  };
+
+  [[nodiscard]] Mirror::Options mirror_options() const;
+  Status copy_and_join(DriveId drive, std::shared_ptr<io::Disk> disk, const MirrorCopy::Progress& progress);
+  Status mark(DriveId drive, bool mirrors_metadata);
+  void close();
+
+  io::Drives& drives_;
+  const MirroredOptions options_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
+  SystemRandom random_;
+  MirrorSet mirrors_;
+  Committer committer_;
+  std::unique_ptr<Reader> reader_;
+  std::mutex maintenance_;  // one mirror is added or removed at a time
+  // Two, because what comes from Drives makes a mirror fail, which calls back in turn.
+  const std::shared_ptr<Hook> drives_hook_ = std::make_shared<Hook>();
+  const std::shared_ptr<Hook> failure_hook_ = std::make_shared<Hook>();
+};
+
+Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metrics& metrics,
+               const MirroredOptions& options)
+    : drives_(drives),
+      options_(options),
+      cache_(rocksdb::NewLRUCache(options.block_cache_bytes, kCacheShardBits, false, kHighPriorityShare)),
+      mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits")),
+      committer_(mirrors_, sealer, clock, metrics, committer_options(options)),
+      reader_(std::make_unique<Reader>(mirrors_, options.reader_threads)) {}
+
+Engine::~Engine() {
+  committer_.abandon();
+  close();
+}
+
+Mirror::Options Engine::mirror_options() const {
+  Mirror::Options made;
+  made.cache = cache_;
+  made.memtable_bytes = options_.memtable_bytes;
+  made.log_segment_bytes = options_.log_segment_bytes;
+  made.on_failure = [hook = failure_hook_] {
+    const std::lock_guard lock(hook->mutex);
+    if (hook->engine != nullptr) hook->engine->committer_.wake();
+  };
+  return made;
+}
+
+Status Engine::open() {
+  TRY(Recovered recovered, recover(drives_, mirror_options(), random_));
+  for (auto& mirror : recovered.mirrors) mirrors_.join(std::move(mirror));
+  CHECK_OK(committer_.start(std::move(recovered.start)));
+  {
+    const std::scoped_lock lock(failure_hook_->mutex, drives_hook_->mutex);
+    failure_hook_->engine = this;
+    drives_hook_->engine = this;
+  }
+  drives_.subscribe([hook = drives_hook_](DriveId drive, bool online) {
+    const std::lock_guard lock(hook->mutex);
+    if (!online && hook->engine != nullptr) hook->engine->mirrors_.drive_lost(drive, went_offline());
+  });
+  // Those that went before the subscription.
+  const auto mirrors = mirrors_.list();
+  for (const auto& mirror : *mirrors) {
+    if (!drives_.online(mirror->drive())) mirror->fail(went_offline());
+  }
+  for (const DriveId drive : recovered.stale) {
+    const Status added = add_mirror(drive, {});
+    if (!added) {
+      log_warning("metadata: a mirror could not be copied anew",
+                  {{"drive", drive.to_string()}, {"error", added.error().describe()}});
+    }
+  }
+  return {};
+}
+
+void Engine::stop() {
+  committer_.stop();
+  const auto mirrors = mirrors_.list();
+  for (const auto& mirror : *mirrors) {
+    // Only makes the next start quicker: the log has what was not flushed.
+    const Status flushed = mirror->state().flush();
+    if (!flushed) log_warning("metadata: the last flush failed", {{"error", flushed.error().describe()}});
+  }
+  close();
+}
+
+void Engine::close() {
+  for (const auto& hook : {drives_hook_, failure_hook_}) {
+    const std::lock_guard lock(hook->mutex);
+    hook->engine = nullptr;
+  }
+  // Cursors and reads that are still alive keep their mirror open until they end.
+  mirrors_.clear();
+}
+
+std::vector<MirrorStatus> Engine::mirrors() const {
+  std::vector<MirrorStatus> all;
+  const auto online = mirrors_.list();
+  for (const auto& mirror : *online) {
+    all.push_back({mirror->drive(), !mirror->failed(), mirror->state().applied(),
+                   mirror->state().bytes() + mirror->log().bytes()});
+  }
+  const auto map = drives_.map();
+  for (const io::DriveInfo& drive : map->drives) {
+    const bool listed =
+        std::any_of(all.begin(), all.end(), [&](const auto& status) { return status.drive == drive.id; });
+    if (drive.mirrors_metadata && !listed) all.push_back({drive.id, false, 0, 0});
+  }
+  return all;
+}
+
+Status Engine::mark(DriveId drive, bool mirrors_metadata) {
+  return drives_.update([&](io::DriveMap& map) -> Status {
+    for (io::DriveInfo& each : map.drives) {
+      if (each.id == drive) each.mirrors_metadata = mirrors_metadata;
+    }
+    return {};
+  });
+}
+
+Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) {
+  const std::lock_guard maintenance(maintenance_);
+  if (drives_.map()->find(drive) == nullptr) return fail(Errc::kNotFound, "no such drive");
+  const auto online = mirrors_.list();
+  if (std::any_of(online->begin(), online->end(), [&](const auto& mirror) { return mirror->drive() == drive; })) {
+    return {};
+  }
+  auto disk = drives_.disk(drive);
+  if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
+  CHECK_OK(mirrors_.close_retired(drive));
+  Status joined = copy_and_join(drive, disk, progress);
+  if (!joined) {
+    const Status removed = remove_mirror_files(*disk);
+    if (!removed) log_warning("metadata: an unfinished copy stays", {{"error", removed.error().describe()}});
+    return joined;
+  }
+  if (drives_.online(drive)) return {};
+  // It went while the mirror was in nobody's list.
+  mirrors_.drive_lost(drive, went_offline());
+  return fail(went_offline());
+}
+
+Status Engine::copy_and_join(DriveId drive, std::shared_ptr<io::Disk> disk, const MirrorCopy::Progress& progress) {
+  const std::shared_ptr<Mirror> source = mirrors_.reader();
+  if (source == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online to copy from");
+  MirrorCopy copy(*source, *disk, progress);
+  for (int i = 0; i < kMaxCopyRounds; ++i) {
+    TRY(const std::uint64_t copied, copy.round());
+    if (i > 0 && copied <= kSmallRoundBytes) break;
+  }
+  const Committer::Pause pause(committer_);
+  if (source->failed()) return fail(Errc::kIo, "the mirror that was copied from failed");
+  CHECK_OK(copy.round());
+  TRY(std::shared_ptr<Mirror> mirror, Mirror::adopt(drive, disk, mirror_options()));
+  CHECK(mirror->state().applied() == source->state().applied(), "a copy made without commits is level");
+  CHECK_OK(mark(drive, true));
+  mirrors_.join(std::move(mirror));
+  return {};
+}
+
+Status Engine::remove_mirror(DriveId drive) {
+  const std::lock_guard maintenance(maintenance_);
+  {
+    const Committer::Pause pause(committer_);
+    const auto online = mirrors_.list();
+    const bool takes_part =
+        std::any_of(online->begin(), online->end(), [&](const auto& mirror) { return mirror->drive() == drive; });
+    const auto map = drives_.map();
+    const io::DriveInfo* const known = map->find(drive);
+    if (!takes_part && (known == nullptr || !known->mirrors_metadata)) {
+      return fail(Errc::kNotFound, "the drive holds no metadata mirror");
+    }
+    const bool another = std::any_of(online->begin(), online->end(),
+                                     [&](const auto& mirror) { return mirror->drive() != drive && !mirror->failed(); });
+    if (!another) return fail(Errc::kRefused, "it is the last metadata mirror; add another one first");
+    CHECK_OK(mark(drive, false));
+    mirrors_.leave(drive);
+  }
+  CHECK_OK(mirrors_.close_retired(drive));
+  const auto disk = drives_.disk(drive);
+  return disk == nullptr ? Status() : remove_mirror_files(*disk);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<MirroredStore>> MirroredStore::open(io::Drives& drives, LogSealer& sealer, const Clock& clock,
+                                                           Metrics& metrics, MirroredOptions options) {
+  options.log_segment_bytes = round_up_to_block(std::max<std::uint64_t>(options.log_segment_bytes, kLogBlockBytes));
+  auto store = std::make_unique<Engine>(drives, sealer, clock, metrics, options);
+  CHECK_OK(store->open());
+  return std::unique_ptr<MirroredStore>(std::move(store));
+}
+
+}  // namespace andromede::meta

@@ -1,0 +1,34 @@
+// Reader: get, get_many, scan and cursors over the first healthy mirror. What is in memory is answered on the calling
+// thread; what may touch a drive goes to a bounded pool. A mirror whose read fails is given up for the next.
+//
+// Threads: any.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/pool.h"
+#include "base/task.h"
+#include "meta/rocksdb/mirror_set.h"
+#include "meta/store.h"
+
+namespace andromede::meta {
+
+class Reader {
+ public:
+  // `mirrors` outlives the reader.
+  Reader(MirrorSet& mirrors, unsigned threads);
+
+  Task<Result<std::optional<std::string>>> get(Key key);
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(std::vector<std::string> keys);
+  Task<Result<std::vector<Item>>> scan(Scan scan);
+  std::unique_ptr<Cursor> cursor(std::string begin, std::string end);
+
+ private:
+  MirrorSet& mirrors_;
+  ThreadPool pool_;
+};
+
+}  // namespace andromede::meta

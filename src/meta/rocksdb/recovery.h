@@ -1,0 +1,27 @@
+// Recovery: opens the mirrors that the drive map calls current, finds the truth among them, and brings them level
+// (docs/formats/commit-log.md, "Recovery"). Blocks; one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "io/drives.h"
+#include "meta/rocksdb/committer.h"
+#include "meta/rocksdb/mirror_set.h"
+
+namespace andromede::meta {
+
+struct Recovered {
+  MirrorSet::List mirrors;  // level, flushed, their logs empty; at least one
+  Committer::Start start;
+  // Online drives that the map called current and that must be copied anew. They are marked out of the map.
+  std::vector<DriveId> stale;
+};
+
+// Errors: kUnavailable (no current mirror is online, or those online hold nothing while others are offline), kCorrupt
+// (every current mirror that is online is damaged), kUnsupported (a later version wrote one), kIo.
+Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, Random& random);
+
+}  // namespace andromede::meta

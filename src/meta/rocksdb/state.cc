@@ -1,0 +1,339 @@
+#include "meta/rocksdb/state.h"
+
+#include <rocksdb/convenience.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+
+#include <filesystem>
+
+#include "base/check.h"
+#include "meta/rocksdb/counter_merge.h"
+#include "meta/rocksdb/log_record.h"
+
+namespace andromede::meta {
+namespace {
+
+constexpr const char* kAppliedKey = "applied";
+constexpr const char* kSaltKey = "salt";
+
+constexpr std::size_t kMinBlobBytes = 512;  // smaller inline payloads stay in the tree: a blob's header would cost more
+constexpr std::uint64_t kBlobFileBytes = 64 << 20;
+constexpr int kMaxMemtables = 3;
+constexpr std::size_t kMaxSuccessiveMerges = 32;  // a counter's read costs as many steps
+constexpr int kMaxOpenFiles = 512;
+constexpr std::size_t kMaxScanBytes = 64 << 20;
+
+std::string encode_number(std::uint64_t value) {
+  std::string out(sizeof value, '\0');
+  std::memcpy(out.data(), &value, sizeof value);
+  return out;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const State::Options& options) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = options.cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+  table.block_size = 16 << 10;
+  if (options.warm_cache) {
+    table.prepopulate_block_cache = rocksdb::BlockBasedTableOptions::PrepopulateBlockCache::kFlushOnly;
+  }
+  rocksdb::ColumnFamilyOptions family;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  family.write_buffer_size = options.memtable_bytes;
+  family.max_write_buffer_number = kMaxMemtables;
+  family.compression = rocksdb::kLZ4Compression;
+  family.level0_slowdown_writes_trigger = 40;
+  family.level0_stop_writes_trigger = 60;
+  return family;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> describe_families(const State::Options& options) {
+  rocksdb::ColumnFamilyOptions records = family_options(options);
+  records.merge_operator = make_counter_merge();
+  records.max_successive_merges = kMaxSuccessiveMerges;
+  rocksdb::ColumnFamilyOptions inlined = family_options(options);
+  inlined.enable_blob_files = true;
+  inlined.min_blob_size = kMinBlobBytes;
+  inlined.blob_file_size = kBlobFileBytes;
+  inlined.blob_cache = options.cache;
+  inlined.enable_blob_garbage_collection = true;
+  inlined.blob_garbage_collection_force_threshold = 0.5;
+  if (options.warm_cache) inlined.prepopulate_blob_cache = rocksdb::PrepopulateBlobCache::kFlushOnly;
+  return {{rocksdb::kDefaultColumnFamilyName, family_options(options)},
+          {"records", records},
+          {"inline", inlined},
+          {"journal", family_options(options)}};
+}
+
+// Collects a payload's changes into a batch.
+class BatchBuilder final : public ChangeVisitor {
+ public:
+  BatchBuilder(const State& state, rocksdb::WriteBatch& batch) : state_(state), batch_(batch) {}
+  Status put(Space space, std::string_view key, std::string_view value) override {
+    return check(batch_.Put(state_.family(space), key, value));
+  }
+  Status erase(Space space, std::string_view key) override { return check(batch_.Delete(state_.family(space), key)); }
+  Status add(std::string_view key, std::int64_t by) override {
+    return check(batch_.Merge(state_.family(Space::kRecords), key, encode_counter(by)));
+  }
+
+ private:
+  static Status check(const rocksdb::Status& status) {
+    if (status.ok()) return {};
+    return fail(to_error(status, "building a batch"));
+  }
+  const State& state_;
+  rocksdb::WriteBatch& batch_;
+};
+
+}  // namespace
+
+Error to_error(const rocksdb::Status& status, std::string_view what) {
+  Errc code = Errc::kInternal;
+  if (status.IsCorruption()) {
+    code = Errc::kCorrupt;
+  } else if (status.IsNoSpace()) {
+    code = Errc::kNoSpace;
+  } else if (status.IsIOError()) {
+    code = Errc::kIo;
+  }
+  return {make_error_code(code), std::string(what) + ": " + status.ToString()};
+}
+
+rocksdb::ReadOptions read_options(Tier tier) {
+  rocksdb::ReadOptions options;
+  options.read_tier = tier == Tier::kMemory ? rocksdb::kBlockCacheTier : rocksdb::kReadAllTier;
+  return options;
+}
+
+class State::Listener final : public rocksdb::EventListener {
+ public:
+  explicit Listener(std::function<void(const Error&)> report) : report_(std::move(report)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    if (report_ && status != nullptr && !status->ok()) report_(to_error(*status, "background work"));
+  }
+
+ private:
+  const std::function<void(const Error&)> report_;
+};
+
+Result<std::unique_ptr<State>> State::create(const std::string& path, Options options) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (!error) std::filesystem::create_directories(path, error);
+  if (error) return fail(Errc::kIo, path + ": " + error.message());
+  return open_at(path, std::move(options), true);
+}
+
+Result<std::unique_ptr<State>> State::open(const std::string& path, Options options) {
+  return open_at(path, std::move(options), false);
+}
+
+Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options options, bool create) {
+  rocksdb::DBOptions db_options;
+  db_options.create_if_missing = create;
+  db_options.create_missing_column_families = create;
+  db_options.atomic_flush = true;
+  db_options.avoid_flush_during_shutdown = true;
+  db_options.allow_concurrent_memtable_write = false;  // one thread applies
+  db_options.db_write_buffer_size = 2 * options.memtable_bytes;
+  db_options.max_background_jobs = 2;
+  db_options.max_open_files = kMaxOpenFiles;
+  db_options.bytes_per_sync = 1 << 20;
+  db_options.keep_log_file_num = 4;
+  db_options.max_log_file_size = 4 << 20;
+  db_options.info_log_level = rocksdb::WARN_LEVEL;
+  db_options.stats_dump_period_sec = 0;
+  db_options.stats_persist_period_sec = 0;
+  db_options.listeners.push_back(std::make_shared<Listener>(options.on_background_error));
+
+  std::unique_ptr<State> state(new State);
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened =
+      rocksdb::DB::Open(db_options, path, describe_families(options), &state->families_, &db);
+  if (!opened.ok()) {
+    Error error = to_error(opened, path);
+    const bool missing = opened.IsPathNotFound() || opened.IsInvalidArgument() || opened.IsNotFound();
+    if (!create && missing) return fail(Errc::kCorrupt, error.message());
+    return fail(std::move(error));
+  }
+  state->db_.reset(db);
+  TRY(const std::uint64_t applied, state->read_number(kAppliedKey, rocksdb::kReadAllTier));
+  state->applied_ = applied;
+  TRY(state->salt_, state->read_number(kSaltKey, rocksdb::kReadAllTier));
+  return state;
+}
+
+State::~State() {
+  if (db_ == nullptr) return;
+  for (auto* family : families_) (void)db_->DestroyColumnFamilyHandle(family).ok();
+  (void)db_->Close().ok();
+}
+
+rocksdb::ColumnFamilyHandle* State::family(Space space) const { return families_[1 + static_cast<std::size_t>(space)]; }
+
+Result<std::uint64_t> State::read_number(const char* key, rocksdb::ReadTier tier) const {
+  rocksdb::ReadOptions options;
+  options.read_tier = tier;
+  std::string value;
+  const rocksdb::Status status = db_->Get(options, families_.front(), key, &value);
+  if (status.IsNotFound()) return 0;
+  if (!status.ok()) return fail(to_error(status, key));
+  if (value.size() != sizeof(std::uint64_t)) return fail(Errc::kCorrupt, "state: the number " + std::string(key));
+  std::uint64_t number = 0;
+  std::memcpy(&number, value.data(), sizeof number);
+  return number;
+}
+
+Result<std::uint64_t> State::flushed() const { return read_number(kAppliedKey, rocksdb::kPersistedTier); }
+
+Status State::apply(ByteView payload, std::uint64_t last_index) {
+  rocksdb::WriteBatch batch(payload.size() + payload.size() / 8 + 64);
+  BatchBuilder builder(*this, batch);
+  CHECK_OK(visit_changes(payload, builder));
+  rocksdb::Status status = batch.Put(families_.front(), kAppliedKey, encode_number(last_index));
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  if (status.ok()) status = db_->Write(options, &batch);
+  if (!status.ok()) return fail(to_error(status, "applying commit " + std::to_string(last_index)));
+  applied_.store(last_index, std::memory_order_release);
+  return {};
+}
+
+Status State::start_epoch(std::uint64_t salt) {
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  rocksdb::WriteBatch batch;
+  rocksdb::Status status = batch.Put(families_.front(), kSaltKey, encode_number(salt));
+  if (status.ok()) status = batch.Put(families_.front(), kAppliedKey, encode_number(applied()));
+  if (status.ok()) status = db_->Write(options, &batch);
+  if (!status.ok()) return fail(to_error(status, "starting a log epoch"));
+  CHECK_OK(flush());
+  salt_ = salt;
+  return {};
+}
+
+Status State::flush() {
+  rocksdb::FlushOptions options;
+  options.allow_write_stall = true;
+  const rocksdb::Status status = db_->Flush(options, families_);
+  if (!status.ok()) return fail(to_error(status, "flush"));
+  return {};
+}
+
+Status State::start_flush() {
+  rocksdb::FlushOptions options;
+  options.wait = false;
+  options.allow_write_stall = true;
+  const rocksdb::Status status = db_->Flush(options, families_);
+  if (!status.ok()) return fail(to_error(status, "flush"));
+  return {};
+}
+
+Status State::resume() {
+  const rocksdb::Status status = db_->Resume();
+  if (!status.ok()) return fail(to_error(status, "resuming"));
+  return {};
+}
+
+Result<Found> State::get(Space space, std::string_view key, Tier tier, std::string& value) const {
+  const rocksdb::Status status = db_->Get(read_options(tier), family(space), key, &value);
+  if (status.ok()) return Found::kYes;
+  if (status.IsNotFound()) return Found::kNo;
+  if (status.IsIncomplete()) return Found::kNotInMemory;
+  return fail(to_error(status, "get"));
+}
+
+Result<Found> State::get_many(const std::vector<std::string>& keys, Tier tier,
+                              std::vector<std::optional<std::string>>& values) const {
+  std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> found(keys.size());
+  std::vector<rocksdb::Status> statuses(keys.size());
+  db_->MultiGet(read_options(tier), family(Space::kRecords), keys.size(), slices.data(), found.data(), statuses.data());
+  values.assign(keys.size(), std::nullopt);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (statuses[i].ok()) {
+      values[i] = found[i].ToString();
+    } else if (statuses[i].IsIncomplete()) {
+      return Found::kNotInMemory;
+    } else if (!statuses[i].IsNotFound()) {
+      return fail(to_error(statuses[i], "get_many"));
+    }
+  }
+  return Found::kYes;
+}
+
+Result<Found> State::scan(const Scan& scan, Tier tier, std::vector<Item>& items) const {
+  items.clear();
+  const rocksdb::Slice begin(scan.begin);
+  const rocksdb::Slice end(scan.end);
+  rocksdb::ReadOptions options = read_options(tier);
+  options.iterate_lower_bound = &begin;
+  if (!scan.end.empty()) options.iterate_upper_bound = &end;
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options, family(scan.space)));
+  std::size_t bytes = 0;
+  if (scan.reverse) {
+    iterator->SeekToLast();
+  } else {
+    iterator->Seek(begin);
+  }
+  while (iterator->Valid() && items.size() < scan.limit) {
+    Item item{iterator->key().ToString(), {}};
+    if (!scan.keys_only) item.value = iterator->value().ToString();
+    bytes += item.key.size() + item.value.size();
+    if (bytes > kMaxScanBytes) {
+      return fail(Errc::kInvalidArgument, "the scan's items exceed 64 MiB; ask for fewer at a time");
+    }
+    items.push_back(std::move(item));
+    if (scan.reverse) {
+      iterator->Prev();
+    } else {
+      iterator->Next();
+    }
+  }
+  if (iterator->status().ok()) return Found::kYes;
+  if (iterator->status().IsIncomplete() && items.size() < scan.limit) return Found::kNotInMemory;
+  if (iterator->status().IsIncomplete()) return Found::kYes;
+  return fail(to_error(iterator->status(), "scan"));
+}
+
+Result<Found> State::last_entry(std::uint64_t& sequence, std::string& entry) const {
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      db_->NewIterator(read_options(Tier::kAll), family(Space::kJournal)));
+  iterator->SeekToLast();
+  if (!iterator->status().ok()) return fail(to_error(iterator->status(), "last journal entry"));
+  if (!iterator->Valid()) return Found::kNo;
+  const rocksdb::Slice key = iterator->key();
+  if (key.size() != sizeof sequence) return fail(Errc::kCorrupt, "state: a journal key has 8 bytes");
+  sequence = read_be64(as_bytes(key.ToStringView()));
+  entry = iterator->value().ToString();
+  return Found::kYes;
+}
+
+Status State::checkpoint(const std::string& path) const {
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  if (status.ok()) status = checkpoint->CreateCheckpoint(path);
+  if (!status.ok()) return fail(to_error(status, "checkpoint"));
+  return {};
+}
+
+std::uint64_t State::bytes() const {
+  std::uint64_t total = 0;
+  for (auto* family : families_) {
+    std::uint64_t value = 0;
+    if (db_->GetIntProperty(family, "rocksdb.total-sst-files-size", &value)) total += value;
+    if (db_->GetIntProperty(family, "rocksdb.total-blob-file-size", &value)) total += value;
+  }
+  return total;
+}
+
+}  // namespace andromede::meta

@@ -1,0 +1,101 @@
+// State: the RocksDB database of one mirror, which holds what the commit log has been applied to. Its own log is off;
+// what it has flushed is always the state right after one commit (docs/formats/commit-log.md).
+//
+// Threads: reads from any thread, beside one thread that applies. Nothing of RocksDB's is thrown out of here.
+#pragma once
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "meta/store.h"
+
+namespace andromede::meta {
+
+// Turns a status that is not ok() and not Incomplete into an Error: kCorrupt, kNoSpace, kIo or kInternal.
+Error to_error(const rocksdb::Status& status, std::string_view what);
+
+enum class Tier {
+  kMemory,  // answers kNotInMemory rather than touch the drive: what an event loop may ask for
+  kAll,
+};
+enum class Found { kYes, kNo, kNotInMemory };
+
+class State {
+ public:
+  struct Options {
+    std::shared_ptr<rocksdb::Cache> cache;
+    std::size_t memtable_bytes = 32 << 20;
+    bool warm_cache = false;  // flushed blocks and values go to the cache: for the mirror that answers reads
+    // Called from RocksDB's threads when it stopped writing (a failed flush or compaction).
+    std::function<void(const Error&)> on_background_error;
+  };
+
+  // Makes an empty state, whatever the folder held.
+  static Result<std::unique_ptr<State>> create(const std::string& path, Options options);
+  // kCorrupt also when files are missing.
+  static Result<std::unique_ptr<State>> open(const std::string& path, Options options);
+  // Closes without flushing: what was not flushed is in the commit log. Call flush() first for a quick next start.
+  ~State();
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  // Index of the last commit applied; of the last one flushed; the salt of the log records behind it.
+  [[nodiscard]] std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
+  Result<std::uint64_t> flushed() const;
+  [[nodiscard]] std::uint64_t salt() const { return salt_; }
+
+  // Applies a record's payload, whole or not at all.
+  Status apply(ByteView payload, std::uint64_t last_index);
+  // Makes `salt` the one that counts, together with all that is applied. Durable when it answers.
+  Status start_epoch(std::uint64_t salt);
+  Status flush();
+  // Starts a flush and does not wait.
+  Status start_flush();
+  // Whether RocksDB has stopped writing; asks it to try again, which helps after space was freed.
+  Status resume();
+
+  // One value into `value`.
+  Result<Found> get(Space space, std::string_view key, Tier tier, std::string& value) const;
+  // Several of kRecords at one state: kNotInMemory when any of them is not.
+  Result<Found> get_many(const std::vector<std::string>& keys, Tier tier,
+                         std::vector<std::optional<std::string>>& values) const;
+  // Items in order, at most `scan.limit`.
+  Result<Found> scan(const Scan& scan, Tier tier, std::vector<Item>& items) const;
+  // The last key of kJournal and its value; kNo when there is none.
+  Result<Found> last_entry(std::uint64_t& sequence, std::string& entry) const;
+
+  // For cursors, which keep the State alive.
+  [[nodiscard]] rocksdb::DB& db() const { return *db_; }
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Space space) const;
+
+  // A consistent copy of the files as hard links in `path`, flushed first.
+  Status checkpoint(const std::string& path) const;
+  [[nodiscard]] std::uint64_t bytes() const;
+
+ private:
+  class Listener;
+  State() = default;
+  static Result<std::unique_ptr<State>> open_at(const std::string& path, Options options, bool create);
+  [[nodiscard]] Result<std::uint64_t> read_number(const char* key, rocksdb::ReadTier tier) const;
+
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> families_;  // default, then by Space
+  std::atomic<std::uint64_t> applied_{0};
+  std::uint64_t salt_ = 0;
+};
+
+// RocksDB's read options of a tier.
+rocksdb::ReadOptions read_options(Tier tier);
+
+}  // namespace andromede::meta

@@ -1,0 +1,181 @@
+#include "meta/rocksdb/state.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "io/temporary_folder.h"
+#include "meta/rocksdb/counter_merge.h"
+#include "meta/rocksdb/log_record.h"
+
+namespace andromede::meta {
+namespace {
+
+State::Options options() {
+  State::Options made;
+  made.cache = rocksdb::NewLRUCache(8 << 20);
+  made.memtable_bytes = 1 << 20;
+  return made;
+}
+
+class StateTest : public testing::Test {
+ protected:
+  void SetUp() override { reopen(true); }
+  void reopen(bool create = false) {
+    state_.reset();
+    auto opened = create ? State::create(path(), options()) : State::open(path(), options());
+    ASSERT_TRUE(opened) << opened.error().describe();
+    state_ = std::move(*opened);
+  }
+  [[nodiscard]] std::string path() const { return folder_.path() + "/state"; }
+  void put(std::uint64_t index, const std::string& key, const std::string& value, Space space = Space::kRecords) {
+    RecordBuilder builder;
+    builder.put(space, key, value);
+    builder.finish(1, index, 1);
+    ASSERT_TRUE(state_->apply(builder.payload(), index));
+  }
+  void add(std::uint64_t index, const std::string& key, std::int64_t by) {
+    RecordBuilder builder;
+    builder.add(key, by);
+    builder.finish(1, index, 1);
+    ASSERT_TRUE(state_->apply(builder.payload(), index));
+  }
+  std::optional<std::string> get(const std::string& key, Space space = Space::kRecords) {
+    std::string value;
+    const auto found = state_->get(space, key, Tier::kAll, value);
+    EXPECT_TRUE(found);
+    if (!found || *found != Found::kYes) return std::nullopt;
+    return value;
+  }
+  io::TemporaryFolder folder_;
+  std::unique_ptr<State> state_;
+};
+
+TEST_F(StateTest, ClosingLosesWhatWasNotFlushedAndKeepsTheRestConsistent) {
+  put(1, "a", "1");
+  put(2, "b", std::string(5000, 'b'), Space::kInline);
+  ASSERT_TRUE(state_->flush());
+  put(3, "c", "3");
+  EXPECT_EQ(state_->applied(), 3U);
+  EXPECT_EQ(*state_->flushed(), 2U);
+  reopen();
+  EXPECT_EQ(state_->applied(), 2U);
+  EXPECT_EQ(get("a"), "1");
+  EXPECT_EQ(get("b", Space::kInline), std::string(5000, 'b'));
+  EXPECT_EQ(get("c"), std::nullopt);
+}
+
+TEST_F(StateTest, AutomaticFlushesNeverPartAKeyFromItsIndex) {
+  // Each commit changes two families; the memtables are small, so flushes happen by themselves.
+  constexpr std::uint64_t kCommits = 2000;
+  for (std::uint64_t i = 1; i <= kCommits; ++i) {
+    RecordBuilder builder;
+    builder.put(Space::kRecords, "last", std::to_string(i));
+    builder.put(Space::kInline, std::to_string(i), std::string(2000, 'x'));
+    builder.finish(1, i, 1);
+    ASSERT_TRUE(state_->apply(builder.payload(), i));
+  }
+  reopen();
+  const std::uint64_t applied = state_->applied();
+  ASSERT_GT(applied, 0U);
+  EXPECT_EQ(get("last"), std::to_string(applied));
+  EXPECT_TRUE(get(std::to_string(applied), Space::kInline));
+  EXPECT_FALSE(get(std::to_string(applied + 1), Space::kInline));
+}
+
+TEST_F(StateTest, CountersAddAcrossFlushes) {
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    add(i, "n", static_cast<std::int64_t>(i));
+    if (i % 30 == 0) {
+      ASSERT_TRUE(state_->flush());
+    }
+  }
+  EXPECT_EQ(decode_counter(*get("n")), 5050);
+  add(101, "n", -6000);
+  EXPECT_EQ(decode_counter(*get("n")), -950);
+  put(102, "odd", "not eight bytes!");
+  add(103, "odd", 4);
+  EXPECT_EQ(decode_counter(*get("odd")), 4);
+  ASSERT_TRUE(state_->flush());
+  reopen();
+  EXPECT_EQ(decode_counter(*get("n")), -950);
+}
+
+TEST_F(StateTest, MemoryTierNeverTouchesTheDrive) {
+  put(1, "a", std::string(100, 'a'));
+  put(2, "b", std::string(9000, 'b'), Space::kInline);
+  std::string value;
+  EXPECT_EQ(*state_->get(Space::kRecords, "a", Tier::kMemory, value), Found::kYes);
+  ASSERT_TRUE(state_->flush());
+  reopen();
+  EXPECT_EQ(*state_->get(Space::kRecords, "a", Tier::kMemory, value), Found::kNotInMemory);
+  EXPECT_EQ(*state_->get(Space::kInline, "b", Tier::kMemory, value), Found::kNotInMemory);
+  EXPECT_EQ(*state_->get(Space::kRecords, "a", Tier::kAll, value), Found::kYes);
+  EXPECT_EQ(*state_->get(Space::kInline, "b", Tier::kAll, value), Found::kYes);
+  EXPECT_EQ(*state_->get(Space::kRecords, "a", Tier::kMemory, value), Found::kYes);
+  EXPECT_EQ(*state_->get(Space::kInline, "b", Tier::kMemory, value), Found::kYes);
+  EXPECT_EQ(value.size(), 9000U);
+}
+
+TEST_F(StateTest, LastJournalEntry) {
+  std::uint64_t sequence = 0;
+  std::string entry;
+  EXPECT_EQ(*state_->last_entry(sequence, entry), Found::kNo);
+  for (std::uint64_t i = 1; i <= 300; ++i) {
+    Bytes key;
+    append_be64(key, i);
+    put(i, std::string(as_text(key)), "entry " + std::to_string(i), Space::kJournal);
+  }
+  EXPECT_EQ(*state_->last_entry(sequence, entry), Found::kYes);
+  EXPECT_EQ(sequence, 300U);
+  EXPECT_EQ(entry, "entry 300");
+}
+
+TEST_F(StateTest, EpochMakesSaltAndStateDurableTogether) {
+  put(1, "a", "1");
+  ASSERT_TRUE(state_->start_epoch(0xfeed));
+  reopen();
+  EXPECT_EQ(state_->salt(), 0xfeedU);
+  EXPECT_EQ(state_->applied(), 1U);
+  EXPECT_EQ(get("a"), "1");
+}
+
+TEST_F(StateTest, MissingAndDamagedFilesAreCorrupt) {
+  put(1, "a", "1");
+  ASSERT_TRUE(state_->flush());
+  state_.reset();
+  const auto damage = [&](const std::string& prefix) {
+    for (const auto& entry : std::filesystem::directory_iterator(path())) {
+      if (!entry.path().filename().string().starts_with(prefix)) continue;
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(9);
+      file.write("\xff\xff\xff\xff\xff\xff", 6);
+    }
+  };
+  damage("MANIFEST");
+  auto opened = State::open(path(), options());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), Errc::kCorrupt) << opened.error().describe();
+  std::filesystem::remove_all(path());
+  opened = State::open(path(), options());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), Errc::kCorrupt) << opened.error().describe();
+}
+
+TEST_F(StateTest, CheckpointIsAStateOfItsOwn) {
+  put(1, "a", "1");
+  put(2, "b", std::string(9000, 'b'), Space::kInline);
+  const std::string copy = folder_.path() + "/copy";
+  ASSERT_TRUE(state_->checkpoint(copy));
+  put(3, "c", "3");
+  auto opened = State::open(copy, options());
+  ASSERT_TRUE(opened) << opened.error().describe();
+  EXPECT_EQ((*opened)->applied(), 2U);
+  std::string value;
+  EXPECT_EQ(*(*opened)->get(Space::kInline, "b", Tier::kAll, value), Found::kYes);
+  EXPECT_EQ(*(*opened)->get(Space::kRecords, "c", Tier::kAll, value), Found::kNo);
+}
+
+}  // namespace
+}  // namespace andromede::meta
