@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "blob/maintenance.h"
 #include "blob/store.h"
+#include "fleet/candidates.h"
 #include "io/drives.h"
 #include "meta/mirrors.h"
 #include "meta/store.h"
@@ -56,17 +57,18 @@ struct FleetStatus {
   std::uint64_t epoch = 0;
   std::vector<DriveStatus> drives;
   sovereignty::Tolerance demanded;
-  sovereignty::Tolerance actual;  // by the drives online now, for blobs written now
-  bool degraded = false;          // a drive is offline, a mirror is missing, or blobs wait for heal
+  sovereignty::Tolerance actual;     // by the drives online now, for blobs written now
+  bool degraded = false;             // a drive is offline, a mirror is missing, or blobs wait for heal
   std::vector<std::string> reasons;  // why degraded, in words
   std::uint64_t damaged_found = 0;   // blocks or shards found bad since start, by reads and scrubs
   std::uint64_t repaired = 0;
-  std::vector<Job> jobs;  // running first, then the latest
+  std::uint64_t waiting = 0;  // blobs that the last heal could not make whole; it is repeated when a drive comes back
+  std::vector<Job> jobs;      // running first, then the latest
 };
 
 struct DrainRequest {
   std::optional<SiteId> site;
-  std::optional<DriveName> drive;  // one of the two
+  std::optional<DriveName> drive;                  // one of the two
   std::optional<std::uint8_t> accept_site_losses;  // the operators accept to tolerate only so many from now on
 };
 
@@ -74,14 +76,19 @@ struct Options {
   std::uint64_t bandwidth_bytes_per_s = 200ULL << 20;  // of heal, drain, scrub and rebalance
   std::chrono::milliseconds orphan_grace{15 * 60 * 1000};
   std::chrono::hours scrub_every{24 * 14};
+  std::chrono::milliseconds reclaim_every{60 * 60 * 1000};
+  std::chrono::milliseconds mirror_grace{3000};  // a lost metadata mirror is replaced after that
+  std::uint64_t reserve_bytes = 64ULL << 20;     // room that a withdrawal leaves free on each remaining drive
 };
 
 class Fleet {
  public:
-  // All are borrowed and outlive the fleet. start() resumes what an earlier process left and watches the drives.
-  static std::unique_ptr<Fleet> make(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog,
-                                     meta::Store& store, meta::Mirrors& mirrors, sovereignty::Rule rule,
-                                     const Clock& clock, Random& random, Metrics& metrics, Options options);
+  // All are borrowed and outlive the fleet; `candidates` is kept fresh from start() on. start() resumes what an earlier
+  // process left and watches the drives.
+  static std::unique_ptr<Fleet> make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
+                                     blob::Catalog& catalog, meta::Store& store, meta::Mirrors& mirrors,
+                                     sovereignty::Rule rule, const Clock& clock, Random& random, Metrics& metrics,
+                                     Options options);
   virtual ~Fleet() = default;
   virtual Status start() = 0;
   virtual void stop() = 0;  // ends jobs at a safe point and joins
@@ -91,7 +98,8 @@ class Fleet {
   virtual Status add_drive(io::DriveInfo drive, std::string operator_name) = 0;
   // A new, empty folder takes the place of a lost drive: same name, site and associate, new id; heal starts.
   virtual Status replace_drive(DriveName lost, std::string path, std::string operator_name) = 0;
-  // Errors of the next three: kConflict when another job runs (the message names it).
+  // Errors of the next three: kConflict when another job of an operator's runs (the message names it). Jobs that the
+  // fleet began by itself make way and are taken up again afterwards.
   virtual Result<Job> heal(std::string operator_name) = 0;
   virtual Result<Job> scrub(std::string operator_name) = 0;
   // kRefused before a byte moves, when what remains cannot hold the spread and the losses demanded.

@@ -1,0 +1,40 @@
+// Candidates: the drives that take data now, with their free space: a snapshot that event loops read without blocking,
+// made anew each second and whenever a drive comes, goes or changes its state.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "blob/maintenance.h"
+#include "io/drives.h"
+#include "sovereignty/placement.h"
+
+namespace andromede::fleet {
+
+using CandidateList = std::vector<sovereignty::Candidate>;
+
+// Thread-safe. `total_bytes` of a candidate is what our shards take plus what is free, not the file system's size: what
+// others keep there is neither ours to move nor to fill.
+class Candidates {
+ public:
+  // Both are borrowed and outlive this.
+  Candidates(io::Drives& drives, blob::Maintenance& blobs);
+
+  // Active drives that are online.
+  [[nodiscard]] std::shared_ptr<const CandidateList> snapshot() const;
+  // Looks at the drives again. Blocks.
+  void refresh();
+  // One drive as a candidate, whatever its state; free space and usage are 0 when it is offline.
+  [[nodiscard]] sovereignty::Candidate describe(const io::DriveInfo& drive) const;
+
+ private:
+  io::Drives& drives_;
+  blob::Maintenance& blobs_;
+  std::mutex refreshing_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const CandidateList> list_;
+};
+
+}  // namespace andromede::fleet

@@ -1,0 +1,895 @@
+#include "fleet/fleet.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <set>
+#include <thread>
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "fleet/jobs.h"
+#include "fleet/mirror_keeper.h"
+#include "fleet/mover.h"
+#include "fleet/passes.h"
+#include "fleet/throttle.h"
+#include "fleet/witness.h"
+
+namespace andromede::fleet {
+namespace {
+
+constexpr std::chrono::seconds kWatchEvery{1};
+constexpr std::chrono::milliseconds kWorkEvery{250};
+constexpr std::chrono::seconds kRetryWaitingAfter{30};
+// More damaged blobs than this are not remembered one by one: a scrub finds them.
+constexpr std::size_t kMaxDamagedRemembered = 10'000;
+// A drain's passes find only blobs that cannot move, this often in a row: an operator has to look.
+constexpr int kMaxFruitlessPasses = 20;
+constexpr std::chrono::milliseconds kBetweenPasses{500};
+
+using io::DriveInfo;
+using io::DriveMap;
+using io::DriveState;
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+struct Request {
+  std::uint64_t job = 0;
+  JobKind kind = JobKind::kHeal;
+};
+
+// What listeners of Drives hold: it outlives the fleet, because Drives does.
+struct Signals {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::pair<DriveId, bool>> drive_events;
+};
+
+std::string names_of(const std::vector<DriveInfo>& drives) {
+  std::string names;
+  for (const DriveInfo& drive : drives) names += (names.empty() ? "" : ", ") + drive.name.value();
+  return names;
+}
+
+std::vector<DriveInfo> drives_in(const DriveMap& map, DriveState state) {
+  std::vector<DriveInfo> drives;
+  for (const DriveInfo& drive : map.drives) {
+    if (drive.state == state) drives.push_back(drive);
+  }
+  return drives;
+}
+
+class FleetImpl final : public Fleet {
+ public:
+  FleetImpl(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs, blob::Catalog& catalog,
+            meta::Store& store, meta::Mirrors& mirrors, sovereignty::Rule rule, const Clock& clock, Random& random,
+            Metrics& metrics, Options options)
+      : drives_(drives),
+        candidates_(candidates),
+        blobs_(blobs),
+        catalog_(catalog),
+        mirrors_(mirrors),
+        rule_(rule),
+        clock_(clock),
+        random_(random),
+        metrics_(metrics),
+        options_(options),
+        witness_(store, clock),
+        board_(clock),
+        throttle_(options.bandwidth_bytes_per_s),
+        mover_(drives, blobs, catalog, candidates, random),
+        passes_(drives, candidates, catalog, mover_, random),
+        mirror_keeper_(drives, mirrors, candidates, rule, clock, options.mirror_grace,
+                       [this](const DriveInfo& drive, bool added) {
+                         return witness_.record(added ? "AddMetadataMirror" : "RemoveMetadataMirror", kFleetItself,
+                                                {{"drive", drive.name.value()}, {"site", drive.site.value()}});
+                       }),
+        signals_(std::make_shared<Signals>()),
+        repaired_counter_(metrics.counter("andromede_shards_repaired_total", "Shards rebuilt or rewritten")),
+        damaged_counter_(metrics.counter("andromede_shards_damaged_total", "Shards found damaged by reads or scrubs")),
+        moved_counter_(metrics.counter("andromede_fleet_moved_bytes_total", "Bytes moved by heal, drain, rebalance")),
+        degraded_gauge_(metrics.gauge("andromede_degraded", "1 while the cloud is degraded")),
+        waiting_gauge_(metrics.gauge("andromede_blobs_waiting", "Blobs that wait for heal")) {}
+
+  ~FleetImpl() override { stop(); }
+
+  Status start() override;
+  void stop() override;
+  Result<FleetStatus> status() override;
+  Status add_drive(DriveInfo drive, std::string operator_name) override;
+  Status replace_drive(DriveName lost, std::string path, std::string operator_name) override;
+  Result<Job> heal(std::string operator_name) override;
+  Result<Job> scrub(std::string operator_name) override;
+  Result<Job> drain(DrainRequest request, std::string operator_name) override;
+  Status abort_drain(std::string operator_name) override;
+  Result<Job> job(std::uint64_t number) override;
+
+ private:
+  // --- watching thread: what must be seen within a second, whatever job runs
+  void watch();
+  void handle_drive_events();
+  void collect_damaged();
+  void update_metrics();
+
+  // --- job thread
+  void work();
+  void run(const Request& request, bool asked);
+  void look_after();
+  void repair_damaged();
+  void reclaim();
+  std::optional<Request> next_by_itself();
+  JobState run_heal(std::uint64_t job, std::string& message);
+  JobState run_scrub(std::uint64_t job, std::string& message);
+  JobState run_rebalance(std::uint64_t job, std::string& message);
+  JobState run_drain(std::uint64_t job, std::string& message);
+  Result<bool> nothing_left_on(const std::vector<DriveInfo>& leaving, std::string& left);
+  Status finish_drain(const std::vector<DriveInfo>& leaving);
+  JobState ended_with(const Error& error, std::string& message) const;
+  void count(std::uint64_t job, const PassResult& result);
+  Progress progress_of(std::uint64_t job);
+  [[nodiscard]] bool go_on() const { return !stopping_ && !abort_ && !make_way_; }
+
+  // --- operators
+  Result<std::uint64_t> request_job(JobKind kind, std::string subject);
+  Result<std::vector<DriveInfo>> leaving_drives(const DriveMap& map, const DrainRequest& request) const;
+  void due(bool heal, bool rebalance);
+
+  io::Drives& drives_;
+  Candidates& candidates_;
+  blob::Maintenance& blobs_;
+  blob::Catalog& catalog_;
+  meta::Mirrors& mirrors_;
+  const sovereignty::Rule rule_;
+  const Clock& clock_;
+  Random& random_;
+  Metrics& metrics_;
+  const Options options_;
+  Witness witness_;
+  JobBoard board_;
+  Throttle throttle_;
+  Mover mover_;
+  Passes passes_;
+  MirrorKeeper mirror_keeper_;
+  std::shared_ptr<Signals> signals_;
+
+  std::mutex operators_;  // one change of the map by an operator at a time
+
+  mutable std::mutex mutex_;  // of what follows
+  std::condition_variable wake_;
+  std::optional<Request> requested_;
+  bool asked_running_ = false;  // the running job was asked for by an operator (or resumed for one)
+  std::uint64_t running_job_ = 0;
+  bool heal_due_ = false;
+  bool rebalance_due_ = false;
+  SteadyTime heal_retry_at_ = SteadyTime::max();
+  std::set<BlobId> damaged_;
+  bool scrub_due_ = false;
+  std::uint64_t waiting_ = 0;
+  std::uint64_t lost_ = 0;
+
+  SteadyTime reclaim_at_{};  // job thread only
+  SteadyTime scrub_at_{};
+
+  std::atomic<std::uint64_t> damaged_found_{0};
+  std::atomic<std::uint64_t> repaired_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> abort_{false};     // of the running job, by an operator
+  std::atomic<bool> make_way_{false};  // for a job that an operator asks for
+  bool started_ = false;
+  std::thread watcher_;
+  std::thread worker_;
+
+  Counter repaired_counter_;
+  Counter damaged_counter_;
+  Counter moved_counter_;
+  Gauge degraded_gauge_;
+  Gauge waiting_gauge_;
+};
+
+// --- life ------------------------------------------------------------------------------------------------------------
+
+Status FleetImpl::start() {
+  CHECK(!started_, "a fleet starts once");
+  started_ = true;
+  candidates_.refresh();
+  drives_.subscribe([signals = signals_](DriveId drive, bool online) {
+    const std::lock_guard lock(signals->mutex);
+    signals->drive_events.emplace_back(drive, online);
+    signals->changed.notify_all();
+  });
+  drives_.watch();
+  scrub_at_ = clock_.steady() + options_.scrub_every;
+  const auto draining = drives_in(*drives_.map(), DriveState::kDraining);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!draining.empty()) {
+      requested_ = Request{board_.open(JobKind::kDrain, names_of(draining)), JobKind::kDrain};
+      log_info("resuming a drain", {{"drives", names_of(draining)}});
+    }
+    // An earlier process may have stopped in the middle of anything: one look at every record tells.
+    heal_due_ = true;
+  }
+  watcher_ = std::thread([this] { watch(); });
+  worker_ = std::thread([this] { work(); });
+  return {};
+}
+
+void FleetImpl::stop() {
+  if (!started_ || stopping_.exchange(true)) return;
+  throttle_.wake();
+  {
+    const std::lock_guard lock(signals_->mutex);
+    signals_->changed.notify_all();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    wake_.notify_all();
+  }
+  if (watcher_.joinable()) watcher_.join();
+  if (worker_.joinable()) worker_.join();
+}
+
+// --- watching thread -------------------------------------------------------------------------------------------------
+
+void FleetImpl::watch() {
+  name_thread("fleet-watch");
+  while (!stopping_) {
+    handle_drive_events();
+    candidates_.refresh();
+    collect_damaged();
+    update_metrics();
+    std::unique_lock lock(signals_->mutex);
+    signals_->changed.wait_for(lock, kWatchEvery, [this] { return stopping_ || !signals_->drive_events.empty(); });
+  }
+}
+
+void FleetImpl::handle_drive_events() {
+  std::vector<std::pair<DriveId, bool>> events;
+  {
+    const std::lock_guard lock(signals_->mutex);
+    events.swap(signals_->drive_events);
+  }
+  for (const auto& [id, online] : events) {
+    const auto map = drives_.map();
+    const DriveInfo* drive = map->find(id);
+    if (drive == nullptr || drive->state == DriveState::kDrained || drive->state == DriveState::kReplaced) continue;
+    if (!online) {
+      log_warning("drive offline", {{"drive", drive->name.value()}, {"site", drive->site.value()}});
+      continue;
+    }
+    if (const Status attached = blobs_.attach(id); !attached) {
+      log_error("a drive came back and cannot be used",
+                {{"drive", drive->name.value()}, {"error", attached.error().describe()}});
+      continue;
+    }
+    log_info("drive back online", {{"drive", drive->name.value()}, {"site", drive->site.value()}});
+    due(true, false);
+  }
+}
+
+void FleetImpl::collect_damaged() {
+  const auto found = blobs_.take_damaged();
+  if (found.empty()) return;
+  damaged_found_ += found.size();
+  damaged_counter_.add(static_cast<double>(found.size()));
+  const std::lock_guard lock(mutex_);
+  for (const BlobId id : found) {
+    if (damaged_.size() >= kMaxDamagedRemembered) {
+      scrub_due_ = true;
+      break;
+    }
+    damaged_.insert(id);
+  }
+  wake_.notify_all();
+}
+
+void FleetImpl::update_metrics() {
+  const auto now = status();
+  if (!now) return;
+  degraded_gauge_.set(now->degraded ? 1 : 0);
+  waiting_gauge_.set(static_cast<double>(now->waiting));
+  for (const DriveStatus& drive : now->drives) {
+    const Labels labels{{"drive", drive.info.name.value()}, {"site", drive.info.site.value()}};
+    metrics_.gauge("andromede_drive_online", "1 while the drive is online", labels).set(drive.online ? 1 : 0);
+    metrics_.gauge("andromede_drive_shards", "Shards on the drive", labels)
+        .set(static_cast<double>(drive.usage.shards));
+    metrics_.gauge("andromede_drive_live_bytes", "Bytes of shards on the drive", labels)
+        .set(static_cast<double>(drive.usage.live_bytes));
+    metrics_.gauge("andromede_drive_free_bytes", "Bytes free on the drive", labels)
+        .set(static_cast<double>(drive.usage.free_bytes));
+  }
+}
+
+// --- job thread ------------------------------------------------------------------------------------------------------
+
+void FleetImpl::due(bool heal, bool rebalance) {
+  const std::lock_guard lock(mutex_);
+  heal_due_ = heal_due_ || heal;
+  rebalance_due_ = rebalance_due_ || rebalance;
+  wake_.notify_all();
+}
+
+void FleetImpl::work() {
+  name_thread("fleet-jobs");
+  while (!stopping_) {
+    look_after();
+    std::optional<Request> request;
+    bool asked = false;
+    {
+      std::unique_lock lock(mutex_);
+      if (!requested_ && !heal_due_ && !rebalance_due_ && damaged_.empty()) {
+        wake_.wait_for(lock, kWorkEvery, [this] { return stopping_ || requested_ || !damaged_.empty(); });
+      }
+      if (stopping_) break;
+      if (requested_) {
+        request = std::exchange(requested_, std::nullopt);
+        asked = true;
+      }
+      asked_running_ = asked;
+      make_way_ = false;
+      abort_ = false;
+      if (request) running_job_ = request->job;
+    }
+    if (!request) {
+      if (clock_.steady() >= reclaim_at_) reclaim();
+      request = next_by_itself();
+    }
+    if (request) run(*request, asked);
+    const std::lock_guard lock(mutex_);
+    asked_running_ = false;
+    running_job_ = 0;
+  }
+}
+
+std::optional<Request> FleetImpl::next_by_itself() {
+  const SteadyTime now = clock_.steady();
+  const std::lock_guard lock(mutex_);
+  if (now >= heal_retry_at_) heal_due_ = true;
+  std::optional<Request> request;
+  if (heal_due_) {
+    heal_due_ = false;
+    heal_retry_at_ = SteadyTime::max();
+    request = Request{board_.open(JobKind::kHeal, "after a change of drives"), JobKind::kHeal};
+  } else if (rebalance_due_) {
+    rebalance_due_ = false;
+    request = Request{board_.open(JobKind::kRebalance, "after a drive joined"), JobKind::kRebalance};
+  } else if (scrub_due_ || now >= scrub_at_) {
+    scrub_due_ = false;
+    scrub_at_ = now + options_.scrub_every;
+    request = Request{board_.open(JobKind::kScrub, "by schedule"), JobKind::kScrub};
+  }
+  if (request) running_job_ = request->job;
+  return request;
+}
+
+void FleetImpl::run(const Request& request, bool asked) {
+  std::string message;
+  JobState state = JobState::kFailed;
+  switch (request.kind) {
+    case JobKind::kHeal:
+      state = run_heal(request.job, message);
+      break;
+    case JobKind::kDrain:
+      state = run_drain(request.job, message);
+      break;
+    case JobKind::kScrub:
+      state = run_scrub(request.job, message);
+      break;
+    case JobKind::kRebalance:
+      state = run_rebalance(request.job, message);
+      break;
+  }
+  if (state != JobState::kDone && !asked && !stopping_) {
+    const std::lock_guard lock(mutex_);
+    if (request.kind == JobKind::kHeal)
+      heal_retry_at_ = clock_.steady() + (make_way_ ? kBetweenPasses : kRetryWaitingAfter);
+    if (request.kind == JobKind::kRebalance) rebalance_due_ = make_way_;
+    if (request.kind == JobKind::kScrub) scrub_due_ = make_way_;
+  }
+  log_info(
+      "job ended",
+      {{"job", request.job}, {"kind", to_string(request.kind)}, {"state", to_string(state)}, {"message", message}});
+  board_.close(request.job, state, std::move(message));
+}
+
+void FleetImpl::look_after() {
+  if (const Status kept = mirror_keeper_.keep([this] { return !stopping_; }); !kept) {
+    log_warning("metadata mirrors", {{"error", kept.error().describe()}});
+  }
+  repair_damaged();
+}
+
+void FleetImpl::repair_damaged() {
+  std::set<BlobId> damaged;
+  {
+    const std::lock_guard lock(mutex_);
+    damaged.swap(damaged_);
+  }
+  const auto pace = [this](std::uint64_t bytes) { return throttle_.take(bytes, [this] { return stopping_.load(); }); };
+  for (const BlobId id : damaged) {
+    if (stopping_) return;
+    const auto ref = catalog_.find(id);
+    if (!ref || !*ref) continue;
+    const auto checked = mover_.verify(**ref, pace);
+    if (checked) {
+      repaired_ += checked->repaired;
+      repaired_counter_.add(static_cast<double>(checked->repaired));
+      continue;
+    }
+    if (checked.error() == Errc::kCorrupt) {
+      const std::lock_guard lock(mutex_);
+      ++lost_;
+    }
+    log_warning("a damaged blob is not repaired", {{"blob", id.to_string()}, {"error", checked.error().describe()}});
+  }
+}
+
+void FleetImpl::reclaim() {
+  reclaim_at_ = clock_.steady() + options_.reclaim_every;
+  const auto map = drives_.map();
+  for (const DriveInfo& drive : map->drives) {
+    if (stopping_) return;
+    const bool used = drive.state == DriveState::kActive || drive.state == DriveState::kDraining;
+    if (!used || !drives_.online(drive.id)) continue;
+    const auto reclaimed = blobs_.reclaim_orphans(drive.id, catalog_, options_.orphan_grace);
+    if (!reclaimed) {
+      log_warning("orphans not reclaimed", {{"drive", drive.name.value()}, {"error", reclaimed.error().describe()}});
+    } else if (reclaimed->records > 0) {
+      log_info("orphans reclaimed",
+               {{"drive", drive.name.value()}, {"records", reclaimed->records}, {"bytes", reclaimed->bytes}});
+    }
+  }
+}
+
+Progress FleetImpl::progress_of(std::uint64_t job) {
+  return [this, job](std::uint64_t bytes) {
+    if (bytes > 0) {
+      board_.change(job, [bytes](Job& running) {
+        running.bytes_done += bytes;
+        // Rebuilding reads more than it writes, and data arrive while a job runs: the estimate follows.
+        running.bytes_total = std::max(running.bytes_total, running.bytes_done);
+      });
+    }
+    return throttle_.take(bytes, [this] { return !go_on(); });
+  };
+}
+
+JobState FleetImpl::ended_with(const Error& error, std::string& message) const {
+  if (error == Errc::kCancelled) {
+    message = stopping_ ? "the server is stopping" : make_way_ ? "made way for another job" : "aborted";
+    return JobState::kAborted;
+  }
+  message = error.message();
+  return JobState::kFailed;
+}
+
+void FleetImpl::count(std::uint64_t job, const PassResult& result) {
+  repaired_ += result.repaired;
+  damaged_found_ += result.damaged;
+  repaired_counter_.add(static_cast<double>(result.repaired));
+  damaged_counter_.add(static_cast<double>(result.damaged));
+  moved_counter_.add(static_cast<double>(result.shards > 0 ? result.bytes : 0));
+  board_.change(job, [&](Job& running) {
+    running.blobs_done += result.blobs;
+    running.repaired += result.repaired;
+    running.lost = result.lost;
+  });
+}
+
+JobState FleetImpl::run_heal(std::uint64_t job, std::string& message) {
+  candidates_.refresh();
+  const auto total = passes_.estimate([this] { return go_on(); });
+  if (!total) return ended_with(total.error(), message);
+  board_.change(job, [&](Job& running) { running.bytes_total = *total; });
+  const auto result = passes_.settle_all(progress_of(job), [this] { look_after(); });
+  if (!result) return ended_with(result.error(), message);
+  count(job, *result);
+  const std::lock_guard lock(mutex_);
+  waiting_ = result->waiting;
+  lost_ = result->lost;
+  message =
+      std::to_string(result->shards) + " shards placed anew, " + std::to_string(result->repaired) + " of them rebuilt";
+  if (result->waiting > 0) message += "; " + std::to_string(result->waiting) + " blobs wait: " + result->why;
+  if (result->lost > 0) message += "; " + std::to_string(result->lost) + " blobs cannot be rebuilt: " + result->why;
+  if (result->waiting > 0) heal_retry_at_ = clock_.steady() + kRetryWaitingAfter;
+  return result->lost > 0 ? JobState::kFailed : JobState::kDone;
+}
+
+JobState FleetImpl::run_scrub(std::uint64_t job, std::string& message) {
+  std::uint64_t total = 0;
+  for (const DriveInfo& drive : drives_.map()->drives) {
+    if (const auto usage = blobs_.usage(drive.id)) total += usage->live_bytes;
+  }
+  board_.change(job, [&](Job& running) { running.bytes_total = total; });
+  const auto result = passes_.verify_all(progress_of(job), [this] { look_after(); });
+  if (!result) return ended_with(result.error(), message);
+  count(job, *result);
+  reclaim();
+  message = std::to_string(result->blobs) + " blobs read, " + std::to_string(result->damaged) + " shards damaged, " +
+            std::to_string(result->repaired) + " repaired";
+  if (result->lost > 0) message += "; " + std::to_string(result->lost) + " blobs cannot be rebuilt: " + result->why;
+  if (result->waiting > 0) message += "; " + std::to_string(result->waiting) + " not repaired now: " + result->why;
+  const std::lock_guard lock(mutex_);
+  lost_ = result->lost;
+  return result->lost + result->waiting > 0 ? JobState::kFailed : JobState::kDone;
+}
+
+JobState FleetImpl::run_rebalance(std::uint64_t job, std::string& message) {
+  candidates_.refresh();
+  const std::uint64_t excess = Balance(*candidates_.snapshot()).excess_bytes();
+  board_.change(job, [&](Job& running) { running.bytes_total = excess; });
+  const auto result = passes_.rebalance(progress_of(job), [this] { look_after(); });
+  if (!result) return ended_with(result.error(), message);
+  count(job, *result);
+  message = std::to_string(result->shards) + " shards moved";
+  return JobState::kDone;
+}
+
+// --- drain -----------------------------------------------------------------------------------------------------------
+
+JobState FleetImpl::run_drain(std::uint64_t job, std::string& message) {
+  const auto leaving = drives_in(*drives_.map(), DriveState::kDraining);
+  if (leaving.empty()) {
+    message = "no drive is draining";
+    return JobState::kAborted;
+  }
+  std::uint64_t total = 0;
+  for (const DriveInfo& drive : leaving) {
+    if (const auto usage = blobs_.usage(drive.id)) total += usage->live_bytes;
+  }
+  board_.change(job, [&](Job& running) { running.bytes_total = total; });
+
+  for (int fruitless = 0;;) {
+    candidates_.refresh();
+    look_after();
+    const auto pass = passes_.settle_all(progress_of(job), [this] { look_after(); });
+    if (!pass) return ended_with(pass.error(), message);
+    count(job, *pass);
+    std::string left;
+    const auto empty = nothing_left_on(leaving, left);
+    if (!empty) return ended_with(empty.error(), message);
+    if (*empty) break;
+    fruitless = pass->shards == 0 && pass->waiting + pass->lost > 0 ? fruitless + 1 : 0;
+    if (fruitless >= kMaxFruitlessPasses) {
+      message = left + "; " + pass->why + "; start the drain again when that is mended, or abort it";
+      return JobState::kFailed;
+    }
+    board_.change(job, [&](Job& running) { running.message = left; });
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, kBetweenPasses, [this] { return stopping_ || abort_; });
+  }
+  if (const Status finished = finish_drain(leaving); !finished) return ended_with(finished.error(), message);
+  message = "0 shards, 0 mirrors on " + names_of(leaving);
+  due(true, false);
+  return JobState::kDone;
+}
+
+Result<bool> FleetImpl::nothing_left_on(const std::vector<DriveInfo>& leaving, std::string& left) {
+  const auto map = drives_.map();
+  for (const DriveInfo& drive : leaving) {
+    const DriveInfo* now = map->find(drive.id);
+    if (now != nullptr && now->mirrors_metadata) {
+      left = "the metadata mirror on " + drive.name.value() + " has no successor yet";
+      return false;
+    }
+    if (!drives_.online(drive.id)) continue;
+    TRY(const auto usage, blobs_.usage(drive.id));
+    if (usage.shards > 0) {
+      // What nobody names any more: an upload that broke off, or one that is still running and will be seen next time.
+      TRY(const auto reclaimed, blobs_.reclaim_orphans(drive.id, catalog_, options_.orphan_grace));
+      if (reclaimed.records < usage.shards) {
+        left = std::to_string(usage.shards - reclaimed.records) + " shards left on " + drive.name.value();
+        return false;
+      }
+    }
+  }
+  for (const DriveInfo& drive : leaving) {
+    TRY(const std::uint64_t named, passes_.count_on(drive.id, [this] { return go_on(); }));
+    if (named > 0) {
+      left = std::to_string(named) + " blobs are still recorded on " + drive.name.value();
+      return false;
+    }
+  }
+  return true;
+}
+
+Status FleetImpl::finish_drain(const std::vector<DriveInfo>& leaving) {
+  const std::lock_guard operators(operators_);
+  if (abort_) return fail(Errc::kCancelled, "aborted");
+  for (const DriveInfo& drive : leaving) {
+    if (drives_.online(drive.id)) CHECK_OK(blobs_.detach_empty(drive.id));
+  }
+  CHECK_OK(witness_.record("CompleteDrain", kFleetItself,
+                           {{"drives", names_of(leaving)}, {"shardsLeft", "0"}, {"mirrorsLeft", "0"}}));
+  CHECK_OK(drives_.update([&](DriveMap& map) -> Status {
+    for (DriveInfo& drive : map.drives) {
+      const auto same = [&](const DriveInfo& other) { return other.id == drive.id; };
+      if (std::any_of(leaving.begin(), leaving.end(), same)) drive.state = DriveState::kDrained;
+    }
+    return {};
+  }));
+  candidates_.refresh();
+  return {};
+}
+
+// --- operators -------------------------------------------------------------------------------------------------------
+
+Result<std::uint64_t> FleetImpl::request_job(JobKind kind, std::string subject) {
+  const std::lock_guard lock(mutex_);
+  if (requested_ || asked_running_) {
+    const std::uint64_t number = requested_ ? requested_->job : running_job_;
+    const auto running = board_.find(number);
+    return fail(Errc::kConflict, "job " + std::to_string(number) + " (" +
+                                     (running ? to_string(running->kind) : "unknown") +
+                                     ") is running: wait until it has ended" +
+                                     (running && running->kind == JobKind::kDrain ? ", or abort it" : ""));
+  }
+  requested_ = Request{board_.open(kind, std::move(subject)), kind};
+  if (running_job_ != 0) make_way_ = true;
+  throttle_.wake();
+  wake_.notify_all();
+  return requested_->job;
+}
+
+Result<Job> FleetImpl::job(std::uint64_t number) {
+  auto job = board_.find(number);
+  if (!job) return fail(Errc::kNotFound, "no job " + std::to_string(number) + " in this process");
+  return std::move(*job);
+}
+
+Result<Job> FleetImpl::heal(std::string operator_name) {
+  const std::lock_guard operators(operators_);
+  CHECK_OK(witness_.record("StartHeal", std::move(operator_name), {}));
+  TRY(const std::uint64_t number, request_job(JobKind::kHeal, "by an operator"));
+  return job(number);
+}
+
+Result<Job> FleetImpl::scrub(std::string operator_name) {
+  const std::lock_guard operators(operators_);
+  CHECK_OK(witness_.record("StartScrub", std::move(operator_name), {}));
+  TRY(const std::uint64_t number, request_job(JobKind::kScrub, "by an operator"));
+  return job(number);
+}
+
+Result<std::vector<DriveInfo>> FleetImpl::leaving_drives(const DriveMap& map, const DrainRequest& request) const {
+  if (request.site.has_value() == request.drive.has_value()) {
+    return fail(Errc::kInvalidArgument, "name either a site or a drive to drain");
+  }
+  std::vector<DriveInfo> leaving;
+  for (const DriveInfo& drive : map.drives) {
+    if (drive.state != DriveState::kActive) continue;
+    if (request.site ? drive.site == *request.site : drive.name == *request.drive) leaving.push_back(drive);
+  }
+  if (leaving.empty()) {
+    return fail(Errc::kNotFound, (request.site ? "no active drive at a site named " + request.site->value()
+                                               : "no active drive named " + request.drive->value()) +
+                                     "; see: andromede drive list");
+  }
+  return leaving;
+}
+
+Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
+  const std::lock_guard operators(operators_);
+  const auto map = drives_.map();
+  if (const auto draining = drives_in(*map, DriveState::kDraining); !draining.empty()) {
+    return fail(Errc::kConflict, names_of(draining) + " is draining already: wait until it has ended, or abort it");
+  }
+  TRY(const auto leaving, leaving_drives(*map, request));
+  candidates_.refresh();
+  CandidateList list = *candidates_.snapshot();
+  std::vector<DriveId> leaving_ids;
+  for (const DriveInfo& drive : leaving) {
+    leaving_ids.push_back(drive.id);
+    if (!drives_.online(drive.id)) list.push_back(candidates_.describe(drive));
+  }
+  const auto accepted = request.accept_site_losses ? request.accept_site_losses : map->accepted_site_losses;
+  TRY(const auto check, sovereignty::check_withdrawal(rule_, list, leaving_ids, accepted, options_.reserve_bytes));
+
+  const std::string subject = request.site ? request.site->value() : request.drive->value();
+  Parameters parameters{{request.site ? "site" : "drive", subject},
+                        {"drives", names_of(leaving)},
+                        {"siteLossesAfter", std::to_string(check.after.site_losses)}};
+  if (request.accept_site_losses) {
+    parameters.emplace_back("acceptedSiteLosses", std::to_string(*request.accept_site_losses));
+  }
+  TRY(const std::uint64_t number, [&]() -> Result<std::uint64_t> {
+    CHECK_OK(
+        witness_.record(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name), std::move(parameters)));
+    CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
+      for (DriveInfo& drive : changed.drives) {
+        if (std::find(leaving_ids.begin(), leaving_ids.end(), drive.id) != leaving_ids.end()) {
+          drive.state = DriveState::kDraining;
+        }
+      }
+      if (request.accept_site_losses) changed.accepted_site_losses = request.accept_site_losses;
+      return {};
+    }));
+    // From here on new blobs go elsewhere.
+    candidates_.refresh();
+    return request_job(JobKind::kDrain, subject);
+  }());
+  return job(number);
+}
+
+Status FleetImpl::abort_drain(std::string operator_name) {
+  const std::lock_guard operators(operators_);
+  const auto draining = drives_in(*drives_.map(), DriveState::kDraining);
+  if (draining.empty()) return fail(Errc::kConflict, "no drive is draining");
+  CHECK_OK(witness_.record("AbortDrain", std::move(operator_name), {{"drives", names_of(draining)}}));
+  CHECK_OK(drives_.update([&](DriveMap& map) -> Status {
+    for (DriveInfo& drive : map.drives) {
+      if (drive.state == DriveState::kDraining) drive.state = DriveState::kActive;
+    }
+    return {};
+  }));
+  {
+    const std::lock_guard lock(mutex_);
+    if (requested_ && requested_->kind == JobKind::kDrain) {
+      board_.close(requested_->job, JobState::kAborted, "aborted");
+      requested_.reset();
+    } else if (const auto running = board_.find(running_job_); running && running->kind == JobKind::kDrain) {
+      abort_ = true;
+    }
+    throttle_.wake();
+    wake_.notify_all();
+  }
+  candidates_.refresh();
+  const auto best = sovereignty::best_tolerance(rule_, *candidates_.snapshot());
+  if (drives_.map()->accepted_site_losses && best && best->site_losses >= rule_.site_losses) {
+    CHECK_OK(drives_.update([](DriveMap& map) -> Status {
+      map.accepted_site_losses.reset();
+      return {};
+    }));
+  }
+  return {};
+}
+
+Status FleetImpl::add_drive(DriveInfo drive, std::string operator_name) {
+  const std::lock_guard operators(operators_);
+  const auto map = drives_.map();
+  if (map->find(drive.name) != nullptr) {
+    return fail(Errc::kAlreadyExists,
+                "a drive named " + drive.name.value() + " is or was part of this cloud: choose a new name");
+  }
+  for (const DriveInfo& other : map->drives) {
+    const bool used = other.state == DriveState::kActive || other.state == DriveState::kDraining;
+    if (used && other.path == drive.path) {
+      return fail(Errc::kAlreadyExists, drive.path + " is the folder of drive " + other.name.value());
+    }
+    if (used && other.site == drive.site && other.associate != drive.associate) {
+      return fail(Errc::kInvalidArgument, "site " + drive.site.value() + " is " + other.associate.value() + "'s, not " +
+                                              drive.associate.value() + "'s");
+    }
+  }
+  if (drive.id.is_none()) drive.id = DriveId::random(random_);
+  drive.state = DriveState::kActive;
+  drive.mirrors_metadata = false;
+  CHECK_OK(witness_.record("AddDrive", std::move(operator_name),
+                           {{"drive", drive.name.value()},
+                            {"site", drive.site.value()},
+                            {"associate", drive.associate.value()},
+                            {"path", drive.path}}));
+  CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
+    changed.drives.push_back(drive);
+    return {};
+  }));
+  CHECK_OK(blobs_.attach(drive.id));
+  candidates_.refresh();
+  // What was accepted for want of a successor ends when the policy's own demand can be met again.
+  const auto best = sovereignty::best_tolerance(rule_, *candidates_.snapshot());
+  if (map->accepted_site_losses && best && best->site_losses >= rule_.site_losses) {
+    CHECK_OK(witness_.record("RestoreSiteLosses", kFleetItself, {{"siteLosses", std::to_string(rule_.site_losses)}}));
+    CHECK_OK(drives_.update([](DriveMap& changed) -> Status {
+      changed.accepted_site_losses.reset();
+      return {};
+    }));
+  }
+  due(true, true);
+  return {};
+}
+
+Status FleetImpl::replace_drive(DriveName lost, std::string path, std::string operator_name) {
+  const std::lock_guard operators(operators_);
+  const auto map = drives_.map();
+  const DriveInfo* old = map->find(lost);
+  if (old == nullptr) return fail(Errc::kNotFound, "no drive named " + lost.value() + "; see: andromede drive list");
+  if (old->state != DriveState::kActive && old->state != DriveState::kDraining) {
+    return fail(Errc::kConflict, lost.value() + " has left the cloud already");
+  }
+  if (drives_.online(old->id)) {
+    return fail(Errc::kRefused, lost.value() + " is online: drain it instead, so that nothing has to be rebuilt");
+  }
+  DriveInfo successor = *old;
+  successor.id = DriveId::random(random_);
+  successor.path = path;
+  successor.state = DriveState::kActive;
+  successor.mirrors_metadata = false;
+  CHECK_OK(witness_.record(
+      "ReplaceDrive", std::move(operator_name),
+      {{"drive", lost.value()}, {"path", path}, {"lostId", old->id.to_string()}, {"newId", successor.id.to_string()}}));
+  CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
+    for (DriveInfo& drive : changed.drives) {
+      if (drive.id != successor.id && drive.name == lost) {
+        drive.state = DriveState::kReplaced;
+        // Names are unique: history keeps its own.
+        drive.name = DriveName(lost.value() + "-until-" + std::to_string(changed.epoch));
+      }
+    }
+    changed.drives.push_back(successor);
+    return {};
+  }));
+  CHECK_OK(blobs_.attach(successor.id));
+  candidates_.refresh();
+  due(true, true);
+  return {};
+}
+
+// --- status ----------------------------------------------------------------------------------------------------------
+
+Result<FleetStatus> FleetImpl::status() {
+  FleetStatus status;
+  const auto map = drives_.map();
+  status.epoch = map->epoch;
+  const auto mirrors = mirrors_.mirrors();
+  for (const DriveInfo& info : map->drives) {
+    DriveStatus drive;
+    drive.info = info;
+    drive.online = drives_.online(info.id);
+    const bool used = info.state == DriveState::kActive || info.state == DriveState::kDraining;
+    if (drive.online && used) {
+      if (const auto usage = blobs_.usage(info.id)) drive.usage = *usage;
+    }
+    drive.metadata_mirror_current = std::any_of(mirrors.begin(), mirrors.end(), [&](const meta::MirrorStatus& mirror) {
+      return mirror.drive == info.id && mirror.online;
+    });
+    if (!drive.online && used) {
+      status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") is offline");
+    }
+    status.drives.push_back(std::move(drive));
+  }
+  status.demanded = {map->accepted_site_losses.value_or(rule_.site_losses), rule_.drive_losses};
+  const auto candidates = candidates_.snapshot();
+  if (const auto best = sovereignty::best_tolerance(rule_, *candidates)) {
+    status.actual = *best;
+  } else {
+    status.reasons.push_back(best.error().message());
+  }
+  if (status.actual.site_losses < status.demanded.site_losses) {
+    status.reasons.push_back("what is written now survives the loss of " + std::to_string(status.actual.site_losses) +
+                             " sites; " + std::to_string(status.demanded.site_losses) + " are demanded");
+  }
+  const MirrorKeeper::State mirror_state = mirror_keeper_.state();
+  const std::size_t wanted = std::min<std::size_t>(mirror_state.wanted, status.demanded.site_losses + std::size_t{1});
+  if (mirror_state.online < wanted) {
+    status.reasons.push_back(std::to_string(mirror_state.online) + " of " + std::to_string(mirror_state.wanted) +
+                             " metadata mirrors take part");
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    status.waiting = waiting_;
+    if (waiting_ > 0) status.reasons.push_back(std::to_string(waiting_) + " blobs wait for heal");
+    if (lost_ > 0) status.reasons.push_back(std::to_string(lost_) + " blobs cannot be rebuilt from what is online");
+    if (heal_due_) status.reasons.emplace_back("a heal is about to start");
+    if (!damaged_.empty()) status.reasons.push_back(std::to_string(damaged_.size()) + " damaged blobs wait for repair");
+  }
+  status.jobs = board_.list();
+  for (const Job& job : status.jobs) {
+    if (job.state == JobState::kRunning && job.kind == JobKind::kHeal && job.bytes_total > 0) {
+      status.reasons.emplace_back("a heal is running");
+    }
+  }
+  status.damaged_found = damaged_found_;
+  status.repaired = repaired_;
+  status.degraded = !status.reasons.empty();
+  return status;
+}
+
+}  // namespace
+
+std::unique_ptr<Fleet> Fleet::make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
+                                   blob::Catalog& catalog, meta::Store& store, meta::Mirrors& mirrors,
+                                   sovereignty::Rule rule, const Clock& clock, Random& random, Metrics& metrics,
+                                   Options options) {
+  return std::make_unique<FleetImpl>(drives, candidates, blobs, catalog, store, mirrors, rule, clock, random, metrics,
+                                     options);
+}
+
+}  // namespace andromede::fleet

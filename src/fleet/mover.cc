@@ -1,0 +1,114 @@
+#include "fleet/mover.h"
+
+namespace andromede::fleet {
+namespace {
+
+// A blob's record changes when another mover or the repair after a read was faster; more often than this in a row, and
+// something is wrong.
+constexpr int kMaxAttempts = 5;
+
+// The record changed, or what it named moved away: read it again.
+bool changed_meanwhile(const Error& error) { return error == Errc::kConflict || error == Errc::kNotFound; }
+
+}  // namespace
+
+Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, Candidates& candidates,
+             Random& random)
+    : drives_(drives), blobs_(blobs), catalog_(catalog), candidates_(candidates), random_(random) {}
+
+Status Mover::name_new_places(const blob::BlobRef& before, const blob::BlobRef& after) {
+  const Status named = catalog_.replace(before, after);
+  // Whichever record the metadata now holds, the places that only the other one names are free.
+  for (unsigned i = 0; i < before.shards.size(); ++i) {
+    if (before.shards[i] == after.shards[i]) continue;
+    const blob::ShardPlace& unnamed = named ? before.shards[i] : after.shards[i];
+    // A replace that failed for another reason than a conflict may have been stored: then the shard is left to reclaim.
+    if (!named && named.error() != Errc::kConflict) continue;
+    if (!unnamed.drive.is_none()) blobs_.release_shard(before.id, i, unnamed);
+  }
+  return named;
+}
+
+Result<MoveCount> Mover::carry_out(const blob::BlobRef& ref, const std::vector<Move>& moves, const blob::Pace& pace) {
+  MoveCount count;
+  blob::BlobRef after = ref;
+  std::optional<Error> failed;
+  for (const Move& move : moves) {
+    auto place = blobs_.copy_shard(ref, move.shard, move.to, pace);
+    if (!place) {
+      // What was copied before is kept: each shard in a better place is one loss less to fear.
+      failed = std::move(place).error();
+      break;
+    }
+    const blob::ShardPlace& old = ref.shards[move.shard];
+    if (old.drive.is_none() || !drives_.online(old.drive)) ++count.rebuilt;
+    ++count.shards;
+    count.bytes += shard_bytes(ref);
+    after.shards[move.shard] = *place;
+  }
+  if (count.shards > 0) CHECK_OK(name_new_places(ref, after));
+  if (failed) return fail(std::move(*failed));
+  return count;
+}
+
+Result<MoveCount> Mover::settle(blob::BlobRef ref, const blob::Pace& pace) {
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    Layout layout(drives_.map(), candidates_.snapshot());
+    TRY(const auto moves, layout.moves(ref, random_));
+    if (moves.empty()) return MoveCount{};
+    auto count = carry_out(ref, moves, pace);
+    if (count || !changed_meanwhile(count.error())) return count;
+    TRY(auto now, catalog_.find(ref.id));
+    if (!now) return MoveCount{};
+    ref = std::move(*now);
+  }
+  return fail(Errc::kConflict, "blob " + ref.id.to_string() + " changed " + std::to_string(kMaxAttempts) +
+                                   " times while its shards were being moved");
+}
+
+Result<MoveCount> Mover::move(const blob::BlobRef& ref, Move move, const blob::Pace& pace) {
+  auto count = carry_out(ref, {move}, pace);
+  if (!count && changed_meanwhile(count.error())) return MoveCount{};
+  return count;
+}
+
+Result<Mover::Checked> Mover::verify(blob::BlobRef ref, const blob::Pace& pace) {
+  Checked checked;
+  int changes = 0;
+  for (unsigned i = 0; i < ref.shards.size();) {
+    const blob::ShardPlace place = ref.shards[i];
+    if (place.drive.is_none() || !drives_.online(place.drive)) {
+      ++i;
+      continue;
+    }
+    TRY(const blob::ShardHealth health, blobs_.verify_shard(ref, i, pace));
+    checked.bytes += shard_bytes(ref);
+    if (health == blob::ShardHealth::kGood) {
+      ++i;
+      continue;
+    }
+    // Deleted or moved since it was listed: what looks missing is only somewhere else.
+    TRY(auto now, catalog_.find(ref.id));
+    if (!now) return checked;
+    if (*now != ref) {
+      if (++changes > kMaxAttempts) return fail(Errc::kConflict, "blob " + ref.id.to_string() + " keeps changing");
+      ref = std::move(*now);
+      continue;
+    }
+    if (!drives_.online(place.drive)) continue;
+    ++checked.damaged;
+    TRY(const blob::ShardPlace repaired, blobs_.repair_shard(ref, i, pace));
+    blob::BlobRef after = ref;
+    after.shards[i] = repaired;
+    if (const Status named = name_new_places(ref, after); !named) {
+      if (named.error() == Errc::kConflict) continue;
+      return fail(named.error());
+    }
+    ++checked.repaired;
+    ref = std::move(after);
+    ++i;
+  }
+  return checked;
+}
+
+}  // namespace andromede::fleet

@@ -1,0 +1,201 @@
+#include "fleet/passes.h"
+
+#include <latch>
+
+#include "base/log.h"
+
+namespace andromede::fleet {
+namespace {
+
+constexpr std::size_t kBatchBlobs = 256;  // a BlobRef is about 1 KiB at most
+// A small shard's move is two syncs; a few at a time share the drives' queues without starving clients.
+constexpr unsigned kMoverThreads = 4;
+
+void merge(PassResult& into, const PassResult& part) {
+  into.blobs += part.blobs;
+  into.shards += part.shards;
+  into.bytes += part.bytes;
+  into.damaged += part.damaged;
+  into.repaired += part.repaired;
+  into.waiting += part.waiting;
+  into.lost += part.lost;
+  if (!part.why.empty()) into.why = part.why;
+}
+
+// A blob that could not be settled does not stop the pass: the others are made safe.
+Result<PassResult> unsettled(const blob::BlobRef& ref, Error error) {
+  if (error == Errc::kCancelled) return fail(std::move(error));
+  PassResult result;
+  result.blobs = 1;
+  result.why = "blob " + ref.id.to_string() + ": " + error.message();
+  if (error == Errc::kCorrupt) {
+    result.lost = 1;
+    log_error("a blob cannot be rebuilt", {{"blob", ref.id.to_string()}, {"error", error.describe()}});
+  } else {
+    result.waiting = 1;
+    log_debug("a blob cannot be settled now", {{"blob", ref.id.to_string()}, {"error", error.describe()}});
+  }
+  return result;
+}
+
+}  // namespace
+
+Passes::Passes(io::Drives& drives, Candidates& candidates, blob::Catalog& catalog, Mover& mover, Random& random)
+    : drives_(drives),
+      candidates_(candidates),
+      catalog_(catalog),
+      mover_(mover),
+      random_(random),
+      movers_("fleet-mover", kMoverThreads, kMoverThreads * 2) {}
+
+Status Passes::each_batch(const std::function<Status(const std::vector<blob::BlobRef>&)>& work) {
+  BlobId after;
+  while (true) {
+    TRY(const auto batch, catalog_.list(after, kBatchBlobs));
+    if (!batch.empty()) {
+      after = batch.back().id;
+      CHECK_OK(work(batch));
+    }
+    if (batch.size() < kBatchBlobs) return {};
+  }
+}
+
+Status Passes::each_blob(const std::vector<blob::BlobRef>& batch,
+                         const std::function<Result<PassResult>(const blob::BlobRef&)>& work, PassResult& total) {
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::optional<Error> stopped;
+  const auto take_turns = [&] {
+    for (std::size_t at = next++; at < batch.size(); at = next++) {
+      auto result = work(batch[at]);
+      const std::lock_guard lock(mutex);
+      if (!result) {
+        stopped = std::move(result).error();
+        next = batch.size();
+        return;
+      }
+      merge(total, *result);
+    }
+  };
+  std::latch done(kMoverThreads);
+  for (unsigned i = 0; i < kMoverThreads; ++i) {
+    const bool posted = movers_.post([&] {
+      take_turns();
+      done.count_down();
+    });
+    CHECK(posted, "only this thread posts, and waits for all before it posts again");
+  }
+  done.wait();
+  if (stopped) return fail(std::move(*stopped));
+  return {};
+}
+
+Result<std::uint64_t> Passes::estimate(const std::function<bool()>& go_on) {
+  std::uint64_t bytes = 0;
+  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+    if (!go_on()) return fail(Errc::kCancelled, "stopped");
+    Layout layout(drives_.map(), candidates_.snapshot());
+    for (const blob::BlobRef& ref : batch) {
+      if (const auto moves = layout.moves(ref, random_)) bytes += moves->size() * shard_bytes(ref);
+    }
+    return {};
+  }));
+  return bytes;
+}
+
+Result<PassResult> Passes::settle_all(const Progress& progress, const BetweenBatches& between) {
+  PassResult total;
+  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+    between();
+    if (!progress(0)) return fail(Errc::kCancelled, "stopped");
+    return each_blob(
+        batch,
+        [&](const blob::BlobRef& ref) -> Result<PassResult> {
+          const auto count = mover_.settle(ref, progress);
+          if (!count) return unsettled(ref, count.error());
+          PassResult result;
+          result.blobs = 1;
+          result.shards = count->shards;
+          result.bytes = count->bytes;
+          result.repaired = count->rebuilt;
+          return result;
+        },
+        total);
+  }));
+  return total;
+}
+
+Result<PassResult> Passes::verify_all(const Progress& progress, const BetweenBatches& between) {
+  PassResult total;
+  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+    between();
+    if (!progress(0)) return fail(Errc::kCancelled, "stopped");
+    return each_blob(
+        batch,
+        [&](const blob::BlobRef& ref) -> Result<PassResult> {
+          const auto checked = mover_.verify(ref, progress);
+          if (!checked) return unsettled(ref, checked.error());
+          PassResult result;
+          result.blobs = 1;
+          result.bytes = checked->bytes;
+          result.damaged = checked->damaged;
+          result.repaired = checked->repaired;
+          return result;
+        },
+        total);
+  }));
+  return total;
+}
+
+Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatches& between) {
+  candidates_.refresh();
+  Balance balance(*candidates_.snapshot());
+  std::mutex balance_mutex;
+  PassResult total;
+  Status walked = each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+    between();
+    if (!progress(0)) return fail(Errc::kCancelled, "stopped");
+    if (balance.even()) return fail(Errc::kCancelled, "even");
+    const Layout layout(drives_.map(), candidates_.snapshot());
+    return each_blob(
+        batch,
+        [&](const blob::BlobRef& ref) -> Result<PassResult> {
+          std::optional<Move> move;
+          {
+            // Counted before it is done, so that two movers do not both fill the same gap.
+            const std::lock_guard lock(balance_mutex);
+            move = balance.next(layout, ref);
+            if (move) balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
+          }
+          PassResult result;
+          result.blobs = 1;
+          if (!move) return result;
+          const auto count = mover_.move(ref, *move, progress);
+          if (!count || count->shards == 0) {
+            const std::lock_guard lock(balance_mutex);
+            balance.moved(move->to, ref.shards[move->shard].drive, shard_bytes(ref));
+          }
+          if (!count) return unsettled(ref, count.error());
+          result.shards = count->shards;
+          result.bytes = count->bytes;
+          return result;
+        },
+        total);
+  });
+  if (!walked && !balance.even()) return fail(walked.error());
+  return total;
+}
+
+Result<std::uint64_t> Passes::count_on(DriveId drive, const std::function<bool()>& go_on) {
+  std::uint64_t shards = 0;
+  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+    if (!go_on()) return fail(Errc::kCancelled, "stopped");
+    for (const blob::BlobRef& ref : batch) {
+      for (const blob::ShardPlace& place : ref.shards) shards += place.drive == drive ? 1 : 0;
+    }
+    return {};
+  }));
+  return shards;
+}
+
+}  // namespace andromede::fleet

@@ -1,0 +1,67 @@
+// Passes: whole walks over the catalog, a bounded batch at a time, several blobs at once. Called from the job thread
+// only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/pool.h"
+#include "base/random.h"
+#include "blob/maintenance.h"
+#include "blob/store.h"
+#include "fleet/balance.h"
+#include "fleet/layout.h"
+#include "fleet/mover.h"
+
+namespace andromede::fleet {
+
+// What a pass found and did.
+struct PassResult {
+  std::uint64_t blobs = 0;
+  std::uint64_t shards = 0;   // moved, rebuilt or rewritten
+  std::uint64_t bytes = 0;    // of those; of a scrub: read
+  std::uint64_t damaged = 0;  // shards that a scrub found bad
+  std::uint64_t repaired = 0;
+  std::uint64_t waiting = 0;  // blobs that cannot be settled now
+  std::uint64_t lost = 0;     // blobs that cannot be rebuilt from what is online
+  std::string why;            // of the last that waits or is lost
+};
+
+// Bytes just moved or read: for throttling and progress; false stops the pass (kCancelled).
+using Progress = blob::Pace;
+
+class Passes {
+ public:
+  // All are borrowed and outlive this.
+  Passes(io::Drives& drives, Candidates& candidates, blob::Catalog& catalog, Mover& mover, Random& random);
+
+  // Between batches: looks after urgent things.
+  using BetweenBatches = std::function<void()>;
+
+  // Bytes that settle_all would move now.
+  Result<std::uint64_t> estimate(const std::function<bool()>& go_on);
+  Result<PassResult> settle_all(const Progress& progress, const BetweenBatches& between);
+  Result<PassResult> verify_all(const Progress& progress, const BetweenBatches& between);
+  Result<PassResult> rebalance(const Progress& progress, const BetweenBatches& between);
+  // Shards that the catalog names on `drive`.
+  Result<std::uint64_t> count_on(DriveId drive, const std::function<bool()>& go_on);
+
+ private:
+  Status each_batch(const std::function<Status(const std::vector<blob::BlobRef>&)>& work);
+  // Runs `work` for every blob on several threads; each result is merged into `total`. The first kCancelled ends it.
+  Status each_blob(const std::vector<blob::BlobRef>& batch,
+                   const std::function<Result<PassResult>(const blob::BlobRef&)>& work, PassResult& total);
+
+  io::Drives& drives_;
+  Candidates& candidates_;
+  blob::Catalog& catalog_;
+  Mover& mover_;
+  Random& random_;
+  ThreadPool movers_;
+};
+
+}  // namespace andromede::fleet

@@ -1,0 +1,30 @@
+// Witness: puts what operators, and the fleet by itself, do into the journal before it is done. Blocks; thread-safe.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "meta/store.h"
+
+namespace andromede::fleet {
+
+// Who acts when no operator asked.
+inline constexpr const char* kFleetItself = "fleet";
+
+class Witness {
+ public:
+  // Both are borrowed and outlive this.
+  Witness(meta::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  // Answers once the entry is durable; on an error the act must not happen.
+  Status record(std::string name, std::string principal,
+                std::vector<std::pair<std::string, std::string>> parameters) const;
+
+ private:
+  meta::Store& store_;
+  const Clock& clock_;
+};
+
+}  // namespace andromede::fleet
