@@ -1,8 +1,8 @@
 // objects::Service: buckets, objects, listings and multipart uploads, with S3's semantics and without its wire format.
 //
-// The way of a write: check bucket and conditions → data key → body through checksums → segments encrypted → inline in the
-// commit (small) or to blob::Store → one atomic commit of record, location, journal event and usage → the old blob's space
-// is given back. A failure anywhere leaves nothing visible; what is left behind on drives is reclaimed.
+// The way of a write: check bucket and conditions → data key → body through checksums → segments encrypted → inline in
+// the commit (small) or to blob::Store → one atomic commit of record, location, journal event and usage → the old
+// blob's space is given back. A failure anywhere leaves nothing visible; what is left behind on drives is reclaimed.
 //
 // Threads: any event loop. Bodies are streamed; memory per request is bounded by kRequestBufferBytes.
 // Authorisation in this issue: a bucket answers to the account that owns it, and to no other (kAccessDenied).
@@ -94,8 +94,14 @@ struct SystemMetadata {
   friend bool operator==(const SystemMetadata&, const SystemMetadata&) = default;
 };
 
-enum class StorageClass : std::uint8_t { kStandard = 0, kReducedRedundancy = 1, kStandardIa = 2, kOnezoneIa = 3,
-                                         kIntelligentTiering = 4, kGlacierIr = 5 };
+enum class StorageClass : std::uint8_t {
+  kStandard = 0,
+  kReducedRedundancy = 1,
+  kStandardIa = 2,
+  kOnezoneIa = 3,
+  kIntelligentTiering = 4,
+  kGlacierIr = 5
+};
 
 enum class ChecksumType : std::uint8_t { kFullObject = 0, kComposite = 1 };
 
@@ -316,7 +322,7 @@ struct CompleteRequest {
   std::string key;
   UploadId upload;
   std::vector<CompletedPart> parts;
-  std::optional<StoredChecksum> checksum;        // of the whole object, to be verified
+  std::optional<StoredChecksum> checksum;          // of the whole object, to be verified
   std::optional<std::uint64_t> object_size_bytes;  // x-amz-mp-object-size, to be verified
   Conditions conditions;
 };

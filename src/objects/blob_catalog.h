@@ -1,0 +1,30 @@
+// blob::Catalog over the blob records (docs/formats/metadata-keys.md, "l/"), for engines on local drives. Blocks:
+// maintenance threads only. Thread-safe.
+#pragma once
+
+#include "base/clock.h"
+#include "blob/store.h"
+#include "meta/store.h"
+#include "objects/live_blobs.h"
+
+namespace andromede::objects {
+
+class BlobCatalog final : public blob::Catalog {
+ public:
+  // All borrowed. Blobs that are in use without a record (LiveBlobs) are found too, so that they are not taken for
+  // orphans; they are not listed, for nothing can be replaced in them.
+  BlobCatalog(meta::Store& meta, const LiveBlobs& live, const Clock& clock, std::chrono::milliseconds deadline)
+      : meta_(meta), live_(live), clock_(clock), deadline_(deadline) {}
+
+  Result<std::vector<blob::BlobRef>> list(BlobId after, std::size_t limit) override;
+  Result<std::optional<blob::BlobRef>> find(BlobId id) override;
+  Status replace(const blob::BlobRef& before, const blob::BlobRef& after) override;
+
+ private:
+  meta::Store& meta_;
+  const LiveBlobs& live_;
+  const Clock& clock_;
+  const std::chrono::milliseconds deadline_;
+};
+
+}  // namespace andromede::objects

@@ -1,0 +1,221 @@
+// CreateBucket, HeadBucket, DeleteBucket, ListBuckets.
+//
+// A bucket's name lies in the cloud's partition, its objects in the bucket's own. What ties them is the bucket's state,
+// in the latter: written before the name, expected by every change in the bucket, and erased before the name. So a
+// deletion cut short leaves at most a name whose bucket has no state; that counts as no bucket, and the next who meets
+// it takes the name away.
+#include <algorithm>
+
+#include "objects/layout.h"
+#include "objects/service_impl.h"
+
+namespace andromede::objects {
+namespace {
+
+constexpr const char* kNameOfTheDead = "the name of a bucket whose deletion is in the journal already";
+
+bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+bool looks_like_ipv4(std::string_view name) {
+  int dots = 0;
+  for (const char c : name) {
+    if (c == '.') {
+      ++dots;
+    } else if (c < '0' || c > '9') {
+      return false;
+    }
+  }
+  return dots == 3;
+}
+
+// "Bucket naming rules" in the S3 user guide.
+Status check_bucket_name(std::string_view name) {
+  const auto bad = [](const char* why) { return fail(ObjectErrc::kInvalidBucketName, why); };
+  if (name.size() < 3 || name.size() > 63) return bad("a bucket's name has 3 to 63 characters");
+  if (!is_lower_or_digit(name.front()) || !is_lower_or_digit(name.back())) {
+    return bad("a bucket's name begins and ends with a lower-case letter or a digit");
+  }
+  char previous = 'a';
+  for (const char c : name) {
+    if (!is_lower_or_digit(c) && c != '.' && c != '-') {
+      return bad("a bucket's name holds lower-case letters, digits, dots and hyphens only");
+    }
+    if (c == '.' && (previous == '.' || previous == '-')) return bad("a dot follows a letter or a digit");
+    if (c == '-' && previous == '.') return bad("a hyphen does not follow a dot");
+    previous = c;
+  }
+  if (looks_like_ipv4(name)) return bad("a bucket's name is not formed as an IP address");
+  if (name.starts_with("xn--") || name.starts_with("sthree-") || name.ends_with("-s3alias") ||
+      name.ends_with("--ol-s3")) {
+    return bad("the name has a prefix or suffix that is reserved");
+  }
+  return {};
+}
+
+}  // namespace
+
+Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string name) {
+  CO_CHECK_OK(check_bucket_name(name));
+  const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    CO_TRY(const auto taken, co_await meta_.get(layout::kCloud, name_key));
+    if (taken) {
+      CO_TRY(const BucketRecord other, decode_bucket(as_bytes(*taken)));
+      CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(other.id),
+                                                  {meta::Space::kRecords, layout::bucket_state(other.id)}));
+      if (state && other.owner == caller.account.id) co_return Status{};
+      if (state) co_return fail(ObjectErrc::kBucketAlreadyExists, "the name is taken: bucket names are shared by all");
+      CO_CHECK_OK(co_await erase_name(other, name));
+      continue;
+    }
+    meta::Scan owned;
+    owned.partition = layout::kCloud;
+    owned.begin = layout::account_buckets(caller.account.id);
+    owned.end = layout::past_prefix(owned.begin);
+    owned.limit = kMaxBucketsPerAccount;
+    owned.keys_only = true;
+    CO_TRY(const auto names, co_await meta_.scan(std::move(owned)));
+    if (names.size() >= kMaxBucketsPerAccount) {
+      co_return fail(ObjectErrc::kTooManyBuckets,
+                     "an account has at most " + std::to_string(kMaxBucketsPerAccount) + " buckets");
+    }
+
+    const BucketRecord bucket{BucketId::random(random_), caller.account.id, clock_.now()};
+    const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
+    meta::Commit begin = change_in(bucket);
+    begin.expect.push_back({state_key.bytes, std::nullopt});
+    begin.put.push_back({state_key, encode(BucketState{})});
+    begin.unwitnessed = "a bucket's state is nothing before its name is there, which is journaled";
+    CO_TRY(const auto begun, co_await commit(std::move(begin)));
+    static_cast<void>(begun);
+
+    const std::string account_key = layout::account_bucket(caller.account.id, name);
+    meta::Commit change;
+    change.partition = layout::kCloud;
+    change.expect = {{name_key.bytes, std::nullopt}};
+    change.put = {{name_key, encode(bucket)}, {{meta::Space::kRecords, account_key}, encode(bucket)}};
+    change.event = event(caller, "CreateBucket", {{"bucketName", name}});
+    const auto done = co_await commit(std::move(change));
+    if (done) co_return Status{};
+    if (leaves_doubt(done.error())) co_return fail(done.error());
+
+    meta::Commit undo = change_in(bucket);
+    undo.erase.push_back(state_key);
+    undo.unwitnessed = "the state of a bucket that never got its name";
+    CO_TRY(const auto undone, co_await commit(std::move(undo)));
+    static_cast<void>(undone);
+    if (!(done.error() == Errc::kConflict)) co_return fail(done.error());
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the name kept being taken and given back");
+}
+
+Task<Result<BucketInfo>> ServiceImpl::head_bucket(identity::Caller caller, std::string name) {
+  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(caller, name));
+  co_return BucketInfo{name, bucket.id, bucket.owner, bucket.created};
+}
+
+Task<Result<BucketPage>> ServiceImpl::list_buckets(identity::Caller caller, ListBucketsRequest request) {
+  const std::string base = layout::account_buckets(caller.account.id);
+  BucketPage page;
+  if (request.max == 0) co_return page;
+  meta::Scan scan;
+  scan.partition = layout::kCloud;
+  scan.begin = base + std::max(request.prefix, request.after.empty() ? request.after : request.after + '\0');
+  scan.end = layout::past_prefix(base + request.prefix);
+  while (true) {
+    CO_TRY(const auto items, co_await meta_.scan(scan));
+    for (const meta::Item& item : items) {
+      CO_TRY(const BucketRecord bucket, decode_bucket(as_bytes(item.value)));
+      CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(bucket.id),
+                                                  {meta::Space::kRecords, layout::bucket_state(bucket.id)}));
+      if (!state) continue;
+      if (page.buckets.size() == request.max) {
+        page.next = page.buckets.back().name;
+        co_return page;
+      }
+      page.buckets.push_back({item.key.substr(base.size()), bucket.id, bucket.owner, bucket.created});
+    }
+    if (items.size() < scan.limit) co_return page;
+    scan.begin = items.back().key + '\0';
+  }
+}
+
+Task<Status> ServiceImpl::delete_bucket(identity::Caller caller, std::string name) {
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, name));
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    const Status done = co_await try_delete_bucket(caller, bucket, name);
+    if (done || !(done.error() == Errc::kConflict)) co_return done;
+    commits_retried_.add();
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the bucket kept changing while it was deleted");
+}
+
+Task<Result<bool>> ServiceImpl::has_objects(const BucketRecord& bucket) {
+  meta::Scan scan;
+  scan.partition = layout::bucket_partition(bucket.id);
+  scan.begin = layout::objects(bucket.id);
+  scan.end = layout::past_prefix(scan.begin);
+  scan.limit = 1;
+  scan.keys_only = true;
+  CO_TRY(const auto items, co_await meta_.scan(std::move(scan)));
+  co_return !items.empty();
+}
+
+Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, const BucketRecord& bucket,
+                                            const std::string& name) {
+  const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
+  CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(bucket.id), state_key));
+  if (!state) {
+    CO_CHECK_OK(co_await erase_name(bucket, name));
+    co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
+  }
+  const auto not_empty = [] { return fail(ObjectErrc::kBucketNotEmpty, "the bucket still holds objects"); };
+  // Before closing, so that a refused deletion does not touch the bucket; and after it, when no write can come between.
+  CO_TRY(const bool full, co_await has_objects(bucket));
+  if (full) co_return not_empty();
+
+  BucketState closing;
+  closing.closing = true;
+  random_.fill(closing.by);
+  const meta::Expectation closed{state_key.bytes, encode(closing)};
+  meta::Commit close = change_in(bucket);
+  close.expect.push_back({state_key.bytes, state});
+  close.put.push_back({state_key, *closed.value});
+  close.unwitnessed = "a bucket is closed to writes before its deletion, which is journaled";
+  CO_TRY(const auto closed_info, co_await commit(std::move(close)));
+  static_cast<void>(closed_info);
+
+  CO_TRY(const bool filled, co_await has_objects(bucket));
+  if (filled) {
+    CO_TRY(const bool open, co_await ensure_open(bucket, closed.value));
+    static_cast<void>(open);
+    co_return not_empty();
+  }
+  CO_CHECK_OK(co_await abort_uploads(caller, bucket, name, closed));
+
+  meta::Commit change = change_in(bucket);
+  change.expect.push_back(closed);
+  change.erase = {state_key,
+                  {meta::Space::kRecords, layout::object_count(bucket.id)},
+                  {meta::Space::kRecords, layout::byte_count(bucket.id)}};
+  change.event = event(caller, "DeleteBucket", {{"bucketName", name}});
+  CO_TRY(const auto done, co_await commit(std::move(change)));
+  static_cast<void>(done);
+  co_return co_await erase_name(bucket, name);
+}
+
+Task<Status> ServiceImpl::erase_name(const BucketRecord& bucket, const std::string& name) {
+  const std::string name_key = layout::bucket_name(name);
+  meta::Commit change;
+  change.partition = layout::kCloud;
+  change.expect.push_back({name_key, encode(bucket)});
+  change.erase = {{meta::Space::kRecords, name_key},
+                  {meta::Space::kRecords, layout::account_bucket(bucket.owner, name)}};
+  change.unwitnessed = kNameOfTheDead;
+  const auto done = co_await commit(std::move(change));
+  // Another who met the dead bucket's name was faster.
+  if (!done && !(done.error() == Errc::kConflict)) co_return fail(done.error());
+  co_return Status{};
+}
+
+}  // namespace andromede::objects

@@ -1,0 +1,28 @@
+// If-Match and its kin, decided against an object as it is now (RFC 9110 section 13; "Conditional requests" in the S3
+// user guide).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "objects/records.h"
+#include "objects/service.h"
+
+namespace andromede::objects {
+
+// Whether `etag` (without quotes) is in `list`: "*", or ETags separated by commas, quoted or not, weak or not.
+bool etag_listed(std::string_view list, std::string_view etag);
+
+// For GET and HEAD. kPreconditionFailed, kNotModified.
+Status check_read(const Conditions& conditions, const ObjectHead& head);
+// For the source of a copy: as check_read, where what would be "not modified" is a failed precondition.
+Status check_copy_source(const Conditions& conditions, const ObjectHead& head);
+// For PUT, copy and complete; `head` is null where there is no object. kPreconditionFailed; kNoSuchKey: If-Match where
+// nothing is.
+Status check_write(const Conditions& conditions, const ObjectHead* head);
+// For DELETE of an object that is there. kPreconditionFailed.
+Status check_delete(const DeleteItem& item, const ObjectHead& head);
+
+}  // namespace andromede::objects

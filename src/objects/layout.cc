@@ -1,0 +1,69 @@
+#include "objects/layout.h"
+
+namespace andromede::objects::layout {
+namespace {
+
+template <typename Id>
+std::string with_id(std::string_view prefix, const Id& id, std::size_t more = 0) {
+  std::string key;
+  key.reserve(prefix.size() + Id::kSize + more);
+  key += prefix;
+  key += as_text(id.bytes());
+  return key;
+}
+
+void append_be32(std::string& out, std::uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
+}
+
+}  // namespace
+
+meta::Partition bucket_partition(BucketId bucket) { return bucket.to_string(); }
+
+std::string bucket_name(std::string_view name) { return "b/" + std::string(name); }
+std::string account_buckets(const AccountId& account) { return "ab/" + account.value() + "/"; }
+std::string account_bucket(const AccountId& account, std::string_view name) {
+  return account_buckets(account) + std::string(name);
+}
+std::string bucket_state(BucketId bucket) { return with_id("s/", bucket); }
+
+std::string objects(BucketId bucket) { return with_id("o/", bucket); }
+std::string object(BucketId bucket, std::string_view key) {
+  std::string out = with_id("o/", bucket, key.size());
+  out += key;
+  return out;
+}
+
+std::string uploads(BucketId bucket) { return with_id("u/", bucket); }
+std::string upload(BucketId bucket, std::string_view key, UploadId id) {
+  std::string out = with_id("u/", bucket, key.size() + 1 + UploadId::kSize);
+  out += key;
+  out.push_back('\0');
+  out += as_text(id.bytes());
+  return out;
+}
+std::string parts(UploadId upload) { return with_id("p/", upload); }
+std::string part(UploadId upload, std::uint32_t number) {
+  std::string out = with_id("p/", upload, 4);
+  append_be32(out, number);
+  return out;
+}
+std::string part_list(UploadId upload, std::uint32_t chunk) {
+  std::string out = with_id("q/", upload, 4);
+  append_be32(out, chunk);
+  return out;
+}
+
+std::string blob(BlobId id) { return with_id(kBlobs, id); }
+meta::Key inline_payload(BlobId id) { return {meta::Space::kInline, with_id("", id)}; }
+
+std::string object_count(BucketId bucket) { return with_id("n/", bucket) + "/objects"; }
+std::string byte_count(BucketId bucket) { return with_id("n/", bucket) + "/bytes"; }
+
+std::string past_prefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xFF) prefix.pop_back();
+  if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  return prefix;
+}
+
+}  // namespace andromede::objects::layout

@@ -1,0 +1,533 @@
+// Multipart uploads: create, part, part copy, complete, abort, and their listings.
+//
+// An upload is one record, a part another; a part's commit expects the upload's record, so that no part outlives its
+// upload. Completing moves the parts' records into the object's, without touching their bytes: the commit expects
+// every part as it was read, and erases it.
+#include <algorithm>
+
+#include "objects/conditions.h"
+#include "objects/layout.h"
+#include "objects/prefix_walk.h"
+#include "objects/service_impl.h"
+
+namespace andromede::objects {
+namespace {
+
+constexpr std::size_t kUploadsPerAbort = 100;
+
+tl::unexpected<Error> no_such_upload() {
+  return fail(ObjectErrc::kNoSuchUpload, "there is no such upload: it was completed or aborted, or never was");
+}
+
+// New ids rise with time, so that the uploads of one key are listed in the order of their initiation.
+UploadId make_upload_id(Timestamp now, Random& random) {
+  const UploadId noise = UploadId::random(random);
+  constexpr std::size_t kTimeBytes = 6;
+  Bytes bytes;
+  append_be64(bytes, static_cast<std::uint64_t>(now.ms) << 16);
+  bytes.resize(kTimeBytes);
+  bytes.insert(bytes.end(), noise.bytes().begin() + kTimeBytes, noise.bytes().end());
+  return UploadId::from_bytes(bytes);
+}
+
+bool is_crc(crypto::Checksum kind) {
+  return kind == crypto::Checksum::kCrc32 || kind == crypto::Checksum::kCrc32c || kind == crypto::Checksum::kCrc64Nvme;
+}
+
+// What an upload's parts and its object carry: what it was created with, or CRC64NVME.
+crypto::Checksum kind_of(const UploadRecord& upload) {
+  return upload.checksum == crypto::Checksum::kNone ? crypto::Checksum::kCrc64Nvme : upload.checksum;
+}
+ChecksumType type_of(const UploadRecord& upload) {
+  return upload.checksum == crypto::Checksum::kNone ? ChecksumType::kFullObject : upload.checksum_type;
+}
+
+Status check_part_number(std::uint32_t number) {
+  if (number >= 1 && number <= kMaxParts) return {};
+  return fail(ObjectErrc::kInvalidArgument, "Part number must be an integer between 1 and 10000, inclusive");
+}
+
+// Whether a part is the one that a client means to complete with.
+Status check_listed_part(const CompletedPart& listed, const PartRecord* part) {
+  const auto invalid = [&](const char* why) {
+    return fail(ObjectErrc::kInvalidPart, "part " + std::to_string(listed.number) + ": " + why);
+  };
+  if (part == nullptr) return invalid("it was not uploaded");
+  if (!etag_listed(listed.etag, etag_text(part->md5, 0))) return invalid("its ETag is another");
+  const StoredChecksum& claimed = listed.checksum;
+  if (claimed.kind == crypto::Checksum::kNone) return {};
+  if (claimed.kind == part->checksum.kind) {
+    return claimed.value == part->checksum.value ? Status{} : invalid("its checksum is another");
+  }
+  if (claimed.kind == part->sent.kind) {
+    return claimed.value == part->sent.value ? Status{} : invalid("its checksum is another");
+  }
+  return invalid("it was uploaded with another kind of checksum");
+}
+
+// "Tutorial: Check the integrity of data with additional checksums", S3 user guide: a composite checksum is that of the
+// parts' concatenated checksums; a full-object one is combined from theirs.
+Bytes checksum_of_parts(crypto::Checksum kind, ChecksumType type, const std::vector<PartRecord>& parts) {
+  if (type == ChecksumType::kComposite) {
+    const auto hasher = crypto::make_hasher(kind);
+    for (const PartRecord& part : parts) hasher->update(part.checksum.value);
+    return hasher->finish();
+  }
+  Bytes combined = parts.front().checksum.value;
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    combined = crypto::combine_crc(kind, combined, parts[i].checksum.value, parts[i].size_bytes);
+  }
+  return combined;
+}
+
+Status check_whole(const StoredChecksum& claimed, const StoredChecksum& actual) {
+  if (claimed.kind != actual.kind || claimed.type != actual.type) {
+    return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind or type of checksum");
+  }
+  if (claimed.value == actual.value && (claimed.parts == 0 || claimed.parts == actual.parts)) return {};
+  return fail(ObjectErrc::kBadDigest, "the checksum is not that of the object's parts");
+}
+
+crypto::Md5Digest md5_of_parts(const std::vector<PartRecord>& parts) {
+  Bytes digests;
+  digests.reserve(parts.size() * sizeof(crypto::Md5Digest));
+  for (const PartRecord& part : parts) digests.insert(digests.end(), part.md5.begin(), part.md5.end());
+  return crypto::md5(digests);
+}
+
+// An upload's record key behind its bucket: the object's key, a zero byte, the upload's id.
+constexpr std::size_t kUploadTail = 1 + UploadId::kSize;
+
+UploadInfo upload_info(UploadId id, std::string key, const UploadRecord& record) {
+  return {id, std::move(key), record.initiated, record.storage_class, record.checksum, record.checksum_type};
+}
+
+}  // namespace
+
+Task<Result<UploadInfo>> ServiceImpl::create_upload(identity::Caller caller, CreateUploadRequest request) {
+  CO_CHECK_OK(check_key(request.key));
+  CO_CHECK_OK(check_metadata(request.user));
+  if (request.checksum == crypto::Checksum::kCrc64Nvme && request.checksum_type == ChecksumType::kComposite) {
+    co_return fail(ObjectErrc::kInvalidRequest, "CRC64NVME is a full-object checksum only");
+  }
+  if (request.checksum != crypto::Checksum::kNone && !is_crc(request.checksum) &&
+      request.checksum_type == ChecksumType::kFullObject) {
+    co_return fail(ObjectErrc::kInvalidRequest, "SHA-1 and SHA-256 are composite checksums only");
+  }
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  UploadRecord record;
+  record.initiated = clock_.now();
+  record.storage_class = request.storage_class;
+  record.checksum = request.checksum;
+  record.checksum_type = request.checksum_type;
+  record.system = std::move(request.system);
+  record.user = std::move(request.user);
+  const UploadId id = make_upload_id(record.initiated, random_);
+  const std::string state_key = layout::bucket_state(bucket.id);
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    meta::Commit change = change_in(bucket);
+    CO_TRY(auto state, co_await meta_.get(change.partition, {meta::Space::kRecords, state_key}));
+    CO_TRY(const bool open, co_await ensure_open(bucket, state));
+    if (!open) continue;
+    change.expect.push_back({state_key, std::move(state)});
+    change.put.push_back({{meta::Space::kRecords, layout::upload(bucket.id, request.key, id)}, encode(record)});
+    change.event = event(caller, "CreateMultipartUpload",
+                         {{"bucketName", request.bucket}, {"key", request.key}, {"uploadId", id.to_string()}});
+    const auto done = co_await commit(std::move(change));
+    if (done) co_return upload_info(id, std::move(request.key), record);
+    if (!(done.error() == Errc::kConflict)) co_return fail(done.error());
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the bucket kept changing");
+}
+
+Task<Result<std::optional<ServiceImpl::StoredUpload>>> ServiceImpl::find_upload(const BucketRecord& bucket,
+                                                                                const std::string& key, UploadId id) {
+  CO_TRY(auto raw, co_await meta_.get(layout::bucket_partition(bucket.id),
+                                      {meta::Space::kRecords, layout::upload(bucket.id, key, id)}));
+  if (!raw) co_return std::optional<StoredUpload>{};
+  CO_TRY(UploadRecord record, decode_upload(as_bytes(*raw)));
+  co_return StoredUpload{std::move(*raw), std::move(record)};
+}
+
+Task<Result<std::vector<ServiceImpl::StoredPart>>> ServiceImpl::stored_parts(const BucketRecord& bucket, UploadId id) {
+  std::vector<StoredPart> parts;
+  meta::Scan scan;
+  scan.partition = layout::bucket_partition(bucket.id);
+  scan.begin = layout::parts(id);
+  scan.end = layout::past_prefix(scan.begin);
+  while (true) {
+    CO_TRY(auto items, co_await meta_.scan(scan));
+    for (meta::Item& item : items) {
+      CO_TRY(PartRecord record, decode_part(as_bytes(item.value)));
+      parts.push_back({std::move(item.value), std::move(record)});
+    }
+    if (items.size() < scan.limit) co_return parts;
+    scan.begin = items.back().key + '\0';
+  }
+}
+
+Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) {
+  CO_CHECK_OK(check_key(request.key));
+  CO_CHECK_OK(check_part_number(request.number));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(const auto upload, co_await find_upload(bucket, request.key, request.upload));
+  if (!upload) co_return no_such_upload();
+  const crypto::Checksum kind = kind_of(upload->record);
+  const crypto::Checksum sent = request.checksum.kind;
+  // An upload that was created without a checksum takes parts with any; its own is computed beside it.
+  if (sent != crypto::Checksum::kNone && sent != kind && upload->record.checksum != crypto::Checksum::kNone) {
+    co_return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind of checksum");
+  }
+  CO_TRY(SealedBody sealed,
+         co_await seal_body(seal_, bucket.owner, body, sent == kind ? std::vector{kind} : std::vector{kind, sent},
+                            kMaxPutBytes));
+  CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
+  CO_TRY(const PartRecord part,
+         co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPart", request.upload,
+                              request.number, upload->record, request.checksum, sealed));
+  const bool other = part.sent.kind != crypto::Checksum::kNone;
+  co_return PutAnswer{etag_text(part.md5, 0), other ? part.sent : part.checksum, part.size_bytes};
+}
+
+Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPartRequest request) {
+  CO_CHECK_OK(check_key(request.source_key));
+  CO_CHECK_OK(check_key(request.key));
+  CO_CHECK_OK(check_part_number(request.number));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(const auto upload, co_await find_upload(bucket, request.key, request.upload));
+  if (!upload) co_return no_such_upload();
+  CO_TRY(const BucketRecord source_bucket, co_await find_bucket(caller, request.source_bucket));
+  CO_TRY(const std::unique_ptr<OpenObject> source,
+         co_await open_object(caller, {source_bucket, request.source_key, request.source_conditions,
+                                       request.source_range, std::nullopt, false, true}));
+  const std::optional<ByteRange>& range = request.source_range;
+  if (range && range->first && range->last &&
+      (*range->last < *range->first || *range->last >= source->info().size_bytes)) {
+    co_return fail(ObjectErrc::kInvalidRange,
+                   "the range ends behind the source's " + std::to_string(source->info().size_bytes) + " bytes");
+  }
+  if (source->length() > kMaxPutBytes) {
+    co_return fail(ObjectErrc::kInvalidRequest,
+                   "The specified copy source is larger than the maximum allowable size "
+                   "for a copy source: 5368709120");
+  }
+  ObjectBody body(*source);
+  CO_TRY(SealedBody sealed, co_await seal_body(seal_, bucket.owner, body, {kind_of(upload->record)}, kMaxPutBytes));
+  CO_TRY(const PartRecord part,
+         co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPartCopy", request.upload,
+                              request.number, upload->record, ChecksumDemand{}, sealed));
+  co_return CopyAnswer{etag_text(part.md5, 0), part.modified, part.checksum};
+}
+
+Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event_name, UploadId upload,
+                                                  std::uint32_t number, const UploadRecord& expected,
+                                                  const ChecksumDemand& demand, SealedBody& body) {
+  const BucketRecord& bucket = names.bucket;
+  const std::string upload_key = layout::upload(bucket.id, names.key, upload);
+  const std::string part_key = layout::part(upload, number);
+  const crypto::Checksum kind = kind_of(expected);
+  PartRecord part;
+  part.number = number;
+  part.size_bytes = body.size_bytes;
+  part.md5 = body.digests.md5;
+  part.checksum = {kind, ChecksumType::kFullObject, *body.digests.checksum(kind), 0};
+  if (demand.kind != crypto::Checksum::kNone && demand.kind != kind) {
+    part.sent = {demand.kind, ChecksumType::kFullObject, *body.digests.checksum(demand.kind), 0};
+  }
+  part.pieces = body.pieces;
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    meta::Commit change = change_in(bucket);
+    CO_TRY(auto now, co_await meta_.get_many(change.partition, {upload_key, part_key}));
+    if (!now[0]) co_return no_such_upload();
+    std::vector<Piece> old;
+    if (now[1]) {
+      CO_TRY(PartRecord before, decode_part(as_bytes(*now[1])));
+      old = std::move(before.pieces);
+    }
+    CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, old, change));
+    change.expect.push_back({upload_key, std::move(now[0])});
+    change.expect.push_back({part_key, std::move(now[1])});
+    part.modified = clock_.now();
+    change.put.push_back({{meta::Space::kRecords, part_key}, encode(part)});
+    for (const blob::BlobRef& ref : body.refs()) {
+      change.put.push_back({{meta::Space::kRecords, layout::blob(ref.id)}, blob::encode(ref)});
+    }
+    if (body.pieces.front().inlined) {
+      change.put.push_back({layout::inline_payload(body.pieces.front().blob), body.inline_payload});
+    }
+    change.event = event(names.caller, event_name,
+                         {{"bucketName", names.bucket_name},
+                          {"key", names.key},
+                          {"uploadId", upload.to_string()},
+                          {"partNumber", std::to_string(number)},
+                          {"size", std::to_string(part.size_bytes)},
+                          {"etag", etag_text(part.md5, 0)}});
+    const Status done = co_await commit_change(std::move(change), displaced, &body);
+    if (done) co_return part;
+    if (!(done.error() == Errc::kConflict)) co_return fail(done.error());
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the part kept changing while it was written");
+}
+
+Task<Result<PutAnswer>> ServiceImpl::complete_upload(identity::Caller caller, CompleteRequest request) {
+  CO_CHECK_OK(check_key(request.key));
+  if (request.parts.empty())
+    co_return fail(ObjectErrc::kInvalidRequest, "an object is completed from at least one part");
+  std::uint32_t previous = 0;
+  for (const CompletedPart& part : request.parts) {
+    if (part.number < previous) co_return fail(ObjectErrc::kInvalidPartOrder, "parts are listed in rising order");
+    previous = part.number;
+  }
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    auto done = co_await try_complete({caller, bucket, request.bucket, request.key}, request);
+    const bool again = !done && (done.error() == Errc::kConflict || done.error() == Errc::kNotFound);
+    if (!again) co_return done;
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the object or its parts kept changing");
+}
+
+Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteRequest& request) {
+  const BucketRecord& bucket = names.bucket;
+  const std::string object_key = layout::object(bucket.id, names.key);
+  const std::string state_key = layout::bucket_state(bucket.id);
+  const std::string upload_key = layout::upload(bucket.id, names.key, request.upload);
+  meta::Commit change = change_in(bucket);
+  CO_TRY(auto now, co_await meta_.get_many(change.partition, {object_key, state_key, upload_key}));
+  CO_TRY(const bool open, co_await ensure_open(bucket, now[1]));
+  if (!open) co_return fail(Errc::kConflict, "the bucket was opened again");
+  std::optional<StoredObject> current;
+  if (now[0]) {
+    CO_TRY(ObjectRecord record, decode_object(as_bytes(*now[0])));
+    current = StoredObject{*now[0], std::move(record)};
+  }
+  if (!now[2]) {
+    // A repeated request after its answer was lost finds its own object.
+    if (current && current->record.head.parts > 0 && current->record.upload == request.upload) {
+      co_return PutAnswer{etag_text(current->record.head), checksum_of(current->record),
+                          current->record.head.size_bytes};
+    }
+    co_return no_such_upload();
+  }
+  CO_TRY(UploadRecord upload, decode_upload(as_bytes(*now[2])));
+  CO_TRY(std::vector<StoredPart> stored, co_await stored_parts(bucket, request.upload));
+  CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
+
+  std::vector<PartRecord> parts;
+  std::vector<Piece> unused;
+  std::uint64_t size_bytes = 0;
+  std::size_t listed = 0;
+  for (StoredPart& part : stored) {
+    change.expect.push_back({layout::part(request.upload, part.record.number), std::move(part.raw)});
+    change.erase.push_back({meta::Space::kRecords, change.expect.back().key});
+    if (listed < request.parts.size() && request.parts[listed].number < part.record.number) {
+      co_return fail(check_listed_part(request.parts[listed], nullptr).error());
+    }
+    if (listed == request.parts.size() || request.parts[listed].number > part.record.number) {
+      std::ranges::move(part.record.pieces, std::back_inserter(unused));
+      continue;
+    }
+    // A number that is listed twice was uploaded twice: the later one counts.
+    while (listed + 1 < request.parts.size() && request.parts[listed + 1].number == part.record.number) ++listed;
+    CO_CHECK_OK(check_listed_part(request.parts[listed], &part.record));
+    ++listed;
+    size_bytes += part.record.size_bytes;
+    parts.push_back(std::move(part.record));
+  }
+  if (listed < request.parts.size()) co_return fail(check_listed_part(request.parts[listed], nullptr).error());
+  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+    if (parts[i].size_bytes < kMinPartBytes) {
+      co_return fail(ObjectErrc::kEntityTooSmall,
+                     "part " + std::to_string(parts[i].number) + " is smaller than 5 MiB and not the last");
+    }
+  }
+  if (size_bytes > kMaxObjectBytes) co_return fail(ObjectErrc::kEntityTooLarge, "an object has at most 5 TiB");
+  if (request.object_size_bytes && *request.object_size_bytes != size_bytes) {
+    co_return fail(ObjectErrc::kInvalidRequest, "the parts have " + std::to_string(size_bytes) + " bytes in all, not " +
+                                                    std::to_string(*request.object_size_bytes));
+  }
+
+  ObjectRecord record;
+  record.head.size_bytes = size_bytes;
+  record.head.modified = clock_.now();
+  record.head.storage_class = upload.storage_class;
+  record.head.checksum_kind = kind_of(upload);
+  record.head.checksum_type = type_of(upload);
+  record.head.md5 = md5_of_parts(parts);
+  record.head.parts = static_cast<std::uint32_t>(parts.size());
+  record.checksum = checksum_of_parts(record.head.checksum_kind, record.head.checksum_type, parts);
+  record.system = std::move(upload.system);
+  record.user = std::move(upload.user);
+  record.upload = request.upload;
+  if (request.checksum) CO_CHECK_OK(check_whole(*request.checksum, checksum_of(record)));
+
+  CO_TRY(Displaced displaced, co_await displace_object(bucket, current ? &*current : nullptr, change));
+  CO_TRY(Displaced dropped, co_await displace(bucket, BlobId{}, unused, change));
+  if (record.parts_apart()) {
+    for (std::size_t begin = 0; begin < parts.size(); begin += kPartsPerList) {
+      const auto first = parts.begin() + static_cast<std::ptrdiff_t>(begin);
+      const auto last = parts.begin() + static_cast<std::ptrdiff_t>(std::min(parts.size(), begin + kPartsPerList));
+      change.put.push_back({{meta::Space::kRecords,
+                             layout::part_list(request.upload, static_cast<std::uint32_t>(begin / kPartsPerList))},
+                            encode(std::vector<PartRecord>(first, last))});
+    }
+  } else {
+    record.parts = std::move(parts);
+  }
+  for (std::size_t i = 0; i < 3; ++i) {
+    change.expect.push_back({std::array{object_key, state_key, upload_key}[i], std::move(now[i])});
+  }
+  change.erase.push_back({meta::Space::kRecords, upload_key});
+  change.put.push_back({{meta::Space::kRecords, object_key}, encode(record)});
+  const auto old_bytes = current ? static_cast<std::int64_t>(current->record.head.size_bytes) : 0;
+  change.add.push_back({layout::byte_count(bucket.id), static_cast<std::int64_t>(size_bytes) - old_bytes});
+  if (!current) change.add.push_back({layout::object_count(bucket.id), 1});
+  change.event = event(names.caller, "CompleteMultipartUpload",
+                       {{"bucketName", names.bucket_name},
+                        {"key", names.key},
+                        {"uploadId", request.upload.to_string()},
+                        {"size", std::to_string(size_bytes)},
+                        {"etag", etag_text(record.head)}});
+  CO_CHECK_OK(co_await commit_change(std::move(change), displaced, nullptr));
+  dropped.left();
+  co_return PutAnswer{etag_text(record.head), checksum_of(record), size_bytes};
+}
+
+Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) {
+  CO_CHECK_OK(check_key(key));
+  CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    const Status done = co_await abort_in({caller, record, bucket, key}, upload, nullptr);
+    if (done || !(done.error() == Errc::kConflict)) co_return done;
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the upload kept changing while it was aborted");
+}
+
+Task<Status> ServiceImpl::abort_in(Names names, UploadId upload, const meta::Expectation* also) {
+  const BucketRecord& bucket = names.bucket;
+  const std::string upload_key = layout::upload(bucket.id, names.key, upload);
+  CO_TRY(auto found, co_await find_upload(bucket, names.key, upload));
+  if (!found) co_return no_such_upload();
+  CO_TRY(std::vector<StoredPart> stored, co_await stored_parts(bucket, upload));
+  meta::Commit change = change_in(bucket);
+  std::vector<Piece> pieces;
+  for (StoredPart& part : stored) {
+    change.expect.push_back({layout::part(upload, part.record.number), std::move(part.raw)});
+    change.erase.push_back({meta::Space::kRecords, change.expect.back().key});
+    std::ranges::move(part.record.pieces, std::back_inserter(pieces));
+  }
+  CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, pieces, change));
+  change.expect.push_back({upload_key, std::move(found->raw)});
+  if (also != nullptr) change.expect.push_back(*also);
+  change.erase.push_back({meta::Space::kRecords, upload_key});
+  change.event = event(names.caller, "AbortMultipartUpload",
+                       {{"bucketName", names.bucket_name}, {"key", names.key}, {"uploadId", upload.to_string()}});
+  co_return co_await commit_change(std::move(change), displaced, nullptr);
+}
+
+Task<Status> ServiceImpl::abort_uploads(const identity::Caller& caller, const BucketRecord& bucket,
+                                        const std::string& bucket_name, const meta::Expectation& closing) {
+  meta::Scan scan;
+  scan.partition = layout::bucket_partition(bucket.id);
+  scan.begin = layout::uploads(bucket.id);
+  scan.end = layout::past_prefix(scan.begin);
+  scan.limit = kUploadsPerAbort;
+  scan.keys_only = true;
+  const std::size_t base = scan.begin.size();
+  while (true) {
+    CO_TRY(const auto items, co_await meta_.scan(scan));
+    for (const meta::Item& item : items) {
+      const std::string_view name = std::string_view(item.key).substr(base);
+      if (name.size() < kUploadTail) co_return fail(Errc::kCorrupt, "an upload's key is too short");
+      const std::string key(name.substr(0, name.size() - kUploadTail));
+      const Status done =
+          co_await abort_in({caller, bucket, bucket_name, key},
+                            UploadId::from_bytes(as_bytes(name.substr(name.size() - UploadId::kSize))), &closing);
+      if (!done && done.error().code() != ObjectErrc::kNoSuchUpload) co_return done;
+    }
+    if (items.size() < scan.limit) co_return Status{};
+  }
+}
+
+Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPartsRequest request) {
+  CO_CHECK_OK(check_key(request.key));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(auto upload, co_await find_upload(bucket, request.key, request.upload));
+  if (!upload) co_return no_such_upload();
+  PartPage page;
+  page.upload = upload_info(request.upload, std::move(request.key), upload->record);
+  page.owner = {caller.account.canonical_id, caller.account.display_name};
+  const std::size_t max = std::min(request.max, kMaxListKeys);
+  if (max == 0 || request.after >= kMaxParts) co_return page;
+  meta::Scan scan;
+  scan.partition = layout::bucket_partition(bucket.id);
+  scan.begin = layout::part(request.upload, request.after + 1);
+  scan.end = layout::past_prefix(layout::parts(request.upload));
+  scan.limit = max + 1;
+  CO_TRY(const auto items, co_await meta_.scan(std::move(scan)));
+  for (const meta::Item& item : items) {
+    if (page.parts.size() == max) {
+      page.truncated = true;
+      break;
+    }
+    CO_TRY(const PartRecord part, decode_part(as_bytes(item.value)));
+    page.parts.push_back(info_of(part));
+    page.next = part.number;
+  }
+  co_return page;
+}
+
+Task<Result<UploadPage>> ServiceImpl::list_uploads(identity::Caller caller, ListUploadsRequest request) {
+  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(caller, request.bucket));
+  UploadPage page;
+  page.owner = {caller.account.canonical_id, caller.account.display_name};
+  const std::size_t max = std::min(request.max, kMaxListKeys);
+  if (max == 0) co_return page;
+
+  const std::string base = layout::uploads(bucket.id);
+  PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), base + request.prefix,
+                               layout::past_prefix(base + request.prefix)),
+                  base, request.prefix, request.delimiter);
+  bool more = false;
+  if (request.key_marker.empty()) {
+    CO_TRY(more, co_await walk.start_at({}));
+  } else if (walk.common_prefix_of(request.key_marker)) {
+    CO_TRY(more, co_await walk.start_behind(request.key_marker));
+  } else if (!request.upload_id_marker.empty()) {
+    const auto id = UploadId::parse(request.upload_id_marker);
+    if (!id) co_return fail(ObjectErrc::kInvalidArgument, "upload-id-marker: not an upload's id");
+    CO_TRY(more, co_await walk.start_at(request.key_marker + '\0' + std::string(as_text(id->bytes())) + '\0'));
+  } else {
+    // Behind every upload of that key, whose record's key goes on with a zero byte.
+    CO_TRY(more, co_await walk.start_at(request.key_marker + '\1'));
+  }
+  while (more) {
+    if (page.uploads.size() + page.common_prefixes.size() == max) {
+      page.truncated = true;
+      break;
+    }
+    const std::string_view name = walk.key();
+    if (name.size() < kUploadTail) co_return fail(Errc::kCorrupt, "an upload's key is too short");
+    const std::string key(name.substr(0, name.size() - kUploadTail));
+    if (const auto prefix = walk.common_prefix_of(key)) {
+      page.common_prefixes.emplace_back(*prefix);
+      page.next_key = *prefix;
+      page.next_upload_id.clear();
+      CO_TRY(more, co_await walk.skip(*prefix));
+      continue;
+    }
+    const UploadId id = UploadId::from_bytes(as_bytes(name.substr(name.size() - UploadId::kSize)));
+    CO_TRY(const UploadRecord record, decode_upload(as_bytes(walk.value())));
+    page.next_key = key;
+    page.next_upload_id = id.to_string();
+    page.uploads.push_back(upload_info(id, key, record));
+    CO_TRY(more, co_await walk.next());
+  }
+  if (!page.truncated) {
+    page.next_key.clear();
+    page.next_upload_id.clear();
+  }
+  co_return page;
+}
+
+}  // namespace andromede::objects

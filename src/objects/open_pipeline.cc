@@ -1,0 +1,174 @@
+#include "objects/open_pipeline.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "objects/layout.h"
+#include "objects/seal_pipeline.h"
+
+namespace andromede::objects {
+namespace {
+
+using crypto::kSealedSegmentBytes;
+using crypto::kSegmentBytes;
+using crypto::kTagBytes;
+
+std::uint32_t last_segment(std::uint64_t piece_bytes) {
+  return piece_bytes == 0 ? 0 : static_cast<std::uint32_t>((piece_bytes - 1) / kSegmentBytes);
+}
+
+std::size_t plain_segment_bytes(std::uint64_t piece_bytes, std::uint32_t segment) {
+  if (segment < last_segment(piece_bytes)) return kSegmentBytes;
+  return static_cast<std::size_t>(piece_bytes - std::uint64_t{segment} * kSegmentBytes);
+}
+
+}  // namespace
+
+PieceReader::PieceReader(const OpenContext& context, AccountId account, meta::Partition partition,
+                         std::vector<Piece> pieces, std::uint64_t offset, std::uint64_t length, std::string payload)
+    : context_(context),
+      account_(std::move(account)),
+      partition_(std::move(partition)),
+      pieces_(std::move(pieces)),
+      payload_(std::move(payload)),
+      position_(offset),
+      left_(length) {
+  while (index_ < pieces_.size() && position_ >= pieces_[index_].size_bytes && left_ > 0) {
+    position_ -= pieces_[index_].size_bytes;
+    ++index_;
+  }
+  CHECK(left_ == 0 || index_ < pieces_.size(), "a range lies inside the object");
+}
+
+std::uint64_t PieceReader::piece_left() const { return std::min(pieces_[index_].size_bytes - position_, left_); }
+
+void PieceReader::advance(std::size_t count) {
+  position_ += count;
+  left_ -= count;
+  context_.bytes_read.add(static_cast<double>(count));
+  while (left_ > 0 && position_ == pieces_[index_].size_bytes) {
+    ++index_;
+    CHECK(index_ < pieces_.size(), "the pieces hold the whole range");
+    position_ = 0;
+    reader_.reset();
+    opener_.reset();
+  }
+}
+
+Task<Status> PieceReader::open_first() {
+  if (left_ == 0 || pieces_[index_].inlined) co_return Status{};
+  co_return co_await open_blob(pieces_[index_]);
+}
+
+Task<Result<ByteView>> PieceReader::read() {
+  if (left_ == 0) co_return ByteView{};
+  const Piece& piece = pieces_[index_];
+  if (piece.inlined) co_return read_inlined(piece);
+  for (unsigned tries = 0;; ++tries) {
+    if (reader_ == nullptr) CO_CHECK_OK(co_await open_blob(piece));
+    Result<ByteView> view = co_await read_blob(piece);
+    if (view || !(view.error() == Errc::kNotFound) || tries == kMaxRelocations) co_return view;
+    reader_.reset();
+  }
+}
+
+Task<Status> PieceReader::open_blob(const Piece& piece) {
+  if (opener_ == nullptr) {
+    CO_TRY(const crypto::SecretKey key, context_.keys.open_data_key(account_, piece.wrapped_key));
+    opener_ = std::make_unique<crypto::SegmentOpener>(key, piece.blob);
+  }
+  next_segment_ = static_cast<std::uint32_t>(position_ / kSegmentBytes);
+  unread_ = {};
+  straddling_.clear();
+  const std::uint64_t sealed_bytes = crypto::sealed_size(piece.size_bytes);
+  const std::uint64_t begin = std::uint64_t{next_segment_} * kSealedSegmentBytes;
+  const std::uint64_t last = (position_ + piece_left() - 1) / kSegmentBytes;
+  const std::uint64_t end = std::min((last + 1) * kSealedSegmentBytes, sealed_bytes);
+  for (unsigned tries = 0;; ++tries) {
+    CO_TRY(const std::optional<std::string> record,
+           co_await context_.meta.get(partition_, {meta::Space::kRecords, layout::blob(piece.blob)}));
+    std::optional<blob::BlobRef> ref;
+    if (record) {
+      CO_TRY(ref, blob::decode_blob_ref(as_bytes(*record)));
+    } else {
+      ref = context_.live.find(piece.blob);
+    }
+    if (!ref) co_return fail(Errc::kNotFound, "no record names the blob " + piece.blob.to_string());
+    if (ref->size_bytes != sealed_bytes) {
+      co_return fail(Errc::kCorrupt, "the blob " + piece.blob.to_string() + " has another size than its object says");
+    }
+    const Deadline deadline = Deadline::after(context_.clock, transfer_time(context_.deadline, end - begin));
+    auto reader = co_await context_.blobs.open_reader(*ref, begin, end - begin, deadline);
+    if (reader) {
+      reader_ = std::move(*reader);
+      co_return Status{};
+    }
+    if (!(reader.error() == Errc::kNotFound)) co_return fail(std::move(reader).error());
+    // A drained or healed blob moves between our reading of its record and of its place.
+    if (tries == kMaxRelocations) {
+      co_return fail(Errc::kCorrupt, "the blob " + piece.blob.to_string() + " does not lie where its record says");
+    }
+  }
+}
+
+Result<ByteView> PieceReader::read_inlined(const Piece& piece) {
+  if (payload_.size() != crypto::sealed_size(piece.size_bytes)) {
+    return fail(Errc::kCorrupt, "the payload of " + piece.blob.to_string() + " has another size than its object says");
+  }
+  if (opener_ == nullptr) {
+    TRY(const crypto::SecretKey key, context_.keys.open_data_key(account_, piece.wrapped_key));
+    opener_ = std::make_unique<crypto::SegmentOpener>(key, piece.blob);
+  }
+  const auto segment = static_cast<std::uint32_t>(position_ / kSegmentBytes);
+  const std::size_t size = plain_segment_bytes(piece.size_bytes, segment);
+  auto* const sealed = reinterpret_cast<std::uint8_t*>(payload_.data()) + segment * kSealedSegmentBytes;
+  CHECK_OK(opener_->open(segment, {sealed, size + kTagBytes}, segment == last_segment(piece.size_bytes), sealed));
+  const std::size_t skip = position_ % kSegmentBytes;
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(size - skip, left_));
+  const ByteView view(sealed + skip, count);
+  advance(count);
+  return view;
+}
+
+Task<Result<ByteView>> PieceReader::read_blob(const Piece& piece) {
+  const std::size_t skip = position_ % kSegmentBytes;
+  const std::uint64_t wanted = std::min<std::uint64_t>(piece_left() + skip, kReadBatchBytes);
+  if (plain_.capacity() < kReadBatchBytes) {
+    const std::uint64_t range = (piece_left() + skip + kSegmentBytes - 1) / kSegmentBytes * kSegmentBytes;
+    if (plain_.capacity() < std::min<std::uint64_t>(range, kReadBatchBytes)) {
+      plain_ = Buffer(static_cast<std::size_t>(std::min<std::uint64_t>(range, kReadBatchBytes)));
+    }
+  }
+  plain_.clear();
+  const std::uint32_t last = last_segment(piece.size_bytes);
+  while (plain_.size() < wanted) {
+    if (unread_.empty()) {
+      CO_TRY(unread_, co_await reader_->read());
+      if (unread_.empty()) co_return fail(Errc::kCorrupt, "the blob " + piece.blob.to_string() + " ended early");
+    }
+    const std::size_t plain = plain_segment_bytes(piece.size_bytes, next_segment_);
+    const std::size_t sealed = plain + kTagBytes;
+    ByteView segment;
+    if (straddling_.empty() && unread_.size() >= sealed) {
+      segment = unread_.first(sealed);
+      unread_ = unread_.subspan(sealed);
+    } else {
+      if (straddling_.capacity() == 0) straddling_ = Buffer(kSealedSegmentBytes);
+      const std::size_t count = std::min(unread_.size(), sealed - straddling_.size());
+      straddling_.append(unread_.first(count));
+      unread_ = unread_.subspan(count);
+      if (straddling_.size() < sealed) continue;
+      segment = straddling_.view();
+    }
+    CO_CHECK_OK(opener_->open(next_segment_, segment, next_segment_ == last, plain_.tail().data()));
+    plain_.grow(plain);
+    straddling_.clear();
+    ++next_segment_;
+  }
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(plain_.size() - skip, piece_left()));
+  const ByteView view = plain_.view().subspan(skip, count);
+  advance(count);
+  co_return view;
+}
+
+}  // namespace andromede::objects

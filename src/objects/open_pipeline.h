@@ -1,0 +1,90 @@
+// The way out: the bytes of a range of an object, piece after piece, decrypted segment by segment. Readers are opened
+// as the range reaches their piece; only segments that the range touches are read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "base/stream.h"
+#include "base/task.h"
+#include "blob/store.h"
+#include "crypto/segments.h"
+#include "keys/key_service.h"
+#include "meta/store.h"
+#include "objects/live_blobs.h"
+#include "objects/records.h"
+
+namespace andromede::objects {
+
+// What the pipeline needs of its surroundings: all borrowed.
+struct OpenContext {
+  meta::Store& meta;
+  blob::Store& blobs;
+  keys::KeyService& keys;
+  LiveBlobs& live;
+  const Clock& clock;
+  Counter bytes_read;
+  std::chrono::milliseconds deadline{0};
+};
+
+// The most plaintext that one read gives.
+inline constexpr std::size_t kReadBatchBytes = 1 << 20;
+// How often a blob that moved while it was read is looked up again.
+inline constexpr unsigned kMaxRelocations = 16;
+
+// Reads `length` bytes from `offset` of the concatenated pieces. One call at a time.
+class PieceReader {
+ public:
+  // `payload` is the ciphertext of the inlined piece within the range, if there is one: an inlined piece is at most the
+  // last of an object's, so there is at most one.
+  PieceReader(const OpenContext& context, AccountId account, meta::Partition partition, std::vector<Piece> pieces,
+              std::uint64_t offset, std::uint64_t length, std::string payload);
+
+  // The next bytes; empty at the end. Valid until the next call. kCorrupt: what is stored is not what was written.
+  Task<Result<ByteView>> read();
+  // Opens the reader of the range's first byte now, so that what the first read would find missing is found here.
+  // kNotFound: no record names that blob any more.
+  Task<Status> open_first();
+
+ private:
+  Task<Status> open_blob(const Piece& piece);
+  Result<ByteView> read_inlined(const Piece& piece);
+  Task<Result<ByteView>> read_blob(const Piece& piece);
+  void advance(std::size_t count);
+  [[nodiscard]] std::uint64_t piece_left() const;
+
+  const OpenContext& context_;
+  const AccountId account_;
+  const meta::Partition partition_;
+  const std::vector<Piece> pieces_;
+  std::string payload_;
+  std::size_t index_ = 0;       // the piece that is read
+  std::uint64_t position_ = 0;  // in that piece
+  std::uint64_t left_ = 0;      // bytes of the range still to be given
+  std::unique_ptr<crypto::SegmentOpener> opener_;
+  std::unique_ptr<blob::Reader> reader_;
+  std::uint32_t next_segment_ = 0;  // that reader_ gives
+  ByteView unread_;                 // of reader_'s last view
+  Buffer straddling_;               // a sealed segment that arrives in several views
+  Buffer plain_;
+};
+
+// An object's bytes as a body, for copies.
+class ObjectBody final : public BodySource {
+ public:
+  explicit ObjectBody(OpenObject& object) : object_(object) {}
+  Task<Result<ByteView>> read() override { return object_.read(); }
+  [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override { return object_.length(); }
+
+ private:
+  OpenObject& object_;
+};
+
+}  // namespace andromede::objects

@@ -1,0 +1,81 @@
+// PutObject, and the commit that makes a stored body an object.
+#include "objects/conditions.h"
+#include "objects/layout.h"
+#include "objects/service_impl.h"
+
+namespace andromede::objects {
+
+Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest request, BodySource& body) {
+  CO_CHECK_OK(check_key(request.key));
+  CO_CHECK_OK(check_metadata(request.user));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  if (request.conditions.if_match || request.conditions.if_none_match) {
+    // Told before the body is sent; what counts is checked in the commit.
+    CO_TRY(const auto current, co_await find_object(bucket, request.key));
+    CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
+  }
+  const crypto::Checksum kind = demanded_kind(request.checksum);
+  CO_TRY(SealedBody sealed, co_await seal_body(seal_, bucket.owner, body, {kind}, kMaxPutBytes));
+  CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
+
+  ObjectRecord record;
+  record.head.size_bytes = sealed.size_bytes;
+  record.head.storage_class = request.storage_class;
+  record.head.checksum_kind = kind;
+  record.head.md5 = sealed.digests.md5;
+  record.checksum = *sealed.digests.checksum(kind);
+  record.system = std::move(request.system);
+  record.user = std::move(request.user);
+  record.pieces = sealed.pieces;
+  CO_CHECK_OK(co_await commit_object({caller, bucket, request.bucket, request.key}, "PutObject", record, sealed,
+                                     request.conditions));
+  co_return PutAnswer{etag_text(record.head), checksum_of(record), record.head.size_bytes};
+}
+
+Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,
+                                        const Conditions& conditions) {
+  const BucketRecord& bucket = names.bucket;
+  const std::string object_key = layout::object(bucket.id, names.key);
+  const std::string state_key = layout::bucket_state(bucket.id);
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    meta::Commit change = change_in(bucket);
+    CO_TRY(auto now, co_await meta_.get_many(change.partition, {object_key, state_key}));
+    CO_TRY(const bool open, co_await ensure_open(bucket, now[1]));
+    if (!open) continue;
+    std::optional<StoredObject> current;
+    if (now[0]) {
+      CO_TRY(ObjectRecord old, decode_object(as_bytes(*now[0])));
+      current = StoredObject{*now[0], std::move(old)};
+    }
+    CO_CHECK_OK(check_write(conditions, current ? &current->record.head : nullptr));
+    auto displaced = co_await displace_object(bucket, current ? &*current : nullptr, change);
+    if (!displaced) {
+      if (displaced.error() == Errc::kNotFound) continue;
+      co_return fail(std::move(displaced).error());
+    }
+    change.expect.push_back({object_key, std::move(now[0])});
+    change.expect.push_back({state_key, std::move(now[1])});
+    record.head.modified = clock_.now();
+    change.put.push_back({{meta::Space::kRecords, object_key}, encode(record)});
+    for (const blob::BlobRef& ref : body.refs()) {
+      change.put.push_back({{meta::Space::kRecords, layout::blob(ref.id)}, blob::encode(ref)});
+    }
+    if (body.pieces.front().inlined) {
+      change.put.push_back({layout::inline_payload(body.pieces.front().blob), body.inline_payload});
+    }
+    const auto old_bytes = current ? static_cast<std::int64_t>(current->record.head.size_bytes) : 0;
+    change.add.push_back(
+        {layout::byte_count(bucket.id), static_cast<std::int64_t>(record.head.size_bytes) - old_bytes});
+    if (!current) change.add.push_back({layout::object_count(bucket.id), 1});
+    change.event = event(names.caller, event_name,
+                         {{"bucketName", names.bucket_name},
+                          {"key", names.key},
+                          {"size", std::to_string(record.head.size_bytes)},
+                          {"etag", etag_text(record.head)}});
+    const Status done = co_await commit_change(std::move(change), *displaced, &body);
+    if (done || !(done.error() == Errc::kConflict)) co_return done;
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the object kept changing while it was written");
+}
+
+}  // namespace andromede::objects

@@ -1,0 +1,71 @@
+// DeleteObject and DeleteObjects.
+#include <algorithm>
+
+#include "objects/conditions.h"
+#include "objects/layout.h"
+#include "objects/service_impl.h"
+
+namespace andromede::objects {
+
+Task<Status> ServiceImpl::remove(identity::Caller caller, std::string bucket, DeleteItem item) {
+  CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
+  co_return co_await remove_in(caller, record, bucket, item);
+}
+
+Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Caller caller, std::string bucket,
+                                                                  std::vector<DeleteItem> items) {
+  CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
+  std::vector<DeleteOutcome> outcomes;
+  outcomes.reserve(items.size());
+  // Each is a commit of its own, with its own event; under way together they share an fsync.
+  for (std::size_t begin = 0; begin < items.size(); begin += kMaxDeletesAtOnce) {
+    std::vector<Task<DeleteOutcome>> tasks;
+    for (std::size_t i = begin; i < std::min(items.size(), begin + kMaxDeletesAtOnce); ++i) {
+      tasks.push_back(remove_one(caller, record, bucket, std::move(items[i])));
+    }
+    std::ranges::move(co_await when_all(std::move(tasks)), std::back_inserter(outcomes));
+  }
+  co_return outcomes;
+}
+
+Task<DeleteOutcome> ServiceImpl::remove_one(const identity::Caller& caller, const BucketRecord& bucket,
+                                            const std::string& bucket_name, DeleteItem item) {
+  DeleteOutcome outcome{item.key, std::nullopt};
+  Status status = co_await remove_in(caller, bucket, bucket_name, item);
+  if (!status) outcome.error = std::move(status).error();
+  co_return outcome;
+}
+
+Task<Status> ServiceImpl::remove_in(const identity::Caller& caller, const BucketRecord& bucket,
+                                    const std::string& bucket_name, const DeleteItem& item) {
+  CO_CHECK_OK(check_key(item.key));
+  if (!item.version_id.empty() && item.version_id != "null") {
+    co_return fail(ObjectErrc::kNoSuchVersion, "the bucket keeps no versions: the only one is \"null\"");
+  }
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    CO_TRY(const auto current, co_await find_object(bucket, item.key));
+    if (!current) co_return Status{};
+    CO_CHECK_OK(check_delete(item, current->record.head));
+    meta::Commit change = change_in(bucket);
+    auto displaced = co_await displace_object(bucket, &*current, change);
+    if (!displaced) {
+      if (displaced.error() == Errc::kNotFound) continue;
+      co_return fail(std::move(displaced).error());
+    }
+    const std::string object_key = layout::object(bucket.id, item.key);
+    change.expect.push_back({object_key, current->raw});
+    change.erase.push_back({meta::Space::kRecords, object_key});
+    change.add = {{layout::object_count(bucket.id), -1},
+                  {layout::byte_count(bucket.id), -static_cast<std::int64_t>(current->record.head.size_bytes)}};
+    change.event = event(caller, "DeleteObject",
+                         {{"bucketName", bucket_name},
+                          {"key", item.key},
+                          {"size", std::to_string(current->record.head.size_bytes)},
+                          {"etag", etag_text(current->record.head)}});
+    const Status done = co_await commit_change(std::move(change), *displaced, nullptr);
+    if (done || !(done.error() == Errc::kConflict)) co_return done;
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the object kept changing while it was deleted");
+}
+
+}  // namespace andromede::objects

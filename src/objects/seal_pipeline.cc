@@ -1,0 +1,209 @@
+#include "objects/seal_pipeline.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace andromede::objects {
+namespace {
+
+using crypto::kSealedSegmentBytes;
+using crypto::kSegmentBytes;
+using crypto::kTagBytes;
+
+std::uint8_t* bytes_of(std::string& text) { return reinterpret_cast<std::uint8_t*>(text.data()); }
+
+// Seals a body that lies whole in memory. `plain` is used up: where one segment holds it, it becomes the payload.
+std::string seal_whole(std::string plain, const crypto::SecretKey& key, BlobId blob) {
+  crypto::SegmentSealer sealer(key, blob);
+  const std::size_t size = plain.size();
+  if (size <= kSegmentBytes) {
+    plain.resize(size + kTagBytes);
+    sealer.seal(as_bytes(plain).first(size), true, bytes_of(plain));
+    return plain;
+  }
+  std::string sealed(crypto::sealed_size(size), '\0');
+  std::uint8_t* out = bytes_of(sealed);
+  for (ByteView left = as_bytes(plain); !left.empty();) {
+    const ByteView segment = left.first(std::min(left.size(), kSegmentBytes));
+    left = left.subspan(segment.size());
+    sealer.seal(segment, left.empty(), out);
+    out += segment.size() + kTagBytes;
+  }
+  return sealed;
+}
+
+Status check_complete(std::optional<std::uint64_t> announced, std::uint64_t got) {
+  if (announced && got < *announced) {
+    return fail(ObjectErrc::kIncompleteBody, "the body ended after " + std::to_string(got) + " of " +
+                                                 std::to_string(*announced) + " announced bytes");
+  }
+  if (announced && got > *announced) return fail(ObjectErrc::kInvalidRequest, "the body is longer than announced");
+  return {};
+}
+
+Status check_limit(std::uint64_t size_bytes, std::uint64_t limit_bytes) {
+  if (size_bytes <= limit_bytes) return {};
+  return fail(ObjectErrc::kEntityTooLarge, "at most " + std::to_string(limit_bytes) + " bytes are allowed");
+}
+
+// Cuts a stream of plaintext into pieces, each sealed under its own key and written to its own blob.
+class PieceWriter {
+ public:
+  PieceWriter(const SealContext& context, const AccountId& account, std::optional<std::uint64_t> announced,
+              SealedBody& out)
+      : context_(context), account_(account), announced_(announced), out_(out), batch_(kSealBatchBytes) {}
+
+  // Takes all of `plain`.
+  Task<Status> write(ByteView plain) {
+    while (!plain.empty()) {
+      // A full batch is sealed only when more is known to follow: whether a segment is the last one is sealed with it.
+      if (piece_bytes_ == planned_bytes_) {
+        if (writer_ != nullptr) CO_CHECK_OK(co_await finish_piece());
+        CO_CHECK_OK(co_await open_piece());
+      } else if (filled_ == kSegmentsPerBatch * kSegmentBytes) {
+        CO_CHECK_OK(co_await flush(false));
+      }
+      const std::size_t in_segment = filled_ % kSegmentBytes;
+      const std::size_t count = static_cast<std::size_t>(
+          std::min<std::uint64_t>({plain.size(), kSegmentBytes - in_segment, planned_bytes_ - piece_bytes_}));
+      std::memcpy(slot(filled_ / kSegmentBytes) + in_segment, plain.data(), count);
+      filled_ += count;
+      piece_bytes_ += count;
+      plain = plain.subspan(count);
+    }
+    co_return Status{};
+  }
+
+  // Ends the last piece. An empty body is one empty piece.
+  Task<Status> finish() {
+    if (writer_ == nullptr) CO_CHECK_OK(co_await open_piece());
+    co_return co_await finish_piece();
+  }
+
+ private:
+  std::uint8_t* slot(std::size_t index) { return batch_.data() + index * kSealedSegmentBytes; }
+
+  Task<Status> open_piece() {
+    if (announced_) {
+      planned_bytes_ = *announced_;
+    } else {
+      planned_bytes_ = planned_bytes_ == 0 ? kFirstBlobBytes : std::min(2 * planned_bytes_, kLargestBlobBytes);
+    }
+    piece_bytes_ = 0;
+    CO_TRY(keys::DataKey key, context_.keys.make_data_key(account_));
+    Piece piece;
+    piece.blob = BlobId::random(context_.random);
+    piece.wrapped_key = std::move(key.wrapped);
+    const std::uint64_t sealed_bytes = crypto::sealed_size(planned_bytes_);
+    CO_TRY(blob::Target target, context_.placer.place(piece.blob, sealed_bytes));
+    const Deadline deadline = Deadline::after(context_.clock, transfer_time(context_.deadline, sealed_bytes));
+    CO_TRY(writer_, co_await context_.blobs.open_writer(piece.blob, std::move(target), sealed_bytes, deadline));
+    sealer_ = std::make_unique<crypto::SegmentSealer>(key.key, piece.blob);
+    out_.pieces.push_back(std::move(piece));
+    co_return Status{};
+  }
+
+  Task<Status> finish_piece() {
+    CO_CHECK_OK(co_await flush(true));
+    CO_TRY(blob::BlobRef ref, co_await writer_->finish());
+    writer_.reset();
+    out_.pieces.back().size_bytes = piece_bytes_;
+    out_.add(std::move(ref));
+    co_return Status{};
+  }
+
+  // Seals what is in the batch, in place, and hands it on.
+  Task<Status> flush(bool ends_piece) {
+    const std::size_t whole = filled_ / kSegmentBytes;
+    const std::size_t rest = filled_ % kSegmentBytes;
+    const bool partial = rest > 0 || (ends_piece && filled_ == 0);
+    CHECK(ends_piece || !partial, "only a piece's last batch ends inside a segment");
+    for (std::size_t i = 0; i < whole; ++i) {
+      sealer_->seal({slot(i), kSegmentBytes}, ends_piece && !partial && i + 1 == whole, slot(i));
+    }
+    std::size_t sealed = whole * kSealedSegmentBytes;
+    if (partial) {
+      sealer_->seal({slot(whole), rest}, true, slot(whole));
+      sealed += rest + kTagBytes;
+    }
+    context_.bytes_written.add(static_cast<double>(filled_));
+    filled_ = 0;
+    co_return co_await writer_->write(ByteView(batch_.data(), sealed));
+  }
+
+  const SealContext& context_;
+  const AccountId& account_;
+  const std::optional<std::uint64_t> announced_;
+  SealedBody& out_;
+  Buffer batch_;
+  std::size_t filled_ = 0;           // plaintext bytes in the batch
+  std::uint64_t piece_bytes_ = 0;    // plaintext bytes of the open piece
+  std::uint64_t planned_bytes_ = 0;  // at most so many
+  std::unique_ptr<blob::Writer> writer_;
+  std::unique_ptr<crypto::SegmentSealer> sealer_;
+};
+
+}  // namespace
+
+Task<Result<SealedBody>> seal_body(const SealContext& context, const AccountId& account, BodySource& body,
+                                   std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes) {
+  const std::optional<std::uint64_t> announced = body.announced_size_bytes();
+  if (announced) CO_CHECK_OK(check_limit(*announced, limit_bytes));
+
+  SealedBody out(context.live);
+  std::string head;
+  ByteView view;
+  if (context.inline_limit_bytes > 0 && announced.value_or(0) <= context.inline_limit_bytes) {
+    if (announced) head.reserve(*announced + kTagBytes);
+    while (true) {
+      CO_TRY(view, co_await body.read());
+      if (view.empty() || head.size() + view.size() > context.inline_limit_bytes) break;
+      head += as_text(view);
+    }
+    if (view.empty()) {
+      CO_CHECK_OK(check_complete(announced, head.size()));
+      CO_CHECK_OK(check_limit(head.size(), limit_bytes));
+      out.size_bytes = head.size();
+      out.digests = BodyDigests::of(as_bytes(head), kinds);
+      CO_TRY(keys::DataKey key, context.keys.make_data_key(account));
+      Piece piece;
+      piece.blob = BlobId::random(context.random);
+      piece.size_bytes = head.size();
+      piece.inlined = true;
+      piece.wrapped_key = std::move(key.wrapped);
+      context.bytes_written.add(static_cast<double>(head.size()));
+      out.inline_payload = seal_whole(std::move(head), key.key, piece.blob);
+      out.pieces.push_back(std::move(piece));
+      co_return out;
+    }
+    if (announced) CO_CHECK_OK(check_complete(announced, head.size() + view.size()));
+  }
+
+  BodyDigests digests(kinds);
+  PieceWriter writer(context, account, announced, out);
+  std::uint64_t size = head.size();
+  if (!head.empty()) {
+    digests.update(as_bytes(head));
+    CO_CHECK_OK(co_await writer.write(as_bytes(head)));
+  }
+  while (true) {
+    if (view.empty()) {
+      CO_TRY(view, co_await body.read());
+      if (view.empty()) break;
+    }
+    size += view.size();
+    CO_CHECK_OK(check_limit(size, limit_bytes));
+    if (announced && size > *announced) CO_CHECK_OK(check_complete(announced, size));
+    digests.update(view);
+    CO_CHECK_OK(co_await writer.write(view));
+    view = {};
+  }
+  CO_CHECK_OK(check_complete(announced, size));
+  CO_CHECK_OK(co_await writer.finish());
+  out.size_bytes = size;
+  out.digests = digests.finish();
+  co_return out;
+}
+
+}  // namespace andromede::objects

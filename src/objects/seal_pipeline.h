@@ -1,0 +1,93 @@
+// The way in: a body, through its digests, into sealed pieces, either a payload for the metadata or blobs on drives.
+// One buffer of kSealBatchBytes a request, filled from the body's views and sealed in place.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/stream.h"
+#include "base/task.h"
+#include "blob/store.h"
+#include "crypto/segments.h"
+#include "keys/key_service.h"
+#include "objects/body_digests.h"
+#include "objects/live_blobs.h"
+#include "objects/records.h"
+
+namespace andromede::objects {
+
+// A batch of whole segments, about 1 MiB: what is sealed and handed to the blob store at once.
+inline constexpr std::size_t kSegmentsPerBatch = 16;
+inline constexpr std::size_t kSealBatchBytes = kSegmentsPerBatch * crypto::kSealedSegmentBytes;
+static_assert(2 * kSealBatchBytes <= kRequestBufferBytes);
+
+// A body of unknown size becomes blobs of these sizes: the first, then twice the one before, up to the last.
+inline constexpr std::uint64_t kFirstBlobBytes = 64ULL << 20;
+inline constexpr std::uint64_t kLargestBlobBytes = 1ULL << 30;
+
+// A transfer that is slower than this ends with kTimeout: what a stream of `bytes` may take is `base` and so much more.
+inline constexpr std::uint64_t kSlowestBytesPerSecond = 32 * 1024;
+inline std::chrono::milliseconds transfer_time(std::chrono::milliseconds base, std::uint64_t bytes) {
+  return base + std::chrono::seconds(bytes / kSlowestBytesPerSecond);
+}
+
+// What the pipeline needs of its surroundings: all borrowed.
+struct SealContext {
+  blob::Store& blobs;
+  keys::KeyService& keys;
+  Placer& placer;
+  LiveBlobs& live;
+  const Clock& clock;
+  Random& random;
+  Counter bytes_written;
+  std::size_t inline_limit_bytes = 0;
+  std::chrono::milliseconds deadline{0};
+};
+
+// A body that is stored and not yet committed. Dropped before committed() or in_doubt(), its blobs are removed.
+class SealedBody {
+ public:
+  explicit SealedBody(LiveBlobs& live) : live_(&live) {}
+  SealedBody(SealedBody&& other) noexcept
+      : size_bytes(other.size_bytes),
+        digests(std::move(other.digests)),
+        pieces(std::move(other.pieces)),
+        inline_payload(std::move(other.inline_payload)),
+        live_(other.live_),
+        refs_(std::exchange(other.refs_, {})) {}
+  SealedBody& operator=(SealedBody&&) = delete;
+  ~SealedBody() { live_->abandoned(refs_); }
+
+  void add(blob::BlobRef ref) {
+    live_->written(ref);
+    refs_.push_back(std::move(ref));
+  }
+  [[nodiscard]] const std::vector<blob::BlobRef>& refs() const { return refs_; }
+  void committed() { live_->committed(std::exchange(refs_, {})); }
+  // Nobody can say whether the commit happened: the blobs stay, and the reclaim of orphans finds out.
+  void in_doubt() { committed(); }
+
+  std::uint64_t size_bytes = 0;
+  DigestedBody digests;
+  std::vector<Piece> pieces;   // at least one
+  std::string inline_payload;  // of pieces[0], when that is inlined
+
+ private:
+  LiveBlobs* live_;
+  std::vector<blob::BlobRef> refs_;
+};
+
+// Reads `body` to its end and stores it sealed, with the digests that `kinds` names besides MD5. `context` and `body`
+// outlive the task. Errors: kEntityTooLarge (more than `limit_bytes`), kIncompleteBody (fewer bytes than announced),
+// kInvalidRequest (more), the body's own, blob::Store's, Placer's. After an error nothing is left behind.
+Task<Result<SealedBody>> seal_body(const SealContext& context, const AccountId& account, BodySource& body,
+                                   std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes);
+
+}  // namespace andromede::objects

@@ -1,0 +1,234 @@
+#include "objects/service.h"
+
+#include <algorithm>
+
+#include "objects/layout.h"
+#include "objects/service_impl.h"
+
+namespace andromede::objects {
+namespace {
+
+constexpr std::size_t kKeysPerRead = 1000;
+
+}  // namespace
+
+std::unique_ptr<Service> Service::make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
+                                       const identity::Directory& /*directory*/, const Clock& clock, Random& random,
+                                       Metrics& metrics, Options options) {
+  return std::make_unique<ServiceImpl>(meta, blobs, keys, placer, clock, random, metrics, options);
+}
+
+ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
+                         const Clock& clock, Random& random, Metrics& metrics, Options options)
+    : meta_(meta),
+      keys_(keys),
+      clock_(clock),
+      random_(random),
+      options_(options),
+      commits_retried_(metrics.counter("andromede_objects_commits_retried_total",
+                                       "Commits tried anew because another change came between")),
+      live_(blobs),
+      catalog_(meta, live_, clock, options.deadline),
+      seal_{blobs,
+            keys,
+            placer,
+            live_,
+            clock,
+            random,
+            metrics.counter("andromede_objects_written_bytes_total", "Plaintext bytes sealed and written"),
+            options.inline_limit_bytes,
+            options.deadline},
+      open_{meta,
+            blobs,
+            keys,
+            live_,
+            clock,
+            metrics.counter("andromede_objects_read_bytes_total", "Plaintext bytes read and opened"),
+            options.deadline} {}
+
+Status check_key(const std::string& key) {
+  if (key.empty()) return fail(ObjectErrc::kInvalidArgument, "an object's key has at least one byte");
+  if (key.size() > kMaxKeyBytes) {
+    return fail(ObjectErrc::kKeyTooLong, "an object's key has at most " + std::to_string(kMaxKeyBytes) + " bytes");
+  }
+  return {};
+}
+
+Status check_metadata(const UserMetadata& user) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : user) bytes += name.size() + value.size();
+  if (bytes <= kMaxUserMetadataBytes) return {};
+  return fail(ObjectErrc::kMetadataTooLarge,
+              "user metadata has at most " + std::to_string(kMaxUserMetadataBytes) + " bytes of names and values");
+}
+
+crypto::Checksum demanded_kind(const ChecksumDemand& demand) {
+  return demand.kind == crypto::Checksum::kNone ? crypto::Checksum::kCrc64Nvme : demand.kind;
+}
+
+Status verify_body(const ChecksumDemand& demand, const DigestedBody& digests, const BodySource& body) {
+  if (demand.content_md5 && !std::ranges::equal(*demand.content_md5, digests.md5)) {
+    return fail(ObjectErrc::kBadDigest, "Content-MD5 is not the MD5 of the body that arrived");
+  }
+  if (demand.kind == crypto::Checksum::kNone) return {};
+  std::optional<Bytes> promised = demand.value;
+  if (demand.in_trailer) {
+    promised = body.trailing_checksum();
+    if (!promised) return fail(ObjectErrc::kInvalidRequest, "the checksum that was promised in a trailer did not come");
+  }
+  if (promised && *promised != *digests.checksum(demand.kind)) {
+    return fail(ObjectErrc::kBadDigest, "the checksum is not that of the body that arrived");
+  }
+  return {};
+}
+
+bool leaves_doubt(const Error& error) {
+  return !(error == Errc::kConflict || error == Errc::kInvalidArgument || error == Errc::kOverloaded ||
+           error == Errc::kNoSpace);
+}
+
+Task<Result<BucketRecord>> ServiceImpl::find_bucket(const identity::Caller& caller, const std::string& name) {
+  if (name.empty() || name.size() > 255) co_return fail(ObjectErrc::kInvalidBucketName, "no bucket can have that name");
+  CO_TRY(const std::optional<std::string> raw,
+         co_await meta_.get(layout::kCloud, {meta::Space::kRecords, layout::bucket_name(name)}));
+  if (!raw) co_return fail(ObjectErrc::kNoSuchBucket, "there is no bucket of that name");
+  CO_TRY(BucketRecord record, decode_bucket(as_bytes(*raw)));
+  if (record.owner != caller.account.id) {
+    co_return fail(ObjectErrc::kAccessDenied, "the bucket belongs to another account");
+  }
+  co_return record;
+}
+
+Task<Result<BucketRecord>> ServiceImpl::find_live_bucket(const identity::Caller& caller, const std::string& name) {
+  CO_TRY(BucketRecord bucket, co_await find_bucket(caller, name));
+  CO_TRY(const std::optional<std::string> state,
+         co_await meta_.get(layout::bucket_partition(bucket.id),
+                            {meta::Space::kRecords, layout::bucket_state(bucket.id)}));
+  if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
+  co_return bucket;
+}
+
+Task<Result<bool>> ServiceImpl::ensure_open(const BucketRecord& bucket, const std::optional<std::string>& state) {
+  if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
+  CO_TRY(const BucketState now, decode_bucket_state(as_bytes(*state)));
+  if (!now.closing) co_return true;
+  meta::Commit change = change_in(bucket);
+  change.expect = {{layout::bucket_state(bucket.id), *state}};
+  change.put.push_back({{meta::Space::kRecords, layout::bucket_state(bucket.id)}, encode(BucketState{})});
+  change.unwitnessed = "a write opens a bucket again whose deletion has not happened";
+  const auto done = co_await commit(std::move(change));
+  if (!done && !(done.error() == Errc::kConflict)) co_return fail(done.error());
+  co_return false;
+}
+
+Task<Result<std::optional<ServiceImpl::StoredObject>>> ServiceImpl::find_object(const BucketRecord& bucket,
+                                                                                const std::string& key) {
+  CO_TRY(std::optional<std::string> raw, co_await meta_.get(layout::bucket_partition(bucket.id),
+                                                            {meta::Space::kRecords, layout::object(bucket.id, key)}));
+  if (!raw) co_return std::optional<StoredObject>{};
+  CO_TRY(ObjectRecord record, decode_object(as_bytes(*raw)));
+  co_return StoredObject{std::move(*raw), std::move(record)};
+}
+
+Task<Result<std::vector<PartRecord>>> ServiceImpl::all_parts(const BucketRecord& bucket, const ObjectRecord& record) {
+  if (!record.parts_apart()) co_return record.parts;
+  std::vector<std::string> keys;
+  for (std::uint32_t chunk = 0; chunk * kPartsPerList < record.head.parts; ++chunk) {
+    keys.push_back(layout::part_list(record.upload, chunk));
+  }
+  CO_TRY(const auto lists, co_await meta_.get_many(layout::bucket_partition(bucket.id), std::move(keys)));
+  std::vector<PartRecord> parts;
+  parts.reserve(record.head.parts);
+  for (const std::optional<std::string>& list : lists) {
+    if (!list) co_return fail(Errc::kNotFound, "the object was replaced while its parts were read");
+    CO_TRY(std::vector<PartRecord> some, decode_part_list(as_bytes(*list)));
+    std::ranges::move(some, std::back_inserter(parts));
+  }
+  if (parts.size() != record.head.parts) co_return fail(Errc::kCorrupt, "an object's part lists hold too few parts");
+  co_return parts;
+}
+
+Task<Result<std::vector<Piece>>> ServiceImpl::all_pieces(const BucketRecord& bucket, const ObjectRecord& record) {
+  if (record.head.parts == 0) co_return record.pieces;
+  CO_TRY(std::vector<PartRecord> parts, co_await all_parts(bucket, record));
+  std::vector<Piece> pieces;
+  for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(pieces));
+  co_return pieces;
+}
+
+Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId version,
+                                              const std::vector<Piece>& pieces, meta::Commit& change) {
+  std::vector<std::string> keys;
+  for (const Piece& piece : pieces) {
+    if (piece.inlined) {
+      change.erase.push_back(layout::inline_payload(piece.blob));
+    } else {
+      keys.push_back(layout::blob(piece.blob));
+    }
+  }
+  std::vector<blob::BlobRef> refs;
+  for (std::size_t begin = 0; begin < keys.size(); begin += kKeysPerRead) {
+    const std::size_t end = std::min(keys.size(), begin + kKeysPerRead);
+    CO_TRY(auto records, co_await meta_.get_many(layout::bucket_partition(bucket.id),
+                                                 {keys.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                  keys.begin() + static_cast<std::ptrdiff_t>(end)}));
+    for (std::size_t i = begin; i < end; ++i) {
+      std::optional<std::string>& record = records[i - begin];
+      // A record that is missing is expected to be missing: where that is a race, the commit finds it out.
+      if (record) {
+        CO_TRY(blob::BlobRef ref, blob::decode_blob_ref(as_bytes(*record)));
+        refs.push_back(std::move(ref));
+        change.erase.push_back({meta::Space::kRecords, keys[i]});
+      }
+      change.expect.push_back({std::move(keys[i]), std::move(record)});
+    }
+  }
+  co_return Displaced(live_, version, std::move(refs));
+}
+
+Task<Result<Displaced>> ServiceImpl::displace_object(const BucketRecord& bucket, const StoredObject* object,
+                                                     meta::Commit& change) {
+  if (object == nullptr) co_return Displaced(live_, BlobId{}, {});
+  const ObjectRecord& record = object->record;
+  if (record.parts_apart()) {
+    for (std::uint32_t chunk = 0; chunk * kPartsPerList < record.head.parts; ++chunk) {
+      change.erase.push_back({meta::Space::kRecords, layout::part_list(record.upload, chunk)});
+    }
+  }
+  CO_TRY(const std::vector<Piece> pieces, co_await all_pieces(bucket, record));
+  co_return co_await displace(bucket, pieces.front().blob, pieces, change);
+}
+
+Task<Result<meta::CommitInfo>> ServiceImpl::commit(meta::Commit change) {
+  return meta_.commit(std::move(change), Deadline::after(clock_, options_.deadline));
+}
+
+Task<Status> ServiceImpl::commit_change(meta::Commit change, Displaced& displaced, SealedBody* body) {
+  auto done = co_await commit(std::move(change));
+  if (done) {
+    displaced.left();
+    if (body != nullptr) body->committed();
+    co_return Status{};
+  }
+  if (done.error() == Errc::kConflict) {
+    commits_retried_.add();
+  } else if (body != nullptr && leaves_doubt(done.error())) {
+    body->in_doubt();
+  }
+  co_return fail(std::move(done).error());
+}
+
+std::string ServiceImpl::event(const identity::Caller& caller, const char* name,
+                               std::initializer_list<std::pair<const char*, std::string>> parameters) const {
+  journal::Event event = identity::event_of(caller, "s3.andromede", name);
+  event.parameters.assign(parameters.begin(), parameters.end());
+  return journal::render(event, clock_.now());
+}
+
+meta::Commit ServiceImpl::change_in(const BucketRecord& bucket) {
+  meta::Commit change;
+  change.partition = layout::bucket_partition(bucket.id);
+  return change;
+}
+
+}  // namespace andromede::objects

@@ -1,0 +1,193 @@
+// The one implementation of Service. Its operations stand in a file per family (buckets.cc, put.cc, get.cc, remove.cc,
+// copy.cc, list.cc, multipart.cc); here is what they share.
+//
+// Every change is one conditional commit: read what is there, decide, commit with what was read as expectation; on
+// kConflict again from the start. Shared rules: a change in a bucket expects the bucket's state to be "open", so that
+// nothing is ever added to a bucket that is gone; a change that displaces blobs expects their records, so that what is
+// given back is where the blob lies at that moment.
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "objects/blob_catalog.h"
+#include "objects/live_blobs.h"
+#include "objects/open_pipeline.h"
+#include "objects/records.h"
+#include "objects/seal_pipeline.h"
+#include "objects/service.h"
+
+namespace andromede::objects {
+
+// How often a change is tried anew after another one came between.
+inline constexpr unsigned kMaxCommitTries = 100;
+// How many deletions of one multi-delete are under way at once.
+inline constexpr std::size_t kMaxDeletesAtOnce = 128;
+
+// Blobs that a commit takes their records from, announced to LiveBlobs while it is under way.
+class Displaced {
+ public:
+  Displaced(LiveBlobs& live, BlobId version, std::vector<blob::BlobRef> refs)
+      : live_(&live), version_(version), refs_(std::move(refs)) {
+    live_->leaving(refs_);
+  }
+  Displaced(Displaced&& other) noexcept
+      : live_(other.live_), version_(other.version_), refs_(std::exchange(other.refs_, {})) {}
+  Displaced& operator=(Displaced&&) = delete;
+  ~Displaced() { live_->stays(refs_); }
+  // The commit happened.
+  void left() { live_->left(version_, std::exchange(refs_, {})); }
+
+ private:
+  LiveBlobs* live_;
+  BlobId version_;
+  std::vector<blob::BlobRef> refs_;
+};
+
+class ServiceImpl final : public Service {
+ public:
+  ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer, const Clock& clock,
+              Random& random, Metrics& metrics, Options options);
+
+  Task<Status> create_bucket(identity::Caller caller, std::string name) override;
+  Task<Result<BucketInfo>> head_bucket(identity::Caller caller, std::string name) override;
+  Task<Status> delete_bucket(identity::Caller caller, std::string name) override;
+  Task<Result<BucketPage>> list_buckets(identity::Caller caller, ListBucketsRequest request) override;
+
+  Task<Result<PutAnswer>> put(identity::Caller caller, PutRequest request, BodySource& body) override;
+  Task<Result<std::unique_ptr<OpenObject>>> get(identity::Caller caller, GetRequest request) override;
+  Task<Result<std::vector<PartInfo>>> object_parts(identity::Caller caller, std::string bucket, std::string key,
+                                                   std::uint32_t after, std::size_t max) override;
+  Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item) override;
+  Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,
+                                                       std::vector<DeleteItem> items) override;
+  Task<Result<CopyAnswer>> copy(identity::Caller caller, CopyRequest request) override;
+  Task<Result<ListPage>> list(identity::Caller caller, ListRequest request) override;
+
+  Task<Result<UploadInfo>> create_upload(identity::Caller caller, CreateUploadRequest request) override;
+  Task<Result<PutAnswer>> upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) override;
+  Task<Result<CopyAnswer>> copy_part(identity::Caller caller, CopyPartRequest request) override;
+  Task<Result<PutAnswer>> complete_upload(identity::Caller caller, CompleteRequest request) override;
+  Task<Status> abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) override;
+  Task<Result<PartPage>> list_parts(identity::Caller caller, ListPartsRequest request) override;
+  Task<Result<UploadPage>> list_uploads(identity::Caller caller, ListUploadsRequest request) override;
+
+  blob::Catalog& catalog() override { return catalog_; }
+
+ private:
+  struct StoredObject {
+    std::string raw;  // the record's bytes, to be expected
+    ObjectRecord record;
+  };
+  struct StoredUpload {
+    std::string raw;
+    UploadRecord record;
+  };
+  struct StoredPart {
+    std::string raw;
+    PartRecord record;
+  };
+  struct Names {  // of one change in a bucket
+    const identity::Caller& caller;
+    const BucketRecord& bucket;
+    const std::string& bucket_name;
+    const std::string& key;
+  };
+
+  // --- service.cc: what several families need
+  // kNoSuchBucket, kAccessDenied, kInvalidBucketName.
+  Task<Result<BucketRecord>> find_bucket(const identity::Caller& caller, const std::string& name);
+  // As find_bucket, and looks whether a deletion that was cut short had already ended the bucket.
+  Task<Result<BucketRecord>> find_live_bucket(const identity::Caller& caller, const std::string& name);
+  // Answers whether the bucket's state, as read, lets changes in. False: it was closed by a deletion that has not
+  // ended; it is opened again, so that a deletion never holds up a write, and is to be read again. kNoSuchBucket: it is
+  // gone.
+  Task<Result<bool>> ensure_open(const BucketRecord& bucket, const std::optional<std::string>& state);
+  Task<Result<std::optional<StoredObject>>> find_object(const BucketRecord& bucket, const std::string& key);
+  // All parts of a multipart object, in order. kNotFound: it was replaced meanwhile.
+  Task<Result<std::vector<PartRecord>>> all_parts(const BucketRecord& bucket, const ObjectRecord& record);
+  // All pieces of an object, in order. kNotFound as all_parts.
+  Task<Result<std::vector<Piece>>> all_pieces(const BucketRecord& bucket, const ObjectRecord& record);
+
+  // Adds to `change` what erases the pieces and what it must expect for that.
+  Task<Result<Displaced>> displace(const BucketRecord& bucket, BlobId version, const std::vector<Piece>& pieces,
+                                   meta::Commit& change);
+  // The same for a whole object (nothing for null), its part lists included. kNotFound as all_parts.
+  Task<Result<Displaced>> displace_object(const BucketRecord& bucket, const StoredObject* object, meta::Commit& change);
+
+  Task<Result<meta::CommitInfo>> commit(meta::Commit change);
+  // Commits, and tells `displaced` and `body` (may be null) how it went.
+  Task<Status> commit_change(meta::Commit change, Displaced& displaced, SealedBody* body);
+  [[nodiscard]] std::string event(const identity::Caller& caller, const char* name,
+                                  std::initializer_list<std::pair<const char*, std::string>> parameters) const;
+  [[nodiscard]] static meta::Commit change_in(const BucketRecord& bucket);
+
+  // --- put.cc
+  // Makes `record` the object of that key, if the conditions hold then. Sets head.modified.
+  Task<Status> commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,
+                             const Conditions& conditions);
+
+  // --- remove.cc
+  Task<Status> remove_in(const identity::Caller& caller, const BucketRecord& bucket, const std::string& bucket_name,
+                         const DeleteItem& item);
+  Task<DeleteOutcome> remove_one(const identity::Caller& caller, const BucketRecord& bucket,
+                                 const std::string& bucket_name, DeleteItem item);
+
+  // --- get.cc
+  struct OpenRequest {
+    const BucketRecord& bucket;
+    const std::string& key;
+    const Conditions& conditions;
+    const std::optional<ByteRange>& range;
+    std::optional<std::uint32_t> part_number;
+    bool head_only = false;
+    bool copy_source = false;
+  };
+  Task<Result<std::unique_ptr<OpenObject>>> open_object(const identity::Caller& caller, OpenRequest request);
+  Task<Result<std::unique_ptr<OpenObject>>> try_open(const identity::Caller& caller, const OpenRequest& request);
+
+  // --- multipart.cc
+  Task<Result<std::optional<StoredUpload>>> find_upload(const BucketRecord& bucket, const std::string& key,
+                                                        UploadId id);
+  Task<Result<std::vector<StoredPart>>> stored_parts(const BucketRecord& bucket, UploadId id);
+  Task<Result<PartRecord>> commit_part(Names names, const char* event_name, UploadId upload, std::uint32_t number,
+                                       const UploadRecord& expected, const ChecksumDemand& demand, SealedBody& body);
+  // `also` (may be null): one more thing that the commit expects.
+  Task<Status> abort_in(Names names, UploadId upload, const meta::Expectation* also);
+  Task<Status> abort_uploads(const identity::Caller& caller, const BucketRecord& bucket, const std::string& bucket_name,
+                             const meta::Expectation& closing);
+  Task<Result<PutAnswer>> try_complete(Names names, const CompleteRequest& request);
+
+  // --- buckets.cc
+  Task<Status> try_delete_bucket(const identity::Caller& caller, const BucketRecord& bucket, const std::string& name);
+  // Ends a deletion: takes the name of a bucket that has no state any more.
+  Task<Status> erase_name(const BucketRecord& bucket, const std::string& name);
+  Task<Result<bool>> has_objects(const BucketRecord& bucket);
+
+  meta::Store& meta_;
+  keys::KeyService& keys_;
+  const Clock& clock_;
+  Random& random_;
+  const Options options_;
+  const Counter commits_retried_;
+  LiveBlobs live_;
+  BlobCatalog catalog_;
+  const SealContext seal_;
+  const OpenContext open_;
+};
+
+// Names of the journal's events come from S3's operations. Limits on what a client names.
+Status check_key(const std::string& key);
+Status check_metadata(const UserMetadata& user);
+// What must be computed to verify `demand`, beside MD5: the checksum that it names, or CRC64NVME.
+crypto::Checksum demanded_kind(const ChecksumDemand& demand);
+// kBadDigest; kInvalidRequest: a promised trailer did not come.
+Status verify_body(const ChecksumDemand& demand, const DigestedBody& digests, const BodySource& body);
+// Whether an error of Store::commit leaves open if the change was made.
+bool leaves_doubt(const Error& error);
+
+}  // namespace andromede::objects
