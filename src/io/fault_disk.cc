@@ -416,8 +416,8 @@ struct FaultDisk::State {
         CHECK_OK(pass(DiskOp::kMakeFolder, path.substr(0, end)));
         next = std::make_shared<Node>(true);
         node->set(name, next);
-        CHECK_OK(settle_folder(parent_path));
       }
+      CHECK_OK(settle_folder(parent_path));
       node = std::move(next);
       parent_path = path.substr(0, end);
       at = end + 1;

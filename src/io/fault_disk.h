@@ -31,8 +31,8 @@
 namespace andromede::io {
 
 // What is counted and can fail. A call of Disk may be several: replace() is kCreate, kWrite, kSync, kRename,
-// kSyncFolder; make_folder() is kMakeFolder and kSyncFolder for each folder that was not there. read_all() is kOpen and
-// kRead. size(), allocated(), space() and probe() are none.
+// kSyncFolder; make_folder() is, for each part of the path, kMakeFolder where it is not there and kSyncFolder.
+// read_all() is kOpen and kRead. size(), allocated(), space() and probe() are none.
 enum class DiskOp : std::uint8_t {
   kOpen,
   kCreate,
@@ -61,11 +61,11 @@ enum class FaultAction : std::uint8_t {
 
 struct Fault {
   FaultAction action = FaultAction::kFail;
-  std::vector<DiskOp> ops;    // what it counts; empty: every operation
-  std::string path_prefix;    // only operations on paths that begin so; empty: all
-  std::uint64_t nth = 1;      // strikes the nth that it counts from now on; 1: the next
-  bool from_then_on = false;  // and every later one
-  Errc error = Errc::kIo;     // or kNoSpace
+  std::vector<DiskOp> ops = {};  // what it counts; empty: every operation
+  std::string path_prefix = {};  // only operations on paths that begin so; empty: all
+  std::uint64_t nth = 1;         // strikes the nth that it counts from now on; 1: the next
+  bool from_then_on = false;     // and every later one
+  Errc error = Errc::kIo;        // or kNoSpace
 };
 
 class FaultDisk final : public Disk {

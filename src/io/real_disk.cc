@@ -1,0 +1,499 @@
+// The folder of a local file system as a Disk. Every path is resolved from the root's open descriptor, never from its
+// name: a root that was moved or replaced while open cannot send a write astray, and probe() sees the difference.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+
+#include "io/disk.h"
+
+namespace andromede::io {
+namespace {
+
+constexpr std::size_t kPiecesPerCall = 64;
+constexpr std::uint64_t kStatBlockBytes = 512;  // unit of st_blocks
+constexpr std::chrono::seconds kUsageLife{2};
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kFolderMode = 0700;
+
+tl::unexpected<Error> failed(int error, const std::string& what) {
+  const std::string message = what + ": " + std::generic_category().message(error);
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return fail(Errc::kNotFound, message);
+    case EEXIST:
+      return fail(Errc::kAlreadyExists, message);
+    case ENOTEMPTY:
+      return fail(Errc::kConflict, message);
+    case ELOOP:  // O_NOFOLLOW met a symbolic link: a drive holds none
+    case EISDIR:
+      return fail(Errc::kInvalidArgument, message);
+    case ENOSPC:
+    case EDQUOT:
+      return fail(Errc::kNoSpace, message);
+    case EOPNOTSUPP:
+      return fail(Errc::kUnsupported, message);
+    case EMFILE:
+    case ENFILE:
+      return fail(Errc::kOverloaded, message);  // a limit of this process, not the drive's failure
+    default:
+      return fail(Errc::kIo, message);
+  }
+}
+
+// Repeats a system call that a signal interrupted.
+template <typename Call>
+auto retried(Call call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  [[nodiscard]] int get() const { return number_; }
+  [[nodiscard]] int release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_;
+};
+
+Result<Descriptor> open_at(int folder, const std::string& path, int flags) {
+  const int number = retried([&] { return ::openat(folder, path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, kFileMode); });
+  if (number < 0) return failed(errno, "opening " + path);
+  return Descriptor(number);
+}
+
+Result<Descriptor> open_folder(int root, const std::string& path) {
+  auto folder = open_at(root, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
+  if (folder) return folder;
+  struct stat is{};
+  const bool there = ::fstatat(root, path.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0;
+  if (there && !S_ISDIR(is.st_mode)) return fail(Errc::kInvalidArgument, path + " is not a folder");
+  return folder;
+}
+
+Status sync_descriptor(const Descriptor& file, const std::string& what) {
+  if (::fsync(file.get()) != 0) return failed(errno, "syncing " + what);
+  return {};
+}
+
+Status write_all(int file, std::uint64_t offset, ByteView data, const std::string& path) {
+  for (std::size_t done = 0; done < data.size();) {
+    const ssize_t some = retried(
+        [&] { return ::pwrite(file, data.data() + done, data.size() - done, static_cast<off_t>(offset + done)); });
+    if (some < 0) return failed(errno, "writing " + path);
+    if (some == 0) return fail(Errc::kIo, "writing " + path + ": the drive takes no more bytes");
+    done += static_cast<std::size_t>(some);
+  }
+  return {};
+}
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+using Listing = std::unique_ptr<DIR, CloseFolder>;
+
+Result<Listing> start_listing(Descriptor folder, const std::string& path) {
+  Listing listing(::fdopendir(folder.get()));
+  if (!listing) return failed(errno, "listing " + path);
+  static_cast<void>(folder.release());
+  return listing;
+}
+
+// The next name but "." and ".."; null at the end or at an error, which errno then tells.
+const dirent* next_entry(DIR* listing) {
+  for (;;) {
+    errno = 0;
+    const dirent* const entry = ::readdir(listing);
+    if (entry == nullptr) return nullptr;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") return entry;
+  }
+}
+
+// Blocks taken by all that lies below `folder`, in bytes. What vanishes while it looks counts nothing.
+Result<std::uint64_t> used_below(Descriptor folder, const std::string& path) {
+  std::uint64_t sum = 0;
+  TRY(const Listing listing, start_listing(std::move(folder), path));
+  while (const dirent* const entry = next_entry(listing.get())) {
+    struct stat is{};
+    if (::fstatat(::dirfd(listing.get()), entry->d_name, &is, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) continue;
+      return failed(errno, "measuring " + path);
+    }
+    sum += static_cast<std::uint64_t>(is.st_blocks) * kStatBlockBytes;
+    if (!S_ISDIR(is.st_mode)) continue;
+    auto inner = open_at(::dirfd(listing.get()), entry->d_name, O_RDONLY | O_DIRECTORY);
+    if (!inner && inner.error() == Errc::kNotFound) continue;
+    if (!inner) return fail(inner.error());
+    TRY(const std::uint64_t below, used_below(std::move(*inner), path));
+    sum += below;
+  }
+  if (errno != 0) return failed(errno, "measuring " + path);
+  return sum;
+}
+
+// How much of a bounded capacity is taken: measured every few seconds, with the allocations since then added. Writes
+// outside what was allocated, and what other code puts below the root, show at the next measurement.
+class Usage {
+ public:
+  Usage(int root, std::string path, std::uint64_t capacity_bytes)
+      : root_(root), path_(std::move(path)), capacity_bytes_(capacity_bytes) {}
+
+  [[nodiscard]] bool bounded() const { return capacity_bytes_ > 0; }
+  [[nodiscard]] std::uint64_t capacity_bytes() const { return capacity_bytes_; }
+
+  Result<std::uint64_t> free_bytes() {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (!measured_ || now - *measured_ >= kUsageLife) {
+      TRY(Descriptor top, open_folder(root_, ""));
+      // Zeroed before measuring: an allocation meanwhile is then counted twice rather than not at all.
+      since_bytes_ = 0;
+      TRY(used_bytes_, used_below(std::move(top), path_));
+      measured_ = now;
+    }
+    const std::int64_t used = static_cast<std::int64_t>(used_bytes_) + since_bytes_.load();
+    return capacity_bytes_ - std::min(capacity_bytes_, static_cast<std::uint64_t>(std::max<std::int64_t>(used, 0)));
+  }
+
+  void changed_by(std::int64_t bytes) { since_bytes_ += bytes; }
+
+ private:
+  const int root_;
+  const std::string path_;
+  const std::uint64_t capacity_bytes_;
+  std::mutex mutex_;
+  std::optional<std::chrono::steady_clock::time_point> measured_;
+  std::uint64_t used_bytes_ = 0;
+  std::atomic<std::int64_t> since_bytes_{0};
+};
+
+// The opened root, shared with the files opened below it.
+struct Root {
+  Root(Descriptor opened, std::string path, std::uint64_t capacity_bytes)
+      : folder(std::move(opened)), name(std::move(path)), usage(folder.get(), name, capacity_bytes) {}
+  const Descriptor folder;
+  const std::string name;
+  Usage usage;
+};
+
+class RealFile final : public File {
+ public:
+  RealFile(std::shared_ptr<Root> root, Descriptor file, std::string path, bool writable)
+      : root_(std::move(root)), file_(std::move(file)), path_(std::move(path)), writable_(writable) {}
+
+  Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const ssize_t some = retried([&] {
+        return ::pread(file_.get(), out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+      });
+      if (some < 0) return failed(errno, "reading " + path_);
+      if (some == 0) break;
+      done += static_cast<std::size_t>(some);
+    }
+    return done;
+  }
+
+  Result<std::size_t> read_at_nowait(std::uint64_t offset, MutableByteView out) override {
+    std::size_t done = 0;
+    // A short answer is the file's end or the end of what is in memory: only asking again tells which.
+    while (done < out.size()) {
+      const iovec piece{out.data() + done, out.size() - done};
+      const ssize_t some =
+          retried([&] { return ::preadv2(file_.get(), &piece, 1, static_cast<off_t>(offset + done), RWF_NOWAIT); });
+      if (some == 0) break;
+      if (some < 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) return fail(Errc::kUnavailable, "not in memory");
+      if (some < 0) return failed(errno, "reading " + path_);
+      done += static_cast<std::size_t>(some);
+    }
+    return done;
+  }
+
+  Status write_at(std::uint64_t offset, ByteView data) override {
+    CHECK_OK(check_writable());
+    return write_all(file_.get(), offset, data, path_);
+  }
+
+  Status write_at(std::uint64_t offset, const std::vector<ByteView>& pieces) override {
+    CHECK_OK(check_writable());
+    std::size_t piece = 0;
+    std::size_t in_piece = 0;
+    for (;;) {
+      std::array<iovec, kPiecesPerCall> batch;
+      int count = 0;
+      for (std::size_t i = piece, skip = in_piece; i < pieces.size() && count < static_cast<int>(kPiecesPerCall); ++i) {
+        const ByteView rest = pieces[i].subspan(skip);
+        skip = 0;
+        // pwritev only reads the bytes; its interface just cannot say so.
+        if (!rest.empty())
+          batch[static_cast<std::size_t>(count++)] = {const_cast<std::uint8_t*>(rest.data()), rest.size()};
+      }
+      if (count == 0) return {};
+      const ssize_t some =
+          retried([&] { return ::pwritev(file_.get(), batch.data(), count, static_cast<off_t>(offset)); });
+      if (some < 0) return failed(errno, "writing " + path_);
+      if (some == 0) return fail(Errc::kIo, "writing " + path_ + ": the drive takes no more bytes");
+      offset += static_cast<std::uint64_t>(some);
+      for (auto left = static_cast<std::size_t>(some); left > 0;) {
+        const std::size_t step = std::min(left, pieces[piece].size() - in_piece);
+        left -= step;
+        in_piece += step;
+        if (in_piece == pieces[piece].size()) {
+          ++piece;
+          in_piece = 0;
+        }
+      }
+    }
+  }
+
+  Status sync() override {
+    // The kernel marks the pages clean when it failed to write them: a second fdatasync would succeed over lost data.
+    if (sync_failed_) return fail(Errc::kIo, "syncing " + path_ + ": an earlier sync failed");
+    if (::fdatasync(file_.get()) == 0) return {};
+    sync_failed_ = true;
+    return fail(Errc::kIo, "syncing " + path_ + ": " + std::generic_category().message(errno));
+  }
+
+  Status allocate(std::uint64_t offset, std::uint64_t length) override {
+    CHECK_OK(check_writable());
+    if (length == 0) return {};
+    if (!root_->usage.bounded()) return change_blocks(0, offset, length, "allocating in ");
+    TRY(const std::uint64_t free_bytes, root_->usage.free_bytes());
+    if (length > free_bytes) {
+      return fail(Errc::kNoSpace, "allocating in " + path_ + ": beyond the capacity of " + root_->name);
+    }
+    return counted(0, offset, length, "allocating in ");
+  }
+
+  Status punch(std::uint64_t offset, std::uint64_t length) override {
+    CHECK_OK(check_writable());
+    if (length == 0) return {};
+    const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if (!root_->usage.bounded()) return change_blocks(mode, offset, length, "punching ");
+    return counted(mode, offset, length, "punching ");
+  }
+
+  Status truncate(std::uint64_t size) override {
+    CHECK_OK(check_writable());
+    if (retried([&] { return ::ftruncate(file_.get(), static_cast<off_t>(size)); }) != 0) {
+      return failed(errno, "truncating " + path_);
+    }
+    return {};
+  }
+
+  Result<std::uint64_t> size() override {
+    TRY(const struct stat is, status());
+    return static_cast<std::uint64_t>(is.st_size);
+  }
+
+  Result<std::uint64_t> allocated() override {
+    TRY(const struct stat is, status());
+    return static_cast<std::uint64_t>(is.st_blocks) * kStatBlockBytes;
+  }
+
+ private:
+  Status check_writable() const {
+    if (writable_) return {};
+    return fail(Errc::kInvalidArgument, path_ + " was opened for reading only");
+  }
+
+  Result<struct stat> status() const {
+    struct stat is{};
+    if (::fstat(file_.get(), &is) != 0) return failed(errno, "examining " + path_);
+    return is;
+  }
+
+  Status change_blocks(int mode, std::uint64_t offset, std::uint64_t length, const char* doing) {
+    const int result =
+        retried([&] { return ::fallocate(file_.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)); });
+    if (result != 0) return failed(errno, doing + path_);
+    return {};
+  }
+
+  Status counted(int mode, std::uint64_t offset, std::uint64_t length, const char* doing) {
+    TRY(const std::uint64_t before, allocated());
+    CHECK_OK(change_blocks(mode, offset, length, doing));
+    TRY(const std::uint64_t after, allocated());
+    root_->usage.changed_by(static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before));
+    return {};
+  }
+
+  const std::shared_ptr<Root> root_;
+  const Descriptor file_;
+  const std::string path_;
+  const bool writable_;
+  std::atomic<bool> sync_failed_{false};
+};
+
+class RealDisk final : public Disk {
+ public:
+  explicit RealDisk(std::shared_ptr<Root> root) : root_(std::move(root)) {}
+
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    CHECK_OK(check_file_path(path));
+    const int flags = mode == OpenMode::kRead        ? O_RDONLY
+                      : mode == OpenMode::kReadWrite ? O_RDWR
+                                                     : O_RDWR | O_CREAT | O_EXCL;
+    // Never blocks on what an operator put there by mistake, such as a pipe; the check below refuses it.
+    TRY(Descriptor file, open_at(fd(), path, flags | O_NONBLOCK));
+    struct stat is{};
+    if (::fstat(file.get(), &is) != 0) return failed(errno, "examining " + path);
+    if (!S_ISREG(is.st_mode)) return fail(Errc::kInvalidArgument, path + " is not a file");
+    return std::make_unique<RealFile>(root_, std::move(file), path, mode != OpenMode::kRead);
+  }
+
+  Status replace(const std::string& path, ByteView data) override {
+    CHECK_OK(check_file_path(path));
+    const std::string temporary = path + std::string(kTemporarySuffix);
+    const std::lock_guard lock(replacing_);
+    Status written = write_temporary(temporary, data);
+    if (written && ::renameat(fd(), temporary.c_str(), fd(), path.c_str()) != 0) {
+      written = failed(errno, "renaming to " + path);
+    }
+    if (!written) {
+      ::unlinkat(fd(), temporary.c_str(), 0);
+      return written;
+    }
+    return sync_folder(path.substr(0, path.find_last_of('/') == std::string::npos ? 0 : path.find_last_of('/')));
+  }
+
+  Result<Bytes> read_all(const std::string& path, std::size_t limit) override {
+    TRY(const std::unique_ptr<File> file, open(path, OpenMode::kRead));
+    TRY(const std::uint64_t size, file->size());
+    if (size > limit) return fail(Errc::kCorrupt, path + " is longer than " + std::to_string(limit) + " bytes");
+    Bytes content(size);
+    TRY(const std::size_t count, file->read_at(0, content));
+    content.resize(count);
+    return content;
+  }
+
+  Status remove(const std::string& path) override {
+    CHECK_OK(check_file_path(path));
+    if (::unlinkat(fd(), path.c_str(), 0) == 0) return {};
+    if (errno != EISDIR) return failed(errno, "removing " + path);
+    if (::unlinkat(fd(), path.c_str(), AT_REMOVEDIR) == 0) return {};
+    return failed(errno, "removing " + path);
+  }
+
+  Result<std::vector<std::string>> list(const std::string& folder) override {
+    CHECK_OK(check_path(folder));
+    TRY(Descriptor opened, open_folder(fd(), folder));
+    TRY(const Listing listing, start_listing(std::move(opened), folder));
+    std::vector<std::string> names;
+    while (const dirent* const entry = next_entry(listing.get())) {
+      const std::string_view name = entry->d_name;
+      if (!name.ends_with(kTemporarySuffix)) names.emplace_back(name);
+    }
+    if (errno != 0) return failed(errno, "listing " + folder);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Status make_folder(const std::string& path) override {
+    CHECK_OK(check_path(path));
+    std::string parent;
+    for (std::size_t at = 0; at < path.size();) {
+      const std::size_t end = std::min(path.find('/', at), path.size());
+      const std::string made = path.substr(0, end);
+      if (::mkdirat(fd(), made.c_str(), kFolderMode) != 0) {
+        struct stat is{};
+        const bool there = errno == EEXIST && ::fstatat(fd(), made.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!there) return failed(errno, "making folder " + made);
+        if (!S_ISDIR(is.st_mode)) return fail(Errc::kAlreadyExists, made + " is a file");
+      }
+      // Also where it was there: a process that stopped before this sync may have made it.
+      CHECK_OK(sync_folder(parent));
+      parent = made;
+      at = end + 1;
+    }
+    return {};
+  }
+
+  Status sync_folder(const std::string& folder) override {
+    CHECK_OK(check_path(folder));
+    TRY(const Descriptor opened, open_folder(fd(), folder));
+    return sync_descriptor(opened, "folder " + folder);
+  }
+
+  Result<Space> space() override {
+    struct statvfs is{};
+    if (::fstatvfs(fd(), &is) != 0) return failed(errno, "measuring " + root_->name);
+    Space space{is.f_blocks * is.f_frsize, is.f_bavail * is.f_frsize};
+    if (!root_->usage.bounded()) return space;
+    TRY(const std::uint64_t free_bytes, root_->usage.free_bytes());
+    space.total_bytes = std::min(space.total_bytes, root_->usage.capacity_bytes());
+    space.free_bytes = std::min(space.free_bytes, free_bytes);
+    return space;
+  }
+
+  Status probe() override {
+    struct stat named{};
+    struct stat opened{};
+    if (::stat(root_->name.c_str(), &named) != 0) return lost(std::generic_category().message(errno));
+    if (::fstat(fd(), &opened) != 0) return lost(std::generic_category().message(errno));
+    if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino) {
+      return lost("another folder took the place of the one that was opened");
+    }
+    struct statvfs system{};
+    if (::fstatvfs(fd(), &system) != 0) return lost(std::generic_category().message(errno));
+    if ((system.f_flag & ST_RDONLY) != 0) return lost("its file system is read-only");
+    return {};
+  }
+
+  std::string root() const override { return root_->name; }
+
+ private:
+  [[nodiscard]] int fd() const { return root_->folder.get(); }
+
+  static Status check_file_path(const std::string& path) {
+    if (path.empty()) return fail(Errc::kInvalidArgument, "the root is a folder, not a file");
+    return check_path(path);
+  }
+
+  // Every way of losing the root is a failed drive, whatever the system's code for it.
+  [[nodiscard]] Status lost(const std::string& why) const { return fail(Errc::kIo, root_->name + ": " + why); }
+
+  Status write_temporary(const std::string& path, ByteView data) const {
+    TRY(const Descriptor file, open_at(fd(), path, O_WRONLY | O_CREAT | O_TRUNC));
+    CHECK_OK(write_all(file.get(), 0, data, path));
+    return sync_descriptor(file, path);
+  }
+
+  const std::shared_ptr<Root> root_;
+  std::mutex replacing_;  // two replacements of one name would share its temporary file
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Disk>> open_real_disk(const std::string& root, std::uint64_t capacity_bytes) {
+  std::error_code error;
+  const std::string path = std::filesystem::absolute(root, error).string();
+  if (error || root.empty()) return fail(Errc::kInvalidArgument, "\"" + root + "\" is no path of a folder");
+  const int number = retried([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (number < 0) return failed(errno, "opening drive " + path);
+  return std::make_unique<RealDisk>(std::make_shared<Root>(Descriptor(number), path, capacity_bytes));
+}
+
+}  // namespace andromede::io

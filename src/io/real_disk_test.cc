@@ -1,0 +1,115 @@
+// What only the real disk can show: the root's fate, the file system's space, what is left on it.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "io/disk.h"
+#include "io/temporary_folder.h"
+
+namespace andromede::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RealDiskTest : public testing::Test {
+ protected:
+  RealDiskTest() : root_(folder_.path() + "/drive") {
+    fs::create_directory(root_);
+    disk_ = *open_real_disk(root_);
+  }
+  TemporaryFolder folder_;
+  const std::string root_;
+  std::unique_ptr<Disk> disk_;
+};
+
+TEST_F(RealDiskTest, OpensOnlyFolders) {
+  EXPECT_EQ(open_real_disk(folder_.path() + "/no").error(), Errc::kNotFound);
+  std::ofstream(folder_.path() + "/file") << "x";
+  EXPECT_FALSE(open_real_disk(folder_.path() + "/file"));
+  EXPECT_EQ(open_real_disk("").error(), Errc::kInvalidArgument);
+}
+
+TEST_F(RealDiskTest, ProbeFindsARemovedRoot) {
+  EXPECT_TRUE(disk_->probe());
+  fs::remove_all(root_);
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo);
+}
+
+TEST_F(RealDiskTest, ProbeFindsARootThatAnotherFolderReplaced) {
+  const auto file = disk_->open("a", OpenMode::kCreate).value();
+  fs::rename(root_, root_ + "-moved");
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo);
+  fs::create_directory(root_);
+  EXPECT_TRUE(file->write_at(0, Bytes(10))) << "an open file does not notice";
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo);
+  // Nothing written through the old handle lands in the folder that took the root's place.
+  EXPECT_TRUE(disk_->replace("b", Bytes(10)));
+  EXPECT_TRUE(fs::is_empty(root_));
+  fs::remove(root_);
+  fs::rename(root_ + "-moved", root_);
+  EXPECT_TRUE(disk_->probe());
+}
+
+TEST_F(RealDiskTest, RefusesWhatIsNotAFile) {
+  fs::create_symlink("/etc/hostname", root_ + "/link");
+  EXPECT_EQ(disk_->open("link", OpenMode::kRead).error(), Errc::kInvalidArgument);
+  EXPECT_FALSE(disk_->replace("link/x", Bytes(1)));
+  ASSERT_EQ(mkfifo((root_ + "/pipe").c_str(), 0600), 0);
+  EXPECT_FALSE(disk_->open("pipe", OpenMode::kRead));
+}
+
+TEST_F(RealDiskTest, KeepsItsFilesFromOtherUsers) {
+  ASSERT_TRUE(disk_->replace("a", Bytes(1)));
+  ASSERT_TRUE(disk_->open("b", OpenMode::kCreate));
+  ASSERT_TRUE(disk_->make_folder("c"));
+  const auto others = fs::perms::group_all | fs::perms::others_all;
+  for (const char* name : {"/a", "/b", "/c"}) {
+    EXPECT_EQ(fs::status(root_ + name).permissions() & others, fs::perms::none) << name;
+  }
+}
+
+TEST_F(RealDiskTest, AReplacementThatDiedHalfwayIsInvisibleAndOverwritten) {
+  std::ofstream(root_ + "/a" + std::string(kTemporarySuffix)) << "half of a much longer content";
+  EXPECT_TRUE(disk_->list("").value().empty());
+  ASSERT_TRUE(disk_->replace("a", Bytes(3, 1)));
+  EXPECT_EQ(disk_->read_all("a", 100).value(), Bytes(3, 1));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 1);
+}
+
+TEST_F(RealDiskTest, AFailedReplacementLeavesNothingBehind) {
+  ASSERT_TRUE(disk_->make_folder("a"));  // a file cannot be renamed over a folder
+  EXPECT_FALSE(disk_->replace("a", Bytes(3, 1)));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 1);
+}
+
+TEST_F(RealDiskTest, CapacityBoundsSpaceAndAllocations) {
+  constexpr std::uint64_t kCapacity = 1 << 20;
+  ASSERT_TRUE(disk_->make_folder("old"));
+  ASSERT_TRUE(disk_->replace("old/a", Bytes(128 << 10, 1)));
+  const auto bounded = open_real_disk(root_, kCapacity).value();
+  const Space before = bounded->space().value();
+  EXPECT_EQ(before.total_bytes, kCapacity);
+  EXPECT_LE(before.free_bytes, kCapacity - (128 << 10)) << "what was there already counts";
+  EXPECT_GE(before.free_bytes, kCapacity - (256 << 10));
+
+  const auto file = bounded->open("b", OpenMode::kCreate).value();
+  ASSERT_TRUE(file->allocate(0, 512 << 10));
+  const std::uint64_t after = bounded->space().value().free_bytes;
+  EXPECT_LE(after, before.free_bytes - (512 << 10)) << "allocations count at once";
+  EXPECT_EQ(file->allocate(512 << 10, 512 << 10).error(), Errc::kNoSpace);
+  EXPECT_EQ(file->size(), 512U << 10);
+  ASSERT_TRUE(file->punch(0, 256 << 10));
+  EXPECT_GE(bounded->space().value().free_bytes, after + (256 << 10));
+  EXPECT_TRUE(file->allocate(512 << 10, 256 << 10));
+}
+
+TEST_F(RealDiskTest, WithoutCapacitySpaceIsTheFileSystems) {
+  const Space space = disk_->space().value();
+  const fs::space_info system = fs::space(root_);
+  EXPECT_EQ(space.total_bytes, system.capacity);
+}
+
+}  // namespace
+}  // namespace andromede::io
