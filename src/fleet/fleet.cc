@@ -128,7 +128,9 @@ class FleetImpl final : public Fleet {
   [[nodiscard]] bool go_on() const { return !stopping_ && !abort_ && !make_way_; }
 
   // --- operators
-  Result<std::uint64_t> request_job(JobKind kind, std::string subject);
+  // kConflict when an operator's job runs. Who holds operators_ can then request one.
+  [[nodiscard]] Status check_free() const;
+  std::uint64_t request_job(JobKind kind, std::string subject);
   Result<std::vector<DriveInfo>> leaving_drives(const DriveMap& map, const DrainRequest& request) const;
   void due(bool heal, bool rebalance);
 
@@ -612,16 +614,19 @@ Status FleetImpl::finish_drain(const std::vector<DriveInfo>& leaving) {
 
 // --- operators -------------------------------------------------------------------------------------------------------
 
-Result<std::uint64_t> FleetImpl::request_job(JobKind kind, std::string subject) {
+Status FleetImpl::check_free() const {
   const std::lock_guard lock(mutex_);
-  if (requested_ || asked_running_) {
-    const std::uint64_t number = requested_ ? requested_->job : running_job_;
-    const auto running = board_.find(number);
-    return fail(Errc::kConflict, "job " + std::to_string(number) + " (" +
-                                     (running ? to_string(running->kind) : "unknown") +
-                                     ") is running: wait until it has ended" +
-                                     (running && running->kind == JobKind::kDrain ? ", or abort it" : ""));
-  }
+  if (!requested_ && !asked_running_) return {};
+  const std::uint64_t number = requested_ ? requested_->job : running_job_;
+  const auto running = board_.find(number);
+  return fail(Errc::kConflict, "job " + std::to_string(number) + " (" +
+                                   (running ? to_string(running->kind) : "unknown") +
+                                   ") is running: wait until it has ended" +
+                                   (running && running->kind == JobKind::kDrain ? ", or abort it" : ""));
+}
+
+std::uint64_t FleetImpl::request_job(JobKind kind, std::string subject) {
+  const std::lock_guard lock(mutex_);
   requested_ = Request{board_.open(kind, std::move(subject)), kind};
   if (running_job_ != 0) make_way_ = true;
   throttle_.wake();
@@ -637,16 +642,16 @@ Result<Job> FleetImpl::job(std::uint64_t number) {
 
 Result<Job> FleetImpl::heal(std::string operator_name) {
   const std::lock_guard operators(operators_);
+  CHECK_OK(check_free());
   CHECK_OK(witness_.record("StartHeal", std::move(operator_name), {}));
-  TRY(const std::uint64_t number, request_job(JobKind::kHeal, "by an operator"));
-  return job(number);
+  return job(request_job(JobKind::kHeal, "by an operator"));
 }
 
 Result<Job> FleetImpl::scrub(std::string operator_name) {
   const std::lock_guard operators(operators_);
+  CHECK_OK(check_free());
   CHECK_OK(witness_.record("StartScrub", std::move(operator_name), {}));
-  TRY(const std::uint64_t number, request_job(JobKind::kScrub, "by an operator"));
-  return job(number);
+  return job(request_job(JobKind::kScrub, "by an operator"));
 }
 
 Result<std::vector<DriveInfo>> FleetImpl::leaving_drives(const DriveMap& map, const DrainRequest& request) const {
@@ -672,6 +677,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   if (const auto draining = drives_in(*map, DriveState::kDraining); !draining.empty()) {
     return fail(Errc::kConflict, names_of(draining) + " is draining already: wait until it has ended, or abort it");
   }
+  CHECK_OK(check_free());
   TRY(const auto leaving, leaving_drives(*map, request));
   candidates_.refresh();
   CandidateList list = *candidates_.snapshot();
@@ -690,23 +696,19 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   if (request.accept_site_losses) {
     parameters.emplace_back("acceptedSiteLosses", std::to_string(*request.accept_site_losses));
   }
-  TRY(const std::uint64_t number, [&]() -> Result<std::uint64_t> {
-    CHECK_OK(
-        witness_.record(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name), std::move(parameters)));
-    CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
-      for (DriveInfo& drive : changed.drives) {
-        if (std::find(leaving_ids.begin(), leaving_ids.end(), drive.id) != leaving_ids.end()) {
-          drive.state = DriveState::kDraining;
-        }
+  CHECK_OK(witness_.record(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name), std::move(parameters)));
+  CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
+    for (DriveInfo& drive : changed.drives) {
+      if (std::find(leaving_ids.begin(), leaving_ids.end(), drive.id) != leaving_ids.end()) {
+        drive.state = DriveState::kDraining;
       }
-      if (request.accept_site_losses) changed.accepted_site_losses = request.accept_site_losses;
-      return {};
-    }));
-    // From here on new blobs go elsewhere.
-    candidates_.refresh();
-    return request_job(JobKind::kDrain, subject);
-  }());
-  return job(number);
+    }
+    if (request.accept_site_losses) changed.accepted_site_losses = request.accept_site_losses;
+    return {};
+  }));
+  // From here on new blobs go elsewhere.
+  candidates_.refresh();
+  return job(request_job(JobKind::kDrain, subject));
 }
 
 Status FleetImpl::abort_drain(std::string operator_name) {

@@ -1,0 +1,93 @@
+#include "api/operator/render.h"
+
+#include <nlohmann/json.hpp>
+
+#include "fleet/jobs.h"
+
+namespace andromede::api {
+namespace {
+
+const char* state_name(io::DriveState state) {
+  switch (state) {
+    case io::DriveState::kActive:
+      return "active";
+    case io::DriveState::kDraining:
+      return "draining";
+    case io::DriveState::kDrained:
+      return "drained";
+    case io::DriveState::kReplaced:
+      return "replaced";
+  }
+  return "unknown";
+}
+
+nlohmann::json to_json(const sovereignty::Tolerance& tolerance) {
+  return {{"site_losses", tolerance.site_losses}, {"drive_losses", tolerance.drive_losses}};
+}
+
+nlohmann::json to_json(const fleet::DriveStatus& drive) {
+  return {{"name", drive.info.name.value()},
+          {"id", drive.info.id.to_string()},
+          {"site", drive.info.site.value()},
+          {"associate", drive.info.associate.value()},
+          {"path", drive.info.path},
+          {"state", state_name(drive.info.state)},
+          {"online", drive.online},
+          {"metadata_mirror", drive.info.mirrors_metadata},
+          {"metadata_mirror_current", drive.metadata_mirror_current},
+          {"shards", drive.usage.shards},
+          {"live_bytes", drive.usage.live_bytes},
+          {"free_bytes", drive.usage.free_bytes},
+          {"total_bytes", drive.usage.total_bytes}};
+}
+
+}  // namespace
+
+nlohmann::json to_json(const fleet::Job& job) {
+  nlohmann::json json{{"number", job.number},
+                      {"kind", fleet::to_string(job.kind)},
+                      {"state", fleet::to_string(job.state)},
+                      {"subject", job.subject},
+                      {"blobs_done", job.blobs_done},
+                      {"bytes_done", job.bytes_done},
+                      {"bytes_total", job.bytes_total},
+                      {"repaired", job.repaired},
+                      {"lost", job.lost},
+                      {"started", to_iso8601(job.started)},
+                      {"message", job.message}};
+  json["ended"] = job.ended ? nlohmann::json(to_iso8601(*job.ended)) : nlohmann::json();
+  json["eta_seconds"] = job.eta ? nlohmann::json(job.eta->count()) : nlohmann::json();
+  return json;
+}
+
+nlohmann::json to_json(const fleet::FleetStatus& status) {
+  nlohmann::json drives = nlohmann::json::array();
+  for (const fleet::DriveStatus& drive : status.drives) drives.push_back(to_json(drive));
+  nlohmann::json jobs = nlohmann::json::array();
+  for (const fleet::Job& job : status.jobs) jobs.push_back(to_json(job));
+  return {{"epoch", status.epoch},
+          {"degraded", status.degraded},
+          {"reasons", status.reasons},
+          {"demanded", to_json(status.demanded)},
+          {"actual", to_json(status.actual)},
+          {"damaged_found", status.damaged_found},
+          {"repaired", status.repaired},
+          {"waiting", status.waiting},
+          {"drives", std::move(drives)},
+          {"jobs", std::move(jobs)}};
+}
+
+nlohmann::json to_json(const std::vector<journal::Entry>& entries) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const journal::Entry& entry : entries) {
+    nlohmann::json event = nlohmann::json::parse(entry.event, nullptr, false);
+    if (event.is_discarded()) event = entry.event;
+    list.push_back({{"sequence", entry.sequence},
+                    {"previous", to_hex(entry.previous)},
+                    {"hash", to_hex(entry.hash)},
+                    {"event", std::move(event)}});
+  }
+  return {{"entries", std::move(list)}};
+}
+
+}  // namespace andromede::api
