@@ -23,8 +23,8 @@ const EVP_CIPHER* fetch(const char* name) {
   CHECK(cipher != nullptr, "OpenSSL's default provider has AES");
   return cipher;
 }
-const EVP_CIPHER* aes_256_wrap() {
-  static const EVP_CIPHER* const cipher = fetch("AES-256-WRAP");
+const EVP_CIPHER* aes_256_ecb() {
+  static const EVP_CIPHER* const cipher = fetch("AES-256-ECB");
   return cipher;
 }
 const EVP_CIPHER* aes_256_gcm() {
@@ -41,12 +41,38 @@ using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
 Context make_context(const EVP_CIPHER* cipher, const SecretKey& key, const std::uint8_t* nonce, bool encrypt) {
   Context context(EVP_CIPHER_CTX_new());
   CHECK(context != nullptr, "a cipher context is a small allocation");
-  // Without this OpenSSL refuses the wrap mode, whose output is longer than its input.
-  EVP_CIPHER_CTX_set_flags(context.get(), EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
   CHECK(EVP_CipherInit_ex2(context.get(), cipher, key.bytes().data(), nonce, encrypt ? 1 : 0, nullptr) == 1,
         "AES-256 takes any 256-bit key");
+  // Nothing here is padded: block by block, or a stream.
+  EVP_CIPHER_CTX_set_padding(context.get(), 0);
   return context;
 }
+
+constexpr std::size_t kHalfBytes = 8;
+constexpr std::size_t kHalves = SecretKey::kSize / kHalfBytes;
+constexpr std::size_t kWrapSteps = 6 * kHalves;
+static_assert(kWrappedKeyBytes == SecretKey::kSize + kHalfBytes);
+constexpr std::array<std::uint8_t, kHalfBytes> kWrapInitialValue{0xA6, 0xA6, 0xA6, 0xA6, 0xA6, 0xA6, 0xA6, 0xA6};
+
+// The registers of a key wrap, wiped when dropped: they hold the key in clear.
+struct WrapState {
+  std::array<std::uint8_t, 2 * kHalfBytes> block{};  // A, and the R at work
+  std::array<std::uint8_t, SecretKey::kSize> halves{};
+
+  WrapState() = default;
+  WrapState(const WrapState&) = delete;
+  WrapState& operator=(const WrapState&) = delete;
+  ~WrapState() {
+    wipe(block);
+    wipe(halves);
+  }
+  void cipher(EVP_CIPHER_CTX* context) {
+    int count = 0;
+    const int size = static_cast<int>(block.size());
+    CHECK(EVP_CipherUpdate(context, block.data(), &count, block.data(), size) == 1 && count == size,
+          "one AES block in, one out");
+  }
+};
 
 bool add_context(EVP_CIPHER_CTX* cipher, ByteView context) {
   int count = 0;
@@ -100,13 +126,24 @@ Status forbid_core_dumps() {
   return {};
 }
 
+// RFC 3394 section 2.2. Written out over AES-256-ECB because OpenSSL's own AES-256-WRAP does not use the processor's
+// AES instructions and costs four times as much, on the way of every request.
 Bytes wrap_key(const SecretKey& wrapping, const SecretKey& key) {
-  const Context context = make_context(aes_256_wrap(), wrapping, nullptr, true);
+  const Context context = make_context(aes_256_ecb(), wrapping, nullptr, true);
+  WrapState state;
+  std::memcpy(state.block.data(), kWrapInitialValue.data(), kHalfBytes);
+  std::memcpy(state.halves.data(), key.bytes().data(), SecretKey::kSize);
+  for (std::size_t step = 0; step < kWrapSteps; ++step) {
+    std::uint8_t* const half = state.halves.data() + step % kHalves * kHalfBytes;
+    std::memcpy(state.block.data() + kHalfBytes, half, kHalfBytes);
+    state.cipher(context.get());
+    // The step's number, t of the specification, is below 256: it touches the last byte only.
+    state.block[kHalfBytes - 1] ^= static_cast<std::uint8_t>(step + 1);
+    std::memcpy(half, state.block.data() + kHalfBytes, kHalfBytes);
+  }
   Bytes wrapped(kWrappedKeyBytes);
-  int count = 0;
-  const bool ok = EVP_EncryptUpdate(context.get(), wrapped.data(), &count, key.bytes().data(),
-                                    static_cast<int>(SecretKey::kSize)) == 1;
-  CHECK(ok && count == static_cast<int>(kWrappedKeyBytes), "key wrap takes any 256-bit key");
+  std::memcpy(wrapped.data(), state.block.data(), kHalfBytes);
+  std::memcpy(wrapped.data() + kHalfBytes, state.halves.data(), SecretKey::kSize);
   return wrapped;
 }
 
@@ -115,17 +152,21 @@ Result<SecretKey> unwrap_key(const SecretKey& wrapping, ByteView wrapped) {
     return fail(Errc::kCorrupt, "a wrapped key has " + std::to_string(kWrappedKeyBytes) + " bytes, not " +
                                     std::to_string(wrapped.size()));
   }
-  const Context context = make_context(aes_256_wrap(), wrapping, nullptr, false);
-  // OpenSSL uses room for the wrapped length while it unwraps.
-  std::array<std::uint8_t, kWrappedKeyBytes> plain{};
-  int count = 0;
-  const bool ok =
-      EVP_DecryptUpdate(context.get(), plain.data(), &count, wrapped.data(), static_cast<int>(wrapped.size())) == 1 &&
-      count == static_cast<int>(SecretKey::kSize);
-  auto key = ok ? SecretKey::from_bytes(ByteView(plain).first(SecretKey::kSize))
-                : Result<SecretKey>(fail(Errc::kCorrupt, "a wrapped key was not wrapped by this key, or was changed"));
-  wipe(plain);
-  return key;
+  const Context context = make_context(aes_256_ecb(), wrapping, nullptr, false);
+  WrapState state;
+  std::memcpy(state.block.data(), wrapped.data(), kHalfBytes);
+  std::memcpy(state.halves.data(), wrapped.data() + kHalfBytes, SecretKey::kSize);
+  for (std::size_t step = kWrapSteps; step-- > 0;) {
+    std::uint8_t* const half = state.halves.data() + step % kHalves * kHalfBytes;
+    state.block[kHalfBytes - 1] ^= static_cast<std::uint8_t>(step + 1);
+    std::memcpy(state.block.data() + kHalfBytes, half, kHalfBytes);
+    state.cipher(context.get());
+    std::memcpy(half, state.block.data() + kHalfBytes, kHalfBytes);
+  }
+  if (!constant_time_equal(ByteView(state.block).first(kHalfBytes), kWrapInitialValue)) {
+    return fail(Errc::kCorrupt, "a wrapped key was not wrapped by this key, or was changed");
+  }
+  return SecretKey::from_bytes(state.halves);
 }
 
 Bytes seal_bytes(const SecretKey& key, ByteView plain, ByteView context, Random& random) {
