@@ -28,6 +28,8 @@ class VerifiedBody final : public BodySource {
   [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override { return announced_; }
   [[nodiscard]] std::optional<Bytes> trailing_checksum() const override { return trailing_checksum_; }
 
+  // Decoded bytes given so far.
+  [[nodiscard]] std::uint64_t bytes_read() const { return total_; }
   // The trailer that the client announced, lower case ("x-amz-checksum-crc32"); empty: none.
   [[nodiscard]] const std::string& trailer_name() const { return trailer_name_; }
 

@@ -1,0 +1,113 @@
+// ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
+#include "api/s3/object_headers.h"
+#include "api/s3/operations.h"
+#include "api/s3/pagination.h"
+
+namespace andromede::api::s3 {
+namespace {
+
+constexpr std::size_t kMaxConfigurationBytes = 64 * 1024;
+constexpr std::size_t kMaxBucketsPage = 10'000;
+constexpr std::string_view kClassicRegion = "us-east-1";
+
+// S3's first region has no name in bucket configurations.
+std::string_view location_of(const Options& options) {
+  return options.region == kClassicRegion ? std::string_view{} : std::string_view(options.region);
+}
+
+Status check_configuration(Request& request, std::string_view document) {
+  if (document.empty()) return {};
+  const Result<codec::XmlElement> root = codec::parse_xml(document, {.bytes = kMaxConfigurationBytes});
+  if (!root || root->name != "CreateBucketConfiguration") {
+    return fail(S3Errc::kMalformedXml, "not a CreateBucketConfiguration");
+  }
+  if (root->child("Location") != nullptr || root->child("Bucket") != nullptr || root->child("Tags") != nullptr) {
+    return fail(S3Errc::kNotImplemented, "directory buckets and tags are not offered");
+  }
+  const std::string_view location = root->child_text("LocationConstraint");
+  if (location.empty() || location == request.options().region || location == kClassicRegion) return {};
+  request.error_fields.emplace_back("LocationConstraint", location.substr(0, 100));
+  return fail(S3Errc::kInvalidLocationConstraint, "another region");
+}
+
+Status check_bucket_features(Request& request) {
+  CHECK_OK(check_acl_headers(request));
+  if (request.header("x-amz-bucket-object-lock-enabled").value_or("false") != "false") {
+    return fail(S3Errc::kNotImplemented, "object lock is not offered");
+  }
+  const auto ownership = request.header("x-amz-object-ownership");
+  if (ownership && *ownership != "BucketOwnerEnforced") {
+    return fail(S3Errc::kNotImplemented, "a bucket's objects belong to its owner");
+  }
+  return {};
+}
+
+}  // namespace
+
+Task<Status> list_buckets(Request& request) {
+  objects::ListBucketsRequest list;
+  list.prefix = request.parameter("prefix").value_or("");
+  CO_TRY(const auto max, request.number("max-buckets", 1, kMaxBucketsPage));
+  list.max = max.value_or(kMaxBucketsPage);
+  CO_TRY(auto after, read_token(request, "continuation-token"));
+  list.after = std::move(after).value_or("");
+  CO_TRY(const objects::BucketPage page, co_await request.service().list_buckets(request.caller(), std::move(list)));
+
+  codec::XmlWriter xml;
+  xml.open("ListAllMyBucketsResult", kXmlNamespace);
+  xml.open("Owner");
+  xml.element("ID", request.account().canonical_id);
+  xml.element("DisplayName", request.account().display_name);
+  xml.close();
+  xml.open("Buckets");
+  for (const objects::BucketInfo& bucket : page.buckets) {
+    xml.open("Bucket");
+    xml.element("Name", bucket.name);
+    xml.element("CreationDate", xml_time(bucket.created));
+    xml.element("BucketRegion", request.options().region);
+    xml.close();
+  }
+  xml.close();
+  if (const auto prefix = request.parameter("prefix"); prefix && !prefix->empty()) xml.element("Prefix", *prefix);
+  if (!page.next.empty()) xml.element("ContinuationToken", make_token(page.next));
+  co_return co_await request.reply_xml(xml.take());
+}
+
+Task<Status> create_bucket(Request& request) {
+  CO_CHECK_OK(check_bucket_features(request));
+  CO_TRY(const std::string document, co_await read_document(request, kMaxConfigurationBytes, false));
+  CO_CHECK_OK(check_configuration(request, document));
+  const Status created = co_await request.service().create_bucket(request.caller(), request.bucket());
+  // Where no region is chosen S3 is its first region, and there making one's own bucket again is a success.
+  const bool again = !created && created.error().code() == objects::ObjectErrc::kBucketAlreadyOwnedByYou &&
+                     request.signed_region() == kClassicRegion;
+  if (!created && !again) co_return created;
+  net::ResponseHead head;
+  head.headers.add("Location", "/" + request.bucket());
+  co_return co_await request.reply(std::move(head));
+}
+
+Task<Status> head_bucket(Request& request) {
+  CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
+  net::ResponseHead head;
+  head.headers.add("x-amz-bucket-region", request.options().region);
+  head.headers.add("x-amz-access-point-alias", "false");
+  head.headers.add("Content-Type", "application/xml");
+  co_return co_await request.reply(std::move(head));
+}
+
+Task<Status> delete_bucket(Request& request) {
+  CO_CHECK_OK(co_await request.service().delete_bucket(request.caller(), request.bucket()));
+  co_return co_await request.reply({.status = 204, .headers = {}});
+}
+
+Task<Status> get_bucket_location(Request& request) {
+  CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
+  // The one S3 answer whose root element holds the text itself; a region's name needs no escaping.
+  const std::string_view location = location_of(request.options());
+  std::string document = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint xmlns=\"";
+  document.append(kXmlNamespace).append("\">").append(location).append("</LocationConstraint>");
+  co_return co_await request.reply_xml(std::move(document));
+}
+
+}  // namespace andromede::api::s3

@@ -1,0 +1,70 @@
+#include "api/s3/conditions.h"
+
+#include <charconv>
+
+#include "api/sigv4/dates.h"
+
+namespace andromede::api::s3 {
+namespace {
+
+std::optional<std::uint64_t> parse_digits(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<std::string> text_of(std::optional<std::string_view> header) {
+  if (!header || header->empty()) return std::nullopt;
+  return std::string(*header);
+}
+
+std::optional<Timestamp> time_of(std::optional<std::string_view> header) {
+  return header ? sigv4::parse_http_date(*header) : std::nullopt;
+}
+
+}  // namespace
+
+objects::Conditions read_conditions(const net::Headers& headers) {
+  return {.if_match = text_of(headers.find("if-match")),
+          .if_none_match = text_of(headers.find("if-none-match")),
+          .if_modified_since = time_of(headers.find("if-modified-since")),
+          .if_unmodified_since = time_of(headers.find("if-unmodified-since"))};
+}
+
+objects::Conditions read_copy_source_conditions(const net::Headers& headers) {
+  return {.if_match = text_of(headers.find("x-amz-copy-source-if-match")),
+          .if_none_match = text_of(headers.find("x-amz-copy-source-if-none-match")),
+          .if_modified_since = time_of(headers.find("x-amz-copy-source-if-modified-since")),
+          .if_unmodified_since = time_of(headers.find("x-amz-copy-source-if-unmodified-since"))};
+}
+
+std::optional<objects::ByteRange> parse_range(std::string_view text) {
+  constexpr std::string_view kUnit = "bytes=";
+  if (!text.starts_with(kUnit)) return std::nullopt;
+  text.remove_prefix(kUnit.size());
+  const std::size_t dash = text.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  objects::ByteRange range;
+  const std::string_view first = text.substr(0, dash);
+  const std::string_view last = text.substr(dash + 1);
+  if (!first.empty()) {
+    range.first = parse_digits(first);
+    if (!range.first) return std::nullopt;
+  }
+  if (!last.empty()) {
+    range.last = parse_digits(last);
+    if (!range.last) return std::nullopt;
+  }
+  if (!range.first && !range.last) return std::nullopt;
+  if (range.first && range.last && *range.first > *range.last) return std::nullopt;
+  return range;
+}
+
+std::optional<objects::ByteRange> parse_copy_range(std::string_view text) {
+  std::optional<objects::ByteRange> range = parse_range(text);
+  if (!range || !range->first || !range->last) return std::nullopt;
+  return range;
+}
+
+}  // namespace andromede::api::s3

@@ -1,0 +1,22 @@
+// Conditional headers and byte ranges (RFC 9110 sections 13 and 14.2; "Conditional requests", Amazon S3 user guide).
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "net/http.h"
+#include "objects/service.h"
+
+namespace andromede::api::s3 {
+
+// If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since; a date that is none is ignored, as RFC 9110 says.
+objects::Conditions read_conditions(const net::Headers& headers);
+// The same behind "x-amz-copy-source-".
+objects::Conditions read_copy_source_conditions(const net::Headers& headers);
+
+// The Range header. Nullopt: absent, malformed or several ranges, which all mean the whole object.
+std::optional<objects::ByteRange> parse_range(std::string_view text);
+// x-amz-copy-source-range: only "bytes=first-last". Nullopt: malformed.
+std::optional<objects::ByteRange> parse_copy_range(std::string_view text);
+
+}  // namespace andromede::api::s3

@@ -1,0 +1,264 @@
+#include "api/s3/front_end.h"
+
+#include <atomic>
+#include <cstdio>
+#include <exception>
+
+#include "api/s3/errors.h"
+#include "api/s3/metrics.h"
+#include "api/s3/operations.h"
+#include "api/s3/request.h"
+#include "base/log.h"
+
+namespace andromede::api::s3 {
+namespace {
+
+// Request ids: a random start and a counter through a bijection (splitmix64), so that they never repeat within a
+// process and cost no system call.
+class RequestIds {
+ public:
+  explicit RequestIds(Random& random) {
+    std::uint64_t seed = 0;
+    random.fill({reinterpret_cast<std::uint8_t*>(&seed), sizeof seed});
+    next_ = seed;
+  }
+  std::string next() {
+    std::uint64_t value = next_.fetch_add(0x9E3779B97F4A7C15ULL, std::memory_order_relaxed);
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
+    value ^= value >> 31;
+    static constexpr char kDigits[] = "0123456789ABCDEF";
+    std::string id(16, '0');
+    for (std::size_t i = 0; i < id.size(); ++i) id[i] = kDigits[(value >> (60 - 4 * i)) & 15];
+    return id;
+  }
+
+ private:
+  std::atomic<std::uint64_t> next_;
+};
+
+Task<Status> answer_preflight(Request& request) {
+  const bool complete = request.header("origin") && request.header("access-control-request-method");
+  co_return fail(complete ? S3Errc::kCorsForbidden : S3Errc::kCorsIncomplete, "no CORS");
+}
+
+Task<Status> refuse(S3Errc code) { co_return fail(code, "not offered"); }
+
+Task<Status> run_operation(Request& request) {
+  switch (request.target.operation) {
+    case Operation::kPutObject:
+      return put_object(request);
+    case Operation::kGetObject:
+      return get_object(request);
+    case Operation::kHeadObject:
+      return get_object(request);
+    case Operation::kDeleteObject:
+      return delete_object(request);
+    case Operation::kListObjectsV2:
+      return list_objects_v2(request);
+    case Operation::kListObjects:
+      return list_objects(request);
+    case Operation::kListObjectVersions:
+      return list_object_versions(request);
+    case Operation::kUploadPart:
+      return upload_part(request);
+    case Operation::kUploadPartCopy:
+      return upload_part_copy(request);
+    case Operation::kCreateMultipartUpload:
+      return create_multipart_upload(request);
+    case Operation::kCompleteMultipartUpload:
+      return complete_multipart_upload(request);
+    case Operation::kAbortMultipartUpload:
+      return abort_multipart_upload(request);
+    case Operation::kListParts:
+      return list_parts(request);
+    case Operation::kListMultipartUploads:
+      return list_multipart_uploads(request);
+    case Operation::kDeleteObjects:
+      return delete_objects(request);
+    case Operation::kCopyObject:
+      return copy_object(request);
+    case Operation::kGetObjectAttributes:
+      return get_object_attributes(request);
+    case Operation::kListBuckets:
+      return list_buckets(request);
+    case Operation::kCreateBucket:
+      return create_bucket(request);
+    case Operation::kHeadBucket:
+      return head_bucket(request);
+    case Operation::kDeleteBucket:
+      return delete_bucket(request);
+    case Operation::kGetBucketLocation:
+      return get_bucket_location(request);
+    case Operation::kProbeBucket:
+      return probe_bucket(request);
+    case Operation::kProbeObject:
+      return probe_object(request);
+    case Operation::kPreflight:
+      return answer_preflight(request);
+    case Operation::kNotImplemented:
+      return refuse(S3Errc::kNotImplemented);
+    case Operation::kMethodNotAllowed:
+      return refuse(S3Errc::kMethodNotAllowed);
+  }
+  return refuse(S3Errc::kMethodNotAllowed);
+}
+
+// What holds for every operation on a bucket or object.
+Status check_target(Request& request) {
+  if (request.key().size() > objects::kMaxKeyBytes) {
+    request.error_fields.emplace_back("Size", std::to_string(request.key().size()));
+    request.error_fields.emplace_back("MaxSizeAllowed", std::to_string(objects::kMaxKeyBytes));
+    return fail(S3Errc::kKeyTooLong, "key");
+  }
+  const auto expected = request.header("x-amz-expected-bucket-owner");
+  // Buckets answer to their owner alone, so whoever is let in is the owner.
+  if (expected && *expected != request.account().id.value()) {
+    return fail(S3Errc::kAccessDenied, "the bucket belongs to another account");
+  }
+  return {};
+}
+
+// Which bucket, key or upload an error is about, in S3's element names.
+void add_subject(Request& request, std::string_view code) {
+  ErrorFields& fields = request.error_fields;
+  if (code == "NoSuchKey") {
+    fields.emplace_back("Key", request.key());
+  } else if (code == "NoSuchUpload") {
+    fields.emplace_back("UploadId", request.parameter("uploadId").value_or(""));
+  } else if (code == "InvalidRange") {
+    fields.emplace_back("RangeRequested", request.header("range").value_or(""));
+  } else if (code == "MethodNotAllowed") {
+    fields.emplace_back("Method", request.head().method);
+  } else if (code.find("Bucket") != std::string_view::npos) {
+    fields.emplace_back("BucketName", request.bucket());
+  }
+}
+
+std::uint64_t body_bytes(const Request& request) {
+  return request.verified_body() == nullptr ? 0 : request.verified_body()->bytes_read();
+}
+
+}  // namespace
+
+struct FrontEnd::Impl {
+  Impl(objects::Service& objects_service, sigv4::CredentialLookup lookup, const Clock& the_clock, Random& random,
+       Metrics& metrics, Options the_options)
+      : service(objects_service),
+        clock(the_clock),
+        options(std::move(the_options)),
+        authenticator(std::move(lookup), the_clock, {.region = options.region}),
+        ids(random),
+        front_metrics(metrics) {}
+
+  Task<void> handle(net::Exchange& exchange);
+  Task<Status> serve(Request& request);
+  Task<Status> serve_safely(Request& request);
+  Task<void> answer_error(Request& request, const Error& error);
+  void log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome) const;
+
+  objects::Service& service;
+  const Clock& clock;
+  const Options options;
+  sigv4::Authenticator authenticator;
+  RequestIds ids;
+  FrontMetrics front_metrics;
+};
+
+Task<Status> FrontEnd::Impl::serve(Request& request) {
+  CO_TRY(request.target, route(request.head(), options.host_suffixes));
+  // Browsers send a preflight unsigned.
+  if (request.target.operation == Operation::kPreflight) co_return co_await run_operation(request);
+  CO_TRY(request.authentication, authenticator.authenticate(request.head(), request.target.raw_path,
+                                                            request.target.query, request.error_fields));
+  CO_CHECK_OK(check_target(request));
+  co_return co_await run_operation(request);
+}
+
+// Third-party code below may throw; one request must not take the others down.
+Task<Status> FrontEnd::Impl::serve_safely(Request& request) {
+  try {
+    co_return co_await serve(request);
+  } catch (const std::exception& exception) {
+    co_return fail(Errc::kInternal, std::string("exception: ") + exception.what());
+  }
+}
+
+Task<void> FrontEnd::Impl::answer_error(Request& request, const Error& error) {
+  const WireError wire = wire_error(error);
+  add_subject(request, wire.code);
+  net::ResponseHead head;
+  head.status = wire.status;
+  head.headers.add("x-amz-id-2", options.host_id);
+  if (wire.status == 503) head.headers.add("Retry-After", "1");
+  if (request.target.operation == Operation::kHeadBucket || wire.code == "AuthorizationHeaderMalformed") {
+    head.headers.add("x-amz-bucket-region", options.region);
+  }
+  std::string body;
+  if (!request.is_head() && wire.status != 304) {
+    body = render_error(wire, request.resource(), request.id(), options.host_id, request.error_fields);
+  }
+  const Status sent = co_await request.reply_xml(std::move(body), std::move(head));
+  if (!sent) log_debug("an error answer was not delivered", {{"requestId", request.id()}});
+}
+
+Task<void> FrontEnd::Impl::handle(net::Exchange& exchange) {
+  const SteadyTime begin = clock.steady();
+  Request request(exchange, service, options, ids.next());
+  const Status outcome = co_await serve_safely(request);
+  // With the peer gone there is nobody to answer; with the answer begun, ending it short is how the peer learns.
+  const bool gone = !outcome && outcome.error() == Errc::kCancelled;
+  if (!outcome && !gone && !request.answered()) co_await answer_error(request, outcome.error());
+  const std::chrono::nanoseconds took = clock.steady() - begin;
+  front_metrics.record(request.target.operation, request.status(), took, body_bytes(request), request.bytes_sent());
+  log_request(request, took, outcome);
+}
+
+void FrontEnd::Impl::log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome) const {
+  const bool fault = request.status() >= 500 || (request.answered() && !outcome && outcome.error() != Errc::kCancelled);
+  if (!fault && !options.access_log) return;
+  const std::string_view account =
+      request.authentication.credential ? std::string_view(request.account().id.value()) : std::string_view("-");
+  log(fault ? LogLevel::kError : LogLevel::kInfo, fault ? "s3 request failed" : "s3 request",
+      {{"requestId", request.id()},
+       {"operation", operation_name(request.target.operation)},
+       {"status", static_cast<std::int64_t>(request.status())},
+       {"method", request.head().method},
+       {"bucket", request.bucket()},
+       {"key", request.key()},
+       {"account", account},
+       {"peer", request.head().peer_address},
+       {"userAgent", request.header("user-agent").value_or("")},
+       {"traceparent", request.header("traceparent").value_or("")},
+       {"microseconds", static_cast<std::int64_t>(took.count() / 1000)},
+       {"bytesIn", body_bytes(request)},
+       {"bytesOut", request.bytes_sent()},
+       {"error", outcome ? std::string() : outcome.error().describe()}});
+}
+
+FrontEnd::FrontEnd(objects::Service& service, const identity::Directory& directory, const Clock& clock, Random& random,
+                   Metrics& metrics, Options options)
+    : FrontEnd(
+          service, [&directory](std::string_view access_key_id) { return directory.find(access_key_id); }, clock,
+          random, metrics, std::move(options)) {}
+
+FrontEnd::FrontEnd(objects::Service& service, sigv4::CredentialLookup lookup, const Clock& clock, Random& random,
+                   Metrics& metrics, Options options)
+    : impl_(std::make_unique<Impl>(service, std::move(lookup), clock, random, metrics, std::move(options))) {}
+
+FrontEnd::~FrontEnd() = default;
+
+net::Handler FrontEnd::handler() {
+  return [impl = impl_.get()](net::Exchange& exchange) { return impl->handle(exchange); };
+}
+
+std::string FrontEnd::render_protocol_error(unsigned status, std::string_view message) {
+  return render_error({code_of_status(status), status, std::string(message)}, {}, impl_->ids.next(),
+                      impl_->options.host_id, {});
+}
+
+net::ErrorRenderer FrontEnd::error_renderer() {
+  return [this](unsigned status, std::string_view message) { return render_protocol_error(status, message); };
+}
+
+}  // namespace andromede::api::s3

@@ -1,0 +1,300 @@
+// CreateMultipartUpload, UploadPart, ListParts, ListMultipartUploads, CompleteMultipartUpload, AbortMultipartUpload.
+#include <charconv>
+
+#include "api/s3/checksums.h"
+#include "api/s3/conditions.h"
+#include "api/s3/object_headers.h"
+#include "api/s3/operations.h"
+#include "api/s3/pagination.h"
+
+namespace andromede::api::s3 {
+namespace {
+
+// 10,000 parts with ETag and SHA-256, written with indentation.
+constexpr std::size_t kMaxCompleteBytes = 4 << 20;
+
+// The type that S3 gives an upload's checksum when the client names none, and the ones it allows.
+Result<objects::ChecksumType> checksum_type_of(crypto::Checksum kind, std::optional<std::string_view> asked) {
+  using objects::ChecksumType;
+  const bool is_sha = kind == crypto::Checksum::kSha1 || kind == crypto::Checksum::kSha256;
+  if (!asked) {
+    const bool full = kind == crypto::Checksum::kCrc64Nvme || kind == crypto::Checksum::kNone;
+    return full ? ChecksumType::kFullObject : ChecksumType::kComposite;
+  }
+  if (kind == crypto::Checksum::kNone) {
+    return fail(S3Errc::kInvalidRequest,
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.");
+  }
+  TRY(const ChecksumType type, parse_checksum_type(*asked));
+  if ((type == ChecksumType::kFullObject && is_sha) ||
+      (type == ChecksumType::kComposite && kind == crypto::Checksum::kCrc64Nvme)) {
+    return fail(S3Errc::kInvalidRequest, "The " + std::string(type_name(type)) +
+                                             " checksum type cannot be used with the " +
+                                             std::string(name_of(kind)->algorithm) + " checksum algorithm.");
+  }
+  return type;
+}
+
+void add_upload_checksum_headers(net::Headers& headers, const objects::UploadInfo& upload) {
+  const ChecksumName* name = name_of(upload.checksum);
+  if (name == nullptr) return;
+  headers.add("x-amz-checksum-algorithm", std::string(name->algorithm));
+  headers.add("x-amz-checksum-type", std::string(type_name(upload.checksum_type)));
+}
+
+void write_upload_checksum(codec::XmlWriter& xml, const objects::UploadInfo& upload) {
+  const ChecksumName* name = name_of(upload.checksum);
+  if (name == nullptr) return;
+  xml.element("ChecksumAlgorithm", name->algorithm);
+  xml.element("ChecksumType", type_name(upload.checksum_type));
+}
+
+void write_person(codec::XmlWriter& xml, std::string_view element, const objects::Owner& owner) {
+  xml.open(element);
+  xml.element("ID", owner.canonical_id);
+  xml.element("DisplayName", owner.display_name);
+  xml.close();
+}
+
+std::string_view without_quotes(std::string_view etag) {
+  if (etag.starts_with('"')) etag.remove_prefix(1);
+  if (etag.ends_with('"')) etag.remove_suffix(1);
+  return etag;
+}
+
+Result<objects::CompletedPart> read_part(const codec::XmlElement& element) {
+  objects::CompletedPart part;
+  const std::string_view number = element.child_text("PartNumber");
+  const auto parsed = std::from_chars(number.data(), number.data() + number.size(), part.number);
+  if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size()) {
+    return fail(S3Errc::kMalformedXml, "a Part without a PartNumber");
+  }
+  part.etag = without_quotes(element.child_text("ETag"));
+  if (part.etag.empty()) return fail(S3Errc::kMalformedXml, "a Part without an ETag");
+  for (const ChecksumName& name : kChecksumNames) {
+    const std::string_view text = element.child_text(name.element);
+    if (text.empty()) continue;
+    Result<objects::StoredChecksum> checksum = parse_checksum(name, text);
+    if (!checksum) return fail(objects::ObjectErrc::kInvalidPart, "a part's checksum is malformed");
+    part.checksum = std::move(*checksum);
+  }
+  return part;
+}
+
+Result<std::vector<objects::CompletedPart>> read_complete(std::string_view text) {
+  const Result<codec::XmlElement> root = codec::parse_xml(text, {.bytes = kMaxCompleteBytes});
+  if (!root || root->name != "CompleteMultipartUpload") {
+    return fail(S3Errc::kMalformedXml, "not a CompleteMultipartUpload document");
+  }
+  std::vector<objects::CompletedPart> parts;
+  for (const codec::XmlElement& child : root->children) {
+    if (child.name != "Part") continue;
+    if (parts.size() == objects::kMaxParts) return fail(S3Errc::kMalformedXml, "more than 10,000 parts");
+    TRY(objects::CompletedPart part, read_part(child));
+    parts.push_back(std::move(part));
+  }
+  if (parts.empty()) return fail(S3Errc::kMalformedXml, "no parts");
+  return parts;
+}
+
+std::string location_of(const Request& request) {
+  std::string location = request.head().tls ? "https://" : "http://";
+  location.append(request.header("host").value_or("")).append("/");
+  location.append(net::percent_encode(request.bucket(), false)).append("/");
+  location.append(net::percent_encode(request.key(), true));
+  return location;
+}
+
+}  // namespace
+
+Result<UploadId> read_upload_id(Request& request) {
+  const std::string_view text = request.parameter("uploadId").value_or("");
+  Result<UploadId> id = UploadId::parse(text);
+  if (!id) return fail(objects::ObjectErrc::kNoSuchUpload, "no upload has such an id");
+  return id;
+}
+
+Result<std::uint32_t> read_part_number(Request& request) {
+  const std::string_view text = request.parameter("partNumber").value_or("");
+  std::uint32_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || number < 1 ||
+      number > objects::kMaxParts) {
+    return request.bad_argument("partNumber", text, "Part number must be an integer between 1 and 10000, inclusive");
+  }
+  return number;
+}
+
+Task<Status> create_multipart_upload(Request& request) {
+  CO_TRY(ObjectHeaders described, read_object_headers(request));
+  objects::CreateUploadRequest create;
+  if (const auto algorithm = request.header("x-amz-checksum-algorithm")) {
+    CO_TRY(create.checksum, parse_algorithm(*algorithm));
+  }
+  CO_TRY(create.checksum_type, checksum_type_of(create.checksum, request.header("x-amz-checksum-type")));
+  create.bucket = request.bucket();
+  create.key = request.key();
+  create.system = std::move(described.system);
+  create.user = std::move(described.user);
+  create.storage_class = described.storage_class.value_or(objects::StorageClass::kStandard);
+  CO_TRY(const objects::UploadInfo upload,
+         co_await request.service().create_upload(request.caller(), std::move(create)));
+  codec::XmlWriter xml;
+  xml.open("InitiateMultipartUploadResult", kXmlNamespace);
+  xml.element("Bucket", request.bucket());
+  xml.element("Key", request.key());
+  xml.element("UploadId", upload.id.to_string());
+  net::ResponseHead head;
+  add_upload_checksum_headers(head.headers, upload);
+  add_encryption_header(head.headers);
+  co_return co_await request.reply_xml(xml.take(), std::move(head));
+}
+
+Task<Status> upload_part(Request& request) {
+  objects::UploadPartRequest part;
+  CO_TRY(part.number, read_part_number(request));
+  CO_CHECK_OK(check_length(request));
+  CO_TRY(part.checksum, read_checksum_demand(request));
+  CO_TRY(part.upload, read_upload_id(request));
+  part.bucket = request.bucket();
+  part.key = request.key();
+  CO_TRY(BodySource* const body, request.body());
+  CO_TRY(const objects::PutAnswer answer,
+         co_await request.service().upload_part(request.caller(), std::move(part), *body));
+  net::ResponseHead head;
+  head.headers.add("ETag", quoted_etag(answer.etag));
+  if (const ChecksumName* name = name_of(answer.checksum.kind)) {
+    head.headers.add(std::string(name->header), checksum_text(answer.checksum));
+  }
+  add_encryption_header(head.headers);
+  co_return co_await request.reply(std::move(head));
+}
+
+Task<Status> list_parts(Request& request) {
+  objects::ListPartsRequest list;
+  CO_TRY(const NameEncoder names, NameEncoder::of(request));
+  CO_TRY(const auto max, request.number("max-parts", 0, std::numeric_limits<std::int32_t>::max()));
+  CO_TRY(const auto after, request.number("part-number-marker", 0, std::numeric_limits<std::int32_t>::max()));
+  CO_TRY(list.upload, read_upload_id(request));
+  list.bucket = request.bucket();
+  list.key = request.key();
+  list.max = std::min<std::size_t>(max.value_or(objects::kMaxListKeys), objects::kMaxListKeys);
+  list.after = static_cast<std::uint32_t>(after.value_or(0));
+  const std::size_t shown_max = list.max;
+  const std::uint32_t shown_after = list.after;
+  CO_TRY(const objects::PartPage page, co_await request.service().list_parts(request.caller(), std::move(list)));
+  codec::XmlWriter xml;
+  xml.open("ListPartsResult", kXmlNamespace);
+  xml.element("Bucket", request.bucket());
+  xml.element("Key", names.encode(request.key()));
+  xml.element("UploadId", page.upload.id.to_string());
+  write_person(xml, "Initiator", page.owner);
+  write_person(xml, "Owner", page.owner);
+  xml.element("StorageClass", storage_class_name(page.upload.storage_class));
+  xml.element("PartNumberMarker", std::uint64_t{shown_after});
+  xml.element("NextPartNumberMarker", std::uint64_t{page.next});
+  xml.element("MaxParts", std::uint64_t{shown_max});
+  if (names.url()) xml.element("EncodingType", std::string_view("url"));
+  xml.element("IsTruncated", page.truncated);
+  write_upload_checksum(xml, page.upload);
+  for (const objects::PartInfo& part : page.parts) {
+    xml.open("Part");
+    xml.element("PartNumber", std::uint64_t{part.number});
+    xml.element("LastModified", xml_time(part.modified));
+    xml.element("ETag", quoted_etag(part.etag));
+    xml.element("Size", part.size_bytes);
+    write_checksum(xml, part.checksum, false);
+    xml.close();
+  }
+  co_return co_await request.reply_xml(xml.take());
+}
+
+Task<Status> list_multipart_uploads(Request& request) {
+  objects::ListUploadsRequest list;
+  CO_TRY(const NameEncoder names, NameEncoder::of(request));
+  CO_TRY(const auto max, request.number("max-uploads", 1, std::numeric_limits<std::int32_t>::max()));
+  list.bucket = request.bucket();
+  list.prefix = request.parameter("prefix").value_or("");
+  list.delimiter = request.parameter("delimiter").value_or("");
+  list.key_marker = request.parameter("key-marker").value_or("");
+  // Without a key to belong to, an upload id marks nothing.
+  if (!list.key_marker.empty()) list.upload_id_marker = request.parameter("upload-id-marker").value_or("");
+  list.max = std::min<std::size_t>(max.value_or(objects::kMaxListKeys), objects::kMaxListKeys);
+  CO_TRY(const objects::UploadPage page, co_await request.service().list_uploads(request.caller(), list));
+  codec::XmlWriter xml;
+  xml.open("ListMultipartUploadsResult", kXmlNamespace);
+  xml.element("Bucket", request.bucket());
+  xml.element("KeyMarker", names.encode(list.key_marker));
+  xml.element("UploadIdMarker", list.upload_id_marker);
+  xml.element("Prefix", names.encode(list.prefix));
+  if (!list.delimiter.empty()) xml.element("Delimiter", names.encode(list.delimiter));
+  if (page.truncated) {
+    xml.element("NextKeyMarker", names.encode(page.next_key));
+    xml.element("NextUploadIdMarker", page.next_upload_id);
+  }
+  xml.element("MaxUploads", std::uint64_t{list.max});
+  if (names.url()) xml.element("EncodingType", std::string_view("url"));
+  xml.element("IsTruncated", page.truncated);
+  for (const objects::UploadInfo& upload : page.uploads) {
+    xml.open("Upload");
+    xml.element("Key", names.encode(upload.key));
+    xml.element("UploadId", upload.id.to_string());
+    write_person(xml, "Initiator", page.owner);
+    write_person(xml, "Owner", page.owner);
+    xml.element("StorageClass", storage_class_name(upload.storage_class));
+    xml.element("Initiated", xml_time(upload.initiated));
+    write_upload_checksum(xml, upload);
+    xml.close();
+  }
+  for (const std::string& prefix : page.common_prefixes) {
+    xml.open("CommonPrefixes");
+    xml.element("Prefix", names.encode(prefix));
+    xml.close();
+  }
+  co_return co_await request.reply_xml(xml.take());
+}
+
+Task<Status> complete_multipart_upload(Request& request) {
+  objects::CompleteRequest complete;
+  CO_TRY(complete.checksum, read_object_checksum(request));
+  CO_TRY(const std::string text, co_await read_document(request, kMaxCompleteBytes, false));
+  CO_TRY(complete.parts, read_complete(text));
+  CO_TRY(complete.upload, read_upload_id(request));
+  if (const auto size = request.header("x-amz-mp-object-size")) {
+    std::uint64_t value = 0;
+    const auto parsed = std::from_chars(size->data(), size->data() + size->size(), value);
+    if (parsed.ec != std::errc{} || parsed.ptr != size->data() + size->size()) {
+      co_return request.bad_argument("x-amz-mp-object-size", *size, "The size must be a number of bytes");
+    }
+    complete.object_size_bytes = value;
+  }
+  if (const auto type = request.header("x-amz-checksum-type")) {
+    CO_TRY(const objects::ChecksumType wanted, parse_checksum_type(*type));
+    if (complete.checksum && complete.checksum->type != wanted) {
+      co_return fail(S3Errc::kInvalidRequest, "The checksum does not have the form of its x-amz-checksum-type.");
+    }
+  }
+  complete.bucket = request.bucket();
+  complete.key = request.key();
+  complete.conditions = read_conditions(request.head().headers);
+  CO_TRY(const objects::PutAnswer answer,
+         co_await request.service().complete_upload(request.caller(), std::move(complete)));
+  codec::XmlWriter xml;
+  xml.open("CompleteMultipartUploadResult", kXmlNamespace);
+  xml.element("Location", location_of(request));
+  xml.element("Bucket", request.bucket());
+  xml.element("Key", request.key());
+  xml.element("ETag", quoted_etag(answer.etag));
+  write_checksum(xml, answer.checksum, true);
+  net::ResponseHead head;
+  add_encryption_header(head.headers);
+  co_return co_await request.reply_xml(xml.take(), std::move(head));
+}
+
+Task<Status> abort_multipart_upload(Request& request) {
+  CO_TRY(const UploadId upload, read_upload_id(request));
+  CO_CHECK_OK(co_await request.service().abort_upload(request.caller(), request.bucket(), request.key(), upload));
+  co_return co_await request.reply({.status = 204, .headers = {}});
+}
+
+}  // namespace andromede::api::s3

@@ -1,0 +1,163 @@
+// GetObject, HeadObject.
+#include <array>
+
+#include "api/s3/checksums.h"
+#include "api/s3/conditions.h"
+#include "api/s3/object_headers.h"
+#include "api/s3/operations.h"
+
+namespace andromede::api::s3 {
+namespace {
+
+// Up to here a body is answered in one piece with its head: one copy is cheaper than a second write to the socket.
+constexpr std::uint64_t kWholeAnswerBytes = 64 * 1024;
+
+struct Override {
+  std::string_view parameter;
+  std::string objects::SystemMetadata::* field;
+};
+constexpr std::array<Override, 6> kOverrides = {{
+    {"response-content-type", &objects::SystemMetadata::content_type},
+    {"response-content-encoding", &objects::SystemMetadata::content_encoding},
+    {"response-content-language", &objects::SystemMetadata::content_language},
+    {"response-content-disposition", &objects::SystemMetadata::content_disposition},
+    {"response-cache-control", &objects::SystemMetadata::cache_control},
+    {"response-expires", &objects::SystemMetadata::expires},
+}};
+
+Status apply_overrides(Request& request, objects::SystemMetadata& system) {
+  if (request.target.query.list().empty()) return {};
+  for (const Override& one : kOverrides) {
+    const auto value = request.parameter(one.parameter);
+    if (!value) continue;
+    for (const char c : *value) {
+      // It would end the response header and begin another.
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+        return request.bad_argument(std::string(one.parameter), "", "Header value cannot hold control characters");
+      }
+    }
+    system.*one.field = *value;
+  }
+  return {};
+}
+
+Status check_version(Request& request) {
+  const auto version = request.parameter("versionId");
+  if (!version || *version == "null") return {};
+  return request.bad_argument(
+      "versionId", *version,
+      version->empty() ? "Version id cannot be the empty string" : "Invalid version id specified");
+}
+
+Result<objects::GetRequest> read_get(Request& request) {
+  CHECK_OK(check_version(request));
+  objects::GetRequest get;
+  get.bucket = request.bucket();
+  get.key = request.key();
+  get.conditions = read_conditions(request.head().headers);
+  if (const auto range = request.header("range")) get.range = parse_range(*range);
+  if (request.target.query.has("partNumber")) {
+    TRY(const std::uint32_t number, read_part_number(request));
+    get.part_number = number;
+    if (get.range) {
+      return fail(S3Errc::kInvalidRequest, "Cannot specify both Range header and partNumber query parameter");
+    }
+  }
+  get.head_only = request.is_head();
+  return get;
+}
+
+// The checksum that belongs to the bytes that are sent: the object's, or of a part's when a part was asked for.
+Task<Result<objects::StoredChecksum>> checksum_to_show(Request& request, const objects::GetRequest& get,
+                                                       const objects::OpenObject& object) {
+  objects::StoredChecksum none;
+  if (request.header("x-amz-checksum-mode").value_or("") != "ENABLED") co_return none;
+  if (get.part_number && object.info().parts > 0) {
+    CO_TRY(std::vector<objects::PartInfo> parts,
+           co_await request.service().object_parts(request.caller(), get.bucket, get.key, *get.part_number - 1, 1));
+    if (parts.empty() || parts.front().number != *get.part_number) co_return none;
+    objects::StoredChecksum checksum = std::move(parts.front().checksum);
+    // A part's value belongs to a checksum of the object's type.
+    checksum.type = object.info().checksum.type;
+    checksum.parts = 0;
+    co_return checksum;
+  }
+  const bool whole = object.length() == object.info().size_bytes;
+  co_return whole ? object.info().checksum : none;
+}
+
+// 304 carries what lets a cache keep its copy; the refused read itself tells nothing of the object.
+Task<Status> reply_not_modified(Request& request, objects::GetRequest get) {
+  get.conditions = {};
+  get.head_only = true;
+  CO_TRY(const std::unique_ptr<objects::OpenObject> object,
+         co_await request.service().get(request.caller(), std::move(get)));
+  net::ResponseHead head;
+  head.status = 304;
+  head.headers.add("Last-Modified", to_http_date(object->info().modified));
+  head.headers.add("ETag", quoted_etag(object->info().etag));
+  co_return co_await request.reply(std::move(head));
+}
+
+Task<Status> send_whole(Request& request, objects::OpenObject& object, net::ResponseHead head) {
+  std::string body;
+  body.reserve(object.length());
+  for (;;) {
+    CO_TRY(const ByteView piece, co_await object.read());
+    if (piece.empty()) break;
+    body.append(as_text(piece));
+    if (body.size() >= object.length()) break;
+  }
+  if (body.size() != object.length()) co_return fail(Errc::kCorrupt, "an object ended before its length");
+  co_return co_await request.reply(std::move(head), std::move(body));
+}
+
+Task<Status> send_stream(Request& request, objects::OpenObject& object, net::ResponseHead head) {
+  // Read before the head is sent, while an error can still be told.
+  CO_TRY(ByteView piece, co_await object.read());
+  CO_CHECK_OK(co_await request.start_stream(std::move(head), object.length()));
+  std::uint64_t left = object.length();
+  while (!piece.empty()) {
+    if (piece.size() > left) co_return fail(Errc::kInternal, "an object is longer than its length");
+    CO_CHECK_OK(co_await request.write_stream(piece));
+    left -= piece.size();
+    if (left == 0) break;
+    CO_TRY(piece, co_await object.read());
+  }
+  if (left != 0) co_return fail(Errc::kCorrupt, "an object ended before its length");
+  co_return co_await request.finish_stream();
+}
+
+}  // namespace
+
+Task<Status> get_object(Request& request) {
+  CO_TRY(const objects::GetRequest get, read_get(request));
+  Result<std::unique_ptr<objects::OpenObject>> opened = co_await request.service().get(request.caller(), get);
+  if (!opened) {
+    if (opened.error().code() != objects::ObjectErrc::kNotModified) co_return fail(std::move(opened).error());
+    co_return co_await reply_not_modified(request, get);
+  }
+  objects::OpenObject& object = **opened;
+  objects::ObjectInfo info = object.info();
+  CO_CHECK_OK(apply_overrides(request, info.system));
+  CO_TRY(const objects::StoredChecksum checksum, co_await checksum_to_show(request, get, object));
+
+  net::ResponseHead head;
+  head.status = object.partial() ? 206 : 200;
+  add_object_headers(head.headers, info);
+  add_checksum_headers(head.headers, checksum);
+  if (get.part_number && info.parts > 0) head.headers.add("x-amz-mp-parts-count", std::to_string(info.parts));
+  if (object.partial() && object.length() > 0) {
+    head.headers.add("Content-Range", "bytes " + std::to_string(object.offset()) + "-" +
+                                          std::to_string(object.offset() + object.length() - 1) + "/" +
+                                          std::to_string(info.size_bytes));
+  }
+  if (request.is_head()) {
+    CO_CHECK_OK(co_await request.start_stream(std::move(head), object.length()));
+    co_return co_await request.finish_stream();
+  }
+  if (object.length() <= kWholeAnswerBytes) co_return co_await send_whole(request, object, std::move(head));
+  co_return co_await send_stream(request, object, std::move(head));
+}
+
+}  // namespace andromede::api::s3

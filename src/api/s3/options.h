@@ -1,0 +1,19 @@
+// What an operator may set of the S3 front end.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace andromede::api::s3 {
+
+struct Options {
+  std::string region = "fr-andromede-1";
+  // Names of this service for virtual-host addressing ("s3.example": bucket b answers at b.s3.example).
+  std::vector<std::string> host_suffixes;
+  // HostId of error answers: which gateway it was.
+  std::string host_id = "andromede";
+  // One log line a request; answers of 500 and above are logged in any case.
+  bool access_log = false;
+};
+
+}  // namespace andromede::api::s3

@@ -1,0 +1,65 @@
+#include "api/s3/pagination.h"
+
+#include "api/sigv4/query.h"
+
+namespace andromede::api::s3 {
+namespace {
+constexpr char kTokenVersion = '1';
+}  // namespace
+
+Result<NameEncoder> NameEncoder::of(Request& request) {
+  NameEncoder encoder;
+  const auto type = request.parameter("encoding-type");
+  if (!type || type->empty()) return encoder;
+  if (*type != "url") {
+    return request.bad_argument("encoding-type", *type, "Invalid Encoding Method specified in Request");
+  }
+  encoder.url_ = true;
+  return encoder;
+}
+
+std::string NameEncoder::encode(std::string_view name) const {
+  std::string out;
+  if (url_) {
+    sigv4::append_uri_encoded(out, name, true);
+  } else {
+    out = name;
+  }
+  return out;
+}
+
+std::string make_token(std::string_view after) {
+  std::string plain(1, kTokenVersion);
+  plain.append(after);
+  std::string token = to_base64(as_bytes(plain));
+  for (char& c : token) {
+    if (c == '+') c = '-';
+    if (c == '/') c = '_';
+  }
+  while (token.ends_with('=')) token.pop_back();
+  return token;
+}
+
+std::optional<std::string> parse_token(std::string_view token) {
+  std::string text(token);
+  for (char& c : text) {
+    if (c == '-') c = '+';
+    if (c == '_') c = '/';
+  }
+  while (text.size() % 4 != 0) text.push_back('=');
+  const Result<Bytes> plain = from_base64(text);
+  if (!plain || plain->empty() || plain->front() != kTokenVersion) return std::nullopt;
+  return std::string(as_text(*plain).substr(1));
+}
+
+Result<std::optional<std::string>> read_token(Request& request, std::string_view name) {
+  const auto text = request.parameter(name);
+  if (!text || text->empty()) return std::optional<std::string>{};
+  std::optional<std::string> after = parse_token(*text);
+  if (!after) {
+    return request.bad_argument(std::string(name), *text, "The continuation token provided is incorrect");
+  }
+  return after;
+}
+
+}  // namespace andromede::api::s3

@@ -1,0 +1,119 @@
+#include "api/s3/request.h"
+
+#include <charconv>
+
+#include "api/s3/checksums.h"
+
+namespace andromede::api::s3 {
+
+Request::Request(net::Exchange& exchange, objects::Service& service, const Options& options, std::string id)
+    : exchange_(exchange), head_(exchange.head()), service_(service), options_(options), id_(std::move(id)) {}
+
+std::string_view Request::signed_region() const {
+  const std::string_view scope = authentication.scope;
+  const std::size_t begin = std::min(scope.find('/'), scope.size() - 1) + 1;
+  return scope.substr(begin, scope.find('/', begin) - begin);
+}
+
+std::string Request::resource() const {
+  if (target.bucket.empty()) return "/";
+  return "/" + target.bucket + (target.key.empty() ? "" : "/" + target.key);
+}
+
+Result<std::optional<std::uint64_t>> Request::number(std::string_view name, std::uint64_t min, std::uint64_t max) {
+  const std::optional<std::string_view> text = parameter(name);
+  if (!text || text->empty()) return std::optional<std::uint64_t>{};
+  std::uint64_t value = 0;
+  const auto parsed = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (parsed.ec != std::errc{} || parsed.ptr != text->data() + text->size() || value < min || value > max) {
+    return bad_argument(std::string(name), *text,
+                        "Argument " + std::string(name) + " must be an integer between " + std::to_string(min) +
+                            " and " + std::to_string(max));
+  }
+  return std::optional(value);
+}
+
+identity::Caller Request::caller() const {
+  return {.account = authentication.credential->account,
+          .access_key_id = authentication.credential->access_key_id,
+          .request_id = id_,
+          .source_address = head_.peer_address,
+          .user_agent = std::string(header("user-agent").value_or(""))};
+}
+
+Result<BodySource*> Request::body() {
+  if (body_ == nullptr) {
+    TRY(body_, sigv4::VerifiedBody::make(exchange_.body(), authentication, head_));
+  }
+  return body_.get();
+}
+
+void Request::add_common_headers(net::ResponseHead& head) const {
+  head.headers.add("x-amz-request-id", id_);
+  head.headers.add("Server", "Andromede");
+}
+
+Task<Status> Request::reply(net::ResponseHead head, std::string body) {
+  status_ = head.status;
+  bytes_sent_ += body.size();
+  add_common_headers(head);
+  co_return co_await exchange_.respond(std::move(head), std::move(body));
+}
+
+Task<Status> Request::reply_xml(std::string xml, net::ResponseHead head) {
+  head.headers.add("Content-Type", "application/xml");
+  return reply(std::move(head), std::move(xml));
+}
+
+Task<Status> Request::start_stream(net::ResponseHead head, std::uint64_t content_length) {
+  status_ = head.status;
+  add_common_headers(head);
+  return exchange_.start(std::move(head), content_length);
+}
+
+Task<Status> Request::write_stream(ByteView data) {
+  bytes_sent_ += data.size();
+  return exchange_.sink().write(data);
+}
+
+Task<Status> Request::finish_stream() { return exchange_.finish(); }
+
+tl::unexpected<Error> Request::bad_argument(std::string name, std::string_view value, std::string message) {
+  error_fields.emplace_back("ArgumentName", std::move(name));
+  error_fields.emplace_back("ArgumentValue", std::string(value.substr(0, 1024)));
+  return fail(S3Errc::kInvalidArgument, std::move(message));
+}
+
+Task<Result<std::string>> read_document(Request& request, std::size_t limit, bool must_be_checked) {
+  CO_TRY(const objects::ChecksumDemand demand, read_checksum_demand(request));
+  if (must_be_checked && demand.kind == crypto::Checksum::kNone && !demand.content_md5) {
+    co_return fail(S3Errc::kInvalidRequest, "Missing required header for this request: Content-MD5");
+  }
+  CO_TRY(BodySource* const body, request.body());
+  std::string text;
+  for (;;) {
+    CO_TRY(const ByteView piece, co_await body->read());
+    if (piece.empty()) break;
+    // Said as S3 says it: a document that long is none of its schema's.
+    if (piece.size() > limit - text.size()) co_return fail(S3Errc::kMalformedXml, "the document is too long");
+    text.append(as_text(piece));
+  }
+  CO_CHECK_OK(check_digests(demand, as_bytes(text), body->trailing_checksum()));
+  co_return text;
+}
+
+std::string xml_time(Timestamp time) {
+  std::string text = to_iso8601(time);
+  constexpr std::size_t kMillisecondsAt = 20;
+  if (text.size() == 24) text.replace(kMillisecondsAt, 3, "000");
+  return text;
+}
+
+std::string quoted_etag(std::string_view etag) {
+  std::string out;
+  out.reserve(etag.size() + 2);
+  out.append("\"").append(etag).append("\"");
+  return out;
+}
+
+}  // namespace andromede::api::s3

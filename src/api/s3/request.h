@@ -1,0 +1,104 @@
+// Request: one S3 request on its way, as its operation sees it: what was parsed and who signed it, the body, and how to
+// answer. Lives in the front end's frame for the time of the request; belongs to the connection's loop.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/s3/errors.h"
+#include "api/s3/options.h"
+#include "api/s3/router.h"
+#include "api/sigv4/authenticator.h"
+#include "api/sigv4/verified_body.h"
+#include "base/clock.h"
+#include "codec/xml.h"
+#include "identity/caller.h"
+#include "net/http.h"
+#include "objects/service.h"
+
+namespace andromede::api::s3 {
+
+inline constexpr std::string_view kXmlNamespace = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+class Request {
+ public:
+  // All are borrowed and outlive the request.
+  Request(net::Exchange& exchange, objects::Service& service, const Options& options, std::string id);
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  // --- what was asked ---
+  [[nodiscard]] const net::RequestHead& head() const { return head_; }
+  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const { return head_.headers.find(name); }
+  [[nodiscard]] std::optional<std::string_view> parameter(std::string_view name) const {
+    return target.query.find(name);
+  }
+  [[nodiscard]] const std::string& bucket() const { return target.bucket; }
+  [[nodiscard]] const std::string& key() const { return target.key; }
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] bool is_head() const { return head_.method == "HEAD"; }
+  // The region that the client signed with.
+  [[nodiscard]] std::string_view signed_region() const;
+  // "/bucket/key"
+  [[nodiscard]] std::string resource() const;
+
+  // A decimal query parameter in [min, max]; nullopt when it is absent or empty. S3Errc::kInvalidArgument otherwise.
+  Result<std::optional<std::uint64_t>> number(std::string_view name, std::uint64_t min, std::uint64_t max);
+
+  // --- who asked ---
+  [[nodiscard]] objects::Service& service() const { return service_; }
+  [[nodiscard]] identity::Caller caller() const;
+  [[nodiscard]] const identity::Account& account() const { return authentication.credential->account; }
+
+  // --- the body ---
+  // Decoded and verified; made at the first call. Errors of SigErrc.
+  Result<BodySource*> body();
+  [[nodiscard]] const sigv4::VerifiedBody* verified_body() const { return body_.get(); }
+
+  // --- the answer: one of these, once. Errors are the connection's ---
+  Task<Status> reply(net::ResponseHead head, std::string body = {});
+  Task<Status> reply_xml(std::string xml, net::ResponseHead head = {});
+  // Head of a streamed answer; the caller writes exactly `content_length` bytes to sink() and calls finish_stream().
+  Task<Status> start_stream(net::ResponseHead head, std::uint64_t content_length);
+  Task<Status> write_stream(ByteView data);
+  Task<Status> finish_stream();
+
+  [[nodiscard]] bool answered() const { return status_ != 0; }
+  [[nodiscard]] unsigned status() const { return status_; }
+  [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
+
+  // Fails and tells the client which argument it was.
+  tl::unexpected<Error> bad_argument(std::string name, std::string_view value, std::string message);
+
+  // Filled by the front end before the operation runs.
+  Target target;
+  sigv4::Authentication authentication;
+  // Elements that an error answer carries besides the common ones.
+  ErrorFields error_fields;
+
+ private:
+  void add_common_headers(net::ResponseHead& head) const;
+
+  net::Exchange& exchange_;
+  const net::RequestHead& head_;
+  objects::Service& service_;
+  const Options& options_;
+  const std::string id_;
+  std::unique_ptr<sigv4::VerifiedBody> body_;
+  unsigned status_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+};
+
+// Reads a small body whole and checks it against Content-MD5 or x-amz-checksum-* where the client gave one.
+// `must_be_checked`: the operation demands one of them. S3Errc::kEntityTooLarge … beyond `limit` bytes.
+Task<Result<std::string>> read_document(Request& request, std::size_t limit, bool must_be_checked);
+
+// "2013-05-24T00:00:00.000Z": whole seconds, as S3 shows them everywhere.
+std::string xml_time(Timestamp time);
+// "\"etag\""
+std::string quoted_etag(std::string_view etag);
+
+}  // namespace andromede::api::s3
