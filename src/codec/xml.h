@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/result.h"
@@ -28,7 +29,7 @@ struct XmlElement {
   [[nodiscard]] std::string_view child_text(std::string_view child_name) const;
 };
 
-// The root element. kInvalidArgument: not well-formed, a DOCTYPE, or beyond a limit.
+// The root element. kInvalidArgument: not well-formed, not UTF-8, a DOCTYPE, an unknown entity, or beyond a limit.
 Result<XmlElement> parse_xml(std::string_view document, const XmlLimits& limits = {});
 
 // Appends to a string that it owns. Text is escaped; characters that XML 1.0 cannot hold become U+FFFD references.
@@ -39,8 +40,19 @@ class XmlWriter {
   void open(std::string_view name, std::string_view xmlns = {});
   void close();
   void element(std::string_view name, std::string_view text);
-  void element(std::string_view name, std::uint64_t number);
-  void element(std::string_view name, bool value);
+  // So that a pointer never becomes a number or a flag.
+  void element(std::string_view name, const char* text) { element(name, std::string_view(text)); }
+  void element(std::string_view name, const std::string& text) { element(name, std::string_view(text)); }
+  template <typename Number>
+    requires(std::is_integral_v<Number> && !std::is_same_v<Number, bool>)
+  void element(std::string_view name, Number number) {
+    element(name, std::to_string(number));
+  }
+  template <typename Bool>
+    requires std::is_same_v<Bool, bool>
+  void element(std::string_view name, Bool value) {
+    element(name, std::string_view(value ? "true" : "false"));
+  }
   void empty(std::string_view name);
   [[nodiscard]] std::string take();  // closes what is open
 
