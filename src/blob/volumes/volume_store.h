@@ -1,5 +1,5 @@
-// The embedded blob engine: volumes, large append-only files of self-describing records, on local drives; Reed-Solomon by
-// ISA-L. Bytes: docs/formats/volume.md.
+// The embedded blob engine: volumes, large append-only files of self-describing records, on local drives; Reed-Solomon
+// by ISA-L. Bytes: docs/formats/volume.md.
 #pragma once
 
 #include <memory>

@@ -1,0 +1,584 @@
+#include "blob/volumes/drive_volumes.h"
+
+#include <charconv>
+#include <condition_variable>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace andromede::blob {
+namespace {
+
+constexpr std::string_view kFolder = "volumes";
+constexpr std::string_view kSuffix = ".vol";
+// Blocks are reserved so far ahead, so that a record seldom needs an fallocate of its own; near the end of a drive,
+// this part of what is left.
+constexpr std::uint64_t kAheadBytes = 64ULL << 20;
+constexpr std::uint64_t kAheadPart = 8;
+// Holes are walked in reads of this size.
+constexpr std::size_t kWalkBytes = 256 * 1024;
+
+std::optional<std::uint32_t> number_of(const std::string& name) {
+  if (!name.ends_with(kSuffix)) return std::nullopt;
+  const std::string_view digits = std::string_view(name).substr(0, name.size() - kSuffix.size());
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc{} || end != digits.data() + digits.size() || number == 0) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+DriveVolumes::DriveVolumes(DriveId id, io::Drives& drives, const Clock& clock, VolumeOptions options, Counters counters)
+    : id_(id),
+      drives_(drives),
+      clock_(clock),
+      options_(options),
+      counters_(counters),
+      sync_pool_("sync-" + id.to_string().substr(0, 8), 1, kMaxQueuedJobs),
+      pool_("blob-" + id.to_string().substr(0, 8), std::max(1U, options.threads_per_drive), kMaxQueuedJobs) {}
+
+DriveVolumes::~DriveVolumes() = default;
+
+std::string DriveVolumes::path(std::uint32_t number) {
+  std::string digits = std::to_string(number);
+  if (digits.size() < 8) digits.insert(0, 8 - digits.size(), '0');
+  return std::string(kFolder) + "/" + digits + std::string(kSuffix);
+}
+
+bool DriveVolumes::online() const { return disk().has_value(); }
+
+Result<std::shared_ptr<io::Disk>> DriveVolumes::disk() const {
+  std::shared_ptr<io::Disk> now = drives_.disk(id_);
+  const std::lock_guard lock(mutex_);
+  if (now == nullptr || now != disk_) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
+  return now;
+}
+
+void DriveVolumes::report(const Error& error) { drives_.report_failure(id_, error); }
+
+// --- attaching
+
+Status DriveVolumes::attach() {
+  const std::lock_guard growth(growth_);
+  std::shared_ptr<io::Disk> disk = drives_.disk(id_);
+  if (disk == nullptr) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
+  {
+    // Before the scan: what writers sync from here on does not count as durable, so the scan sees all that does.
+    const std::lock_guard lock(mutex_);
+    for (const auto& [number, volume] : volumes_) volume->retired = true;
+    disk_ = nullptr;
+    open_ = nullptr;
+    volumes_.clear();
+    open_files_ = 0;
+  }
+  CHECK_OK(disk->make_folder(std::string(kFolder)));
+  TRY(const auto names, disk->list(std::string(kFolder)));
+  Volumes volumes;
+  std::uint32_t next_number = 1;
+  for (const std::string& name : names) {
+    const auto number = number_of(name);
+    if (!number) continue;
+    TRY(volumes[*number], scan(*disk, *number));
+    next_number = std::max(next_number, *number + 1);
+  }
+  std::vector<std::shared_ptr<Volume>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    volumes_ = std::move(volumes);
+    next_number_ = std::max(next_number_, next_number);
+    disk_ = std::move(disk);
+    for (const auto& [number, volume] : volumes_) all.push_back(volume);
+  }
+  for (const auto& volume : all) remove_if_dead(volume);
+  return {};
+}
+
+Result<std::shared_ptr<Volume>> DriveVolumes::scan(io::Disk& disk, std::uint32_t number) {
+  TRY(const auto file, disk.open(path(number), io::OpenMode::kReadWrite));
+  TRY(const std::uint64_t size, file->size());
+  auto volume = std::make_shared<Volume>(number);
+  volume->closed = true;
+  volume->inherited = true;
+  std::uint64_t end = 0;
+  const auto count = [&](const RecordHead& head) {
+    ++volume->shards;
+    volume->live_bytes += head.live_bytes();
+    end = std::max(end, head.header.offset + head.live_bytes());
+    return true;
+  };
+  const auto count_unknown = [&](std::uint64_t offset, std::uint64_t bytes) {
+    volume->unknown_pages += bytes / kPageBytes;
+    end = std::max(end, offset + bytes);
+    return true;
+  };
+  CHECK_OK(walk_file(*file, number, size, count, count_unknown));
+  // What an earlier process reserved ahead. Failing to give it back costs space only.
+  if (size > end) {
+    if (const auto cut = file->truncate(end); !cut) {
+      log_warning("volume keeps blocks reserved ahead", {{"volume", path(number)}, {"error", cut.error().describe()}});
+    }
+  }
+  volume->end = volume->allocated = end;
+  return volume;
+}
+
+Status DriveVolumes::walk_file(io::File& file, std::uint32_t number, std::uint64_t end, const Visit& visit,
+                               const std::function<bool(std::uint64_t, std::uint64_t)>& unknown) {
+  Buffer buffer(kWalkBytes);
+  std::uint64_t unknown_begin = 0;
+  std::uint64_t unknown_bytes = 0;
+  const auto end_unknown = [&] {
+    const std::uint64_t bytes = std::exchange(unknown_bytes, 0);
+    return bytes == 0 || unknown(unknown_begin, bytes);
+  };
+  std::uint64_t at = 0;
+  while (at < end) {
+    buffer.resize(kHeadBytes);
+    TRY(const std::size_t got, file.read_at(at, buffer.span()));
+    std::memset(buffer.data() + got, 0, kHeadBytes - got);
+    if (const auto head = decode_head(buffer.view(), number, at)) {
+      if (!end_unknown() || !visit(*head)) return {};
+      at += head->header.region_bytes;
+      continue;
+    }
+    // No record begins here: look for the next one in larger steps.
+    buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kWalkBytes, round_up(end - at, kPageBytes))));
+    TRY(const std::size_t count, file.read_at(at, buffer.span()));
+    std::memset(buffer.data() + count, 0, buffer.size() - count);
+    std::size_t page = 0;
+    for (; page < buffer.size(); page += kPageBytes) {
+      const ByteView bytes = buffer.view().subspan(page, kPageBytes);
+      if (page > 0 && decode_head(bytes.first(kHeadBytes), number, at + page)) break;
+      if (all_zeros(bytes)) {
+        if (!end_unknown()) return {};
+      } else {
+        if (unknown_bytes == 0) unknown_begin = at + page;
+        unknown_bytes += kPageBytes;
+      }
+    }
+    at += page;
+  }
+  end_unknown();
+  return {};
+}
+
+Status DriveVolumes::detach_empty() {
+  const std::lock_guard growth(growth_);
+  std::vector<std::uint32_t> numbers;
+  std::shared_ptr<io::Disk> disk;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [number, volume] : volumes_) {
+      if (volume->shards > 0 || volume->unknown_pages > 0) {
+        return fail(Errc::kConflict, "drive " + id_.to_string() + ": volume " + std::to_string(number) +
+                                         " still holds " + std::to_string(volume->shards) + " shards and " +
+                                         std::to_string(volume->unknown_pages) + " pages not reclaimed yet");
+      }
+      numbers.push_back(number);
+      volume->retired = true;
+    }
+    disk = std::exchange(disk_, nullptr);
+    open_ = nullptr;
+    volumes_.clear();
+    open_files_ = 0;
+  }
+  if (disk == nullptr || drives_.disk(id_) != disk) return {};
+  for (const auto number : numbers) CHECK_OK(disk->remove(path(number)));
+  return disk->sync_folder(std::string(kFolder));
+}
+
+// --- reserving
+
+std::optional<Region> DriveVolumes::take(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (open_ == nullptr || open_->end + bytes > open_->allocated) return std::nullopt;
+  if (open_->end > 0 && open_->end + bytes > options_.volume_bytes) return std::nullopt;
+  Region region{.volume = open_, .file = open_->file, .offset = open_->end, .bytes = bytes};
+  open_->end += bytes;
+  ++open_->shards;
+  open_->live_bytes += bytes;
+  return region;
+}
+
+std::optional<Region> DriveVolumes::reserve_in_memory(std::uint64_t bytes) {
+  if (!online()) return std::nullopt;
+  return take(bytes);
+}
+
+Result<Region> DriveVolumes::reserve(std::uint64_t bytes) {
+  const std::lock_guard growth(growth_);
+  TRY(const auto disk, this->disk());
+  if (auto region = take(bytes)) return *std::move(region);
+  std::shared_ptr<Volume> volume;
+  {
+    const std::lock_guard lock(mutex_);
+    volume = open_;
+  }
+  if (volume != nullptr && volume->end > 0 && volume->end + bytes > options_.volume_bytes) {
+    close_open_volume();
+    volume = nullptr;
+  }
+  if (volume == nullptr) {
+    TRY(volume, create_volume(*disk));
+  }
+  CHECK_OK(extend(*disk, *volume, bytes));
+  if (auto region = take(bytes)) return *std::move(region);
+  return fail(Errc::kIo, "the volume failed while a region was reserved in it");
+}
+
+Result<std::shared_ptr<Volume>> DriveVolumes::create_volume(io::Disk& disk) {
+  std::uint32_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    CHECK(next_number_ != 0, "2^32 volumes of a GiB are more than any drive holds");
+    number = next_number_++;
+  }
+  auto volume = std::make_shared<Volume>(number);
+  TRY(volume->file, disk.open(path(number), io::OpenMode::kCreate));
+  CHECK_OK(disk.sync_folder(std::string(kFolder)));
+  const std::lock_guard lock(mutex_);
+  volumes_[number] = volume;
+  open_ = volume;
+  ++open_files_;
+  return volume;
+}
+
+Status DriveVolumes::extend(io::Disk& disk, Volume& volume, std::uint64_t bytes) {
+  TRY(const io::Space space, disk.space());
+  std::uint64_t allocated = 0;
+  std::uint64_t need = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    allocated = volume.allocated;
+    need = volume.end + bytes > allocated ? volume.end + bytes - allocated : 0;
+  }
+  const std::uint64_t spare = space.free_bytes > options_.reserve_bytes ? space.free_bytes - options_.reserve_bytes : 0;
+  if (need > spare) {
+    return fail(Errc::kNoSpace, "drive " + id_.to_string() + " has " + std::to_string(spare) +
+                                    " bytes left beside its reserve, and " + std::to_string(need) + " are needed");
+  }
+  std::uint64_t ahead = std::min(kAheadBytes, spare / kAheadPart / kPageBytes * kPageBytes);
+  if (allocated < options_.volume_bytes) ahead = std::min(ahead, options_.volume_bytes - allocated);
+  const std::uint64_t length = std::max(need, ahead);
+  auto done = volume.file->allocate(allocated, length);
+  std::uint64_t got = length;
+  if (!done && done.error() == Errc::kNoSpace && length > need) {
+    done = volume.file->allocate(allocated, need);
+    got = need;
+  }
+  CHECK_OK(done);
+  const std::lock_guard lock(mutex_);
+  volume.allocated += got;
+  return {};
+}
+
+void DriveVolumes::close_open_volume() {
+  std::shared_ptr<Volume> volume;
+  std::uint64_t end = 0;
+  bool ahead = false;
+  {
+    const std::lock_guard lock(mutex_);
+    volume = std::exchange(open_, nullptr);
+    if (volume == nullptr) return;
+    volume->closed = true;
+    end = volume->end;
+    ahead = volume->allocated > end;
+    volume->allocated = end;
+  }
+  if (ahead) {
+    if (const auto cut = volume->file->truncate(end); !cut) {
+      log_warning("volume keeps blocks reserved ahead",
+                  {{"volume", path(volume->number)}, {"error", cut.error().describe()}});
+    }
+  }
+  remove_if_dead(volume);
+}
+
+void DriveVolumes::trim_open_volume() {
+  const std::lock_guard growth(growth_);
+  if (online()) close_open_volume();
+}
+
+// --- giving back
+
+void DriveVolumes::uncount(const std::shared_ptr<Volume>& volume, std::uint64_t shards, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  volume->shards -= std::min(volume->shards, shards);
+  volume->live_bytes -= std::min(volume->live_bytes, bytes);
+}
+
+void DriveVolumes::trim(const Region& region, std::uint64_t used_bytes) {
+  if (used_bytes >= region.bytes) return;
+  // What is not given back here is given back when the record is released.
+  if (region.file->punch(region.offset + used_bytes, region.bytes - used_bytes)) {
+    uncount(region.volume, 0, region.bytes - used_bytes);
+  }
+}
+
+void DriveVolumes::abandon(const Region& region) {
+  // A region that cannot be punched stays counted: its head may be on the drive, an orphan to be reclaimed.
+  if (!region.file->punch(region.offset, region.bytes)) return;
+  uncount(region.volume, 1, region.bytes);
+  remove_if_dead(region.volume);
+}
+
+Result<std::uint64_t> DriveVolumes::release(BlobId blob, unsigned shard, std::uint32_t number, std::uint64_t offset) {
+  TRY(const auto file, this->file(number));
+  std::shared_ptr<Volume> volume;
+  std::uint64_t live_bytes = 0;
+  {
+    // Two releases of one record must not both find it.
+    const std::lock_guard releasing(releasing_);
+    std::array<std::uint8_t, kHeadBytes> bytes{};
+    TRY(const std::size_t got, file->read_at(offset, bytes));
+    TRY(const RecordHead head, decode_head(ByteView(bytes).first(got), number, offset));
+    if (head.header.blob != blob || head.header.shard != shard) {
+      return fail(Errc::kNotFound, "another record lies there");
+    }
+    CHECK_OK(file->punch(offset, head.header.region_bytes));
+    live_bytes = head.live_bytes();
+    const std::lock_guard lock(mutex_);
+    const auto found = volumes_.find(number);
+    if (found == volumes_.end()) return live_bytes;
+    volume = found->second;
+  }
+  uncount(volume, 1, live_bytes);
+  remove_if_dead(volume);
+  return live_bytes;
+}
+
+Status DriveVolumes::punch_unknown(std::uint32_t number, std::uint64_t offset, std::uint64_t bytes) {
+  TRY(const auto file, this->file(number));
+  CHECK_OK(file->punch(offset, bytes));
+  std::shared_ptr<Volume> volume;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = volumes_.find(number);
+    if (found == volumes_.end()) return {};
+    volume = found->second;
+    volume->unknown_pages -= std::min(volume->unknown_pages, bytes / kPageBytes);
+  }
+  remove_if_dead(volume);
+  return {};
+}
+
+void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
+  const auto disk = this->disk();
+  if (!disk) return;
+  const auto is_dead = [&] {
+    const auto found = volumes_.find(volume->number);
+    return found != volumes_.end() && found->second == volume && volume->closed && volume->shards == 0 &&
+           volume->unknown_pages == 0 && !volume->removing;
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (!is_dead()) return;
+    volume->removing = true;
+  }
+  // The counters say that nothing lives here. A file is the one thing that cannot be taken back: look once more.
+  std::uint64_t records = 0;
+  std::uint64_t live_bytes = 0;
+  const auto recount = [&](const RecordHead& head) {
+    ++records;
+    live_bytes += head.live_bytes();
+    return true;
+  };
+  const auto file = this->file(volume->number);
+  Status looked = file ? Status{} : Status(fail(file.error()));
+  if (file) {
+    const auto allocated = (*file)->allocated();
+    if (!allocated || *allocated > 0) {
+      looked =
+          walk_file(**file, volume->number, volume->end, recount, [](std::uint64_t, std::uint64_t) { return true; });
+    }
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    volume->removing = false;
+    if (!looked || !is_dead()) return;
+    if (records > 0) {
+      log_error("a volume held records that were not counted",
+                {{"volume", path(volume->number)}, {"records", records}});
+      volume->shards = records;
+      volume->live_bytes = live_bytes;
+      return;
+    }
+    if (volume->file != nullptr) --open_files_;
+    volumes_.erase(volume->number);
+  }
+  if (const auto removed = (*disk)->remove(path(volume->number)); !removed) {
+    log_warning("an empty volume could not be removed",
+                {{"volume", path(volume->number)}, {"error", removed.error().describe()}});
+  }
+}
+
+// --- syncing
+
+void DriveVolumes::post_sync(const std::shared_ptr<Volume>& volume, std::function<void(Status)> done) {
+  bool start = false;
+  bool retired = false;
+  {
+    const std::lock_guard lock(mutex_);
+    retired = volume->retired;
+    if (!retired) {
+      volume->waiting_for_sync.push_back(std::move(done));
+      start = !std::exchange(volume->syncing, true);
+    }
+  }
+  if (retired) {
+    done(fail(Errc::kIo, "the volume failed, or its drive went away"));
+  } else if (start) {
+    // At most one job a volume is queued, and volumes that are written to are few.
+    const bool posted = sync_pool_.post([this, volume] { run_syncs(volume); });
+    CHECK(posted, "the sync queue holds one job a volume");
+  }
+}
+
+void DriveVolumes::run_syncs(std::shared_ptr<Volume> volume) {
+  for (;;) {
+    std::vector<std::function<void(Status)>> batch;
+    std::shared_ptr<io::File> file;
+    bool retired = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (volume->waiting_for_sync.empty()) {
+        volume->syncing = false;
+        return;
+      }
+      batch.swap(volume->waiting_for_sync);
+      file = volume->file;
+      retired = volume->retired;
+    }
+    Status status = fail(Errc::kIo, "the volume failed, or its drive went away");
+    if (!retired && file != nullptr) {
+      const auto started = clock_.steady();
+      status = file->sync();
+      counters_.sync_group.observe(static_cast<double>(batch.size()));
+      counters_.sync_seconds.observe(std::chrono::duration<double>(clock_.steady() - started).count());
+      if (!status) report(status.error());
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      if (!status) {
+        // The kernel may have forgotten what it could not write: nothing more goes into this volume.
+        volume->retired = true;
+        volume->closed = true;
+        if (open_ == volume) open_ = nullptr;
+      } else if (volume->retired) {
+        status = fail(Errc::kIo, "the drive went away while its volume was synced");
+      }
+    }
+    for (const auto& done : batch) done(status);
+  }
+}
+
+Status DriveVolumes::sync(const std::shared_ptr<Volume>& volume) {
+  struct Wait {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<Status> status;
+  };
+  const auto wait = std::make_shared<Wait>();
+  post_sync(volume, [wait](Status status) {
+    const std::lock_guard lock(wait->mutex);
+    wait->status = std::move(status);
+    wait->ready.notify_all();
+  });
+  std::unique_lock lock(wait->mutex);
+  wait->ready.wait(lock, [&] { return wait->status.has_value(); });
+  return *wait->status;
+}
+
+// --- files
+
+Result<std::shared_ptr<io::File>> DriveVolumes::file(std::uint32_t number) {
+  TRY(const auto disk, this->disk());
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = volumes_.find(number);
+    if (found == volumes_.end()) return fail(Errc::kNotFound, "no volume " + std::to_string(number));
+    found->second->last_use = ++uses_;
+    if (found->second->file != nullptr) return found->second->file;
+  }
+  TRY(auto opened, disk->open(path(number), io::OpenMode::kReadWrite));
+  const std::lock_guard lock(mutex_);
+  const auto found = volumes_.find(number);
+  if (found == volumes_.end()) return fail(Errc::kNotFound, "no volume " + std::to_string(number));
+  if (found->second->file == nullptr) {
+    found->second->file = std::move(opened);
+    ++open_files_;
+    close_unused_files(found->second.get());
+  }
+  return found->second->file;
+}
+
+std::shared_ptr<io::File> DriveVolumes::cached_file(std::uint32_t number) {
+  if (!online()) return nullptr;
+  const std::lock_guard lock(mutex_);
+  const auto found = volumes_.find(number);
+  if (found == volumes_.end()) return nullptr;
+  found->second->last_use = ++uses_;
+  return found->second->file;
+}
+
+void DriveVolumes::close_unused_files(const Volume* keep) {
+  while (open_files_ > kMaxOpenFiles) {
+    Volume* oldest = nullptr;
+    for (const auto& [number, volume] : volumes_) {
+      if (volume->file == nullptr || !volume->closed || volume.get() == keep || volume->file.use_count() > 1) continue;
+      if (!volume->waiting_for_sync.empty() || volume->syncing) continue;
+      if (oldest == nullptr || volume->last_use < oldest->last_use) oldest = volume.get();
+    }
+    if (oldest == nullptr) return;
+    oldest->file = nullptr;
+    --open_files_;
+  }
+}
+
+// --- looking
+
+Result<DriveUsage> DriveVolumes::usage() {
+  TRY(const auto disk, this->disk());
+  TRY(const io::Space space, disk->space());
+  DriveUsage usage;
+  usage.total_bytes = space.total_bytes;
+  usage.free_bytes = space.free_bytes;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [number, volume] : volumes_) {
+    usage.shards += volume->shards;
+    usage.live_bytes += volume->live_bytes;
+  }
+  if (open_ != nullptr) usage.free_bytes += open_->allocated - open_->end;
+  usage.free_bytes -= std::min(usage.free_bytes, options_.reserve_bytes);
+  return usage;
+}
+
+Status DriveVolumes::walk(const Visit& visit, const VisitUnknown& unknown) {
+  struct Extent {
+    std::uint32_t number;
+    std::uint64_t end;
+    bool inherited;
+  };
+  std::vector<Extent> extents;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [number, volume] : volumes_) extents.push_back({number, volume->end, volume->inherited});
+  }
+  bool more = true;
+  const auto visit_one = [&](const RecordHead& head) { return more = visit(head); };
+  for (const Extent& extent : extents) {
+    const auto file = this->file(extent.number);
+    if (!file && file.error() == Errc::kNotFound) continue;  // removed meanwhile
+    CHECK_OK(file);
+    const auto unknown_one = [&](std::uint64_t offset, std::uint64_t bytes) {
+      if (extent.inherited) more = unknown(extent.number, offset, bytes);
+      return more;
+    };
+    CHECK_OK(walk_file(**file, extent.number, extent.end, visit_one, unknown_one));
+    if (!more) break;
+  }
+  return {};
+}
+
+}  // namespace andromede::blob

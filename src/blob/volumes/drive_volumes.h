@@ -1,0 +1,157 @@
+// DriveVolumes: the volume files of one drive. Reserves regions at the end of the open volume, syncs for all who wait
+// at once, releases records by punching holes, walks records, and counts what lives.
+//
+// Threads: thread-safe. reserve_in_memory, post, post_sync, online and account_* never block; the rest does drive I/O
+// and is called from the drive's pools or from maintenance threads.
+// Ownership: borrowed drives, clock and counters outlive it. Files are shared: one stays open while somebody uses it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/pool.h"
+#include "blob/maintenance.h"
+#include "blob/volumes/record.h"
+#include "blob/volumes/volume_store.h"
+#include "io/drives.h"
+
+namespace andromede::blob {
+
+inline constexpr std::size_t kMaxQueuedJobs = 16384;  // a drive's pool
+inline constexpr std::size_t kMaxOpenFiles = 128;     // of a drive, closed again least recently used first
+
+// One volume file. Fields below are guarded by the DriveVolumes' mutex, the file excepted.
+struct Volume {
+  const std::uint32_t number;
+  explicit Volume(std::uint32_t n) : number(n) {}
+
+  std::shared_ptr<io::File> file;  // null: not open now
+  std::uint64_t last_use = 0;
+  std::uint64_t end = 0;        // where the next record goes
+  std::uint64_t allocated = 0;  // blocks are reserved up to here
+  std::uint64_t shards = 0;
+  std::uint64_t live_bytes = 0;
+  std::uint64_t unknown_pages = 0;  // see docs/formats/volume.md, Walking
+  bool closed = false;              // takes no more records
+  bool inherited = false;           // was there at attach: no writer of ours is in it
+  // A sync failed, or the drive was attached anew: what this Volume's writers wrote since may be gone.
+  bool retired = false;
+
+  bool removing = false;  // somebody checks whether the file can go
+
+  std::vector<std::function<void(Status)>> waiting_for_sync;
+  bool syncing = false;
+};
+
+// A reserved region. The record in it is not there until somebody writes its head.
+struct Region {
+  std::shared_ptr<Volume> volume;
+  std::shared_ptr<io::File> file;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+class DriveVolumes {
+ public:
+  struct Counters {
+    Histogram sync_group;  // how many waited for one sync
+    Histogram sync_seconds;
+  };
+  DriveVolumes(DriveId id, io::Drives& drives, const Clock& clock, VolumeOptions options, Counters counters);
+  DriveVolumes(const DriveVolumes&) = delete;
+  DriveVolumes& operator=(const DriveVolumes&) = delete;
+  ~DriveVolumes();
+
+  [[nodiscard]] DriveId id() const { return id_; }
+  // Opens the drive's volumes and counts what is in them; again after the drive came back. kUnavailable: offline.
+  Status attach();
+  // Whether the drive is attached and the disk that was attached is still the drive's.
+  [[nodiscard]] bool online() const;
+  // kConflict while a record lives there.
+  Status detach_empty();
+
+  // A region at the end of the open volume where that needs no I/O; nullopt: call reserve().
+  [[nodiscard]] std::optional<Region> reserve_in_memory(std::uint64_t bytes);
+  // kNoSpace, kIo, kUnavailable. Nothing is taken when it fails.
+  Result<Region> reserve(std::uint64_t bytes);
+  // A finished record uses the first `used_bytes` of its region only: the rest is given back.
+  void trim(const Region& region, std::uint64_t used_bytes);
+  // Gives an unfinished record's region back.
+  void abandon(const Region& region);
+  // Releases the record of that shard at that place, if it is still there. Answers the bytes given back.
+  Result<std::uint64_t> release(BlobId blob, unsigned shard, std::uint32_t volume, std::uint64_t offset);
+
+  // Everything written to the volume before is durable when `done` gets OK, on the drive's sync thread. At once, with
+  // an error, where the volume is retired.
+  void post_sync(const std::shared_ptr<Volume>& volume, std::function<void(Status)> done);
+  // The same, waiting.
+  Status sync(const std::shared_ptr<Volume>& volume);
+  // Runs `job` on the drive's pool; false: the queue is full.
+  [[nodiscard]] bool post(std::function<void()> job) { return pool_.post(std::move(job)); }
+
+  // kNotFound: no such volume; kUnavailable: the drive is offline. cached_file() answers null where it would block.
+  Result<std::shared_ptr<io::File>> file(std::uint32_t volume);
+  [[nodiscard]] std::shared_ptr<io::File> cached_file(std::uint32_t volume);
+
+  // Tells the drives that this one failed.
+  void report(const Error& error);
+
+  [[nodiscard]] Result<DriveUsage> usage();
+
+  // Every record of the drive as it stands now, in order; `visit` answers false to stop. `unknown` gets ranges of
+  // unknown pages, of inherited volumes only. Records reserved later are not visited.
+  using Visit = std::function<bool(const RecordHead&)>;
+  using VisitUnknown = std::function<bool(std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes)>;
+  Status walk(const Visit& visit, const VisitUnknown& unknown);
+  // Gives unknown pages back, which the caller knows to be named by nobody.
+  Status punch_unknown(std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes);
+
+  // Gives what was reserved ahead back, at the end of the store's life.
+  void trim_open_volume();
+
+ private:
+  using Volumes = std::map<std::uint32_t, std::shared_ptr<Volume>>;
+
+  static std::string path(std::uint32_t number);
+  Result<std::shared_ptr<io::Disk>> disk() const;
+  static Status walk_file(io::File& file, std::uint32_t number, std::uint64_t end, const Visit& visit,
+                          const std::function<bool(std::uint64_t offset, std::uint64_t bytes)>& unknown);
+  Result<std::shared_ptr<Volume>> scan(io::Disk& disk, std::uint32_t number);
+  Result<std::shared_ptr<Volume>> create_volume(io::Disk& disk);
+  Status extend(io::Disk& disk, Volume& volume, std::uint64_t bytes);
+  void close_open_volume();
+  std::optional<Region> take(std::uint64_t bytes);
+  void uncount(const std::shared_ptr<Volume>& volume, std::uint64_t shards, std::uint64_t bytes);
+  void remove_if_dead(const std::shared_ptr<Volume>& volume);
+  void run_syncs(std::shared_ptr<Volume> volume);
+  void close_unused_files(const Volume* keep);
+
+  const DriveId id_;
+  io::Drives& drives_;
+  const Clock& clock_;
+  const VolumeOptions options_;
+  const Counters counters_;
+
+  std::mutex growth_;     // one thread at a time attaches, or extends and creates volumes; taken before mutex_
+  std::mutex releasing_;  // taken before mutex_
+  mutable std::mutex mutex_;
+  std::shared_ptr<io::Disk> disk_;  // null: not attached
+  Volumes volumes_;
+  std::shared_ptr<Volume> open_;  // takes records; null: none yet
+  std::uint32_t next_number_ = 1;
+  std::uint64_t uses_ = 0;
+  std::size_t open_files_ = 0;
+
+  // Declared last: their jobs end before anything above goes. The pool's jobs post to the sync thread.
+  ThreadPool sync_pool_;
+  ThreadPool pool_;
+};
+
+}  // namespace andromede::blob

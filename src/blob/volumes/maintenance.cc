@@ -1,0 +1,259 @@
+#include "blob/volumes/maintenance.h"
+
+#include "base/log.h"
+#include "blob/volumes/shard_access.h"
+#include "crypto/digest.h"
+
+namespace andromede::blob {
+namespace {
+
+constexpr std::size_t kCatalogPage = 1000;
+// Where a record begins on a drive: volume and offset.
+using Place = std::pair<std::uint32_t, std::uint64_t>;
+
+// Holds a blob while a shard of it is read, so that a removal waits.
+class Pin {
+ public:
+  Pin(StoreCore& core, const BlobRef& ref, ShardAccess& access) : core_(core), blob_(ref.id) {
+    core_.reader_begins();
+    const auto being_released = core_.releases.pin(blob_);
+    for (unsigned i = 0; i < ref.shards.size(); ++i) {
+      if (std::find(being_released.begin(), being_released.end(), ref.shards[i]) != being_released.end()) {
+        access.forbid(i);
+      }
+    }
+  }
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+  ~Pin() {
+    core_.releases.unpin(blob_);
+    core_.reader_ends();
+  }
+
+ private:
+  StoreCore& core_;
+  const BlobId blob_;
+};
+
+// Keeps reclaim away from a record that no catalog names yet.
+class Writing {
+ public:
+  Writing(StoreCore& core, BlobId blob) : core_(core), blob_(blob) { core_.writer_begins(blob_); }
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+  ~Writing() { core_.writer_ends(blob_); }
+
+ private:
+  StoreCore& core_;
+  const BlobId blob_;
+};
+
+Status keep_pace(const Pace& pace, std::uint64_t bytes) {
+  if (pace && !pace(bytes)) return fail(Errc::kCancelled, "stopped");
+  return {};
+}
+
+// Writes shard `index` into `region`: groups as they are loaded, head and seal at the end.
+Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, unsigned index, const Region& region,
+                    const Pace& pace) {
+  const Layout& layout = access.layout();
+  std::uint32_t blocks_checksum = 0;
+  StripeSet set;
+  for (std::uint64_t group = 0; group < layout.groups(); ++group) {
+    const std::uint64_t first = group * kGroupBlocks;
+    const auto count = static_cast<unsigned>(layout.group_blocks(group));
+    access.begin(set, first, count);
+    CHECK_OK(access.load(set, {index}));
+    Bytes checksums;
+    for (unsigned i = 0; i < count; ++i) {
+      const ByteView block = set.shards[index].blocks.view().subspan(StripeSet::at(i), layout.block_bytes(first + i));
+      ByteWriter(checksums).u32(block_checksum(ref.id, index, first + i, block));
+    }
+    blocks_checksum = crypto::crc32c(blocks_checksum, checksums);
+    const ByteView blocks = set.shards[index].blocks.view();
+    CHECK_OK(region.file->write_at(region.offset + layout.block_offset(first), {blocks, ByteView(checksums)}));
+    CHECK_OK(keep_pace(pace, blocks.size()));
+  }
+  const std::int64_t now_ms = core.clock.now().ms;
+  const auto header = encode(RecordHeader{.blob = ref.id,
+                                          .shard = index,
+                                          .code = ref.code,
+                                          .volume = region.volume->number,
+                                          .offset = region.offset,
+                                          .region_bytes = region.bytes,
+                                          .declared_bytes = ref.size_bytes,
+                                          .session = core.session,
+                                          .created_ms = now_ms});
+  const auto seal = encode(RecordSeal{.blob = ref.id,
+                                      .size_bytes = ref.size_bytes,
+                                      .used_bytes = layout.used_bytes(),
+                                      .blocks_checksum = blocks_checksum,
+                                      .sealed_ms = now_ms});
+  return region.file->write_at(region.offset, {ByteView(header), ByteView(seal)});
+}
+
+}  // namespace
+
+Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) {
+  CHECK_OK(valid_ref(ref));
+  if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");
+  DriveVolumes* const drive = core.online_drive(to);
+  if (drive == nullptr) return fail(Errc::kUnavailable, "drive " + to.to_string() + " is offline");
+  ShardAccess access(core, ref);
+  const Pin pin(core, ref, access);
+  const Writing writing(core, ref.id);
+  const auto region = drive->reserve(access.layout().used_bytes());
+  if (!region) {
+    if (region.error() != Errc::kNoSpace && region.error() != Errc::kUnavailable) drive->report(region.error());
+    return fail(region.error());
+  }
+  Status status = write_record(core, access, ref, index, *region, pace);
+  if (status) {
+    status = drive->sync(region->volume);
+    if (status && !drive->online()) status = fail(Errc::kIo, "the drive went away");
+  }
+  if (!status) {
+    drive->abandon(*region);
+    return fail(status.error());
+  }
+  return ShardPlace{.drive = to, .volume = region->volume->number, .offset = region->offset};
+}
+
+Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned index, const Pace& pace) {
+  CHECK_OK(valid_ref(ref));
+  if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");
+  ShardAccess access(core, ref);
+  const Pin pin(core, ref, access);
+  if (access.check(index, Wait::kYes) != Access::kReady) return ShardHealth::kMissing;
+  bool good = !access.head_damaged(index);
+  const Layout& layout = access.layout();
+  std::uint32_t blocks_checksum = 0;
+  StripeSet set;
+  for (std::uint64_t group = 0; group < layout.groups(); ++group) {
+    const std::uint64_t first = group * kGroupBlocks;
+    const auto count = static_cast<unsigned>(layout.group_blocks(group));
+    access.begin(set, first, count);
+    access.read(set, index, Wait::kYes);
+    if (set.shards[index].good != set.all()) {
+      core.damaged.add();
+      good = false;
+      break;
+    }
+    Bytes checksums;
+    for (unsigned i = 0; i < count; ++i) {
+      const ByteView block = set.shards[index].blocks.view().subspan(StripeSet::at(i), layout.block_bytes(first + i));
+      ByteWriter(checksums).u32(block_checksum(ref.id, index, first + i, block));
+    }
+    blocks_checksum = crypto::crc32c(blocks_checksum, checksums);
+    CHECK_OK(keep_pace(pace, set.shards[index].blocks.size()));
+  }
+  if (good && access.head(index)->seal->blocks_checksum != blocks_checksum) good = false;
+  return good ? ShardHealth::kGood : ShardHealth::kDamaged;
+}
+
+namespace {
+
+// The regions that the catalog's records take on a drive, of the volumes that `volumes` holds.
+Result<std::map<Place, std::uint64_t>> named_regions(DriveId drive, const std::set<std::uint32_t>& volumes,
+                                                     Catalog& catalog) {
+  std::map<Place, std::uint64_t> named;
+  BlobId after;
+  for (;;) {
+    TRY(const auto refs, catalog.list(after, kCatalogPage));
+    for (const BlobRef& ref : refs) {
+      for (const ShardPlace& place : ref.shards) {
+        if (place.drive != drive || !volumes.contains(place.volume) || !valid_ref(ref)) continue;
+        named[{place.volume, place.offset}] = Layout(ref.code, ref.size_bytes).used_bytes();
+      }
+    }
+    if (refs.size() < kCatalogPage) return named;
+    after = refs.back().id;
+  }
+}
+
+struct UnknownPages {
+  std::uint32_t volume = 0;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+// Punches what of `unknown` lies outside the named regions.
+Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<UnknownPages>& unknown, Catalog& catalog) {
+  if (unknown.empty()) return 0;
+  std::set<std::uint32_t> volumes;
+  for (const auto& pages : unknown) volumes.insert(pages.volume);
+  TRY(const auto named, named_regions(drive.id(), volumes, catalog));
+  std::uint64_t punched = 0;
+  for (const auto& pages : unknown) {
+    std::uint64_t at = pages.offset;
+    const std::uint64_t end = pages.offset + pages.bytes;
+    while (at < end) {
+      // The region that begins at or before `at`, and the one behind it.
+      const auto behind = named.upper_bound({pages.volume, at});
+      if (behind != named.begin()) {
+        const auto& [place, bytes] = *std::prev(behind);
+        if (place.first == pages.volume && place.second + bytes > at) {
+          at = place.second + bytes;
+          continue;
+        }
+      }
+      const bool ends_earlier = behind != named.end() && behind->first.first == pages.volume;
+      const std::uint64_t free_end = ends_earlier ? std::min(end, behind->first.second) : end;
+      CHECK_OK(drive.punch_unknown(pages.volume, at, free_end - at));
+      punched += free_end - at;
+      at = free_end;
+    }
+  }
+  return punched;
+}
+
+}  // namespace
+
+Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Catalog& catalog,
+                                               std::chrono::milliseconds grace) {
+  DriveVolumes* const drive = core.online_drive(id);
+  if (drive == nullptr) return fail(Errc::kUnavailable, "drive " + id.to_string() + " is offline");
+  const std::int64_t now_ms = core.clock.now().ms;
+  Maintenance::Reclaimed reclaimed;
+  Status failed;
+  const auto is_young = [&](const RecordHead& head) {
+    const std::int64_t since = std::max(head.header.created_ms, head.seal ? head.seal->sealed_ms : 0);
+    return head.header.session == core.session && now_ms - since < grace.count();
+  };
+  const auto visit = [&](const RecordHead& head) {
+    const RecordHeader& header = head.header;
+    if (core.is_written(header.blob) || is_young(head)) return true;
+    auto named = catalog.find(header.blob);
+    if (!named) {
+      failed = fail(named.error());
+      return false;
+    }
+    const ShardPlace place{.drive = id, .volume = header.volume, .offset = header.offset};
+    if (*named && header.shard < (*named)->shards.size() && (*named)->shards[header.shard] == place) return true;
+    const auto released = drive->release(header.blob, header.shard, header.volume, header.offset);
+    if (released) {
+      ++reclaimed.records;
+      reclaimed.bytes += *released;
+    } else if (released.error() != Errc::kNotFound) {
+      failed = fail(released.error());
+      return false;
+    }
+    return true;
+  };
+  std::vector<UnknownPages> unknown;
+  const auto collect = [&](std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes) {
+    unknown.push_back({.volume = volume, .offset = offset, .bytes = bytes});
+    return true;
+  };
+  CHECK_OK(drive->walk(visit, collect));
+  CHECK_OK(failed);
+  TRY(const std::uint64_t punched, reclaim_unknown(*drive, unknown, catalog));
+  reclaimed.bytes += punched;
+  if (reclaimed.bytes > 0) {
+    log_info("orphans reclaimed",
+             {{"drive", id.to_string()}, {"records", reclaimed.records}, {"bytes", reclaimed.bytes}});
+  }
+  return reclaimed;
+}
+
+}  // namespace andromede::blob

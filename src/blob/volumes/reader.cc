@@ -1,0 +1,266 @@
+#include "blob/volumes/reader.h"
+
+#include "base/check.h"
+#include "blob/volumes/shard_access.h"
+
+namespace andromede::blob {
+namespace {
+
+// One answer of read(), about: large enough for the drives, small enough for a hundred readers.
+constexpr std::uint64_t kChunkBytes = 512 * 1024;
+
+// A piece of the range: some stripes of one group, and which bytes of them are wanted.
+struct Chunk {
+  std::uint64_t begin = 0;  // in the blob
+  std::uint64_t end = 0;
+  StripeSet set;
+  std::vector<unsigned> want;  // data shards
+  Buffer joined;               // k > 1: the stripes put together
+};
+
+// Jobs that run side by side, and one task that waits for them.
+struct Fan {
+  explicit Fan(std::size_t count) : left(count + 1) {}
+  void one_ended() {
+    if (--left == 0) done.set(true);
+  }
+  std::atomic<std::size_t> left;  // and the waiting task
+  std::atomic<bool> overloaded{false};
+  OneShot<bool> done;
+};
+using FanPtr = std::shared_ptr<Fan>;
+
+Task<Status> wait_for(FanPtr fan) {
+  fan->one_ended();
+  co_await fan->done;
+  if (fan->overloaded) co_return fail(Errc::kOverloaded, "a drive's queue is full");
+  co_return Status{};
+}
+
+// Owned by the Reader and by the jobs that it posts.
+class ReadState : public std::enable_shared_from_this<ReadState> {
+ public:
+  // The blob is pinned by the caller; unpinned here.
+  ReadState(StoreCore& core, const BlobRef& ref) : core_(core), access_(core, ref), blob_(ref.id) {
+    core_.reader_begins();
+  }
+  ReadState(const ReadState&) = delete;
+  ReadState& operator=(const ReadState&) = delete;
+  ~ReadState() {
+    core_.releases.unpin(blob_);
+    core_.reader_ends();
+  }
+
+  [[nodiscard]] ShardAccess& access() { return access_; }
+  // Chooses the stripes that hold [begin, end), or its first part.
+  void plan(Chunk& chunk, std::uint64_t begin, std::uint64_t end) const;
+  // Without waiting for a drive; false: load() it.
+  bool load_now(Chunk& chunk);
+  Task<Status> check(std::vector<unsigned> shards);
+  // Starts reading what is wanted on the drives' pools; then load() waits, and rebuilds what is bad.
+  FanPtr start(const std::shared_ptr<Chunk>& chunk);
+  Task<Status> load(std::shared_ptr<Chunk> chunk, FanPtr started);
+  // The chunk's bytes, once loaded.
+  ByteView view(Chunk& chunk);
+
+ private:
+  template <typename Work>
+  FanPtr on_drives(const std::vector<unsigned>& shards, Work work);
+  [[nodiscard]] bool complete(const Chunk& chunk) const;
+
+  StoreCore& core_;
+  ShardAccess access_;
+  const BlobId blob_;
+};
+
+void ReadState::plan(Chunk& chunk, std::uint64_t begin, std::uint64_t end) const {
+  const Layout& layout = access_.layout();
+  const unsigned k = layout.code().data;
+  const std::uint64_t stripe_bytes = layout.stripe_bytes();
+  const std::uint64_t first = begin / stripe_bytes;
+  const std::uint64_t group_end = (first / kGroupBlocks + 1) * kGroupBlocks;
+  const std::uint64_t most = std::max<std::uint64_t>(1, kChunkBytes / stripe_bytes);
+  const std::uint64_t last = std::min({(end - 1) / stripe_bytes, group_end - 1, first + most - 1});
+  chunk.begin = begin;
+  chunk.end = std::min(end, (last + 1) * stripe_bytes);
+  chunk.want.clear();
+  unsigned from = 0;
+  unsigned to = k - 1;
+  if (first == last) {
+    const std::uint64_t block = layout.block_bytes(first);
+    from = static_cast<unsigned>((begin - first * stripe_bytes) / block);
+    to = static_cast<unsigned>((chunk.end - 1 - first * stripe_bytes) / block);
+  }
+  for (unsigned i = from; i <= to; ++i) chunk.want.push_back(i);
+  access_.begin(chunk.set, first, static_cast<unsigned>(last - first + 1));
+}
+
+bool ReadState::complete(const Chunk& chunk) const {
+  return std::all_of(chunk.want.begin(), chunk.want.end(),
+                     [&](unsigned shard) { return chunk.set.shards[shard].good == chunk.set.all(); });
+}
+
+bool ReadState::load_now(Chunk& chunk) {
+  for (const unsigned shard : chunk.want) {
+    if (!access_.read(chunk.set, shard, Wait::kNo)) return false;
+  }
+  return complete(chunk);
+}
+
+// Runs `work(shard)` for each on its drive's pool.
+template <typename Work>
+FanPtr ReadState::on_drives(const std::vector<unsigned>& shards, Work work) {
+  auto fan = std::make_shared<Fan>(shards.size());
+  for (const unsigned shard : shards) {
+    const bool posted = access_.drive(shard)->post([self = shared_from_this(), fan, work, shard] {
+      work(shard);
+      fan->one_ended();
+    });
+    if (!posted) {
+      fan->overloaded = true;
+      fan->one_ended();
+    }
+  }
+  return fan;
+}
+
+Task<Status> ReadState::check(std::vector<unsigned> shards) {
+  std::vector<unsigned> blocking;
+  for (const unsigned shard : shards) {
+    if (access_.check(shard, Wait::kNo) == Access::kBlocks) blocking.push_back(shard);
+  }
+  if (!blocking.empty()) {
+    ShardAccess* const access = &access_;
+    CO_CHECK_OK(co_await wait_for(on_drives(blocking, [access](unsigned shard) { access->check(shard, Wait::kYes); })));
+  }
+  for (const unsigned shard : shards) {
+    if (access_.check(shard, Wait::kNo) == Access::kReady) continue;
+    ReadState* const self = this;
+    co_return co_await core_.recovery_pool.run([self] { return self->access_.check_enough(); });
+  }
+  co_return Status{};
+}
+
+FanPtr ReadState::start(const std::shared_ptr<Chunk>& chunk) {
+  std::vector<unsigned> reading;
+  for (const unsigned shard : chunk->want) {
+    if (!chunk->set.shards[shard].tried && access_.drive(shard) != nullptr) reading.push_back(shard);
+  }
+  ShardAccess* const access = &access_;
+  return on_drives(reading, [access, chunk](unsigned shard) { access->read(chunk->set, shard, Wait::kYes); });
+}
+
+Task<Status> ReadState::load(std::shared_ptr<Chunk> chunk, FanPtr started) {
+  CO_CHECK_OK(co_await wait_for(std::move(started)));
+  if (complete(*chunk)) co_return Status{};
+  const auto self = shared_from_this();
+  co_return co_await core_.recovery_pool.run([self, chunk] { return self->access_.load(chunk->set, chunk->want); });
+}
+
+ByteView ReadState::view(Chunk& chunk) {
+  const Layout& layout = access_.layout();
+  const std::uint64_t stripe_bytes = layout.stripe_bytes();
+  const std::uint64_t first = chunk.set.first;
+  const std::size_t length = chunk.end - chunk.begin;
+  core_.read_bytes.add(static_cast<double>(length));
+  if (layout.code().data == 1) {
+    return chunk.set.shards[0].blocks.view().subspan(chunk.begin - first * stripe_bytes, length);
+  }
+  if (chunk.want.size() == 1 && chunk.set.count == 1) {
+    const std::size_t block = layout.block_bytes(first);
+    const std::uint64_t at = chunk.begin - first * stripe_bytes - chunk.want[0] * block;
+    return chunk.set.shards[chunk.want[0]].blocks.view().subspan(at, length);
+  }
+  const std::size_t capacity = chunk.set.count * stripe_bytes;
+  if (chunk.joined.capacity() < capacity) chunk.joined = Buffer(capacity);
+  chunk.joined.resize(capacity);
+  for (unsigned i = 0; i < chunk.set.count; ++i) {
+    const std::size_t block = layout.block_bytes(first + i);
+    for (const unsigned shard : chunk.want) {
+      std::memcpy(chunk.joined.data() + i * stripe_bytes + shard * block,
+                  chunk.set.shards[shard].blocks.data() + StripeSet::at(i), block);
+    }
+  }
+  return chunk.joined.view().subspan(chunk.begin - first * stripe_bytes, length);
+}
+
+class VolumeReader final : public Reader {
+ public:
+  VolumeReader(std::shared_ptr<ReadState> state, const Clock& clock, std::uint64_t begin, std::uint64_t end,
+               Deadline deadline)
+      : state_(std::move(state)), clock_(clock), at_(begin), end_(end), deadline_(deadline) {}
+
+  Task<Result<ByteView>> read() override {
+    if (deadline_.passed(clock_)) co_return fail(Errc::kTimeout, "reading took longer than allowed");
+    if (at_ == end_) co_return ByteView{};
+    ReadAhead now = std::move(ahead_);
+    ahead_ = {};
+    if (now.chunk == nullptr) {
+      now.chunk = std::move(spare_);
+      if (now.chunk == nullptr) now.chunk = std::make_shared<Chunk>();
+      state_->plan(*now.chunk, at_, end_);
+      if (!state_->load_now(*now.chunk)) {
+        cold_ = true;
+        CO_CHECK_OK(co_await state_->load(now.chunk, state_->start(now.chunk)));
+      }
+    } else {
+      CO_CHECK_OK(co_await state_->load(now.chunk, now.started));
+    }
+    spare_ = std::move(current_);
+    current_ = std::move(now.chunk);
+    at_ = current_->end;
+    // Where memory did not have it the drives fetch the next piece while the caller works on this one.
+    if (cold_ && at_ < end_) read_ahead();
+    co_return state_->view(*current_);
+  }
+
+ private:
+  struct ReadAhead {
+    std::shared_ptr<Chunk> chunk;
+    FanPtr started;
+  };
+
+  void read_ahead() {
+    ahead_.chunk = std::move(spare_);
+    if (ahead_.chunk == nullptr) ahead_.chunk = std::make_shared<Chunk>();
+    state_->plan(*ahead_.chunk, at_, end_);
+    ahead_.started = state_->start(ahead_.chunk);
+  }
+
+  const std::shared_ptr<ReadState> state_;
+  const Clock& clock_;
+  std::uint64_t at_;
+  const std::uint64_t end_;
+  const Deadline deadline_;
+  bool cold_ = false;
+  ReadAhead ahead_;
+  std::shared_ptr<Chunk> current_;  // what the last view points into
+  std::shared_ptr<Chunk> spare_;
+};
+
+}  // namespace
+
+Task<Result<std::unique_ptr<Reader>>> open_volume_reader(StoreCore& core, BlobRef ref, std::uint64_t offset,
+                                                         std::uint64_t length, Deadline deadline) {
+  CO_CHECK_OK(valid_ref(ref));
+  if (offset > ref.size_bytes || length > ref.size_bytes - offset) {
+    co_return fail(Errc::kInvalidArgument, "the range ends behind the blob");
+  }
+  const std::vector<ShardPlace> being_released = core.releases.pin(ref.id);
+  const auto state = std::make_shared<ReadState>(core, ref);
+  for (unsigned i = 0; i < ref.shards.size(); ++i) {
+    if (std::find(being_released.begin(), being_released.end(), ref.shards[i]) != being_released.end()) {
+      state->access().forbid(i);
+    }
+  }
+  std::vector<unsigned> first_shards{0};
+  if (length > 0) {
+    Chunk first;
+    state->plan(first, offset, offset + length);
+    first_shards = first.want;
+  }
+  CO_CHECK_OK(co_await state->check(std::move(first_shards)));
+  co_return std::make_unique<VolumeReader>(state, core.clock, offset, offset + length, deadline);
+}
+
+}  // namespace andromede::blob

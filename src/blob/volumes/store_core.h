@@ -1,0 +1,86 @@
+// What the parts of a VolumeStore share: drives, releases, running writers, damaged blobs, buffers, metrics.
+// Thread-safe. It outlives every Writer and Reader.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "blob/volumes/drive_volumes.h"
+#include "blob/volumes/releases.h"
+
+namespace andromede::blob {
+
+// Staging buffers of writers: as large as a drive likes its writes, and kept, since fresh memory costs page faults.
+inline constexpr std::size_t kMaxKeptBufferBytes = 32U << 20;
+inline constexpr std::size_t kLeastKeptBufferBytes = 128U << 10;  // smaller ones come from the heap at no such cost
+// Blobs that take_damaged() has not fetched yet; more are found again by the next read or scrub.
+inline constexpr std::size_t kMaxDamagedBlobs = 65536;
+
+class StoreCore {
+ public:
+  StoreCore(io::Drives& drives, const Clock& clock, Random& random, Metrics& metrics, VolumeOptions options);
+  StoreCore(const StoreCore&) = delete;
+  StoreCore& operator=(const StoreCore&) = delete;
+  ~StoreCore();
+
+  // Null: never attached.
+  [[nodiscard]] DriveVolumes* drive(DriveId id) const;
+  // Null: offline or never attached.
+  [[nodiscard]] DriveVolumes* online_drive(DriveId id) const;
+  Status attach(DriveId id);
+
+  // Writers whose blobs no record names yet.
+  void writer_begins(BlobId blob);
+  void writer_ends(BlobId blob);
+  [[nodiscard]] bool is_written(BlobId blob) const;
+
+  // Readers, and the jobs that they leave behind.
+  void reader_begins();
+  void reader_ends();
+
+  void note_damage(BlobId blob, std::uint64_t blocks);
+  [[nodiscard]] std::vector<BlobId> take_damaged();
+
+  [[nodiscard]] Buffer staging_buffer(std::size_t capacity);
+  void give_back(Buffer buffer);
+
+  // Waits until nothing runs that was started by a Writer, a Reader or a removal.
+  void stop();
+
+  const Clock& clock;
+  const std::uint64_t session;
+  Releases releases;
+
+  const Counter damaged;   // blocks that failed their checksum, or lay on a record that was not there
+  const Counter rebuilt;   // blocks computed from others for a reader
+  const Counter repaired;  // shards rewritten
+  const Counter read_bytes;
+  const Counter written_bytes;
+
+ private:
+  io::Drives& drives_;
+  const VolumeOptions options_;
+  const DriveVolumes::Counters drive_counters_;
+
+  mutable std::shared_mutex drives_mutex_;
+  std::unordered_map<DriveId, std::unique_ptr<DriveVolumes>> by_id_;  // never erased
+
+  mutable std::mutex mutex_;
+  std::condition_variable idle_;
+  std::unordered_map<BlobId, unsigned> writing_;
+  std::size_t users_ = 0;  // writers and readers
+  std::set<BlobId> damaged_;
+  std::unordered_map<std::size_t, std::vector<Buffer>> buffers_;  // by capacity
+  std::size_t kept_buffer_bytes_ = 0;
+
+ public:
+  // Rebuilds for readers, attaches drives that came back. Declared last: its jobs end before anything above goes.
+  ThreadPool recovery_pool;
+};
+
+}  // namespace andromede::blob

@@ -1,0 +1,129 @@
+#include "blob/volumes/volume_store.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "blob/volumes/maintenance.h"
+#include "blob/volumes/reader.h"
+#include "blob/volumes/store_core.h"
+#include "blob/volumes/writer.h"
+
+namespace andromede::blob {
+namespace {
+
+// Drives tells listeners for ever; this is what of the store they reach, until it stops.
+struct Link {
+  std::mutex mutex;
+  StoreCore* core = nullptr;
+};
+
+void attach_or_warn(StoreCore& core, DriveId id) {
+  if (const auto attached = core.attach(id); !attached) {
+    log_warning("drive not attached", {{"drive", id.to_string()}, {"error", attached.error().describe()}});
+  }
+}
+
+class VolumeStoreImpl final : public VolumeStore {
+ public:
+  VolumeStoreImpl(io::Drives& drives, const Clock& clock, Random& random, Metrics& metrics, VolumeOptions options)
+      : core_(drives, clock, random, metrics, options), link_(std::make_shared<Link>()) {
+    link_->core = &core_;
+  }
+  VolumeStoreImpl(const VolumeStoreImpl&) = delete;
+  VolumeStoreImpl& operator=(const VolumeStoreImpl&) = delete;
+  ~VolumeStoreImpl() override { stop_now(); }
+
+  void start(io::Drives& drives) {
+    std::vector<std::thread> threads;
+    for (const auto& drive : drives.map()->drives) {
+      if (!drives.online(drive.id)) continue;
+      threads.emplace_back([this, id = drive.id] { attach_or_warn(core_, id); });
+    }
+    for (auto& thread : threads) thread.join();
+    drives.subscribe([link = link_](DriveId id, bool online) {
+      const std::lock_guard lock(link->mutex);
+      if (!online || link->core == nullptr) return;
+      StoreCore* const core = link->core;
+      // Attaching walks the drive: not on the thread that watches all of them.
+      if (!core->recovery_pool.post([core, id] { attach_or_warn(*core, id); })) {
+        log_warning("a drive that came back is not attached yet", {{"drive", id.to_string()}});
+      }
+    });
+  }
+
+  void stop() override { stop_now(); }
+
+  Task<Result<std::unique_ptr<Writer>>> open_writer(BlobId id, Target target, std::uint64_t size_bytes,
+                                                    Deadline deadline) override {
+    return open_volume_writer(core_, id, std::move(target), size_bytes, deadline);
+  }
+  Task<Result<std::unique_ptr<Reader>>> open_reader(BlobRef ref, std::uint64_t offset, std::uint64_t length,
+                                                    Deadline deadline) override {
+    return open_volume_reader(core_, std::move(ref), offset, length, deadline);
+  }
+  void remove(BlobRef ref) override {
+    for (unsigned i = 0; i < ref.shards.size(); ++i) core_.releases.release(ref.id, i, ref.shards[i]);
+  }
+
+  Result<ShardPlace> copy_shard(const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) override {
+    return blob::copy_shard(core_, ref, index, to, pace);
+  }
+  void release_shard(BlobId blob, unsigned index, ShardPlace place) override {
+    core_.releases.release(blob, index, place);
+  }
+  Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) override {
+    return blob::verify_shard(core_, ref, index, pace);
+  }
+  Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) override {
+    if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");
+    auto place = blob::copy_shard(core_, ref, index, ref.shards[index].drive, pace);
+    if (place) core_.repaired.add();
+    return place;
+  }
+  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace) override {
+    return blob::reclaim_orphans(core_, drive, catalog, grace);
+  }
+  Result<DriveUsage> usage(DriveId drive) override {
+    TRY(DriveVolumes* const found, find(drive));
+    return found->usage();
+  }
+  Status attach(DriveId drive) override {
+    if (core_.online_drive(drive) != nullptr) return {};
+    return core_.attach(drive);
+  }
+  Status detach_empty(DriveId drive) override {
+    TRY(DriveVolumes* const found, find(drive));
+    return found->detach_empty();
+  }
+  std::vector<BlobId> take_damaged() override { return core_.take_damaged(); }
+
+ private:
+  Result<DriveVolumes*> find(DriveId id) const {
+    DriveVolumes* const found = core_.drive(id);
+    if (found == nullptr) return fail(Errc::kUnavailable, "drive " + id.to_string() + " is not attached");
+    return found;
+  }
+  void stop_now() {
+    {
+      const std::lock_guard lock(link_->mutex);
+      if (std::exchange(link_->core, nullptr) == nullptr) return;
+    }
+    core_.stop();
+  }
+
+  StoreCore core_;
+  const std::shared_ptr<Link> link_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<VolumeStore>> VolumeStore::open(io::Drives& drives, const Clock& clock, Random& random,
+                                                       Metrics& metrics, VolumeOptions options) {
+  if (options.volume_bytes < kPageBytes || options.threads_per_drive == 0) {
+    return fail(Errc::kInvalidArgument, "volumes have at least a page, drives at least a thread");
+  }
+  auto store = std::make_unique<VolumeStoreImpl>(drives, clock, random, metrics, options);
+  store->start(drives);
+  return std::unique_ptr<VolumeStore>(std::move(store));
+}
+
+}  // namespace andromede::blob

@@ -1,0 +1,527 @@
+#include "blob/volumes/writer.h"
+
+#include <array>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "blob/volumes/erasure.h"
+#include "crypto/digest.h"
+
+namespace andromede::blob {
+namespace {
+
+// Buffers of one shard that the drive has not taken yet; write() waits beyond.
+constexpr unsigned kMaxInFlight = 2;
+// Blocks gathered for one write over all shards: bounds a writer's memory to kMaxInFlight + 1 times as much.
+constexpr unsigned kGatherBlocks = 8;
+
+// One shard's record while it is written. Fields up to `region` belong to the writing task; the rest is guarded by the
+// WriteState's mutex.
+struct ShardStream {
+  DriveVolumes* drive = nullptr;  // null: this shard was lost before it began
+  Buffer buffer;
+  std::uint64_t buffer_begin = 0;  // of the buffer's first byte in the record
+  unsigned blocks = 0;             // in the buffer
+  Bytes checksums;                 // of the group under way
+  std::uint32_t blocks_checksum = 0;
+  bool head_written = false;
+  Region region;
+
+  bool failed = false;
+  bool durable = false;
+  bool settled = false;    // durable, or failed with nothing under way
+  bool abandoned = false;  // its space is given back, or is being
+  unsigned in_flight = 0;
+};
+
+// Shared by the Writer and the jobs that it posts: the last of them ends it.
+class WriteState : public std::enable_shared_from_this<WriteState> {
+ public:
+  WriteState(StoreCore& core, BlobId id, Code code, std::uint64_t declared)
+      : core_(core), id_(id), layout_(code, declared), erasure_(code), streams_(code.total()) {
+    core_.writer_begins(id_);
+  }
+  WriteState(const WriteState&) = delete;
+  WriteState& operator=(const WriteState&) = delete;
+  ~WriteState() {
+    for (ShardStream& stream : streams_) core_.give_back(std::move(stream.buffer));
+    core_.writer_ends(id_);
+  }
+
+  Task<Status> reserve(std::vector<DriveId> drives);
+  Task<Status> write(ByteView data);
+  Task<Result<BlobRef>> finish();
+  void abort();
+
+ private:
+  [[nodiscard]] unsigned total() const { return layout_.code().total(); }
+  // How many shards must be durable: one may be lost where there is parity for it and one more.
+  [[nodiscard]] unsigned needed() const {
+    return layout_.code().parity == 0 ? layout_.code().data : layout_.code().data + 1U;
+  }
+  [[nodiscard]] unsigned buffer_blocks() const {
+    unsigned blocks = kGatherBlocks;
+    while (blocks > 1 && blocks * total() > kGatherBlocks) blocks /= 2;
+    return blocks;
+  }
+  static std::size_t buffer_bytes(unsigned blocks) {
+    return kHeadBytes + blocks * kBlockBytes + kGroupBlocks * kChecksumBytes;
+  }
+  void begin_record(unsigned shard);
+  void place_last_stripe(std::size_t block_bytes);
+  void complete_blocks(std::size_t block_bytes);
+  void append_checksums(ShardStream& stream);
+  void post_buffer(unsigned shard, std::optional<RecordSeal> seal);
+  void written(unsigned shard, Status status);
+  void synced(unsigned shard, Status status);
+  void lose(unsigned shard, const Error& error);
+  Status enough_left();
+  void wake(std::unique_lock<std::mutex>& lock);
+  void settle(unsigned shard);
+  void post_abandon(unsigned shard);
+  Task<void> wait_for_room();
+  Task<void> wait_until_settled();
+  Task<void> wait_once(bool until_settled);
+  [[nodiscard]] bool has_room() const;
+  [[nodiscard]] bool all_settled() const;
+
+  StoreCore& core_;
+  const BlobId id_;
+  const Layout layout_;  // of the declared size
+  const ErasureCode erasure_;
+  std::uint64_t taken_ = 0;      // bytes of the blob
+  std::size_t stripe_fill_ = 0;  // bytes of the stripe under way
+  std::uint64_t stripe_ = 0;
+  std::uint64_t used_bytes_ = 0;  // of each record, once finished
+
+  std::mutex mutex_;
+  std::vector<ShardStream> streams_;
+  std::optional<Error> first_error_;
+  bool closing_ = false;
+  bool aborted_ = false;
+  bool waits_for_settled_ = false;
+  OneShot<bool>* waiter_ = nullptr;
+};
+
+// --- reserving
+
+struct Reservation {
+  explicit Reservation(std::size_t count) : left(count), regions(count) {}
+  std::atomic<std::size_t> left;
+  std::vector<std::optional<Result<Region>>> regions;
+  OneShot<bool> done;
+};
+
+Task<Status> WriteState::reserve(std::vector<DriveId> drives) {
+  const std::uint64_t bytes = layout_.used_bytes();
+  const auto reservation = std::make_shared<Reservation>(total());
+  std::vector<unsigned> slow;
+  for (unsigned i = 0; i < total(); ++i) {
+    DriveVolumes* const drive = core_.online_drive(drives[i]);
+    streams_[i].drive = drive;
+    if (drive == nullptr) {
+      reservation->regions[i] = fail(Errc::kUnavailable, "drive " + drives[i].to_string() + " is offline");
+    } else if (auto region = drive->reserve_in_memory(bytes)) {
+      reservation->regions[i] = *std::move(region);
+    } else {
+      slow.push_back(i);
+    }
+  }
+  if (!slow.empty()) {
+    reservation->left = slow.size();
+    for (const unsigned i : slow) {
+      DriveVolumes* const drive = streams_[i].drive;
+      const bool posted = drive->post([reservation, drive, i, bytes] {
+        reservation->regions[i] = drive->reserve(bytes);
+        if (--reservation->left == 0) reservation->done.set(true);
+      });
+      if (!posted) {
+        reservation->regions[i] = fail(Errc::kOverloaded, "the drive's queue is full");
+        if (--reservation->left == 0) reservation->done.set(true);
+      }
+    }
+    co_await reservation->done;
+  }
+  std::optional<Error> refusal;
+  for (unsigned i = 0; i < total(); ++i) {
+    auto& region = *reservation->regions[i];
+    if (region) {
+      streams_[i].region = *std::move(region);
+      continue;
+    }
+    // A full drive or queue is no failure of the drive: the caller chooses others or comes again.
+    if (region.error() == Errc::kNoSpace || region.error() == Errc::kOverloaded) {
+      refusal = region.error();
+    } else if (region.error() != Errc::kUnavailable && streams_[i].drive != nullptr) {
+      streams_[i].drive->report(region.error());
+    }
+    lose(i, region.error());
+    streams_[i].abandoned = true;
+  }
+  if (refusal) co_return fail(*refusal);
+  CO_CHECK_OK(enough_left());
+  for (unsigned i = 0; i < total(); ++i) begin_record(i);
+  co_return Status{};
+}
+
+void WriteState::begin_record(unsigned shard) {
+  ShardStream& stream = streams_[shard];
+  // k > 1 fills whole blocks even of a short last stripe, and spreads them at the end.
+  const bool one_short_block = layout_.code().data == 1 && layout_.stripes() == 1;
+  stream.buffer = core_.staging_buffer(one_short_block ? kHeadBytes + layout_.block_bytes(0) + kChecksumBytes
+                                                       : buffer_bytes(static_cast<unsigned>(std::min<std::uint64_t>(
+                                                             buffer_blocks(), layout_.stripes()))));
+  stream.buffer.resize(kHeadBytes);
+  std::memset(stream.buffer.data(), 0, kHeadBytes);
+  if (stream.region.file == nullptr) return;
+  const auto header = encode(RecordHeader{.blob = id_,
+                                          .shard = shard,
+                                          .code = layout_.code(),
+                                          .volume = stream.region.volume->number,
+                                          .offset = stream.region.offset,
+                                          .region_bytes = stream.region.bytes,
+                                          .declared_bytes = layout_.size_bytes(),
+                                          .session = core_.session,
+                                          .created_ms = core_.clock.now().ms});
+  std::memcpy(stream.buffer.data(), header.data(), header.size());
+}
+
+// --- taking bytes
+
+Task<Status> WriteState::write(ByteView data) {
+  if (data.size() > layout_.size_bytes() - taken_) {
+    co_return fail(Errc::kInvalidArgument, "more bytes than were announced");
+  }
+  while (!data.empty()) {
+    const std::size_t at = stripe_fill_ % kBlockBytes;
+    const std::size_t count = std::min(data.size(), kBlockBytes - at);
+    std::memcpy(streams_[stripe_fill_ / kBlockBytes].buffer.tail().data() + at, data.data(), count);
+    data = data.subspan(count);
+    stripe_fill_ += count;
+    taken_ += count;
+    if (stripe_fill_ < layout_.stripe_bytes()) continue;
+    complete_blocks(kBlockBytes);
+    const bool group_ends = stripe_ % kGroupBlocks == 0;
+    if (streams_[0].blocks == buffer_blocks() || group_ends) {
+      co_await wait_for_room();
+      CO_CHECK_OK(enough_left());
+      for (unsigned i = 0; i < total(); ++i) {
+        if (group_ends) append_checksums(streams_[i]);
+        post_buffer(i, std::nullopt);
+      }
+    }
+  }
+  co_return Status{};
+}
+
+// The bytes of the stripe under way lie at the tail of each data shard's buffer, and become a block there.
+void WriteState::complete_blocks(std::size_t block_bytes) {
+  const Code code = layout_.code();
+  std::vector<const std::uint8_t*> data;
+  std::vector<std::uint8_t*> parity;
+  for (unsigned i = 0; i < total(); ++i) {
+    std::uint8_t* const block = streams_[i].buffer.tail().data();
+    if (i < code.data) {
+      data.push_back(block);
+    } else {
+      parity.push_back(block);
+    }
+  }
+  erasure_.encode(block_bytes, data, parity);
+  for (unsigned i = 0; i < total(); ++i) {
+    ShardStream& stream = streams_[i];
+    ByteWriter(stream.checksums)
+        .u32(block_checksum(id_, i, stripe_, ByteView(stream.buffer.tail().data(), block_bytes)));
+    stream.buffer.grow(block_bytes);
+    ++stream.blocks;
+  }
+  ++stripe_;
+  stripe_fill_ = 0;
+}
+
+// The last stripe was filled as if its blocks were whole: spreads it over blocks of their final size.
+void WriteState::place_last_stripe(std::size_t block_bytes) {
+  const unsigned k = layout_.code().data;
+  if (k == 1 || block_bytes == kBlockBytes) {
+    // Whole blocks keep their place; the last one may want its end filled.
+    const std::size_t end = std::size_t{k} * block_bytes;
+    for (std::size_t at = stripe_fill_; at < end;) {
+      const std::size_t in_block = at % kBlockBytes;
+      const std::size_t count = std::min(end - at, kBlockBytes - in_block);
+      std::memset(streams_[at / kBlockBytes].buffer.tail().data() + in_block, 0, count);
+      at += count;
+    }
+    return;
+  }
+  Bytes bytes(std::size_t{k} * block_bytes);  // zeros behind the end
+  for (std::size_t at = 0; at < stripe_fill_; at += kBlockBytes) {
+    std::memcpy(bytes.data() + at, streams_[at / kBlockBytes].buffer.tail().data(),
+                std::min(kBlockBytes, stripe_fill_ - at));
+  }
+  for (unsigned i = 0; i < k; ++i) {
+    std::memcpy(streams_[i].buffer.tail().data(), bytes.data() + i * block_bytes, block_bytes);
+  }
+}
+
+void WriteState::append_checksums(ShardStream& stream) {
+  stream.blocks_checksum = crypto::crc32c(stream.blocks_checksum, stream.checksums);
+  stream.buffer.append(stream.checksums);
+  stream.checksums.clear();
+}
+
+// --- drives
+
+void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
+  ShardStream& stream = streams_[shard];
+  stream.blocks = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stream.failed) {
+      stream.buffer.clear();  // goes on as the scratch of its stripes' code
+      return;
+    }
+    ++stream.in_flight;
+  }
+  if (seal && !stream.head_written) {
+    const auto bytes = encode(*seal);
+    std::memcpy(stream.buffer.data() + kHeaderBytes, bytes.data(), bytes.size());
+    seal.reset();
+  }
+  stream.head_written = true;
+  const std::uint64_t at = stream.region.offset + stream.buffer_begin;
+  stream.buffer_begin += stream.buffer.size();
+  // A std::function is copied, a Buffer is not.
+  const auto bytes = std::make_shared<Buffer>(std::move(stream.buffer));
+  stream.buffer = closing_ ? Buffer() : core_.staging_buffer(buffer_bytes(buffer_blocks()));
+  const bool posted = stream.drive->post([self = shared_from_this(), shard, at, bytes, seal] {
+    const Region& region = self->streams_[shard].region;
+    Status status;
+    if (!bytes->empty()) status = region.file->write_at(at, bytes->view());
+    self->core_.give_back(std::move(*bytes));
+    if (status && seal) status = region.file->write_at(region.offset + kHeaderBytes, encode(*seal));
+    self->written(shard, std::move(status));
+  });
+  if (!posted) written(shard, fail(Errc::kOverloaded, "the drive's queue is full"));
+}
+
+void WriteState::written(unsigned shard, Status status) {
+  ShardStream& stream = streams_[shard];
+  if (!status && status.error() != Errc::kOverloaded && status.error() != Errc::kNoSpace) {
+    stream.drive->report(status.error());
+  }
+  bool sync = false;
+  {
+    std::unique_lock lock(mutex_);
+    --stream.in_flight;
+    if (!status) {
+      stream.failed = true;
+      if (!first_error_) first_error_ = status.error();
+    }
+    if (stream.in_flight == 0) {
+      sync = closing_ && !stream.failed && !aborted_;
+      if (sync) {
+        ++stream.in_flight;
+      } else if (stream.failed) {
+        settle(shard);
+      } else if (aborted_) {
+        post_abandon(shard);
+      }
+    }
+    if (!sync) wake(lock);
+  }
+  if (sync) {
+    stream.drive->post_sync(stream.region.volume, [self = shared_from_this(), shard](Status synced_status) {
+      self->synced(shard, std::move(synced_status));
+    });
+  }
+}
+
+void WriteState::synced(unsigned shard, Status status) {
+  ShardStream& stream = streams_[shard];
+  // An open file of a drive that was taken away still syncs.
+  if (status && !stream.drive->online()) status = fail(Errc::kIo, "the drive went away");
+  std::unique_lock lock(mutex_);
+  --stream.in_flight;
+  if (status) {
+    stream.durable = true;
+  } else {
+    stream.failed = true;
+    if (!first_error_) first_error_ = status.error();
+  }
+  settle(shard);
+  wake(lock);
+}
+
+// The mutex is held by the caller of these.
+void WriteState::settle(unsigned shard) {
+  streams_[shard].settled = true;
+  if (streams_[shard].failed || aborted_) post_abandon(shard);
+}
+
+void WriteState::post_abandon(unsigned shard) {
+  ShardStream& stream = streams_[shard];
+  if (std::exchange(stream.abandoned, true) || stream.region.file == nullptr) return;
+  // When the queue is full the record stays behind as an orphan, and is reclaimed.
+  const bool posted = stream.drive->post([self = shared_from_this(), shard] {
+    const ShardStream& gone = self->streams_[shard];
+    if (gone.drive->online()) gone.drive->abandon(gone.region);
+  });
+  if (!posted) log_warning("an aborted upload's space waits for reclaim", {{"blob", id_.to_string()}});
+}
+
+void WriteState::lose(unsigned shard, const Error& error) {
+  const std::lock_guard lock(mutex_);
+  streams_[shard].failed = true;
+  streams_[shard].settled = true;
+  if (!first_error_) first_error_ = error;
+}
+
+Status WriteState::enough_left() {
+  const std::lock_guard lock(mutex_);
+  unsigned left = 0;
+  for (const ShardStream& stream : streams_) left += stream.failed ? 0 : 1;
+  if (left >= needed()) return {};
+  if (total() == 1 || *first_error_ == Errc::kNoSpace || *first_error_ == Errc::kOverloaded) return fail(*first_error_);
+  return fail(Errc::kUnavailable, std::to_string(left) + " of " + std::to_string(total()) + " shards can be written, " +
+                                      std::to_string(needed()) +
+                                      " are needed; the first failure: " + first_error_->describe());
+}
+
+// --- waiting
+
+bool WriteState::has_room() const {
+  return std::all_of(streams_.begin(), streams_.end(),
+                     [](const ShardStream& stream) { return stream.failed || stream.in_flight < kMaxInFlight; });
+}
+
+bool WriteState::all_settled() const {
+  return std::all_of(streams_.begin(), streams_.end(), [](const ShardStream& stream) { return stream.settled; });
+}
+
+void WriteState::wake(std::unique_lock<std::mutex>& lock) {
+  if (waiter_ == nullptr || !(waits_for_settled_ ? all_settled() : has_room())) return;
+  OneShot<bool>* const waiter = std::exchange(waiter_, nullptr);
+  lock.unlock();
+  waiter->set(true);
+}
+
+Task<void> WriteState::wait_once(bool until_settled) {
+  OneShot<bool> woken;
+  {
+    const std::lock_guard lock(mutex_);
+    if (until_settled ? all_settled() : has_room()) co_return;
+    waits_for_settled_ = until_settled;
+    waiter_ = &woken;
+  }
+  co_await woken;
+}
+
+Task<void> WriteState::wait_for_room() { return wait_once(false); }
+Task<void> WriteState::wait_until_settled() { return wait_once(true); }
+
+// --- ending
+
+Task<Result<BlobRef>> WriteState::finish() {
+  const Layout final_layout(layout_.code(), taken_);
+  used_bytes_ = final_layout.used_bytes();
+  if (stripe_fill_ > 0) {
+    const std::size_t block_bytes = final_layout.block_bytes(stripe_);
+    place_last_stripe(block_bytes);
+    complete_blocks(block_bytes);
+  }
+  co_await wait_for_room();
+  CO_CHECK_OK(enough_left());
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  for (unsigned i = 0; i < total(); ++i) {
+    append_checksums(streams_[i]);
+    post_buffer(i, RecordSeal{.blob = id_,
+                              .size_bytes = taken_,
+                              .used_bytes = used_bytes_,
+                              .blocks_checksum = streams_[i].blocks_checksum,
+                              .sealed_ms = core_.clock.now().ms});
+  }
+  co_await wait_until_settled();
+  CO_CHECK_OK(enough_left());
+
+  BlobRef ref{.id = id_, .size_bytes = taken_, .code = layout_.code(), .shards = {}};
+  for (unsigned i = 0; i < total(); ++i) {
+    ShardStream& stream = streams_[i];
+    if (!stream.durable) {
+      ref.shards.push_back({});
+      continue;
+    }
+    stream.abandoned = true;  // it belongs to the metadata now
+    ref.shards.push_back(
+        {.drive = stream.drive->id(), .volume = stream.region.volume->number, .offset = stream.region.offset});
+    if (used_bytes_ < stream.region.bytes) {
+      // When the queue is full the rest is given back with the record.
+      static_cast<void>(stream.drive->post([self = shared_from_this(), i] {
+        self->streams_[i].drive->trim(self->streams_[i].region, self->used_bytes_);
+      }));
+    }
+  }
+  core_.written_bytes.add(static_cast<double>(taken_));
+  co_return ref;
+}
+
+void WriteState::abort() {
+  const std::lock_guard lock(mutex_);
+  aborted_ = true;
+  for (unsigned i = 0; i < total(); ++i) {
+    if (streams_[i].in_flight == 0) post_abandon(i);
+  }
+}
+
+class VolumeWriter final : public Writer {
+ public:
+  VolumeWriter(std::shared_ptr<WriteState> state, const Clock& clock, Deadline deadline)
+      : state_(std::move(state)), clock_(clock), deadline_(deadline) {}
+  VolumeWriter(const VolumeWriter&) = delete;
+  VolumeWriter& operator=(const VolumeWriter&) = delete;
+  ~VolumeWriter() override { state_->abort(); }
+
+  Task<Status> write(ByteView data) override {
+    if (failed_) co_return fail(*failed_);
+    if (deadline_.passed(clock_)) co_return keep(fail(Errc::kTimeout, "storing took longer than allowed"));
+    co_return keep(co_await state_->write(data));
+  }
+
+  Task<Result<BlobRef>> finish() override {
+    if (failed_) co_return fail(*failed_);
+    if (deadline_.passed(clock_)) co_return fail(Errc::kTimeout, "storing took longer than allowed");
+    auto ref = co_await state_->finish();
+    failed_ = ref ? Error(make_error_code(Errc::kInvalidArgument), "the blob is finished") : ref.error();
+    co_return ref;
+  }
+
+ private:
+  // Bytes that a failed write() took in part are no blob: every later call fails too.
+  Status keep(Status status) {
+    if (!status) failed_ = status.error();
+    return status;
+  }
+  const std::shared_ptr<WriteState> state_;
+  const Clock& clock_;
+  const Deadline deadline_;
+  std::optional<Error> failed_;
+};
+
+}  // namespace
+
+Task<Result<std::unique_ptr<Writer>>> open_volume_writer(StoreCore& core, BlobId id, Target target,
+                                                         std::uint64_t size_bytes, Deadline deadline) {
+  if (id.is_none()) co_return fail(Errc::kInvalidArgument, "a blob has an id");
+  if (!Layout::valid(target.code, size_bytes) || target.drives.size() != target.code.total()) {
+    co_return fail(Errc::kInvalidArgument, "no such code, no drive for each shard, or more bytes than a blob may have");
+  }
+  if (deadline.passed(core.clock)) co_return fail(Errc::kTimeout, "storing took longer than allowed");
+  auto state = std::make_shared<WriteState>(core, id, target.code, size_bytes);
+  auto writer = std::make_unique<VolumeWriter>(state, core.clock, deadline);
+  CO_CHECK_OK(co_await state->reserve(std::move(target.drives)));
+  co_return std::unique_ptr<Writer>(std::move(writer));
+}
+
+}  // namespace andromede::blob
