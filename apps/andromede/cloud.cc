@@ -1,0 +1,130 @@
+#include "cloud.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/task.h"
+#include "keys/custody/file_custody.h"
+
+namespace andromede::app {
+namespace {
+
+constexpr std::string_view kDirectoryKeyContext = "identity directory";
+
+// Where drives may be: what the consortium file says of the first ones, and what the last run knew.
+Result<std::vector<std::string>> known_drive_paths(const CloudFolder& folder,
+                                                   const sovereignty::Consortium& consortium) {
+  std::set<std::string> paths;
+  for (const sovereignty::Site& site : consortium.sites) {
+    for (const sovereignty::DriveSpec& drive : site.drives) {
+      paths.insert(drive.path.starts_with('/') ? drive.path : folder.root + "/" + drive.path);
+    }
+  }
+  const auto remembered = read_text_file(folder.drive_paths());
+  if (!remembered && remembered.error() != Errc::kNotFound) return fail(remembered.error());
+  if (remembered) {
+    std::string_view rest = *remembered;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find('\n'), rest.size());
+      if (end > 0) paths.emplace(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  return std::vector<std::string>(paths.begin(), paths.end());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive) {
+  return io::open_real_disk(drive.path, drive.capacity_bytes);
+}
+
+Result<sovereignty::Consortium> read_consortium(const std::string& path) {
+  auto text = read_text_file(path);
+  if (!text && text.error() == Errc::kNotFound) {
+    return fail(Errc::kNotFound, path + ": not found: examples/consortium-2011.toml is one to start from");
+  }
+  if (!text) return fail(text.error());
+  return sovereignty::parse_consortium(*text, path);
+}
+
+Cloud::Cloud(const Config& config, sovereignty::Consortium consortium)
+    : folder_{config.folder}, consortium_(std::move(consortium)) {}
+
+Cloud::~Cloud() { stop(); }
+
+Result<std::unique_ptr<Cloud>> Cloud::open(const Config& config, sovereignty::Consortium consortium) {
+  auto cloud = std::unique_ptr<Cloud>(new Cloud(config, std::move(consortium)));
+  CHECK_OK(cloud->open_all(config));
+  return cloud;
+}
+
+Status Cloud::open_all(const Config& config) {
+  TRY(const auto paths, known_drive_paths(folder_, consortium_));
+  TRY(drives_, io::Drives::open(paths, open_drive));
+
+  meta::MirroredOptions meta_options;
+  meta_options.block_cache_bytes = config.cache_bytes;
+  TRY(meta_, meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options));
+
+  TRY(custody_, keys::open_file_custody(folder_.root_key(), folder_.root_seal(), random_));
+  keys_ = std::make_unique<keys::KeyService>(*custody_, *meta_, clock_, random_);
+  CHECK_OK(sync_wait(keys_->load()));
+
+  TRY(const std::string wrapped, read_secret_file(folder_.directory_key()));
+  TRY(auto directory_key, custody_->unwrap(as_bytes(wrapped), as_bytes(kDirectoryKeyContext)));
+  directory_ = std::make_unique<identity::Directory>(std::move(directory_key), *meta_, clock_, random_);
+  CHECK_OK(sync_wait(directory_->load()));
+
+  TRY(blobs_, blob::VolumeStore::open(*drives_, clock_, random_, metrics_, blob::VolumeOptions{}));
+  candidates_ = std::make_unique<fleet::Candidates>(*drives_, *blobs_);
+  placer_ = std::make_unique<SpreadPlacer>(consortium_.rule, *candidates_, random_);
+
+  objects::Options object_options;
+  object_options.inline_limit_bytes = config.inline_limit_bytes;
+  objects_ =
+      objects::Service::make(*meta_, *blobs_, *keys_, *placer_, *directory_, clock_, random_, metrics_, object_options);
+
+  fleet::Options fleet_options;
+  fleet_options.bandwidth_bytes_per_s = config.bandwidth_bytes_per_s;
+  fleet_ = fleet::Fleet::make(*drives_, *candidates_, *blobs_, objects_->catalog(), *meta_, *meta_, consortium_.rule,
+                              clock_, random_, metrics_, fleet_options);
+  return remember_drive_paths();
+}
+
+Status Cloud::ready() {
+  const auto mirrors = meta_->mirrors();
+  if (std::none_of(mirrors.begin(), mirrors.end(), [](const auto& mirror) { return mirror.online; })) {
+    return fail(Errc::kUnavailable, "no metadata mirror is online");
+  }
+  const std::size_t online = candidates_->snapshot()->size();
+  if (online < consortium_.rule.data_shards) {
+    return fail(Errc::kUnavailable, std::to_string(online) + " drives are online; reading needs " +
+                                        std::to_string(consortium_.rule.data_shards));
+  }
+  return {};
+}
+
+Status Cloud::remember_drive_paths() {
+  const auto map = drives_->map();
+  if (map->epoch == remembered_epoch_) return {};
+  std::string paths;
+  for (const io::DriveInfo& drive : map->drives) {
+    const bool used = drive.state == io::DriveState::kActive || drive.state == io::DriveState::kDraining;
+    if (used) paths += drive.path + "\n";
+  }
+  CHECK_OK(write_file(folder_.drive_paths(), paths, false));
+  remembered_epoch_ = map->epoch;
+  return {};
+}
+
+void Cloud::stop() {
+  if (std::exchange(stopped_, true)) return;
+  if (fleet_) fleet_->stop();
+  // Reports of failing drives have nobody to go to from here on.
+  if (drives_) drives_->stop();
+  if (blobs_) blobs_->stop();
+  if (meta_) meta_->stop();
+}
+
+}  // namespace andromede::app

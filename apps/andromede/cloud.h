@@ -1,0 +1,84 @@
+// Cloud: the engines and services of one cloud, opened from its folder and tied together in the order that they need
+// each other. No listener: serve.h adds those; init uses it without.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "blob/volumes/volume_store.h"
+#include "cloud_folder.h"
+#include "config.h"
+#include "fleet/candidates.h"
+#include "fleet/fleet.h"
+#include "identity/directory.h"
+#include "io/drives.h"
+#include "journal/journal.h"
+#include "keys/custody.h"
+#include "keys/key_service.h"
+#include "meta/rocksdb/mirrored_store.h"
+#include "objects/service.h"
+#include "sovereignty/consortium.h"
+#include "spread_placer.h"
+
+namespace andromede::app {
+
+// The consortium file of a configuration, read and checked.
+Result<sovereignty::Consortium> read_consortium(const std::string& path);
+
+class Cloud {
+ public:
+  // Opens what init made. The fleet is made but not started.
+  static Result<std::unique_ptr<Cloud>> open(const Config& config, sovereignty::Consortium consortium);
+  Cloud(const Cloud&) = delete;
+  Cloud& operator=(const Cloud&) = delete;
+  // Stops what still runs, in the reverse order.
+  ~Cloud();
+
+  // Whether tenants can be served now: metadata that answers, and drives enough to write to.
+  [[nodiscard]] Status ready();
+  // Remembers where the drives are, after the map changed. Cheap when it did not.
+  Status remember_drive_paths();
+  void stop();
+
+  [[nodiscard]] const Clock& clock() const { return clock_; }
+  [[nodiscard]] Random& random() { return random_; }
+  [[nodiscard]] Metrics& metrics() { return metrics_; }
+  [[nodiscard]] meta::Store& store() { return *meta_; }
+  [[nodiscard]] identity::Directory& directory() { return *directory_; }
+  [[nodiscard]] keys::KeyService& keys() { return *keys_; }
+  [[nodiscard]] objects::Service& objects() { return *objects_; }
+  [[nodiscard]] fleet::Fleet& fleet() { return *fleet_; }
+
+ private:
+  Cloud(const Config& config, sovereignty::Consortium consortium);
+  Status open_all(const Config& config);
+
+  const CloudFolder folder_;
+  const sovereignty::Consortium consortium_;
+  SystemClock clock_;
+  SystemRandom random_;
+  Metrics metrics_;
+  journal::Sealer sealer_;
+  std::unique_ptr<io::Drives> drives_;
+  std::unique_ptr<meta::MirroredStore> meta_;
+  std::unique_ptr<keys::Custody> custody_;
+  std::unique_ptr<keys::KeyService> keys_;
+  std::unique_ptr<identity::Directory> directory_;
+  std::unique_ptr<blob::VolumeStore> blobs_;
+  std::unique_ptr<fleet::Candidates> candidates_;
+  std::unique_ptr<SpreadPlacer> placer_;
+  std::unique_ptr<objects::Service> objects_;
+  std::unique_ptr<fleet::Fleet> fleet_;
+  std::uint64_t remembered_epoch_ = 0;
+  bool stopped_ = false;
+};
+
+// Opens a drive's folder as a real disk.
+Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive);
+
+}  // namespace andromede::app

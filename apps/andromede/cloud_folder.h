@@ -1,0 +1,37 @@
+// The files of a cloud's folder, beside its configuration (docs/formats/cloud-folder.md), and how small files are read
+// and written there.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace andromede::app {
+
+inline constexpr std::size_t kMaxSmallFileBytes = 4 << 20;
+
+struct CloudFolder {
+  std::string root;  // absolute
+
+  [[nodiscard]] std::string config() const { return root + "/andromede.toml"; }
+  [[nodiscard]] std::string consortium() const { return root + "/consortium.toml"; }
+  [[nodiscard]] std::string credentials() const { return root + "/credentials.json"; }
+  [[nodiscard]] std::string operator_token() const { return root + "/operator.token"; }
+  // Paths of all drives, one a line, so that a cloud is found again when none of its first drives is left.
+  [[nodiscard]] std::string drive_paths() const { return root + "/drive-paths"; }
+  [[nodiscard]] std::string root_key() const { return root + "/keys/root.sealed"; }
+  [[nodiscard]] std::string root_seal() const { return root + "/keys/root.seal"; }
+  [[nodiscard]] std::string directory_key() const { return root + "/keys/directory.wrapped"; }
+  [[nodiscard]] std::string tls() const { return root + "/tls"; }
+};
+
+// kNotFound, kIo, kInvalidArgument (over kMaxSmallFileBytes).
+Result<std::string> read_text_file(const std::string& path);
+// As read_text_file; kRefused when others than the owner may read it.
+Result<std::string> read_secret_file(const std::string& path);
+// Replaces the file so that after a crash the old content or the new is there; mode 0600 when `secret`, else 0644.
+Status write_file(const std::string& path, std::string_view content, bool secret);
+
+}  // namespace andromede::app

@@ -1,0 +1,160 @@
+#include "config.h"
+
+#include <charconv>
+#include <filesystem>
+
+#include "cloud_folder.h"
+#include "codec/toml.h"
+
+namespace andromede::app {
+namespace {
+
+using codec::TomlTable;
+
+constexpr std::int64_t kMaxInlineBytes = 256 * 1024;
+constexpr std::int64_t kMinCacheBytes = 8 << 20;
+constexpr std::int64_t kMaxCacheBytes = std::int64_t{1} << 40;
+constexpr std::int64_t kMinBandwidth = 1 << 20;
+constexpr std::int64_t kMaxBandwidth = std::int64_t{1} << 40;
+constexpr std::int64_t kMaxEventLoops = 256;
+
+std::string absolute(const std::filesystem::path& base, const std::string& path) {
+  return (base / path).lexically_normal().string();
+}
+
+Result<Endpoint> read_endpoint(const TomlTable& table, const char* fallback) {
+  TRY(const std::string text, table.text("listen", fallback));
+  auto endpoint = parse_endpoint(text);
+  if (!endpoint) return fail(table.error("listen", endpoint.error().message()));
+  return endpoint;
+}
+
+Result<TomlTable> section(const TomlTable& root, const char* name) {
+  TRY(auto table, root.optional_table(name));
+  if (table) return std::move(*table);
+  return TomlTable::parse("", root.where());
+}
+
+Status read_s3(const TomlTable& root, const std::filesystem::path& base, Config& config) {
+  TRY(const TomlTable table, section(root, "s3"));
+  TRY(config.s3, read_endpoint(table, "127.0.0.1:9000"));
+  TRY(config.region, table.text("region", "us-east-1"));
+  if (config.region.empty()) return fail(table.error("region", "is empty: clients sign for a region"));
+  TRY(config.virtual_hosts, table.texts("virtual_hosts"));
+  TRY(auto certificate, table.optional_text("tls_certificate"));
+  TRY(auto key, table.optional_text("tls_key"));
+  TRY(config.insecure_http, table.flag("insecure_http", false));
+  if (certificate.has_value() != key.has_value()) {
+    return fail(table.error(certificate ? "tls_certificate" : "tls_key",
+                            "stands alone: give both tls_certificate and tls_key, or neither"));
+  }
+  if (certificate) {
+    config.tls_certificate = absolute(base, *certificate);
+    config.tls_key = absolute(base, *key);
+  } else if (!config.s3.loopback() && !config.insecure_http) {
+    return fail(table.error("listen",
+                            "is not a loopback address and there is no TLS: set tls_certificate and tls_key, "
+                            "listen on 127.0.0.1, or set insecure_http = true behind a proxy that talks TLS"));
+  }
+  return {};
+}
+
+Status read_storage(const TomlTable& root, Config& config) {
+  TRY(const TomlTable table, section(root, "storage"));
+  TRY(const auto inline_limit, table.integer("inline_limit_bytes", 0, kMaxInlineBytes, 32 * 1024));
+  TRY(const auto cache, table.integer("cache_bytes", kMinCacheBytes, kMaxCacheBytes, 96 << 20));
+  TRY(const auto bandwidth, table.integer("bandwidth_bytes_per_s", kMinBandwidth, kMaxBandwidth, 200 << 20));
+  TRY(const auto loops, table.integer("event_loops", 0, kMaxEventLoops, 0));
+  config.inline_limit_bytes = static_cast<std::uint64_t>(inline_limit);
+  config.cache_bytes = static_cast<std::uint64_t>(cache);
+  config.bandwidth_bytes_per_s = static_cast<std::uint64_t>(bandwidth);
+  config.event_loops = static_cast<unsigned>(loops);
+  return {};
+}
+
+Status read_log(const TomlTable& root, Config& config) {
+  TRY(const TomlTable table, section(root, "log"));
+  TRY(const std::string level, table.text("level", "info"));
+  if (level == "debug") {
+    config.log_level = LogLevel::kDebug;
+  } else if (level == "info") {
+    config.log_level = LogLevel::kInfo;
+  } else if (level == "warning") {
+    config.log_level = LogLevel::kWarning;
+  } else if (level == "error") {
+    config.log_level = LogLevel::kError;
+  } else {
+    return fail(table.error("level", "is unknown: use \"debug\", \"info\", \"warning\" or \"error\""));
+  }
+  return table.finish();
+}
+
+}  // namespace
+
+bool Endpoint::loopback() const { return address == "::1" || address == "localhost" || address.starts_with("127."); }
+
+std::string Endpoint::to_string() const {
+  const bool v6 = address.find(':') != std::string::npos;
+  return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+}
+
+Result<Endpoint> parse_endpoint(std::string_view text) {
+  constexpr const char* kWrong = "is not an address and port: use \"127.0.0.1:9000\" or \"[::1]:9000\"";
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return fail(Errc::kInvalidArgument, kWrong);
+  std::string_view address = text.substr(0, colon);
+  const std::string_view port_text = text.substr(colon + 1);
+  if (address.front() == '[' && address.back() == ']') {
+    address = address.substr(1, address.size() - 2);
+  } else if (address.find(':') != std::string_view::npos) {
+    return fail(Errc::kInvalidArgument, kWrong);
+  }
+  Endpoint endpoint;
+  endpoint.address = std::string(address);
+  const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), endpoint.port);
+  if (error != std::errc() || end != port_text.data() + port_text.size() || port_text.empty() || address.empty()) {
+    return fail(Errc::kInvalidArgument, kWrong);
+  }
+  return endpoint;
+}
+
+Result<Config> parse_config(std::string_view text, const std::string& path) {
+  TRY(const TomlTable root, TomlTable::parse(text, path));
+  Config config;
+  config.file = std::filesystem::absolute(path).lexically_normal().string();
+  const std::filesystem::path base = std::filesystem::path(config.file).parent_path();
+  {
+    TRY(const TomlTable table, section(root, "cloud"));
+    TRY(const std::string folder, table.text("folder", "."));
+    config.folder = absolute(base, folder);
+    while (config.folder.size() > 1 && config.folder.back() == '/') config.folder.pop_back();
+    TRY(const std::string consortium, table.text("consortium", "consortium.toml"));
+    config.consortium = absolute(config.folder, consortium);
+  }
+  CHECK_OK(read_s3(root, base, config));
+  {
+    TRY(const TomlTable table, section(root, "operator"));
+    TRY(config.operators, read_endpoint(table, "127.0.0.1:9001"));
+    if (!config.operators.loopback()) {
+      return fail(table.error("listen",
+                              "is not a loopback address: the operator's listener speaks plain HTTP; use "
+                              "127.0.0.1 and reach it from elsewhere through ssh"));
+    }
+  }
+  CHECK_OK(read_storage(root, config));
+  CHECK_OK(read_log(root, config));
+  CHECK_OK(root.finish());
+  return config;
+}
+
+Result<Config> read_config(const std::string& path) {
+  std::error_code code;
+  if (!std::filesystem::exists(path, code)) {
+    return fail(Errc::kNotFound,
+                path + ": not found: make a cloud with `andromede init`, or name its file with --config");
+  }
+  TRY(const std::string text, read_text_file(path));
+  return parse_config(text, path);
+}
+
+}  // namespace andromede::app

@@ -1,0 +1,52 @@
+// The configuration: one TOML file. An unknown key, a bad value or a missing file is an error that names line and
+// remedy.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/result.h"
+
+namespace andromede::app {
+
+struct Endpoint {
+  std::string address;  // without brackets
+  std::uint16_t port = 0;
+  [[nodiscard]] bool loopback() const;
+  [[nodiscard]] std::string to_string() const;
+};
+
+// "127.0.0.1:9000", "[::1]:9000"
+Result<Endpoint> parse_endpoint(std::string_view text);
+
+struct Config {
+  std::string file;        // its own path, absolute
+  std::string folder;      // the cloud's, absolute
+  std::string consortium;  // absolute
+
+  Endpoint s3;
+  std::string region;
+  std::vector<std::string> virtual_hosts;  // suffixes: bucket.SUFFIX
+  std::string tls_certificate;             // absolute; both or none
+  std::string tls_key;
+  bool insecure_http = false;
+
+  Endpoint operators;
+
+  std::uint64_t inline_limit_bytes = 0;
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t bandwidth_bytes_per_s = 0;
+  unsigned event_loops = 0;  // 0: one per core
+
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// kInvalidArgument, kNotFound.
+Result<Config> read_config(const std::string& path);
+// `text` as the file `path`: relative paths in it are relative to that file's folder.
+Result<Config> parse_config(std::string_view text, const std::string& path);
+
+}  // namespace andromede::app

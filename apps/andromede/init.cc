@@ -1,0 +1,175 @@
+#include "init.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cloud.h"
+#include "cloud_folder.h"
+#include "config.h"
+#include "crypto/digest.h"
+#include "io/drives.h"
+#include "keys/custody/file_custody.h"
+#include "local_ca.h"
+
+namespace andromede::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kDirectoryKeyContext = "identity directory";
+constexpr std::size_t kTokenBytes = 32;
+
+Status make_folder(const std::string& path, fs::perms permissions) {
+  std::error_code code;
+  fs::create_directories(path, code);
+  if (!code) fs::permissions(path, permissions, code);
+  if (code) return fail(Errc::kIo, path + ": cannot be made: " + code.message());
+  return {};
+}
+
+std::string config_text(const InitOptions& options, const Endpoint& s3) {
+  std::string text =
+      "# One cloud's configuration. `andromede serve --help` explains; an unknown key is an error.\n"
+      "\n"
+      "[cloud]\n"
+      "folder = \".\"  # relative to this file\n"
+      "consortium = \"consortium.toml\"\n"
+      "\n"
+      "[s3]\n"
+      "listen = \"" +
+      s3.to_string() +
+      "\"\n"
+      "region = \"us-east-1\"\n"
+      "# virtual_hosts = [\"s3.example.org\"]  # buckets at BUCKET.s3.example.org too\n";
+  if (options.local_ca) {
+    text += "tls_certificate = \"tls/server.crt\"\ntls_key = \"tls/server.key\"\n";
+  } else {
+    text +=
+        "# tls_certificate = \"tls/server.crt\"  # without these: plain HTTP, on a loopback address only\n"
+        "# tls_key = \"tls/server.key\"\n";
+  }
+  text += "\n[operator]\nlisten = \"" + options.operator_listen +
+          "\"\n"
+          "\n"
+          "[storage]\n"
+          "inline_limit_bytes = 32768           # objects up to this size live in the metadata\n"
+          "cache_bytes = 100663296              # of metadata\n"
+          "bandwidth_bytes_per_s = 209715200    # of heal, drain, scrub and rebalance\n"
+          "\n"
+          "[log]\n"
+          "level = \"info\"\n";
+  return text;
+}
+
+Result<io::DriveMap> first_map(const std::string& root, const sovereignty::Consortium& consortium, Random& random) {
+  io::DriveMap map;
+  map.cloud = CloudId::random(random);
+  fleet::CandidateList candidates;
+  for (const sovereignty::Site& site : consortium.sites) {
+    for (const sovereignty::DriveSpec& spec : site.drives) {
+      io::DriveInfo drive;
+      drive.id = DriveId::random(random);
+      drive.name = spec.name;
+      drive.site = site.id;
+      drive.associate = site.associate;
+      drive.path = spec.path.starts_with('/') ? spec.path : root + "/" + spec.path;
+      drive.capacity_bytes = spec.capacity_bytes;
+      CHECK_OK(make_folder(drive.path, fs::perms::owner_all));
+      candidates.push_back({drive.id, drive.site, drive.associate, 1, 1});
+      map.drives.push_back(std::move(drive));
+    }
+  }
+  for (const DriveId mirror : sovereignty::place_mirrors(consortium.rule, candidates, {})) {
+    for (io::DriveInfo& drive : map.drives) {
+      if (drive.id == mirror) drive.mirrors_metadata = true;
+    }
+  }
+  return map;
+}
+
+Status make_keys(const CloudFolder& folder, Random& random) {
+  CHECK_OK(make_folder(folder.root + "/keys", fs::perms::owner_all));
+  CHECK_OK(keys::create_file_custody(folder.root_key(), folder.root_seal(), random));
+  TRY(const auto custody, keys::open_file_custody(folder.root_key(), folder.root_seal(), random));
+  const auto key = crypto::SecretKey::random(random);
+  TRY(const Bytes wrapped, custody->wrap(key, as_bytes(kDirectoryKeyContext)));
+  return write_file(folder.directory_key(), as_text(wrapped), true);
+}
+
+// The owner id that S3 shows: derived, so that the same account has the same one everywhere in this cloud.
+std::string canonical_id(const sovereignty::TenantSpec& tenant, CloudId cloud) {
+  return to_hex(crypto::sha256(as_bytes("andromede canonical id\n" + cloud.to_string() + "\n" + tenant.id.value())));
+}
+
+Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, CloudId id, const CloudFolder& folder,
+                    const std::string& endpoint) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const sovereignty::TenantSpec& tenant : consortium.tenants) {
+    CHECK_OK(sync_wait(cloud.directory().create_account({tenant.id, tenant.display_name, canonical_id(tenant, id)})));
+    CHECK_OK(sync_wait(cloud.keys().create_tenant_key(tenant.id)));
+    TRY(const auto credential, sync_wait(cloud.directory().create_credential(tenant.id)));
+    list.push_back({{"account", tenant.id.value()},
+                    {"name", tenant.display_name},
+                    {"access_key_id", credential.access_key_id},
+                    {"secret_access_key", credential.secret}});
+  }
+  const nlohmann::json file{{"endpoint", endpoint}, {"region", "us-east-1"}, {"tenants", std::move(list)}};
+  return write_file(folder.credentials(), file.dump(2) + "\n", true);
+}
+
+Status make_token(const CloudFolder& folder, Random& random) {
+  Bytes token(kTokenBytes);
+  random.fill(token);
+  return write_file(folder.operator_token(), to_hex(token) + "\n", true);
+}
+
+}  // namespace
+
+Result<InitReport> init_cloud(const InitOptions& options) {
+  TRY(const auto consortium, read_consortium(options.consortium));
+  TRY(const std::string consortium_text, read_text_file(options.consortium));
+  TRY(const Endpoint s3, parse_endpoint(options.s3_listen));
+  const CloudFolder folder{fs::absolute(options.folder).lexically_normal().string()};
+  std::error_code code;
+  if (fs::exists(folder.config(), code) || fs::exists(folder.consortium(), code)) {
+    return fail(Errc::kAlreadyExists, folder.root +
+                                          " holds a cloud already: choose another folder, or start that one "
+                                          "with `andromede serve`");
+  }
+  // Checked before anything is made: a listener that serve would refuse.
+  const std::string config_content = config_text(options, s3);
+  TRY(const Config config, parse_config(config_content, folder.config()));
+
+  SystemRandom random;
+  CHECK_OK(make_folder(folder.root, fs::perms::owner_all));
+  TRY(const io::DriveMap map, first_map(folder.root, consortium, random));
+  {
+    TRY(const auto drives, io::Drives::create(map, open_drive));
+    drives->stop();
+  }
+  CHECK_OK(make_keys(folder, random));
+  CHECK_OK(make_token(folder, random));
+  InitReport report;
+  if (options.local_ca) {
+    CHECK_OK(make_local_ca(folder.tls(), {"localhost", s3.address}));
+    report.ca_certificate = folder.tls() + "/ca.crt";
+  }
+  report.endpoint = (options.local_ca ? "https://" : "http://") + s3.to_string();
+  {
+    TRY(const auto cloud, Cloud::open(config, consortium));
+    CHECK_OK(make_tenants(*cloud, consortium, map.cloud, folder, report.endpoint));
+    cloud->stop();
+  }
+  // Last, so that a folder with a configuration is a whole cloud.
+  CHECK_OK(write_file(folder.consortium(), consortium_text, false));
+  CHECK_OK(write_file(folder.config(), config_content, false));
+  report.config = folder.config();
+  report.credentials = folder.credentials();
+  report.drives = map.drives.size();
+  report.tenants = consortium.tenants.size();
+  return report;
+}
+
+}  // namespace andromede::app

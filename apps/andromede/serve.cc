@@ -1,0 +1,124 @@
+#include "serve.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+
+#include <cerrno>
+
+#include "api/operator/front_end.h"
+#include "api/s3/front_end.h"
+#include "base/log.h"
+#include "cloud.h"
+#include "net/http.h"
+#include "version.h"
+
+namespace andromede::app {
+namespace {
+
+constexpr std::chrono::milliseconds kGrace{20'000};  // for requests in flight; systemd waits 90 s
+constexpr std::chrono::milliseconds kMaxHeartbeat{10'000};
+
+Result<std::string> read_token(const CloudFolder& folder) {
+  TRY(std::string token, read_secret_file(folder.operator_token()));
+  while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
+  if (token.size() < api::kMinTokenBytes) {
+    return fail(Errc::kInvalidArgument, folder.operator_token() + ": the token has fewer than 32 characters");
+  }
+  return token;
+}
+
+net::ListenOptions s3_listener(const Config& config, api::s3::FrontEnd& front_end) {
+  net::ListenOptions options;
+  options.address = config.s3.address == "localhost" ? "127.0.0.1" : config.s3.address;
+  options.port = config.s3.port;
+  options.name = "s3";
+  if (!config.tls_certificate.empty()) options.tls = net::TlsFiles{config.tls_certificate, config.tls_key};
+  options.render_error = front_end.error_renderer();
+  options.error_content_type = api::s3::FrontEnd::kErrorContentType;
+  return options;
+}
+
+net::ListenOptions operator_listener(const Config& config) {
+  net::ListenOptions options;
+  options.address = config.operators.address == "localhost" ? "127.0.0.1" : config.operators.address;
+  options.port = config.operators.port;
+  options.name = "operator";
+  options.limits.connections = 256;
+  return options;
+}
+
+// Blocks the signals that serve() waits for, in this thread and all that it starts.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A peer that went away is an error of write(), not the end of the process.
+  ::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Server& s3, Cloud& cloud) {
+  while (true) {
+    const timespec second{1, 0};
+    const int number = ::sigtimedwait(&signals, nullptr, &second);
+    if (number == SIGTERM || number == SIGINT) {
+      log_info("stopping", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      return;
+    }
+    if (number == SIGHUP) {
+      sd_notify(0, "RELOADING=1");
+      const Status reloaded = s3.reload_tls();
+      log(reloaded ? LogLevel::kInfo : LogLevel::kError, "certificates read again",
+          {{"error", reloaded ? std::string() : reloaded.error().describe()}});
+      sd_notify(0, "READY=1");
+    }
+    if (loops.slowest_heartbeat() < kMaxHeartbeat) sd_notify(0, "WATCHDOG=1");
+    if (const Status remembered = cloud.remember_drive_paths(); !remembered) {
+      log_warning("drive paths not written", {{"error", remembered.error().describe()}});
+    }
+  }
+}
+
+}  // namespace
+
+Status serve(const Config& config) {
+  const sigset_t signals = block_signals();
+  set_log_level(config.log_level);
+  TRY(const auto consortium, read_consortium(config.consortium));
+  TRY(const std::string token, read_token(CloudFolder{config.folder}));
+  TRY(const auto cloud, Cloud::open(config, consortium));
+
+  api::s3::Options s3_options;
+  s3_options.region = config.region;
+  s3_options.host_suffixes = config.virtual_hosts;
+  api::s3::FrontEnd s3_front_end(cloud->objects(), cloud->directory(), cloud->clock(), cloud->random(),
+                                 cloud->metrics(), s3_options);
+  api::OperatorFrontEnd operator_front_end(cloud->fleet(), cloud->store(), cloud->metrics(),
+                                           {token, kVersion, [&cloud] { return cloud->ready(); }});
+  CHECK_OK(cloud->fleet().start());
+
+  net::Loops loops(config.event_loops);
+  TRY(const auto operators,
+      net::Server::start(
+          loops, operator_listener(config),
+          [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); },
+          cloud->metrics()));
+  TRY(const auto s3,
+      net::Server::start(loops, s3_listener(config, s3_front_end), s3_front_end.handler(), cloud->metrics()));
+  log_info("ready", {{"version", kVersion},
+                     {"s3", config.s3.address + ":" + std::to_string(s3->port())},
+                     {"tls", !config.tls_certificate.empty()},
+                     {"operator", config.operators.address + ":" + std::to_string(operators->port())}});
+  sd_notify(0, "READY=1");
+  run_until_signal(signals, loops, *s3, *cloud);
+  sd_notify(0, "STOPPING=1");
+  s3->stop(kGrace);
+  operators->stop(kGrace);
+  cloud->stop();
+  log_info("stopped");
+  return {};
+}
+
+}  // namespace andromede::app
