@@ -59,16 +59,20 @@ struct DriveMap {
 };
 
 Bytes encode(const DriveMap& map);
-Result<DriveMap> decode_drive_map(ByteView bytes);
+Result<DriveMap> decode_drive_map(ByteView bytes);  // kCorrupt
 
 class Drives {
  public:
+  // Opens the disk at DriveInfo::path, which may be relative to what the opener knows. Of a drive that open() has only
+  // the path of, the other fields are empty. Called from any thread.
   using OpenDisk = std::function<Result<std::unique_ptr<Disk>>(const DriveInfo&)>;
 
-  // Labels empty drives and writes the first map. kAlreadyExists when a folder is another cloud's drive or not empty.
+  // Labels empty drives and writes the first map (epoch 1; ids are the caller's). All must be there. kAlreadyExists
+  // when a folder is another cloud's drive or not empty; on any error no folder keeps what was written.
   static Result<std::unique_ptr<Drives>> create(DriveMap map, OpenDisk open_disk);
   // Opens what can be opened; a drive that is missing or is not who its path says is offline. kUnavailable when none
-  // carries a map; kCorrupt when the maps belong to another cloud.
+  // carries a map; kCorrupt when the paths lead to drives of several clouds, none of which has more than half of them,
+  // or to two histories of one cloud.
   static Result<std::unique_ptr<Drives>> open(const std::vector<std::string>& paths, OpenDisk open_disk);
   ~Drives();
 
@@ -76,18 +80,25 @@ class Drives {
   // Null: offline. The pointer keeps the disk open while it is used.
   [[nodiscard]] std::shared_ptr<Disk> disk(DriveId id) const;
   [[nodiscard]] bool online(DriveId id) const { return disk(id) != nullptr; }
+  // Why the drive is offline, in words; empty when it is online or out of use.
+  [[nodiscard]] std::string offline_reason(DriveId id) const;
 
   // Changes the map: `change` edits a copy, which gets the next epoch, is written to every online drive (a new one is
-  // labelled first) and then becomes current. A failure of `change` changes nothing.
+  // labelled first) and then becomes current. A failure of `change` changes nothing. kAlreadyExists, kNotFound, …: a
+  // new drive cannot join, nothing is changed; kUnavailable: no drive took the map. An old drive that does not take it
+  // goes offline. Drives that the change made drained or replaced are closed.
   Status update(const std::function<Status(DriveMap&)>& change);
   // Takes a drive offline after an I/O failure. Idempotent. Listeners are told.
   void report_failure(DriveId id, const Error& error);
-  // Probes every online drive now (and offline ones, which come back when their label and content allow): also called
-  // every second by a thread of its own while watch() is on.
+  // Probes every online drive now (and offline ones, which come back when their label allows and they take the map).
   void probe_all();
+  // Probes every second in a thread of its own, until stop(). A drive that was reported as failing is left alone for a
+  // while, longer each time, so that it does not come and go every second.
   void watch();
+  // Ends watching. When it answers, no listener is running and none is called any more. Not from a listener.
   void stop();
-  // Called from probing or failing threads after a drive went offline or came back.
+  // Called from probing or failing threads after a drive went offline, came back or joined: one call at a time, in the
+  // order in which it happened, with no lock held. Listeners live until stop().
   void subscribe(std::function<void(DriveId, bool online)> listener);
 
  private:

@@ -1,0 +1,569 @@
+#include "io/drives.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <set>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "io/drive_label.h"
+
+namespace andromede::io {
+namespace {
+
+constexpr std::chrono::seconds kProbeEvery{1};
+constexpr std::chrono::seconds kFirstQuarantine{2};
+constexpr std::chrono::seconds kLongestQuarantine{300};
+constexpr std::chrono::minutes kForgiveAfter{10};
+// What a file system puts into its root by itself.
+constexpr std::string_view kLostAndFound = "lost+found";
+
+const std::string kLabelPath(kLabelFile);
+const std::string kMapPath(kMapFile);
+
+using SharedDisk = std::shared_ptr<Disk>;
+
+Result<SharedDisk> open_shared(const Drives::OpenDisk& open_disk, const DriveInfo& drive) {
+  TRY(std::unique_ptr<Disk> disk, open_disk(drive));
+  return SharedDisk(std::move(disk));
+}
+
+Result<DriveLabel> read_label(Disk& disk) {
+  TRY(const Bytes bytes, disk.read_all(kLabelPath, kMaxLabelBytes));
+  return decode_drive_label(bytes);
+}
+
+Result<DriveMap> read_map(Disk& disk) {
+  TRY(const Bytes bytes, disk.read_all(kMapPath, kMaxMapBytes));
+  return decode_drive_map(bytes);
+}
+
+// An error unless the disk is there and is `drive` of `cloud`.
+Status check_identity(Disk& disk, CloudId cloud, const DriveInfo& drive) {
+  CHECK_OK(disk.probe());
+  const auto label = read_label(disk);
+  if (!label && label.error() == Errc::kNotFound) {
+    return fail(Errc::kNotFound, "no label at " + drive.path + ": an empty folder, or an unmounted drive");
+  }
+  if (!label) return fail(label.error().in(drive.path));
+  if (label->cloud != cloud) {
+    return fail(Errc::kCorrupt, drive.path + " is a drive of another cloud, " + label->cloud.to_string());
+  }
+  if (label->drive != drive.id) {
+    return fail(Errc::kCorrupt, drive.path + " is another drive of this cloud, " + label->drive.to_string());
+  }
+  return {};
+}
+
+// Whether a drive may be labelled here: an empty folder, or one where an earlier joining was cut off before the map
+// knew of it (docs/formats/drive-label.md, "Which map is true").
+Status check_joinable(Disk& disk, const DriveMap& map, const std::string& path) {
+  CHECK_OK(disk.probe());
+  TRY(const std::vector<std::string> names, disk.list(""));
+  bool labelled = false;
+  bool mapped = false;
+  for (const std::string& name : names) {
+    if (name == kLabelPath) {
+      labelled = true;
+    } else if (name == kMapPath) {
+      mapped = true;
+    } else if (name != kLostAndFound) {
+      return fail(Errc::kAlreadyExists, path + " is not empty (it holds \"" + name + "\"): give an empty folder");
+    }
+  }
+  if (!mapped) return {};
+  const auto label = read_label(disk);
+  const bool unknown = label && label->cloud == map.cloud && map.find(label->drive) == nullptr;
+  if (map.epoch > 0 && labelled && unknown) return {};
+  return fail(Errc::kAlreadyExists, path + " is a drive of a cloud already: give an empty folder");
+}
+
+void unlabel(Disk& disk) {
+  // The map first: a label without a map is a drive that never joined.
+  static_cast<void>(disk.remove(kMapPath));
+  static_cast<void>(disk.remove(kLabelPath));
+  static_cast<void>(disk.sync_folder(""));
+}
+
+Status write_label(Disk& disk, CloudId cloud, DriveId drive) {
+  return disk.replace(kLabelPath, encode(DriveLabel{cloud, drive}));
+}
+
+// What a path led to.
+struct Found {
+  std::string path;
+  DriveLabel label;
+  std::optional<DriveMap> map;
+};
+
+// Reads label and map at `path`. Nothing when the path does not lead to a labelled drive; the reason is logged.
+std::optional<Found> look_at(const std::string& path, const Drives::OpenDisk& open_disk) {
+  DriveInfo where;
+  where.path = path;
+  const auto disk = open_disk(where);
+  if (!disk) {
+    log_warning("drive not found", {{"path", path}, {"error", disk.error().describe()}});
+    return std::nullopt;
+  }
+  const auto label = read_label(**disk);
+  if (!label) {
+    log_warning("drive has no readable label", {{"path", path}, {"error", label.error().describe()}});
+    return std::nullopt;
+  }
+  Found found{path, *label, std::nullopt};
+  auto map = read_map(**disk);
+  if (map && map->cloud == label->cloud) {
+    found.map = std::move(*map);
+  } else {
+    const std::string why = map ? "it is of another cloud than the label" : map.error().describe();
+    log_warning("drive has no readable map", {{"path", path}, {"error", why}});
+  }
+  return found;
+}
+
+// Looks at the seeds, then at every path that a map found so far names.
+std::vector<Found> discover(const std::vector<std::string>& seeds, const Drives::OpenDisk& open_disk) {
+  std::vector<Found> all;
+  std::set<std::string> seen;
+  std::deque<std::string> waiting(seeds.begin(), seeds.end());
+  while (!waiting.empty()) {
+    const std::string path = waiting.front();
+    waiting.pop_front();
+    if (!seen.insert(path).second) continue;
+    auto found = look_at(path, open_disk);
+    if (!found) continue;
+    if (found->map) {
+      for (const DriveInfo& drive : found->map->drives) {
+        if (in_use(drive)) waiting.push_back(drive.path);
+      }
+    }
+    all.push_back(std::move(*found));
+  }
+  return all;
+}
+
+Result<CloudId> cloud_of_most(const std::vector<Found>& all) {
+  std::map<CloudId, std::set<DriveId>> votes;
+  std::set<DriveId> voters;
+  for (const Found& found : all) {
+    votes[found.label.cloud].insert(found.label.drive);
+    voters.insert(found.label.drive);
+  }
+  for (const auto& [cloud, drives] : votes) {
+    if (drives.size() * 2 > voters.size()) return cloud;
+  }
+  if (votes.empty()) return fail(Errc::kUnavailable, "none of the paths leads to a drive of a cloud");
+  std::string places;
+  for (const Found& found : all)
+    places += (places.empty() ? "" : ", ") + found.path + " of " + found.label.cloud.to_string();
+  return fail(Errc::kCorrupt, "the paths lead to drives of several clouds: " + places);
+}
+
+Result<DriveMap> newest_map(const std::vector<Found>& all, CloudId cloud) {
+  const Found* newest = nullptr;
+  const auto counts = [&](const Found& found) { return found.label.cloud == cloud && found.map.has_value(); };
+  for (const Found& found : all) {
+    if (counts(found) && (newest == nullptr || found.map->epoch > newest->map->epoch)) newest = &found;
+  }
+  if (newest == nullptr) return fail(Errc::kUnavailable, "none of the drives carries a readable map");
+  for (const Found& found : all) {
+    if (!counts(found) || found.map->epoch != newest->map->epoch || *found.map == *newest->map) continue;
+    return fail(Errc::kCorrupt, "the drives at " + newest->path + " and " + found.path +
+                                    " carry different maps of epoch " + std::to_string(newest->map->epoch) +
+                                    ": each went on without the other; open with one of them detached");
+  }
+  return *newest->map;
+}
+
+}  // namespace
+
+struct Drives::Impl {
+  Impl(DriveMap first, OpenDisk opener)
+      : open_disk(std::move(opener)),
+        last_epoch(first.epoch),
+        map(std::make_shared<const DriveMap>(std::move(first))) {}
+
+  struct Offline {
+    std::string reason;
+    unsigned failures = 0;  // reported in a row
+    SteadyTime failed{};
+    SteadyTime not_before{};  // watch() does not try it sooner
+  };
+
+  struct Event {
+    DriveId drive;
+    bool online;
+  };
+
+  const OpenDisk open_disk;
+
+  // Held while drives are written to or brought back, so that what they get is the current map. Taken before `mutex`.
+  std::mutex changing;
+  std::uint64_t last_epoch;  // used up, even if the change failed; under `changing`
+
+  mutable std::mutex mutex;  // never held during I/O
+  std::shared_ptr<const DriveMap> map;
+  std::map<DriveId, SharedDisk> disks;  // the online ones
+  std::map<DriveId, Offline> offline;   // those that should be online, or failed before
+  std::deque<Event> events;             // not told yet
+  std::vector<std::function<void(DriveId, bool)>> listeners;
+  bool telling = false;
+  bool stopped = false;
+  std::condition_variable changed;  // of telling and stopped
+  std::thread watcher;
+
+  [[nodiscard]] std::shared_ptr<const DriveMap> current() const {
+    const std::lock_guard lock(mutex);
+    return map;
+  }
+
+  [[nodiscard]] SharedDisk disk(DriveId id) const {
+    const std::lock_guard lock(mutex);
+    const auto found = disks.find(id);
+    return found == disks.end() ? nullptr : found->second;
+  }
+
+  [[nodiscard]] std::vector<std::pair<DriveId, SharedDisk>> online() const {
+    const std::lock_guard lock(mutex);
+    return {disks.begin(), disks.end()};
+  }
+
+  void bring_online(const DriveInfo& drive, SharedDisk disk) {
+    const std::lock_guard lock(mutex);
+    disks[drive.id] = std::move(disk);
+    offline[drive.id].reason.clear();
+    events.push_back({drive.id, true});
+    log_info("drive online", {{"drive", drive.name.value()}, {"path", drive.path}});
+  }
+
+  // Only if `disk` is still the one that is online: a failure of an earlier opening says nothing about this one. Null:
+  // whichever it is.
+  void take_offline(DriveId id, const Disk* disk, const std::string& reason, bool reported) {
+    const std::lock_guard lock(mutex);
+    const auto found = disks.find(id);
+    if (found == disks.end() || (disk != nullptr && found->second.get() != disk)) return;
+    disks.erase(found);
+    Offline& state = offline[id];
+    state.reason = reason;
+    if (reported) quarantine(state);
+    events.push_back({id, false});
+    const DriveInfo* const drive = map->find(id);
+    log_error("drive offline", {{"drive", drive == nullptr ? id.to_string() : drive->name.value()}, {"error", reason}});
+  }
+
+  static void quarantine(Offline& state) {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (now - state.failed > kForgiveAfter) state.failures = 0;
+    state.failed = now;
+    const auto wait = kFirstQuarantine * (1U << std::min(state.failures, 8U));
+    state.not_before = now + std::min<std::chrono::seconds>(wait, kLongestQuarantine);
+    ++state.failures;
+  }
+
+  // Of a drive that stays offline: told once for each reason.
+  void explain(const DriveInfo& drive, const std::string& reason) {
+    const std::lock_guard lock(mutex);
+    Offline& state = offline[drive.id];
+    if (state.reason == reason) return;
+    state.reason = reason;
+    log_warning("drive stays offline", {{"drive", drive.name.value()}, {"path", drive.path}, {"error", reason}});
+  }
+
+  // Tells the listeners what happened. One thread tells at a time; what happens meanwhile it tells as well.
+  void tell() {
+    std::unique_lock lock(mutex);
+    if (telling) return;
+    telling = true;
+    while (!events.empty() && !stopped) {
+      const Event event = events.front();
+      events.pop_front();
+      // By index and copy: a listener may subscribe another.
+      for (std::size_t i = 0; i < listeners.size(); ++i) {
+        const auto listener = listeners[i];
+        lock.unlock();
+        listener(event.drive, event.online);
+        lock.lock();
+        if (stopped) break;
+      }
+    }
+    telling = false;
+    changed.notify_all();
+  }
+
+  // Opens the drive, checks who it is and gives it the map. Under `changing`.
+  Status try_open(const DriveInfo& drive) {
+    TRY(const SharedDisk disk, open_shared(open_disk, drive));
+    const auto now = current();
+    CHECK_OK(check_identity(*disk, now->cloud, drive));
+    CHECK_OK(check_history(*disk, *now));
+    CHECK_OK(disk->replace(kMapPath, encode(*now)));
+    bring_online(drive, disk);
+    return {};
+  }
+
+  // An error when the drive took part in a history of the cloud that is not this one: overwriting its map would hide
+  // that. An older map, a damaged one and one of a change of ours that failed may be overwritten. Under `changing`.
+  Status check_history(Disk& disk, const DriveMap& now) const {
+    const auto carried = read_map(disk);
+    if (!carried) return {};
+    const bool other = carried->epoch == now.epoch && *carried != now;
+    if (carried->epoch <= last_epoch && !other) return {};
+    return fail(Errc::kConflict, "it carries another map of epoch " + std::to_string(carried->epoch) +
+                                     ": the cloud went on without it, or it without the cloud");
+  }
+
+  void open_missing(bool also_quarantined) {
+    const std::lock_guard lock(changing);
+    for (const DriveInfo& drive : current()->drives) {
+      if (!in_use(drive) || disk(drive.id) != nullptr) continue;
+      if (!also_quarantined && quarantined(drive.id)) continue;
+      if (const Status opened = try_open(drive); !opened) explain(drive, opened.error().describe());
+    }
+  }
+
+  [[nodiscard]] bool quarantined(DriveId id) const {
+    const std::lock_guard lock(mutex);
+    const auto found = offline.find(id);
+    return found != offline.end() && std::chrono::steady_clock::now() < found->second.not_before;
+  }
+
+  void check_online() {
+    const auto now = current();
+    for (const auto& [id, disk] : online()) {
+      const DriveInfo* const drive = now->find(id);
+      if (drive == nullptr) continue;
+      const Status sound = check_identity(*disk, now->cloud, *drive);
+      // Too few descriptors left in this process say nothing about the drive.
+      if (sound || sound.error() == Errc::kOverloaded) continue;
+      take_offline(id, disk.get(), sound.error().describe(), false);
+    }
+  }
+
+  void probe(bool also_quarantined) {
+    check_online();
+    open_missing(also_quarantined);
+    tell();
+  }
+
+  void watch_until_stopped() {
+    std::unique_lock lock(mutex);
+    while (!stopped) {
+      lock.unlock();
+      probe(false);
+      lock.lock();
+      changed.wait_for(lock, kProbeEvery, [&] { return stopped; });
+    }
+  }
+
+  // New drives of a change, opened and labelled; they lose their label again unless the change succeeds.
+  struct Joining {
+    std::vector<std::pair<DriveInfo, SharedDisk>> drives;
+    bool joined = false;
+    Joining() = default;
+    Joining(const Joining&) = delete;
+    Joining& operator=(const Joining&) = delete;
+    ~Joining() {
+      if (joined) return;
+      for (const auto& [drive, disk] : drives) unlabel(*disk);
+    }
+  };
+
+  // All are checked before one is written to.
+  Status label_all(const DriveMap& next, const std::vector<DriveInfo>& fresh, Joining& joining) const {
+    std::vector<std::pair<DriveInfo, SharedDisk>> checked;
+    for (const DriveInfo& drive : fresh) {
+      auto disk = open_shared(open_disk, drive);
+      if (!disk) return fail(disk.error().in("drive " + drive.name.value()));
+      CHECK_OK(check_joinable(**disk, *current(), drive.path));
+      checked.emplace_back(drive, std::move(*disk));
+    }
+    for (auto& [drive, disk] : checked) {
+      joining.drives.emplace_back(drive, disk);
+      CHECK_OK(write_label(*disk, next.cloud, drive.id));
+    }
+    return {};
+  }
+
+  static Status check_change(const DriveMap& before, const DriveMap& after) {
+    if (after.cloud != before.cloud) return fail(Errc::kInvalidArgument, "a drive map never changes its cloud");
+    for (const DriveInfo& drive : before.drives) {
+      if (after.find(drive.id) == nullptr) {
+        return fail(Errc::kInvalidArgument,
+                    "drive " + drive.name.value() + " would vanish from the map: drives stay in it");
+      }
+    }
+    return check_drive_map(after);
+  }
+
+  // Under `changing`.
+  Status update(const std::function<Status(DriveMap&)>& change) {
+    const auto before = current();
+    DriveMap next = *before;
+    CHECK_OK(change(next));
+    next.epoch = last_epoch + 1;
+    CHECK_OK(check_change(*before, next));
+    std::vector<DriveInfo> fresh;
+    for (const DriveInfo& drive : next.drives) {
+      if (in_use(drive) && before->find(drive.id) == nullptr) fresh.push_back(drive);
+    }
+    Joining joining;
+    CHECK_OK(label_all(next, fresh, joining));
+    last_epoch = next.epoch;
+    // The joining drives first: one that cannot take the map fails the change while no other has seen it.
+    CHECK_OK(write_to_joining(next, joining));
+    CHECK_OK(write_to_online(next));
+    joining.joined = true;
+    publish(std::move(next), joining);
+    return {};
+  }
+
+  // Under `changing`.
+  Status found(DriveMap first) {
+    Joining joining;
+    CHECK_OK(label_all(first, first.drives, joining));
+    CHECK_OK(write_to_joining(first, joining));
+    last_epoch = first.epoch;
+    joining.joined = true;
+    publish(std::move(first), joining);
+    return {};
+  }
+
+  static Status write_to_joining(const DriveMap& next, const Joining& joining) {
+    const Bytes bytes = encode(next);
+    for (const auto& [drive, disk] : joining.drives) {
+      if (const Status written = disk->replace(kMapPath, bytes); !written) {
+        return fail(written.error().in("drive " + drive.name.value()));
+      }
+    }
+    return {};
+  }
+
+  Status write_to_online(const DriveMap& next) {
+    const Bytes bytes = encode(next);
+    std::size_t written = 0;
+    for (const auto& [id, disk] : online()) {
+      const Status replaced = disk->replace(kMapPath, bytes);
+      if (replaced) {
+        ++written;
+      } else {
+        take_offline(id, disk.get(), replaced.error().in("writing the drive map").describe(), true);
+      }
+    }
+    if (written > 0) return {};
+    return fail(Errc::kUnavailable, "no drive took the changed drive map");
+  }
+
+  void publish(DriveMap next, const Joining& joining) {
+    const auto now = std::make_shared<const DriveMap>(std::move(next));
+    {
+      const std::lock_guard lock(mutex);
+      map = now;
+    }
+    for (const auto& [drive, disk] : joining.drives) bring_online(drive, disk);
+    close_unused(*now);
+  }
+
+  void close_unused(const DriveMap& now) {
+    const std::lock_guard lock(mutex);
+    for (const DriveInfo& drive : now.drives) {
+      if (in_use(drive)) continue;
+      offline.erase(drive.id);
+      if (disks.erase(drive.id) == 0) continue;
+      events.push_back({drive.id, false});
+      log_info("drive out of use", {{"drive", drive.name.value()}});
+    }
+  }
+};
+
+Drives::Drives(DriveMap map, OpenDisk open_disk)
+    : impl_(std::make_unique<Impl>(std::move(map), std::move(open_disk))) {}
+
+Drives::~Drives() { stop(); }
+
+Result<std::unique_ptr<Drives>> Drives::create(DriveMap map, OpenDisk open_disk) {
+  map.epoch = 1;
+  CHECK_OK(check_drive_map(map));
+  if (map.drives.empty()) return fail(Errc::kInvalidArgument, "a cloud has at least one drive");
+  for (const DriveInfo& drive : map.drives) {
+    if (!in_use(drive))
+      return fail(Errc::kInvalidArgument, "drive " + drive.name.value() + " of a new cloud is not active");
+  }
+  DriveMap nothing;
+  nothing.cloud = map.cloud;
+  std::unique_ptr<Drives> drives(new Drives(std::move(nothing), std::move(open_disk)));
+  {
+    const std::lock_guard lock(drives->impl_->changing);
+    CHECK_OK(drives->impl_->found(std::move(map)));
+  }
+  drives->impl_->tell();
+  return drives;
+}
+
+Result<std::unique_ptr<Drives>> Drives::open(const std::vector<std::string>& paths, OpenDisk open_disk) {
+  const std::vector<Found> all = discover(paths, open_disk);
+  TRY(const CloudId cloud, cloud_of_most(all));
+  for (const Found& found : all) {
+    if (found.label.cloud == cloud) continue;
+    log_error("drive of another cloud refused", {{"path", found.path}, {"cloud", found.label.cloud.to_string()}});
+  }
+  TRY(DriveMap map, newest_map(all, cloud));
+  std::unique_ptr<Drives> drives(new Drives(std::move(map), std::move(open_disk)));
+  drives->impl_->open_missing(true);
+  drives->impl_->tell();
+  return drives;
+}
+
+std::shared_ptr<const DriveMap> Drives::map() const { return impl_->current(); }
+
+std::shared_ptr<Disk> Drives::disk(DriveId id) const { return impl_->disk(id); }
+
+std::string Drives::offline_reason(DriveId id) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->offline.find(id);
+  return found == impl_->offline.end() ? std::string() : found->second.reason;
+}
+
+Status Drives::update(const std::function<Status(DriveMap&)>& change) {
+  Status done;
+  {
+    const std::lock_guard lock(impl_->changing);
+    done = impl_->update(change);
+  }
+  impl_->tell();
+  return done;
+}
+
+void Drives::report_failure(DriveId id, const Error& error) {
+  impl_->take_offline(id, nullptr, error.describe(), true);
+  impl_->tell();
+}
+
+void Drives::probe_all() { impl_->probe(true); }
+
+void Drives::watch() {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->stopped || impl_->watcher.joinable()) return;
+  impl_->watcher = std::thread([impl = impl_.get()] { impl->watch_until_stopped(); });
+}
+
+void Drives::stop() {
+  std::thread watcher;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stopped = true;
+    watcher = std::move(impl_->watcher);
+  }
+  impl_->changed.notify_all();
+  if (watcher.joinable()) watcher.join();
+  std::unique_lock lock(impl_->mutex);
+  impl_->changed.wait(lock, [&] { return !impl_->telling; });
+}
+
+void Drives::subscribe(std::function<void(DriveId, bool online)> listener) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->listeners.push_back(std::move(listener));
+}
+
+}  // namespace andromede::io
