@@ -1,0 +1,66 @@
+#include "api/sigv4/canonical.h"
+
+#include <gtest/gtest.h>
+
+#include "api/sigv4/errors.h"
+
+namespace andromede::api::sigv4 {
+namespace {
+
+TEST(CanonicalTest, MatchesTheExampleOfAWS) {
+  net::Headers headers;
+  headers.add("Host", "examplebucket.s3.amazonaws.com");
+  headers.add("X-Amz-Date", "20130524T000000Z");
+  headers.add("x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  const Query query = Query::parse("max-keys=2&prefix=J").value();
+  const std::string text =
+      canonical_request({.method = "GET",
+                         .raw_path = "/",
+                         .query = &query,
+                         .query_without = {},
+                         .headers = &headers,
+                         .signed_headers = "host;x-amz-content-sha256;x-amz-date",
+                         .payload_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"})
+          .value();
+  EXPECT_EQ(text,
+            "GET\n/\nmax-keys=2&prefix=J\nhost:examplebucket.s3.amazonaws.com\n"
+            "x-amz-content-sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n"
+            "x-amz-date:20130524T000000Z\n\nhost;x-amz-content-sha256;x-amz-date\n"
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(string_to_sign("20130524T000000Z", "20130524/us-east-1/s3/aws4_request", text),
+            "AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n"
+            "df57d21db20da04d7fa30298dd4488ba3a2b47ca3a489c74750e0f1e7df1b9b7");
+}
+
+TEST(CanonicalTest, FoldsAndJoinsHeaders) {
+  net::Headers headers;
+  headers.add("x-amz-meta-a", "  one   two\t three ");
+  headers.add("X-Amz-Meta-A", "four");
+  const Query query;
+  const std::string text = canonical_request({.method = "PUT",
+                                              .raw_path = "/k",
+                                              .query = &query,
+                                              .query_without = {},
+                                              .headers = &headers,
+                                              .signed_headers = "content-type;x-amz-meta-a",
+                                              .payload_hash = "h"})
+                               .value();
+  EXPECT_EQ(text, "PUT\n/k\n\ncontent-type:\nx-amz-meta-a:one two three,four\n\ncontent-type;x-amz-meta-a\nh");
+}
+
+TEST(CanonicalTest, RefusesABrokenEscape) {
+  net::Headers headers;
+  const Query query;
+  const auto answer = canonical_request({.method = "GET",
+                                         .raw_path = "/a%2",
+                                         .query = &query,
+                                         .query_without = {},
+                                         .headers = &headers,
+                                         .signed_headers = "host",
+                                         .payload_hash = ""});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code(), make_error_code(SigErrc::kInvalidUri));
+}
+
+}  // namespace
+}  // namespace andromede::api::sigv4

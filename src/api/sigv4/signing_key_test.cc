@@ -1,0 +1,50 @@
+#include "api/sigv4/signing_key.h"
+
+#include <gtest/gtest.h>
+
+namespace andromede::api::sigv4 {
+namespace {
+
+std::shared_ptr<const identity::Credential> credential(std::string id, std::string secret) {
+  auto made = std::make_shared<identity::Credential>();
+  made->access_key_id = std::move(id);
+  made->secret = std::move(secret);
+  return made;
+}
+
+// "Deriving the signing key", AWS General Reference.
+TEST(SigningKeyTest, MatchesThePublishedExample) {
+  const Scope scope{"20120215/us-east-1/iam/aws4_request", "20120215", "us-east-1", "iam"};
+  EXPECT_EQ(to_hex(derive_signing_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", scope)),
+            "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d");
+}
+
+TEST(SigningKeyTest, CachesByCredentialAndScope) {
+  SigningKeys keys;
+  const Scope today{"20120215/r/s3/aws4_request", "20120215", "r", "s3"};
+  const Scope tomorrow{"20120216/r/s3/aws4_request", "20120216", "r", "s3"};
+  const auto one = credential("A", "x");
+  const auto key = keys.get(one, today);
+  EXPECT_EQ(keys.get(one, today), key);
+  EXPECT_EQ(keys.size(), 1u);
+  EXPECT_NE(keys.get(one, tomorrow), key);
+  EXPECT_NE(keys.get(credential("B", "y"), today), key);
+  EXPECT_EQ(keys.size(), 3u);
+  // The same id with another secret replaces the entry.
+  EXPECT_NE(keys.get(credential("A", "z"), today), key);
+  EXPECT_EQ(keys.size(), 3u);
+}
+
+TEST(SigningKeyTest, IsBounded) {
+  SigningKeys keys;
+  const auto one = credential("A", "x");
+  for (std::size_t i = 0; i < SigningKeys::kCapacity + 10; ++i) {
+    const std::string region = std::to_string(i);
+    const std::string text = "20120215/" + region + "/s3/aws4_request";
+    keys.get(one, {text, "20120215", region, "s3"});
+  }
+  EXPECT_LE(keys.size(), SigningKeys::kCapacity);
+}
+
+}  // namespace
+}  // namespace andromede::api::sigv4
