@@ -27,6 +27,13 @@ tl::unexpected<Error> timed_out() { return fail(Errc::kTimeout, "the server did 
 tl::unexpected<Error> gone() { return fail(Errc::kIo, "the server closed the connection"); }
 tl::unexpected<Error> malformed() { return fail(Errc::kIo, "the server's answer is not HTTP/1.1"); }
 
+bool is_one_word(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c != 0x7F; });
+}
+bool is_one_line(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
 // A connected socket, plain or TLS, whose every wait ends by a deadline.
 class ClientSocket {
  public:
@@ -210,6 +217,14 @@ class HttpClient final : public Client {
       : host_(std::move(host)), port_(port), tls_(std::move(tls)), timeout_(timeout) {}
 
   Result<ClientResponse> request(std::string method, std::string target, Headers headers, std::string body) override {
+    if (!is_one_word(method) || !is_one_word(target)) {
+      return fail(Errc::kInvalidArgument, "method and target have no blanks and no control characters");
+    }
+    for (const Header& header : headers.list()) {
+      if (!is_one_line(header.name) || !is_one_line(header.value)) {
+        return fail(Errc::kInvalidArgument, "a header has no line breaks");
+      }
+    }
     const Deadline deadline = Deadline::after(clock_, timeout_);
     // The server may have closed an idle connection meanwhile; one that has not spoken yet is as good as none.
     if (socket_ && !socket_->quiet()) socket_.reset();

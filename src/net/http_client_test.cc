@@ -109,6 +109,28 @@ TEST(HttpClient, ReadsABodyUntilTheConnectionEnds) {
   EXPECT_EQ(client_of(server.port())->request("GET", "/", {}, {})->body, "all of it");
 }
 
+TEST(HttpClient, SendsNothingThatCouldForgeARequest) {
+  TestServer server;
+  const auto client = client_of(server.port());
+  Headers forged;
+  forged.add("X", "a\r\nY: b");
+  EXPECT_TRUE(client->request("GET", "/ HTTP/1.1\r\nX: y", {}, {}).error() == Errc::kInvalidArgument);
+  EXPECT_TRUE(client->request("GET", "/a b", {}, {}).error() == Errc::kInvalidArgument);
+  EXPECT_TRUE(client->request("GET", "/", forged, {}).error() == Errc::kInvalidArgument);
+  EXPECT_EQ(server.state().requests, 0);
+}
+
+TEST(HttpClient, SpeaksIpv6) {
+  ListenOptions options;
+  options.address = "::1";
+  TestServer server(std::move(options));
+  auto client = Client::make("::1", server.port(), {}, seconds(5));
+  ASSERT_TRUE(client);
+  const auto response = (*client)->request("GET", "/who", {}, {});
+  ASSERT_TRUE(response) << response.error().message();
+  EXPECT_EQ(response->body, "::1 plain");
+}
+
 TEST(HttpClient, SkipsInterimAnswers) {
   const CannedServer server({"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"});
   EXPECT_EQ(client_of(server.port())->request("GET", "/", {}, {})->body, "ok");

@@ -9,8 +9,10 @@ void InputBuffer::replace(Buffer buffer) {
 }
 
 void InputBuffer::make_room(std::size_t wanted_bytes) {
-  const std::size_t capacity = wanted_bytes > kSmallBytes ? kMostBytes : kSmallBytes;
   if (empty()) {
+    const bool has_large = buffer_.capacity() == kMostBytes;
+    const bool large = wanted_bytes > kSmallBytes && (has_large || stream_.loop().body_buffers_left());
+    const std::size_t capacity = large ? kMostBytes : kSmallBytes;
     if (buffer_.capacity() != capacity) {
       replace(capacity == kMostBytes ? stream_.loop().take_body_buffer() : Buffer(kSmallBytes));
     }

@@ -84,6 +84,7 @@ void Loop::tick() {
 void Loop::remove(Ticking* ticking) { std::erase(ticking_, ticking); }
 
 Buffer Loop::take_body_buffer() {
+  ++lent_;
   if (spare_.empty()) return Buffer(kBodyBufferBytes);
   Buffer buffer = std::move(spare_.back());
   spare_.pop_back();
@@ -91,6 +92,7 @@ Buffer Loop::take_body_buffer() {
 }
 
 void Loop::give_back(Buffer buffer) {
+  --lent_;
   if (spare_.size() >= kSpareBodyBuffers) return;
   buffer.clear();
   spare_.push_back(std::move(buffer));

@@ -76,6 +76,7 @@ class Loop final : public Scheduler {
   static constexpr std::chrono::milliseconds kTick{50};
   static constexpr std::size_t kBodyBufferBytes = 256 * 1024;
   static constexpr std::size_t kSpareBodyBuffers = 16;
+  static constexpr std::size_t kMostBodyBuffers = 256;  // 64 MiB; further bodies make do with small buffers
 
   Loop();
 
@@ -99,6 +100,7 @@ class Loop final : public Scheduler {
 
   // A buffer of kBodyBufferBytes. A few are kept, warm in the cache, for the next body.
   Buffer take_body_buffer();
+  [[nodiscard]] bool body_buffers_left() const { return lent_ < kMostBodyBuffers; }
   void give_back(Buffer buffer);
 
  private:
@@ -124,6 +126,7 @@ class Loop final : public Scheduler {
   bool forgave_ = false;  // the last tick passed no deadline on
   std::vector<Ticking*> ticking_;
   std::vector<Buffer> spare_;
+  std::size_t lent_ = 0;
 };
 
 struct Loops::Impl {

@@ -12,7 +12,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::size_t kMaxPieces = 8;
-// A response that never has to wait lets other connections have their turn after so much.
+// A body that never has to wait lets other connections have their turn after so much.
 constexpr std::size_t kTurnBytes = 1 << 20;
 constexpr std::size_t kTlsRecordBytes = 16 * 1024;
 
@@ -31,13 +31,6 @@ std::size_t total(std::span<const ByteView> pieces) {
   for (const ByteView piece : pieces) sum += piece.size();
   return sum;
 }
-
-struct Yield {
-  Scheduler& scheduler;
-  [[nodiscard]] bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> waiter) const { scheduler.post(waiter); }
-  void await_resume() const noexcept {}
-};
 
 }  // namespace
 
@@ -78,6 +71,24 @@ struct Stream::WaitFor {
   void await_resume() const noexcept {}
 };
 
+// Counts `bytes` that moved without waiting, and lets the loop turn when they fill a turn.
+struct Stream::TakeTurns {
+  Stream& stream;
+  std::size_t bytes;
+  [[nodiscard]] bool await_ready() const noexcept {
+    stream.turn_bytes_ += bytes;
+    return stream.turn_bytes_ < kTurnBytes;
+  }
+  void await_suspend(std::coroutine_handle<> waiter) const {
+    stream.turn_bytes_ = 0;
+    stream.loop_.post(waiter);
+  }
+  [[nodiscard]] Status await_resume() const {
+    if (stream.cancelled_) return cancelled();
+    return {};
+  }
+};
+
 Stream::Stream(Loop& loop, int fd, const ServerLimits& limits)
     : loop_(loop), limits_(limits), socket_(loop.context().get_executor()) {
   boost::system::error_code ignored;
@@ -97,7 +108,7 @@ void Stream::begin(Pending& pending, std::coroutine_handle<> waiter, SteadyTime 
   pending.waiter = waiter;
   pending.deadline = deadline;
   pending.timed_out = false;
-  written_at_once_ = 0;
+  turn_bytes_ = 0;
 }
 
 Result<bool> Stream::judge(const Pending& pending) const {
@@ -189,6 +200,7 @@ Task<Result<std::size_t>> Stream::read_tls(MutableByteView into, SteadyTime dead
     switch (tls_->read(into, count)) {
       case TlsSession::Outcome::kDone:
         bytes_in_ += count;
+        CO_CHECK_OK(co_await TakeTurns{*this, count});
         co_return count;
       case TlsSession::Outcome::kWantRead:
         CO_CHECK_OK(co_await wait(reading_, true, deadline));
@@ -217,16 +229,6 @@ Task<Status> Stream::wait_writable(Pace& pace) {
   co_return check(pace);
 }
 
-Task<Status> Stream::yield_after(std::size_t bytes) {
-  bytes_out_ += bytes;
-  written_at_once_ += bytes;
-  if (written_at_once_ < kTurnBytes) co_return Status{};
-  written_at_once_ = 0;
-  co_await Yield{loop_};
-  if (cancelled_) co_return cancelled();
-  co_return Status{};
-}
-
 Task<Status> Stream::write(std::span<ByteView> pieces, Pace& pace) {
   if (cancelled_) co_return cancelled();
   if (tls_) co_return co_await write_tls(pieces, pace);
@@ -249,12 +251,8 @@ Task<Status> Stream::write_plain(std::span<ByteView> pieces, Pace& pace) {
     take_off(pieces, sent);
     left -= sent;
     pace.bytes += sent;
-    if (written_at_once_ + sent >= kTurnBytes) {
-      CO_CHECK_OK(co_await yield_after(sent));
-    } else {
-      bytes_out_ += sent;
-      written_at_once_ += sent;
-    }
+    bytes_out_ += sent;
+    CO_CHECK_OK(co_await TakeTurns{*this, sent});
   }
   co_return Status{};
 }
@@ -275,7 +273,8 @@ Task<Status> Stream::write_tls(std::span<ByteView> pieces, Pace& pace) {
         case TlsSession::Outcome::kDone:
           piece = piece.subspan(sent);
           pace.bytes += sent;
-          CO_CHECK_OK(co_await yield_after(sent));
+          bytes_out_ += sent;
+          CO_CHECK_OK(co_await TakeTurns{*this, sent});
           break;
         case TlsSession::Outcome::kWantWrite:
           CO_CHECK_OK(co_await wait_writable(pace));

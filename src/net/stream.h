@@ -79,6 +79,7 @@ class Stream {
   struct Completion;
   struct ReadSome;
   struct WaitFor;
+  struct TakeTurns;
 
   void begin(Pending& pending, std::coroutine_handle<> waiter, SteadyTime deadline);
   // What the end of an operation means: nothing (go on), again (true: it was another's cancellation), or an error.
@@ -89,7 +90,6 @@ class Stream {
   Task<Status> write_plain(std::span<ByteView> pieces, Pace& pace);
   Task<Status> write_tls(std::span<ByteView> pieces, Pace& pace);
   Task<Status> wait_writable(Pace& pace);
-  Task<Status> yield_after(std::size_t bytes);
 
   Loop& loop_;
   const ServerLimits& limits_;
@@ -98,7 +98,7 @@ class Stream {
   Pending reading_;
   Pending writing_;
   bool cancelled_ = false;
-  std::size_t written_at_once_ = 0;  // bytes since the loop last had its turn
+  std::size_t turn_bytes_ = 0;  // moved since the loop last had its turn
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
 };
