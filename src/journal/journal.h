@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,9 +17,9 @@ namespace andromede::journal {
 
 // One event, in CloudTrail's terms (CloudTrail record contents reference, eventVersion 1.08).
 struct Event {
-  std::string source;  // "s3.andromede", "operator.andromede", "identity.andromede", "keys.andromede"
-  std::string name;    // "PutObject"
-  std::string account;  // who acted; empty for the operator
+  std::string source;     // "s3.andromede", "operator.andromede", "identity.andromede", "keys.andromede"
+  std::string name;       // "PutObject"
+  std::string account;    // who acted; empty for the operator
   std::string principal;  // access key id, or the operator's name
   std::string request_id;
   std::string source_address;
@@ -26,6 +27,12 @@ struct Event {
   // requestParameters, flat: {"bucketName", "b"}, {"key", "k"} …
   std::vector<std::pair<std::string, std::string>> parameters;
 };
+
+inline constexpr std::size_t kMaxEventBytes = 256 << 10;
+// Longer texts and more parameters are cut (docs/formats/journal.md), so that an event always fits kMaxEventBytes.
+inline constexpr std::size_t kMaxUserAgentBytes = 1024;
+inline constexpr std::size_t kMaxParameterBytes = 4096;
+inline constexpr std::size_t kMaxParameters = 32;
 
 // The event as CloudTrail's JSON, with eventTime.
 std::string render(const Event& event, Timestamp time);
@@ -37,8 +44,9 @@ struct Entry {
   crypto::Sha256Digest hash{};      // over sequence, previous and event
 };
 
+// Computes the hash anew; at most kMaxEventBytes of event.
 std::string encode(const Entry& entry);
-// Checks the entry's own hash.
+// kCorrupt unless the entry's own hash is right.
 Result<Entry> decode_entry(ByteView bytes);
 
 // Links events for the metadata engine's committer.
@@ -51,14 +59,19 @@ class Sealer final : public meta::LogSealer {
   crypto::Sha256Digest last_{};
 };
 
-// Entries [first, first + limit), in order, each link verified: kCorrupt names the sequence that does not fit.
+// Where the engine keeps entries.
+inline constexpr const char* kJournalPartition = "cloud";
+
+// Entries [first, first + limit), in order, each link verified: kCorrupt names the sequence that does not fit. At most
+// meta::kMaxScanItems - 1; fewer when the journal ends, and none past its end.
 Task<Result<std::vector<Entry>>> read_entries(meta::Store& store, std::uint64_t first, std::size_t limit);
 
 struct Verified {
   std::uint64_t entries = 0;
   crypto::Sha256Digest head{};
 };
-// Walks the whole journal. Cost grows with its length: for an auditor and for tests.
+// Walks the whole journal: no gap, every link right, and the last durable entry there. Cost grows with its length: for
+// an auditor and for tests.
 Task<Result<Verified>> verify_all(meta::Store& store);
 
 }  // namespace andromede::journal

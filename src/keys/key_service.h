@@ -1,5 +1,6 @@
-// keys::KeyService: the hierarchy root (Custody) → tenant key (one per account, wrapped, in the metadata) → data key (one
-// per blob, wrapped by the tenant's, beside the blob's record). Tenant keys are unwrapped once and kept in secret memory.
+// keys::KeyService: the hierarchy root (Custody) → tenant key (one per account, wrapped, in the metadata) → data key
+// (one per blob, wrapped by the tenant's, beside the blob's record). Tenant keys are unwrapped once and kept in secret
+// memory.
 //
 // Thread-safe after load(); data keys are made on event loops without blocking.
 #pragma once
@@ -36,9 +37,12 @@ class KeyService {
 
   // A new random data key, wrapped by the account's. kNotFound: the account has no key.
   Result<DataKey> make_data_key(const AccountId& account);
+  // kNotFound, kCorrupt (not wrapped by this account's key).
   Result<crypto::SecretKey> open_data_key(const AccountId& account, ByteView wrapped);
 
  private:
+  Status take(const meta::Item& item);
+
   Custody& custody_;
   meta::Store& store_;
   const Clock& clock_;

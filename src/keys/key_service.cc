@@ -1,0 +1,104 @@
+#include "keys/key_service.h"
+
+#include "base/deadline.h"
+#include "journal/journal.h"
+#include "keys/tenant_key_record.h"
+
+namespace andromede::keys {
+namespace {
+
+constexpr const char* kPartition = "cloud";
+constexpr std::string_view kPrefix = "tkey/";
+constexpr const char* kPrefixEnd = "tkey0";
+constexpr std::chrono::milliseconds kCommitTimeout{30'000};
+constexpr std::size_t kPageItems = 1000;
+
+tl::unexpected<Error> no_key(const AccountId& account) {
+  return fail(Errc::kNotFound, "the account " + account.value() + " has no key");
+}
+
+std::string creation_event(const AccountId& account, Timestamp now) {
+  journal::Event event;
+  event.source = "keys.andromede";
+  event.name = "CreateTenantKey";
+  event.principal = "operator";
+  event.parameters.emplace_back("accountId", account.value());
+  return journal::render(event, now);
+}
+
+}  // namespace
+
+KeyService::KeyService(Custody& custody, meta::Store& store, const Clock& clock, Random& random)
+    : custody_(custody), store_(store), clock_(clock), random_(random) {}
+
+Task<Status> KeyService::load() {
+  std::string begin(kPrefix);
+  for (;;) {
+    meta::Scan scan;
+    scan.partition = kPartition;
+    scan.begin = begin;
+    scan.end = kPrefixEnd;
+    scan.limit = kPageItems;
+    CO_TRY(const std::vector<meta::Item> page, co_await store_.scan(std::move(scan)));
+    if (page.empty()) co_return Status{};
+    for (const meta::Item& item : page) {
+      if (const auto taken = take(item); !taken) co_return fail(taken.error().in(item.key));
+    }
+    begin = page.back().key + '\0';
+  }
+}
+
+Status KeyService::take(const meta::Item& item) {
+  TRY(const TenantKeyRecord record, decode_tenant_key(as_bytes(item.value)));
+  if (item.key != std::string(kPrefix) + record.account.value()) {
+    return fail(Errc::kCorrupt, "it is the key of the account " + record.account.value());
+  }
+  TRY(crypto::SecretKey key, custody_.unwrap(record.wrapped, as_bytes(record.account.value())));
+  const std::unique_lock lock(mutex_);
+  tenant_keys_.insert_or_assign(record.account, std::move(key));
+  return {};
+}
+
+Task<Status> KeyService::create_tenant_key(AccountId account) {
+  crypto::SecretKey key = crypto::SecretKey::random(random_);
+  const Timestamp now = clock_.now();
+  TenantKeyRecord record;
+  record.account = account;
+  record.created = now;
+  CO_TRY(record.wrapped, custody_.wrap(key, as_bytes(account.value())));
+  if (record.wrapped.size() > kMaxWrappedTenantKeyBytes) {
+    co_return fail(Errc::kInternal, "custody answered a wrapped key that is too large");
+  }
+  const std::string stored_at = std::string(kPrefix) + account.value();
+  meta::Commit change;
+  change.partition = kPartition;
+  change.expect.push_back({stored_at, std::nullopt});
+  change.put.push_back({{meta::Space::kRecords, stored_at}, encode(record)});
+  change.event = creation_event(account, now);
+  const auto committed = co_await store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout));
+  if (!committed && committed.error() == Errc::kConflict) {
+    co_return fail(Errc::kAlreadyExists, "the account " + account.value() + " has a key already");
+  }
+  if (!committed) co_return fail(committed.error());
+  const std::unique_lock lock(mutex_);
+  tenant_keys_.insert_or_assign(account, std::move(key));
+  co_return Status{};
+}
+
+Result<DataKey> KeyService::make_data_key(const AccountId& account) {
+  crypto::SecretKey key = crypto::SecretKey::random(random_);
+  const std::shared_lock lock(mutex_);
+  const auto tenant = tenant_keys_.find(account);
+  if (tenant == tenant_keys_.end()) return no_key(account);
+  Bytes wrapped = crypto::wrap_key(tenant->second, key);
+  return DataKey{std::move(key), std::move(wrapped)};
+}
+
+Result<crypto::SecretKey> KeyService::open_data_key(const AccountId& account, ByteView wrapped) {
+  const std::shared_lock lock(mutex_);
+  const auto tenant = tenant_keys_.find(account);
+  if (tenant == tenant_keys_.end()) return no_key(account);
+  return crypto::unwrap_key(tenant->second, wrapped);
+}
+
+}  // namespace andromede::keys
