@@ -1,0 +1,165 @@
+// Listings against a std::map as model.
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "objects/test_bodies.h"
+#include "objects/test_cloud.h"
+
+namespace andromede::objects {
+namespace {
+
+struct Row {
+  std::string name;
+  bool prefix = false;
+  friend bool operator==(const Row&, const Row&) = default;
+  friend std::ostream& operator<<(std::ostream& out, const Row& row) {
+    return out << (row.prefix ? "prefix " : "key ") << row.name;
+  }
+};
+
+// What S3 lists of `keys`, without pages.
+std::vector<Row> model(const std::set<std::string>& keys, const std::string& prefix, const std::string& delimiter,
+                       const std::string& after) {
+  std::vector<Row> rows;
+  for (const std::string& key : keys) {
+    if (!key.starts_with(prefix)) continue;
+    Row row{key, false};
+    if (!delimiter.empty()) {
+      const std::size_t at = key.find(delimiter, prefix.size());
+      if (at != std::string::npos) row = {key.substr(0, at + delimiter.size()), true};
+    }
+    if (row.name <= after && !after.empty()) continue;
+    if (rows.empty() || !(rows.back() == row)) rows.push_back(row);
+  }
+  return rows;
+}
+
+class ListTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { cloud_ = new TestCloud(); }
+  static void TearDownTestSuite() {
+    delete cloud_;
+    cloud_ = nullptr;
+  }
+
+  static Service& service() { return cloud_->service(); }
+  static identity::Caller me() { return cloud_->caller(); }
+  static std::string new_bucket() {
+    static int number = 0;
+    const std::string name = "bucket-" + std::to_string(number++);
+    TestCloud::must(sync_wait(service().create_bucket(me(), name)));
+    return name;
+  }
+  static void put(const std::string& bucket, const std::string& key) {
+    PutRequest request;
+    request.bucket = bucket;
+    request.key = key;
+    MemoryBody body("body of " + key);
+    TestCloud::must(sync_wait(service().put(me(), request, body)));
+  }
+  static ListPage page(ListRequest request) {
+    return TestCloud::must(sync_wait(service().list(me(), std::move(request))));
+  }
+
+  // All pages, each checked by itself.
+  static std::vector<Row> list(ListRequest request) {
+    std::vector<Row> rows;
+    while (true) {
+      const ListPage one = page(request);
+      RC_ASSERT(one.entries.size() + one.common_prefixes.size() <= request.max);
+      std::map<std::string, bool> merged;
+      for (const ListEntry& entry : one.entries) merged.emplace(entry.key, false);
+      for (const std::string& prefix : one.common_prefixes) merged.emplace(prefix, true);
+      for (const auto& [name, is_prefix] : merged) rows.push_back({name, is_prefix});
+      if (!one.truncated) {
+        RC_ASSERT(one.next.empty());
+        return rows;
+      }
+      RC_ASSERT(!merged.empty());
+      RC_ASSERT(one.next == merged.rbegin()->first);
+      request.after = one.next;
+    }
+  }
+
+  static TestCloud* cloud_;
+};
+TestCloud* ListTest::cloud_ = nullptr;
+
+TEST_F(ListTest, IsWhatTheModelSays) {
+  const std::string bucket = new_bucket();
+  std::set<std::string> keys;
+  // Keys over a small alphabet with the bytes that order badly: below and above the delimiters, 0xFF, UTF-8.
+  const auto some_name = [](std::size_t longest) {
+    return rc::gen::resize(static_cast<int>(longest),
+                           rc::gen::container<std::string>(rc::gen::element('a', 'b', '/', '.', '\xFF', '\xC3', ' ')));
+  };
+  SeededRandom random(5);
+  const std::string alphabet = "ab/.\xFF\xC3 ";
+  while (keys.size() < 120) {
+    std::string key;
+    for (std::uint64_t length = 1 + random.below(6); length > 0; --length)
+      key += alphabet[random.below(alphabet.size())];
+    if (keys.insert(key).second) put(bucket, key);
+  }
+  EXPECT_TRUE(rc::check("listing equals the model", [&] {
+    ListRequest request;
+    request.bucket = bucket;
+    request.prefix = *some_name(3);
+    request.delimiter = *rc::gen::element<std::string>("", "/", ".", "//", "a/", "\xFF", "b");
+    request.after = *some_name(4);
+    request.max = *rc::gen::element<std::size_t>(1, 2, 7, 1000);
+    RC_ASSERT(list(request) == model(keys, request.prefix, request.delimiter, request.after));
+  }));
+}
+
+TEST_F(ListTest, AnswersWithNothingForNoKeysAndForNoBucket) {
+  const std::string bucket = new_bucket();
+  ListRequest request;
+  request.bucket = bucket;
+  EXPECT_TRUE(page(request).entries.empty());
+  put(bucket, "a");
+  request.max = 0;
+  EXPECT_TRUE(page(request).entries.empty());
+  EXPECT_FALSE(page(request).truncated);
+  request.bucket = "no-such-bucket";
+  EXPECT_EQ(sync_wait(service().list(me(), request)).error().code(), ObjectErrc::kNoSuchBucket);
+}
+
+TEST_F(ListTest, ShowsWhatAHeadShows) {
+  const std::string bucket = new_bucket();
+  put(bucket, "key");
+  ListRequest request;
+  request.bucket = bucket;
+  const ListPage one = page(request);
+  ASSERT_EQ(one.entries.size(), 1U);
+  GetRequest head;
+  head.bucket = bucket;
+  head.key = "key";
+  head.head_only = true;
+  const auto object = sync_wait(service().get(me(), head));
+  EXPECT_EQ(one.entries[0].etag, (*object)->info().etag);
+  EXPECT_EQ(one.entries[0].size_bytes, (*object)->info().size_bytes);
+  EXPECT_EQ(one.entries[0].modified, (*object)->info().modified);
+  EXPECT_EQ(one.entries[0].checksum_kind, crypto::Checksum::kCrc64Nvme);
+  EXPECT_EQ(one.owner.canonical_id, me().account.canonical_id);
+}
+
+TEST_F(ListTest, AnotherBucketsKeysAreNotSeen) {
+  const std::string first = new_bucket();
+  const std::string second = new_bucket();
+  put(first, "\xFF");
+  put(second, "a");
+  ListRequest request;
+  for (const std::string& bucket : {first, second}) {
+    request.bucket = bucket;
+    EXPECT_EQ(page(request).entries.size(), 1U);
+    request.delimiter = bucket == first ? "\xFF" : "a";
+    EXPECT_EQ(page(request).common_prefixes.size(), 1U);
+  }
+}
+
+}  // namespace
+}  // namespace andromede::objects

@@ -1,0 +1,576 @@
+// Buckets, put, get, remove and copy against the real engines.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "crypto/digest.h"
+#include "objects/layout.h"
+#include "objects/test_bodies.h"
+#include "objects/test_cloud.h"
+
+namespace andromede::objects {
+namespace {
+
+class ObjectsTest : public testing::TestWithParam<Spread> {
+ protected:
+  ObjectsTest() : cloud_({}, GetParam()) { TestCloud::must(sync_wait(service().create_bucket(me(), "bucket"))); }
+
+  Service& service() { return cloud_.service(); }
+  identity::Caller me() { return cloud_.caller(0); }
+  identity::Caller other() { return cloud_.caller(1); }
+
+  static PutRequest put_request(const std::string& key) {
+    PutRequest request;
+    request.bucket = "bucket";
+    request.key = key;
+    return request;
+  }
+  Result<PutAnswer> put(const std::string& key, std::string bytes) {
+    MemoryBody body(std::move(bytes));
+    return put(put_request(key), body);
+  }
+  Result<PutAnswer> put(PutRequest request, BodySource& body) {
+    return sync_wait(service().put(me(), std::move(request), body));
+  }
+  static GetRequest get_request(const std::string& key) {
+    GetRequest request;
+    request.bucket = "bucket";
+    request.key = key;
+    return request;
+  }
+  Result<std::unique_ptr<OpenObject>> open(GetRequest request) {
+    return sync_wait(service().get(me(), std::move(request)));
+  }
+  Result<std::string> get(GetRequest request) {
+    TRY(const auto object, open(std::move(request)));
+    return sync_wait(read_all(*object));
+  }
+  Result<std::string> get(const std::string& key) { return get(get_request(key)); }
+  Status remove(const std::string& key) {
+    DeleteItem item;
+    item.key = key;
+    return sync_wait(service().remove(me(), "bucket", item));
+  }
+  BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id; }
+  std::int64_t objects_counted() { return cloud_.counter(layout::object_count(bucket_id())); }
+  std::int64_t bytes_counted() { return cloud_.counter(layout::byte_count(bucket_id())); }
+
+  // Everything was given back: nothing is stored any more but the bucket.
+  void expect_nothing_left() {
+    EXPECT_EQ(cloud_.blobs(), 0U);
+    EXPECT_EQ(cloud_.payloads(), 0U);
+    EXPECT_EQ(objects_counted(), 0);
+    EXPECT_EQ(bytes_counted(), 0);
+    for (int i = 0; i < 200 && cloud_.shards() > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(cloud_.shards(), 0U);
+  }
+
+  TestCloud cloud_;
+};
+
+std::error_code code_of(const auto& result) { return result ? std::error_code{} : result.error().code(); }
+
+constexpr std::size_t kInlineLimit = Options{}.inline_limit_bytes;
+
+TEST_P(ObjectsTest, WhatIsPutIsGotAtEverySizeThatMatters) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, kInlineLimit, kInlineLimit + 1,
+                                 std::size_t{65535}, std::size_t{65536}, std::size_t{65537}, std::size_t{1} << 20,
+                                 (std::size_t{1} << 20) + 1, std::size_t{5'000'000}}) {
+    const std::string bytes = pattern(size, size);
+    for (const bool announced : {true, false}) {
+      MemoryBody body(bytes, 100'000);
+      if (!announced) body.unannounced();
+      const auto answer = put(put_request("key"), body);
+      ASSERT_TRUE(answer) << answer.error().describe();
+      EXPECT_EQ(answer->etag, to_hex(crypto::md5(as_bytes(bytes))));
+      EXPECT_EQ(answer->checksum.kind, crypto::Checksum::kCrc64Nvme);
+      const auto got = get("key");
+      ASSERT_TRUE(got) << got.error().describe();
+      EXPECT_TRUE(*got == bytes) << size;
+    }
+  }
+  EXPECT_EQ(objects_counted(), 1);
+  EXPECT_EQ(bytes_counted(), 5'000'000);
+  ASSERT_TRUE(remove("key"));
+  EXPECT_EQ(code_of(get("key")), ObjectErrc::kNoSuchKey);
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, ObjectsSurviveARestart) {
+  ASSERT_TRUE(put("small", pattern(1000)));
+  ASSERT_TRUE(put("large", pattern(3'000'000)));
+  cloud_.restart();
+  EXPECT_TRUE(*get("small") == pattern(1000));
+  EXPECT_TRUE(*get("large") == pattern(3'000'000));
+}
+
+TEST_P(ObjectsTest, MetadataComesBackAsItWent) {
+  PutRequest request = put_request("key");
+  request.system = {"text/html", "gzip", "fr", "attachment", "no-store", "never", ""};
+  request.user = {{"name",
+                   "Orl\xC3\xA9"
+                   "ans"},
+                  {"void", ""}};
+  request.storage_class = StorageClass::kOnezoneIa;
+  MemoryBody body("hello");
+  ASSERT_TRUE(put(request, body));
+  GetRequest head = get_request("key");
+  head.head_only = true;
+  const auto object = open(head);
+  ASSERT_TRUE(object);
+  EXPECT_EQ((*object)->info().system, request.system);
+  EXPECT_EQ((*object)->info().user, request.user);
+  EXPECT_EQ((*object)->info().storage_class, StorageClass::kOnezoneIa);
+  EXPECT_EQ((*object)->info().size_bytes, 5U);
+  EXPECT_EQ((*object)->info().parts, 0U);
+
+  request.user["big"] = std::string(kMaxUserMetadataBytes, 'x');
+  MemoryBody again("hello");
+  EXPECT_EQ(code_of(put(request, again)), ObjectErrc::kMetadataTooLarge);
+}
+
+TEST_P(ObjectsTest, RangesFollowRfc9110) {
+  const std::string bytes = pattern(200'000);
+  ASSERT_TRUE(put("large", bytes));
+  ASSERT_TRUE(put("small", "0123456789"));
+  ASSERT_TRUE(put("empty", ""));
+  const auto ranged = [&](const std::string& key, ByteRange range) {
+    GetRequest request = get_request(key);
+    request.range = range;
+    return get(request);
+  };
+  EXPECT_EQ(*ranged("small", {4, 7}), "4567");
+  EXPECT_EQ(*ranged("small", {4, std::nullopt}), "456789");
+  EXPECT_EQ(*ranged("small", {std::nullopt, 3}), "789");
+  EXPECT_EQ(*ranged("small", {std::nullopt, 100}), "0123456789");
+  EXPECT_EQ(*ranged("small", {9, 1000}), "9");
+  EXPECT_EQ(*ranged("small", {7, 4}), "0123456789");
+  EXPECT_EQ(code_of(ranged("small", {10, 20})), ObjectErrc::kInvalidRange);
+  EXPECT_EQ(code_of(ranged("small", {std::nullopt, 0})), ObjectErrc::kInvalidRange);
+  EXPECT_EQ(code_of(ranged("empty", {0, 0})), ObjectErrc::kInvalidRange);
+  EXPECT_EQ(code_of(ranged("empty", {std::nullopt, 5})), ObjectErrc::kInvalidRange);
+  SeededRandom random(17);
+  for (int i = 0; i < 100; ++i) {
+    const std::uint64_t first = random.below(bytes.size());
+    const std::uint64_t last = first + random.below(bytes.size() - first);
+    EXPECT_TRUE(*ranged("large", {first, last}) == bytes.substr(first, last - first + 1)) << first << "-" << last;
+  }
+  GetRequest request = get_request("small");
+  request.range = ByteRange{4, 7};
+  const auto object = open(request);
+  EXPECT_EQ((*object)->offset(), 4U);
+  EXPECT_EQ((*object)->length(), 4U);
+  EXPECT_TRUE((*object)->partial());
+  request.part_number = 1;
+  EXPECT_EQ(code_of(open(request)), ObjectErrc::kInvalidRequest);
+  request.range.reset();
+  EXPECT_EQ(*get(request), "0123456789");
+  request.part_number = 2;
+  EXPECT_EQ(code_of(open(request)), ObjectErrc::kInvalidPart);
+}
+
+TEST_P(ObjectsTest, ABodyThatIsNotWhatItsDigestsSayLeavesNothing) {
+  for (const std::size_t size : {std::size_t{1000}, std::size_t{3'000'000}}) {
+    const std::string bytes = pattern(size);
+    PutRequest request = put_request("key");
+    request.checksum.content_md5 = Bytes(16, 0);
+    MemoryBody md5(bytes);
+    EXPECT_EQ(code_of(put(request, md5)), ObjectErrc::kBadDigest);
+
+    request = put_request("key");
+    request.checksum.kind = crypto::Checksum::kSha256;
+    request.checksum.value = Bytes(32, 1);
+    MemoryBody header(bytes);
+    EXPECT_EQ(code_of(put(request, header)), ObjectErrc::kBadDigest);
+    request.checksum.value = Bytes(3, 1);
+    MemoryBody short_header(bytes);
+    EXPECT_EQ(code_of(put(request, short_header)), ObjectErrc::kBadDigest);
+
+    request.checksum.value.reset();
+    request.checksum.in_trailer = true;
+    MemoryBody trailer(bytes);
+    trailer.trailer(Bytes(32, 2));
+    EXPECT_EQ(code_of(put(request, trailer)), ObjectErrc::kBadDigest);
+    MemoryBody no_trailer(bytes);
+    EXPECT_EQ(code_of(put(request, no_trailer)), ObjectErrc::kInvalidRequest);
+  }
+  EXPECT_EQ(code_of(get("key")), ObjectErrc::kNoSuchKey);
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, EveryChecksumIsVerifiedStoredAndReturned) {
+  const std::string bytes = pattern(70'000);
+  for (const crypto::Checksum kind : {crypto::Checksum::kCrc32, crypto::Checksum::kCrc32c, crypto::Checksum::kCrc64Nvme,
+                                      crypto::Checksum::kSha1, crypto::Checksum::kSha256}) {
+    const auto hasher = crypto::make_hasher(kind);
+    hasher->update(as_bytes(bytes));
+    const Bytes value = hasher->finish();
+    for (const bool in_trailer : {false, true}) {
+      PutRequest request = put_request("key");
+      request.checksum.kind = kind;
+      request.checksum.in_trailer = in_trailer;
+      request.checksum.content_md5 = to_bytes(ByteView(crypto::md5(as_bytes(bytes))));
+      MemoryBody body(bytes);
+      if (in_trailer) {
+        body.trailer(value);
+      } else {
+        request.checksum.value = value;
+      }
+      const auto answer = put(request, body);
+      ASSERT_TRUE(answer) << answer.error().describe();
+      EXPECT_EQ(answer->checksum.kind, kind);
+      EXPECT_EQ(answer->checksum.value, value);
+      EXPECT_EQ((*open(get_request("key")))->info().checksum, answer->checksum);
+    }
+  }
+}
+
+TEST_P(ObjectsTest, ABodyThatBreaksOffLeavesNothing) {
+  for (const std::size_t at : {std::size_t{0}, std::size_t{500}, std::size_t{40'000}, std::size_t{2'500'000}}) {
+    for (const bool announced : {true, false}) {
+      MemoryBody body(pattern(3'000'000), 65'000);
+      body.fail_at(at);
+      if (!announced) body.unannounced();
+      EXPECT_EQ(code_of(put(put_request("key"), body)), Errc::kCancelled);
+    }
+  }
+  MemoryBody less(pattern(1000));
+  less.announce(1001);
+  EXPECT_EQ(code_of(put(put_request("key"), less)), ObjectErrc::kIncompleteBody);
+  MemoryBody much_less(pattern(1'000'000));
+  much_less.announce(2'000'000);
+  EXPECT_EQ(code_of(put(put_request("key"), much_less)), ObjectErrc::kIncompleteBody);
+  MemoryBody more(pattern(1'000'000));
+  more.announce(999'999);
+  EXPECT_EQ(code_of(put(put_request("key"), more)), ObjectErrc::kInvalidRequest);
+  MemoryBody large("");
+  large.announce(kMaxPutBytes + 1);
+  EXPECT_EQ(code_of(put(put_request("key"), large)), ObjectErrc::kEntityTooLarge);
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, ReplacingGivesTheOldSpaceBack) {
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(put("key", pattern(2'000'000, 1)));
+    EXPECT_EQ(cloud_.blobs(), 1U);
+    ASSERT_TRUE(put("key", pattern(100, 2)));
+    EXPECT_EQ(cloud_.blobs(), 0U);
+    EXPECT_EQ(cloud_.payloads(), 1U);
+  }
+  EXPECT_EQ(objects_counted(), 1);
+  EXPECT_EQ(bytes_counted(), 100);
+  ASSERT_TRUE(remove("key"));
+  ASSERT_TRUE(remove("key"));
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, AReaderKeepsWhatItOpened) {
+  const std::string old_bytes = pattern(4'000'000, 1);
+  ASSERT_TRUE(put("key", old_bytes));
+  auto object = open(get_request("key"));
+  ASSERT_TRUE(object);
+  ASSERT_TRUE(put("key", pattern(4'000'000, 2)));
+  auto second = open(get_request("key"));
+  ASSERT_TRUE(remove("key"));
+  EXPECT_TRUE(*sync_wait(read_all(**object)) == old_bytes);
+  EXPECT_TRUE(*sync_wait(read_all(**second)) == pattern(4'000'000, 2));
+  object->reset();
+  second->reset();
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, KeysHaveLimits) {
+  EXPECT_EQ(code_of(put(std::string(kMaxKeyBytes + 1, 'k'), "x")), ObjectErrc::kKeyTooLong);
+  EXPECT_EQ(code_of(put("", "x")), ObjectErrc::kInvalidArgument);
+  EXPECT_TRUE(put(std::string(kMaxKeyBytes, 'k'), "x"));
+  EXPECT_EQ(*get(std::string(kMaxKeyBytes, 'k')), "x");
+}
+
+TEST_P(ObjectsTest, ConditionsOnPut) {
+  PutRequest none = put_request("key");
+  none.conditions.if_none_match = "*";
+  PutRequest match = put_request("key");
+  match.conditions.if_match = "*";
+  MemoryBody b1("1"), b2("2"), b3("3"), b4("4"), b5("5"), b6("6");
+  EXPECT_EQ(code_of(put(match, b1)), ObjectErrc::kNoSuchKey);
+  const auto first = put(none, b2);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(code_of(put(none, b3)), ObjectErrc::kPreconditionFailed);
+  match.conditions.if_match = "\"" + first->etag + "\"";
+  EXPECT_TRUE(put(match, b4));
+  EXPECT_EQ(code_of(put(match, b5)), ObjectErrc::kPreconditionFailed);
+  EXPECT_EQ(*get("key"), "4");
+}
+
+TEST_P(ObjectsTest, OfConcurrentConditionalPutsExactlyOneWins) {
+  for (const std::size_t size : {std::size_t{10}, std::size_t{100'000}}) {
+    for (const bool create : {true, false}) {
+      const std::string key = std::to_string(size);
+      if (create) {
+        ASSERT_TRUE(remove(key));
+      } else {
+        ASSERT_TRUE(put(key, "before"));
+      }
+      std::atomic<int> won{0}, lost{0}, winner{-1};
+      std::vector<std::thread> threads;
+      for (int i = 0; i < 8; ++i) {
+        threads.emplace_back([&, i] {
+          PutRequest request = put_request(key);
+          if (create) {
+            request.conditions.if_none_match = "*";
+          } else {
+            request.conditions.if_match = to_hex(crypto::md5(as_bytes("before")));
+          }
+          MemoryBody body(pattern(size, static_cast<std::uint64_t>(i) + 10));
+          const auto answer = put(request, body);
+          if (answer) {
+            ++won;
+            winner = i;
+          } else if (answer.error().code() == ObjectErrc::kPreconditionFailed) {
+            ++lost;
+          }
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      EXPECT_EQ(won, 1);
+      EXPECT_EQ(lost, 7);
+      EXPECT_TRUE(*get(key) == pattern(size, static_cast<std::uint64_t>(winner.load()) + 10));
+    }
+    ASSERT_TRUE(remove(std::to_string(size)));
+  }
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, ConcurrentWritersDeletersAndReadersSeeWholeObjects) {
+  constexpr std::size_t kSizes[] = {100, 50'000, 1'500'000};
+  std::atomic<bool> stop{false};
+  std::atomic<int> reads{0}, broken{0}, failed{0};
+  std::vector<std::thread> threads;
+  for (std::uint64_t writer = 0; writer < 2; ++writer) {
+    threads.emplace_back([&, writer] {
+      for (std::uint64_t i = 0; i < 30; ++i) {
+        const std::uint64_t seed = writer * 1000 + i;
+        if (!put("key", pattern(kSizes[seed % 3], seed))) ++failed;
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    while (!stop) {
+      if (!remove("key")) ++failed;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  });
+  for (int reader = 0; reader < 2; ++reader) {
+    threads.emplace_back([&] {
+      while (!stop) {
+        const auto object = open(get_request("key"));
+        if (!object) {
+          if (object.error().code() != ObjectErrc::kNoSuchKey) ++failed;
+          continue;
+        }
+        const auto bytes = sync_wait(read_all(**object));
+        ++reads;
+        if (!bytes || to_hex(crypto::md5(as_bytes(*bytes))) != (*object)->info().etag) ++broken;
+      }
+    });
+  }
+  threads[0].join();
+  threads[1].join();
+  stop = true;
+  for (std::size_t i = 2; i < threads.size(); ++i) threads[i].join();
+  EXPECT_EQ(broken, 0);
+  EXPECT_EQ(failed, 0);
+  EXPECT_GT(reads, 0);
+  ASSERT_TRUE(remove("key"));
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, DeletingManyAnswersForEach) {
+  std::vector<DeleteItem> items;
+  for (int i = 0; i < 300; ++i) {
+    const std::string key = "key-" + std::to_string(i);
+    if (i % 2 == 0) ASSERT_TRUE(put(key, "x"));
+    DeleteItem item;
+    item.key = key;
+    if (i == 10) item.if_size_bytes = 99;
+    items.push_back(item);
+  }
+  items.push_back(items.front());  // twice the same
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items));
+  ASSERT_TRUE(outcomes);
+  ASSERT_EQ(outcomes->size(), items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    EXPECT_EQ((*outcomes)[i].key, items[i].key);
+    EXPECT_EQ((*outcomes)[i].error.has_value(), i == 10);
+  }
+  EXPECT_EQ((*outcomes)[10].error->code(), ObjectErrc::kPreconditionFailed);
+  EXPECT_EQ(objects_counted(), 1);
+  ASSERT_TRUE(remove("key-10"));
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, CopyMakesAnObjectOfItsOwn) {
+  PutRequest request = put_request("source");
+  request.system.content_type = "text/plain";
+  request.user = {{"a", "b"}};
+  request.checksum.kind = crypto::Checksum::kCrc32;
+  MemoryBody body(pattern(3'000'000));
+  ASSERT_TRUE(put(request, body));
+  CopyRequest copy;
+  copy.source_bucket = copy.bucket = "bucket";
+  copy.source_key = "source";
+  copy.key = "target";
+  const auto answer = sync_wait(service().copy(me(), copy));
+  ASSERT_TRUE(answer) << answer.error().describe();
+  EXPECT_EQ(answer->checksum.kind, crypto::Checksum::kCrc32);
+  ASSERT_TRUE(remove("source"));
+  EXPECT_TRUE(*get("target") == pattern(3'000'000));
+  EXPECT_EQ((*open(get_request("target")))->info().system.content_type, "text/plain");
+  EXPECT_EQ((*open(get_request("target")))->info().user, request.user);
+
+  copy.source_key = "target";
+  EXPECT_EQ(code_of(sync_wait(service().copy(me(), copy))), ObjectErrc::kInvalidRequest);
+  copy.replace_metadata = true;
+  copy.user = {{"c", "d"}};
+  ASSERT_TRUE(sync_wait(service().copy(me(), copy)));
+  EXPECT_EQ((*open(get_request("target")))->info().user, copy.user);
+  EXPECT_TRUE(*get("target") == pattern(3'000'000));
+
+  copy.source_conditions.if_none_match = answer->etag;
+  EXPECT_EQ(code_of(sync_wait(service().copy(me(), copy))), ObjectErrc::kPreconditionFailed);
+  copy.source_conditions = {};
+  copy.source_key = "nothing";
+  EXPECT_EQ(code_of(sync_wait(service().copy(me(), copy))), ObjectErrc::kNoSuchKey);
+  ASSERT_TRUE(remove("target"));
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, BucketsOfOthersAreShut) {
+  ASSERT_TRUE(put("key", "x"));
+  EXPECT_EQ(code_of(sync_wait(service().create_bucket(other(), "bucket"))), ObjectErrc::kBucketAlreadyExists);
+  EXPECT_EQ(code_of(sync_wait(service().head_bucket(other(), "bucket"))), ObjectErrc::kAccessDenied);
+  EXPECT_EQ(code_of(sync_wait(service().delete_bucket(other(), "bucket"))), ObjectErrc::kAccessDenied);
+  EXPECT_EQ(code_of(sync_wait(service().get(other(), get_request("key")))), ObjectErrc::kAccessDenied);
+  MemoryBody body("y");
+  EXPECT_EQ(code_of(sync_wait(service().put(other(), put_request("key"), body))), ObjectErrc::kAccessDenied);
+  ListRequest list;
+  list.bucket = "bucket";
+  EXPECT_EQ(code_of(sync_wait(service().list(other(), list))), ObjectErrc::kAccessDenied);
+  EXPECT_EQ(sync_wait(service().list_buckets(other(), {}))->buckets.size(), 0U);
+  EXPECT_EQ(sync_wait(service().list_buckets(me(), {}))->buckets.size(), 1U);
+}
+
+TEST_P(ObjectsTest, BucketsAreMadeListedAndDeleted) {
+  EXPECT_TRUE(sync_wait(service().create_bucket(me(), "bucket")));  // again: us-east-1 says yes
+  for (const char* bad : {"a", "aa", "Upper", "under_score", "dot..dot", "dash-.dot", "dot.-dash", "end-", "-start",
+                          "192.168.5.123", "xn--x"}) {
+    EXPECT_EQ(code_of(sync_wait(service().create_bucket(me(), bad))), ObjectErrc::kInvalidBucketName) << bad;
+  }
+  EXPECT_EQ(code_of(sync_wait(service().create_bucket(me(), std::string(64, 'a')))), ObjectErrc::kInvalidBucketName);
+  EXPECT_TRUE(sync_wait(service().create_bucket(me(), std::string(63, 'a'))));
+  EXPECT_TRUE(sync_wait(service().create_bucket(me(), "zz.top-1")));
+  ListBucketsRequest request;
+  request.max = 1;
+  std::vector<std::string> names;
+  for (;;) {
+    const auto page = sync_wait(service().list_buckets(me(), request));
+    ASSERT_TRUE(page);
+    for (const BucketInfo& bucket : page->buckets) names.push_back(bucket.name);
+    if (page->next.empty()) break;
+    request.after = page->next;
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{std::string(63, 'a'), "bucket", "zz.top-1"}));
+
+  ASSERT_TRUE(put("key", "x"));
+  EXPECT_EQ(code_of(sync_wait(service().delete_bucket(me(), "bucket"))), ObjectErrc::kBucketNotEmpty);
+  ASSERT_TRUE(put("key2", "x"));  // a refused deletion leaves it as it was
+  ASSERT_TRUE(remove("key"));
+  ASSERT_TRUE(remove("key2"));
+  EXPECT_TRUE(sync_wait(service().delete_bucket(me(), "bucket")));
+  EXPECT_EQ(code_of(sync_wait(service().delete_bucket(me(), "bucket"))), ObjectErrc::kNoSuchBucket);
+  EXPECT_EQ(code_of(sync_wait(service().head_bucket(me(), "bucket"))), ObjectErrc::kNoSuchBucket);
+  EXPECT_EQ(code_of(put("key", "x")), ObjectErrc::kNoSuchBucket);
+  EXPECT_EQ(code_of(get("key")), ObjectErrc::kNoSuchBucket);
+  EXPECT_TRUE(sync_wait(service().create_bucket(other(), "bucket")));
+}
+
+TEST_P(ObjectsTest, DeletingABucketReclaimsItsUploads) {
+  CreateUploadRequest create;
+  create.bucket = "bucket";
+  create.key = "key";
+  for (int i = 0; i < 3; ++i) {
+    const auto upload = sync_wait(service().create_upload(me(), create));
+    ASSERT_TRUE(upload);
+    UploadPartRequest part;
+    part.bucket = "bucket";
+    part.key = "key";
+    part.upload = upload->id;
+    part.number = 1;
+    MemoryBody body(pattern(i == 0 ? 100 : 200'000));
+    ASSERT_TRUE(sync_wait(service().upload_part(me(), part, body)));
+  }
+  EXPECT_EQ(cloud_.blobs(), 2U);
+  ASSERT_TRUE(sync_wait(service().delete_bucket(me(), "bucket")));
+  ASSERT_TRUE(sync_wait(service().create_bucket(me(), "bucket")));
+  expect_nothing_left();
+}
+
+TEST_P(ObjectsTest, AWriteAndABucketsDeletionNeverBothSucceed) {
+  for (int round = 0; round < 20; ++round) {
+    const std::string name = "race-" + std::to_string(round);
+    ASSERT_TRUE(sync_wait(service().create_bucket(me(), name)));
+    Result<PutAnswer> answer = fail(Errc::kInternal, "");
+    Status deleted = fail(Errc::kInternal, "");
+    std::thread writer([&] {
+      PutRequest request = put_request("key");
+      request.bucket = name;
+      MemoryBody body("x");
+      answer = put(request, body);
+    });
+    std::thread deleter([&] { deleted = sync_wait(service().delete_bucket(me(), name)); });
+    writer.join();
+    deleter.join();
+    EXPECT_NE(answer.has_value(), deleted.has_value()) << round;
+    if (!answer) EXPECT_EQ(answer.error().code(), ObjectErrc::kNoSuchBucket);
+    if (!deleted) EXPECT_EQ(deleted.error().code(), ObjectErrc::kBucketNotEmpty);
+    GetRequest request = get_request("key");
+    request.bucket = name;
+    EXPECT_EQ(get(request).has_value(), answer.has_value());
+  }
+}
+
+TEST_P(ObjectsTest, OneAccountWinsARaceForAName) {
+  for (int round = 0; round < 10; ++round) {
+    const std::string name = "name-" + std::to_string(round);
+    Status mine = fail(Errc::kInternal, ""), theirs = fail(Errc::kInternal, "");
+    std::thread first([&] { mine = sync_wait(service().create_bucket(me(), name)); });
+    std::thread second([&] { theirs = sync_wait(service().create_bucket(other(), name)); });
+    first.join();
+    second.join();
+    EXPECT_NE(mine.has_value(), theirs.has_value());
+    EXPECT_EQ(code_of(mine ? theirs : mine), ObjectErrc::kBucketAlreadyExists);
+  }
+}
+
+TEST_P(ObjectsTest, EveryChangeIsInTheJournal) {
+  const std::uint64_t before = cloud_.meta().last_sequence();
+  ASSERT_TRUE(put("key \"quoted\"\n", "x"));
+  ASSERT_TRUE(remove("key \"quoted\"\n"));
+  ASSERT_TRUE(remove("key"));  // changes nothing
+  EXPECT_EQ(cloud_.meta().last_sequence(), before + 2);
+  const auto entries = sync_wait(journal::read_entries(cloud_.meta(), before + 1, 10));
+  ASSERT_TRUE(entries) << entries.error().describe();
+  ASSERT_EQ(entries->size(), 2U);
+  EXPECT_NE((*entries)[0].event.find("PutObject"), std::string::npos);
+  EXPECT_NE((*entries)[0].event.find(to_hex(crypto::md5(as_bytes("x")))), std::string::npos);
+  EXPECT_NE((*entries)[1].event.find("DeleteObject"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Spreads, ObjectsTest, testing::Values(Spread::kOneDrive, Spread::kFourDrives),
+                         [](const auto& spread) {
+                           return spread.param == Spread::kOneDrive ? "OneDrive" : "FourDrives";
+                         });
+
+}  // namespace
+}  // namespace andromede::objects

@@ -1,0 +1,165 @@
+// TestCloud: a whole cloud under a temporary folder: drives, metadata, volumes, keys, two accounts and the service on
+// top. For tests only.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/metrics.h"
+#include "blob/volumes/volume_store.h"
+#include "identity/directory.h"
+#include "io/drives.h"
+#include "io/temporary_folder.h"
+#include "journal/journal.h"
+#include "keys/custody/file_custody.h"
+#include "keys/key_service.h"
+#include "meta/rocksdb/mirrored_store.h"
+#include "objects/service.h"
+
+namespace andromede::objects {
+
+// Code {1, 0} on the first drive, or 2+2 over four.
+enum class Spread { kOneDrive, kFourDrives };
+
+class TestCloud {
+ public:
+  static constexpr unsigned kAccounts = 2;
+
+  explicit TestCloud(Options options = {}, Spread spread = Spread::kOneDrive)
+      : spread_(spread), options_(options), placer_(*this) {
+    io::DriveMap map;
+    map.cloud = CloudId::random(random_);
+    const unsigned count = spread == Spread::kOneDrive ? 1 : 4;
+    for (unsigned i = 0; i < count; ++i) {
+      io::DriveInfo drive;
+      drive.id = DriveId::random(random_);
+      drive.name = DriveName("drive-" + std::to_string(i));
+      drive.site = SiteId("site-" + std::to_string(i));
+      drive.associate = AssociateId("associate-" + std::to_string(i));
+      drive.path = folder_.path() + "/" + drive.name.value();
+      drive.mirrors_metadata = i == 0;
+      std::filesystem::create_directory(drive.path);
+      drives_ids_.push_back(drive.id);
+      map.drives.push_back(drive);
+    }
+    drives_ = must(io::Drives::create(
+        map, [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path, drive.capacity_bytes); }));
+    must(keys::create_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random_));
+    custody_ = must(keys::open_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random_));
+    start();
+    for (unsigned i = 0; i < kAccounts; ++i) {
+      const identity::Account& account = accounts_[i];
+      must(sync_wait(directory_->create_account(account)));
+      must(sync_wait(keys_->create_tenant_key(account.id)));
+    }
+  }
+  ~TestCloud() { stop(); }
+
+  // Stops everything and starts it again on the same drives.
+  void restart() {
+    stop();
+    start();
+  }
+
+  [[nodiscard]] identity::Caller caller(unsigned account = 0) const {
+    identity::Caller caller;
+    caller.account = accounts_[account];
+    caller.access_key_id = "AKIATESTTESTTESTTEST";
+    caller.request_id = "request";
+    caller.source_address = "127.0.0.1";
+    caller.user_agent = "test";
+    return caller;
+  }
+
+  Service& service() { return *service_; }
+  meta::Store& meta() { return *meta_; }
+  Random& random() { return random_; }
+
+  // How many blobs the records name, and how many payloads lie in the metadata.
+  std::size_t blobs() { return must(service_->catalog().list(BlobId{}, 4096)).size(); }
+  std::size_t payloads() {
+    meta::Scan scan;
+    scan.partition = "cloud";
+    scan.space = meta::Space::kInline;
+    scan.limit = meta::kMaxScanItems;
+    scan.keys_only = true;
+    return must(sync_wait(meta_->scan(scan))).size();
+  }
+  // How many shards lie on the first drive, once removals under way have ended.
+  std::uint64_t shards() { return must(volumes_->usage(drives_ids_.front())).shards; }
+  std::int64_t counter(const std::string& key) {
+    const auto value = must(sync_wait(meta_->get("cloud", {meta::Space::kRecords, key})));
+    if (!value) return 0;
+    return static_cast<std::int64_t>(ByteReader(as_bytes(*value)).u64());
+  }
+
+  template <typename T>
+  static T must(Result<T> result) {
+    CHECK(result.has_value(), result.error().describe().c_str());
+    return std::move(*result);
+  }
+  static void must(const Status& status) { CHECK(status.has_value(), status.error().describe().c_str()); }
+
+ private:
+  // The drives in their order: what a test stores is not spread by policy.
+  class FixedPlacer final : public Placer {
+   public:
+    explicit FixedPlacer(const TestCloud& cloud) : cloud_(cloud) {}
+    Result<blob::Target> place(BlobId, std::uint64_t) override {
+      if (cloud_.spread_ == Spread::kOneDrive) return blob::Target{{1, 0}, cloud_.drives_ids_};
+      return blob::Target{{2, 2}, cloud_.drives_ids_};
+    }
+
+   private:
+    const TestCloud& cloud_;
+  };
+
+  void start() {
+    metrics_ = std::make_unique<Metrics>();
+    sealer_ = std::make_unique<journal::Sealer>();
+    meta_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, {}));
+    volumes_ = must(blob::VolumeStore::open(*drives_, clock_, random_, *metrics_, {}));
+    keys_ = std::make_unique<keys::KeyService>(*custody_, *meta_, clock_, random_);
+    must(sync_wait(keys_->load()));
+    directory_ = std::make_unique<identity::Directory>(must(crypto::SecretKey::from_bytes(Bytes(32, 7))), *meta_,
+                                                       clock_, random_);
+    must(sync_wait(directory_->load()));
+    service_ = Service::make(*meta_, *volumes_, *keys_, placer_, *directory_, clock_, random_, *metrics_, options_);
+  }
+  void stop() {
+    service_.reset();
+    directory_.reset();
+    keys_.reset();
+    volumes_->stop();
+    volumes_.reset();
+    meta_->stop();
+    meta_.reset();
+  }
+
+  const Spread spread_;
+  const Options options_;
+  const std::array<identity::Account, kAccounts> accounts_{
+      identity::Account{AccountId("000000000001"), "Culture", std::string(64, 'a')},
+      identity::Account{AccountId("000000000002"), "Orléans", std::string(64, 'b')}};
+  io::TemporaryFolder folder_;
+  SystemClock clock_;
+  SystemRandom random_;
+  std::vector<DriveId> drives_ids_;
+  FixedPlacer placer_;
+  std::unique_ptr<io::Drives> drives_;
+  std::unique_ptr<keys::Custody> custody_;
+  std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<journal::Sealer> sealer_;
+  std::unique_ptr<meta::MirroredStore> meta_;
+  std::unique_ptr<blob::VolumeStore> volumes_;
+  std::unique_ptr<keys::KeyService> keys_;
+  std::unique_ptr<identity::Directory> directory_;
+  std::unique_ptr<Service> service_;
+};
+
+}  // namespace andromede::objects
