@@ -1,0 +1,370 @@
+#include "blob/volumes/volume_store.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "blob/volumes/record.h"
+#include "blob/volumes/test_cloud.h"
+#include "io/temporary_folder.h"
+
+namespace andromede::blob {
+namespace {
+
+constexpr std::array kCodes{Code{1, 0}, Code{1, 1}, Code{2, 2}, Code{4, 2}};
+constexpr std::array<std::size_t, 6> kSizes{0, 1, 63 * 1024, 64 * 1024, 64 * 1024 + 1, (1 << 20) + 7};
+
+TEST(VolumeStore, GivesBackWhatItTookForEveryCodeAndSize) {
+  TestCloud cloud(6);
+  for (const bool cached : {false, true}) {
+    for (unsigned i = 0; i < 6; ++i) cloud.disk(i).set_cached(cached);
+    for (const Code code : kCodes) {
+      for (const std::size_t size : kSizes) {
+        const Bytes data = random_bytes(cloud.random, size);
+        const auto ref = cloud.put(cloud.target(code), data);
+        ASSERT_TRUE(ref) << ref.error().describe();
+        EXPECT_EQ(ref->size_bytes, size);
+        EXPECT_EQ(ref->shards.size(), code.total());
+        const auto read = cloud.get(*ref);
+        ASSERT_TRUE(read) << read.error().describe();
+        ASSERT_TRUE(*read == data) << code.total() << " shards, " << size << " bytes";
+      }
+    }
+  }
+  EXPECT_TRUE(cloud.store().take_damaged().empty());
+}
+
+TEST(VolumeStore, GivesBackSixteenMebibytesFromRealDrives) {
+  const io::TemporaryFolder folder;
+  SeededRandom random(3);
+  SystemClock clock;
+  Metrics metrics;
+  io::DriveMap map;
+  map.cloud = CloudId::random(random);
+  Target target{.code = {4, 2}, .drives = {}};
+  for (int i = 0; i < 6; ++i) {
+    const std::string path = folder.path() + "/" + std::to_string(i);
+    std::filesystem::create_directory(path);
+    target.drives.push_back(DriveId::random(random));
+    map.drives.push_back({.id = target.drives.back(),
+                          .name = DriveName("d" + std::to_string(i)),
+                          .site = SiteId("s"),
+                          .associate = AssociateId("a"),
+                          .path = path});
+  }
+  auto drives = io::Drives::create(map, [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path); });
+  ASSERT_TRUE(drives) << drives.error().describe();
+  const Bytes data = random_bytes(random, 16U << 20);
+  for (const Code code : kCodes) {
+    auto store = VolumeStore::open(**drives, clock, random, metrics, {.reserve_bytes = 0});
+    ASSERT_TRUE(store);
+    const Target used{.code = code, .drives = {target.drives.begin(), target.drives.begin() + code.total()}};
+    auto writer = sync_wait((*store)->open_writer(BlobId::random(random), used, data.size(), Deadline::never()));
+    ASSERT_TRUE(writer) << writer.error().describe();
+    ASSERT_TRUE(sync_wait((*writer)->write(data)));
+    const auto ref = sync_wait((*writer)->finish());
+    ASSERT_TRUE(ref) << ref.error().describe();
+    writer->reset();
+    (*store)->stop();
+    store->reset();
+
+    // Another process reads it.
+    store = VolumeStore::open(**drives, clock, random, metrics, {.reserve_bytes = 0});
+    ASSERT_TRUE(store);
+    auto reader = sync_wait((*store)->open_reader(*ref, 0, ref->size_bytes, Deadline::never()));
+    ASSERT_TRUE(reader) << reader.error().describe();
+    Bytes read;
+    for (;;) {
+      const auto part = sync_wait((*reader)->read());
+      ASSERT_TRUE(part) << part.error().describe();
+      if (part->empty()) break;
+      EXPECT_LE(part->size(), 1U << 20);
+      read.insert(read.end(), part->begin(), part->end());
+    }
+    EXPECT_TRUE(read == data);
+    reader->reset();
+    EXPECT_EQ((*store)->usage(target.drives[0])->shards, 1U);
+    (*store)->remove(*ref);
+    EXPECT_TRUE(eventually([&] { return (*store)->usage(target.drives[0])->shards == 0; }));
+    (*store)->stop();
+  }
+}
+
+TEST(VolumeStore, ReadsAnyRange) {
+  TestCloud cloud(6);
+  SeededRandom random(11);
+  for (const Code code : kCodes) {
+    const std::size_t size = 3 * kBlockBytes * 16 + 12345;
+    const Bytes data = random_bytes(random, size);
+    const auto ref = cloud.put(cloud.target(code), data);
+    ASSERT_TRUE(ref);
+    for (int i = 0; i < 150; ++i) {
+      for (unsigned d = 0; d < 6; ++d) cloud.disk(d).set_cached(random.below(2) == 0);
+      std::uint64_t offset = random.below(size + 1);
+      // Half of them begin and end near the edges of blocks and stripes.
+      if (random.below(2) == 0)
+        offset = std::min<std::uint64_t>(size, offset / kBlockBytes * kBlockBytes + random.below(3));
+      std::uint64_t length = random.below(
+          random.below(3) == 0 ? size - offset + 1 : std::min<std::uint64_t>(size - offset, 2 * kBlockBytes) + 1);
+      const auto read = cloud.get(*ref, offset, length);
+      ASSERT_TRUE(read) << read.error().describe();
+      ASSERT_TRUE(std::equal(read->begin(), read->end(), data.begin() + static_cast<std::ptrdiff_t>(offset)) &&
+                  read->size() == length)
+          << "offset " << offset << " length " << length << " k " << int{code.data};
+    }
+    EXPECT_EQ(cloud.get(*ref, size, 1).error(), Errc::kInvalidArgument);
+    EXPECT_EQ(cloud.get(*ref, size + 1, 0).error(), Errc::kInvalidArgument);
+  }
+}
+
+TEST(VolumeStore, SurvivesEveryPairOfLostDrives) {
+  const Code code{2, 2};
+  for (unsigned a = 0; a < 4; ++a) {
+    for (unsigned b = a + 1; b < 4; ++b) {
+      TestCloud cloud(4);
+      const Bytes data = random_bytes(cloud.random, 700000);
+      const auto ref = cloud.put(cloud.target(code), data);
+      ASSERT_TRUE(ref);
+      cloud.take_offline(a);
+      cloud.take_offline(b);
+      const auto read = cloud.get(*ref);
+      ASSERT_TRUE(read) << read.error().describe();
+      EXPECT_TRUE(*read == data);
+      // An offline drive is no damage; heal knows of it.
+      EXPECT_TRUE(cloud.store().take_damaged().empty());
+      // Two of four are too few to write: nothing could be lost any more.
+      EXPECT_EQ(cloud.put(cloud.target(code), data).error(), Errc::kUnavailable);
+      cloud.take_offline(a == 0 ? (b == 1 ? 2 : 1) : 0);
+      EXPECT_EQ(cloud.get(*ref).error(), Errc::kUnavailable);
+    }
+  }
+}
+
+TEST(VolumeStore, WritesWithOneDriveLessWhereParityAllows) {
+  TestCloud cloud(4);
+  cloud.take_offline(2);
+  const Bytes data = random_bytes(cloud.random, 200000);
+  const auto ref = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(ref) << ref.error().describe();
+  EXPECT_TRUE(ref->shards[2].drive.is_none());
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+  EXPECT_EQ(cloud.put({.code = {1, 0}, .drives = {cloud.id(2)}}, data).error(), Errc::kUnavailable);
+}
+
+TEST(VolumeStore, KeepsTheAnnouncement) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 3000000);
+  EXPECT_EQ(cloud.put(cloud.target({2, 2}), data, 2999999).error(), Errc::kInvalidArgument);
+  EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
+
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{65537}, std::size_t{2500000}}) {
+    const auto ref = cloud.put(cloud.target({2, 2}), ByteView(data).first(size), 3000000);
+    ASSERT_TRUE(ref) << ref.error().describe();
+    EXPECT_EQ(ref->size_bytes, size);
+    EXPECT_TRUE(*cloud.get(*ref) == Bytes(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(size)));
+    const std::uint64_t used = Layout({2, 2}, size).used_bytes();
+    EXPECT_TRUE(eventually([&] { return cloud.store().usage(cloud.id(0))->live_bytes == used; }));
+    cloud.store().remove(*ref);
+    EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
+  }
+}
+
+TEST(VolumeStore, RefusesWhatCanNeverBeRight) {
+  TestCloud cloud(2);
+  EXPECT_EQ(cloud.put({.code = {2, 1}, .drives = {cloud.id(0)}}, {}).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(cloud.put({.code = {0, 0}, .drives = {}}, {}).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(cloud.put(cloud.target({1, 0}), {}, kMaxBlobBytes + 1).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(cloud.get(BlobRef{}).error(), Errc::kInvalidArgument);
+}
+
+TEST(VolumeStore, EndsWhenTheDeadlinePassed) {
+  TestCloud cloud(1);
+  const Bytes data = random_bytes(cloud.random, 100000);
+  const Deadline deadline = Deadline::after(cloud.clock, std::chrono::seconds(5));
+  auto writer =
+      sync_wait(cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), deadline));
+  ASSERT_TRUE(writer);
+  cloud.clock.advance(std::chrono::seconds(6));
+  EXPECT_EQ(sync_wait((*writer)->write(data)).error(), Errc::kTimeout);
+  // A blob with a piece missing must not be finished.
+  EXPECT_EQ(sync_wait((*writer)->finish()).error(), Errc::kTimeout);
+  writer->reset();
+  EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
+}
+
+TEST(VolumeStore, AReaderKeepsARemovedBlob) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 3 << 20);
+  const auto ref = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(ref);
+  auto reader = sync_wait(cloud.store().open_reader(*ref, 0, ref->size_bytes, Deadline::never()));
+  ASSERT_TRUE(reader);
+  auto first = sync_wait((*reader)->read());
+  ASSERT_TRUE(first);
+  Bytes read(first->begin(), first->end());
+  cloud.store().remove(*ref);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(cloud.all_shards(), 4U);
+  for (;;) {
+    const auto part = sync_wait((*reader)->read());
+    ASSERT_TRUE(part) << part.error().describe();
+    if (part->empty()) break;
+    read.insert(read.end(), part->begin(), part->end());
+  }
+  EXPECT_TRUE(read == data);
+  reader->reset();
+  EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
+  EXPECT_EQ(cloud.get(*ref).error(), Errc::kNotFound);
+  EXPECT_TRUE(cloud.store().take_damaged().empty());
+}
+
+TEST(VolumeStore, ReadersAndRemovalsAtTheSameTime) {
+  TestCloud cloud(1);
+  for (int round = 0; round < 30; ++round) {
+    const Bytes data = random_bytes(cloud.random, 400000);
+    const auto ref = cloud.put(cloud.target({1, 0}), data);
+    ASSERT_TRUE(ref);
+    std::vector<std::thread> readers;
+    std::atomic<int> wrong{0};
+    for (int i = 0; i < 3; ++i) {
+      readers.emplace_back([&] {
+        const auto read = cloud.get(*ref);
+        if (read ? *read != data : read.error() != Errc::kNotFound) ++wrong;
+      });
+    }
+    cloud.store().remove(*ref);
+    for (auto& reader : readers) reader.join();
+    EXPECT_EQ(wrong, 0);
+  }
+  EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
+  EXPECT_TRUE(cloud.store().take_damaged().empty());
+}
+
+TEST(VolumeStore, AnAbandonedWriterGivesItsSpaceBack) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 2 << 20);
+  for (const std::size_t written : {std::size_t{0}, std::size_t{1000}, std::size_t{1500000}}) {
+    auto writer = sync_wait(
+        cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({2, 2}), data.size(), Deadline::never()));
+    ASSERT_TRUE(writer);
+    EXPECT_EQ(cloud.all_shards(), 4U);
+    ASSERT_TRUE(sync_wait((*writer)->write(ByteView(data).first(written))));
+    writer->reset();
+    EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
+  }
+  EXPECT_EQ(cloud.store().usage(cloud.id(0))->live_bytes, 0U);
+}
+
+TEST(VolumeStore, ManyWritersAtOnce) {
+  TestCloud cloud(4);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  std::vector<Bytes> contents;
+  for (int i = 0; i < 4; ++i)
+    contents.push_back(random_bytes(cloud.random, 900000 + static_cast<std::size_t>(i) * 70001));
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 8; ++round) {
+        const Bytes& data = contents[static_cast<std::size_t>(i)];
+        const Code code = round % 2 == 0 ? Code{2, 2} : Code{1, 0};
+        const auto ref = cloud.put(cloud.target(code), data);
+        if (!ref || *cloud.get(*ref) != data) {
+          ++wrong;
+          continue;
+        }
+        if (round % 3 == 0) cloud.store().remove(*ref);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(VolumeStore, VolumesEndAndEmptyOnesGo) {
+  TestCloud cloud(1);  // volumes of 8 MiB
+  const Bytes data = random_bytes(cloud.random, 3 << 20);
+  std::vector<BlobRef> refs;
+  for (int i = 0; i < 9; ++i) refs.push_back(*cloud.put(cloud.target({1, 0}), data));
+  EXPECT_EQ(cloud.volume_files(0), 5U);
+  for (const auto& ref : refs) EXPECT_TRUE(*cloud.get(ref) == data);
+  for (const auto& ref : refs) cloud.store().remove(ref);
+  EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0 && cloud.volume_files(0) == 1; }));
+  cloud.restart();
+  EXPECT_EQ(cloud.volume_files(0), 0U);
+}
+
+TEST(VolumeStore, RestartsMakeNoFiles) {
+  TestCloud cloud(1);
+  const Bytes data = random_bytes(cloud.random, 100000);
+  const auto ref = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(ref);
+  const auto usage = cloud.store().usage(cloud.id(0));
+  for (int i = 0; i < 10; ++i) {
+    cloud.restart();
+    const auto another = cloud.put(cloud.target({1, 0}), data);
+    ASSERT_TRUE(another);
+    EXPECT_NE(another->shards[0].volume, ref->shards[0].volume);
+    cloud.store().remove(*another);
+    EXPECT_TRUE(eventually([&] { return cloud.shards(0) == 1; }));
+  }
+  cloud.restart();
+  EXPECT_EQ(cloud.volume_files(0), 1U);
+  EXPECT_EQ(cloud.store().usage(cloud.id(0))->live_bytes, usage->live_bytes);
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+}
+
+TEST(VolumeStore, ABlobLargerThanAVolumeHasOneOfItsOwn) {
+  TestCloud cloud(1, {.volume_bytes = 1U << 20, .reserve_bytes = 0, .threads_per_drive = 1});
+  const Bytes data = random_bytes(cloud.random, 5 << 20);
+  const auto ref = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(ref) << ref.error().describe();
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+}
+
+TEST(VolumeStore, AFullDriveRefusesCleanlyAndGoesOnReading) {
+  TestCloud cloud(1, {.volume_bytes = 8U << 20, .reserve_bytes = 1U << 20, .threads_per_drive = 2});
+  cloud.disk(0).set_capacity(20U << 20);
+  const Bytes data = random_bytes(cloud.random, 3 << 20);
+  std::vector<BlobRef> refs;
+  for (;;) {
+    const auto ref = cloud.put(cloud.target({1, 0}), data);
+    if (!ref) {
+      EXPECT_EQ(ref.error(), Errc::kNoSpace);
+      break;
+    }
+    refs.push_back(*ref);
+    ASSERT_LT(refs.size(), 7U);
+  }
+  EXPECT_GE(refs.size(), 4U);
+  // The reserve is left, and the drive is not blamed.
+  EXPECT_GE(cloud.disk(0).space()->free_bytes, 1U << 20);
+  EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
+  for (const auto& ref : refs) EXPECT_TRUE(*cloud.get(ref) == data);
+  cloud.store().remove(refs.front());
+  EXPECT_TRUE(eventually([&] { return cloud.shards(0) == refs.size() - 1; }));
+  const auto again = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(again) << again.error().describe();
+  EXPECT_TRUE(*cloud.get(*again) == data);
+}
+
+TEST(VolumeStore, ADriveThatComesBackIsUsedAgain) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 300000);
+  const auto before = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(before);
+  cloud.take_offline(0);
+  const auto during = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(during);
+  EXPECT_TRUE(during->shards[0].drive.is_none());
+  cloud.disk(0).set_offline(false);
+  cloud.drives().probe_all();
+  ASSERT_TRUE(eventually([&] { return cloud.store().usage(cloud.id(0)).has_value(); }));
+  ASSERT_TRUE(eventually([&] {
+    const auto after = cloud.put(cloud.target({2, 2}), data);
+    return after && !after->shards[0].drive.is_none();
+  }));
+  EXPECT_TRUE(*cloud.get(*before) == data);
+}
+
+}  // namespace
+}  // namespace andromede::blob
