@@ -1,0 +1,175 @@
+// status, drive, scrub, drain: what asks the running server about drives.
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "command_line.h"
+#include "commands.h"
+#include "exit_codes.h"
+#include "messages.h"
+#include "progress_bar.h"
+
+namespace andromede::app {
+namespace {
+
+using Row = std::array<std::string, 8>;
+
+// Columns on a terminal: code points, not bytes, so that accents do not shift a table.
+std::size_t width(std::string_view words) {
+  return static_cast<std::size_t>(
+      std::count_if(words.begin(), words.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+void print_table(const std::vector<Row>& rows) {
+  std::array<std::size_t, std::tuple_size_v<Row>> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line += std::string(widths[i] - width(row[i]) + 2, ' ');
+    }
+    print(line);
+  }
+}
+
+void print_drives(const nlohmann::json& drives) {
+  std::vector<Row> rows{{text(Msg::kColDrive), text(Msg::kColSite), text(Msg::kColState), text(Msg::kColOnline),
+                         text(Msg::kColShards), text(Msg::kColUsed), text(Msg::kColFree), text(Msg::kColMetadata)}};
+  for (const auto& drive : drives) {
+    rows.push_back({drive.value("name", ""), drive.value("site", ""), drive.value("state", ""),
+                    text(drive.value("online", false) ? Msg::kYes : Msg::kNo),
+                    std::to_string(drive.value("shards", std::uint64_t{0})),
+                    human_bytes(drive.value("live_bytes", std::uint64_t{0})),
+                    human_bytes(drive.value("free_bytes", std::uint64_t{0})),
+                    drive.value("metadata_mirror_current", false) ? text(Msg::kYes) : "-"});
+  }
+  print_table(rows);
+}
+
+void print_status(const nlohmann::json& status) {
+  const auto number = [](const nlohmann::json& of, const char* key) { return std::to_string(of.value(key, 0U)); };
+  const nlohmann::json& actual = status["actual"];
+  const nlohmann::json& demanded = status["demanded"];
+  std::string line = text(status.value("degraded", true) ? Msg::kDegraded : Msg::kHealthy) + ": ";
+  line += text(Msg::kTolerates, {number(actual, "site_losses"), number(actual, "drive_losses")});
+  line += " (" + text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")}) + ")";
+  print(line);
+  for (const auto& reason : status["reasons"]) print("  - " + reason.get<std::string>());
+  print("");
+  print_drives(status["drives"]);
+  if (!status["jobs"].empty()) print("");
+  for (const auto& job : status["jobs"]) {
+    if (job.value("state", "") == "running") {
+      print(progress_line(job));
+    } else {
+      print(text(Msg::kJobLine, {std::to_string(job.value("number", 0U)), job.value("kind", ""),
+                                 job.value("subject", ""), job.value("state", ""), job.value("message", "")}));
+    }
+  }
+}
+
+int start_and_wait(const CommonOptions& common, const std::string& target, const nlohmann::json& body, bool no_wait) {
+  auto client = connect(common);
+  if (!client) return report_usage(client.error());
+  const auto job = client->post(target, body);
+  if (!job) return report_answer(job.error(), client->config());
+  if (!no_wait) return wait_for_job(*client, *job, common.json);
+  if (common.json) {
+    print_json(*job);
+  } else {
+    print(text(Msg::kStarted, {std::to_string(job->value("number", 0U)), job->value("kind", "")}));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+int run_status(const CommonOptions& common, bool check) {
+  auto client = connect(common);
+  if (!client) return report_usage(client.error());
+  const auto status = client->get("/v1/status");
+  if (!status) return report_answer(status.error(), client->config());
+  if (common.json) {
+    print_json(*status);
+  } else {
+    print_status(*status);
+  }
+  return check && status->value("degraded", true) ? kExitDegraded : kExitOk;
+}
+
+int run_drive_list(const CommonOptions& common) {
+  auto client = connect(common);
+  if (!client) return report_usage(client.error());
+  const auto status = client->get("/v1/status");
+  if (!status) return report_answer(status.error(), client->config());
+  if (common.json) {
+    print_json((*status)["drives"]);
+  } else {
+    print_drives((*status)["drives"]);
+  }
+  return kExitOk;
+}
+
+int run_drive_add(const CommonOptions& common, const DriveOptions& options) {
+  auto client = connect(common);
+  if (!client) return report_usage(client.error());
+  nlohmann::json body{
+      {"name", options.name}, {"site", options.site}, {"associate", options.associate}, {"path", options.path}};
+  if (options.capacity_bytes > 0) body["capacity_bytes"] = options.capacity_bytes;
+  const auto added = client->post("/v1/drives", body);
+  if (!added) return report_answer(added.error(), client->config());
+  if (common.json) {
+    print_json(*added);
+  } else {
+    print(text(Msg::kDriveAdded, {options.name}));
+  }
+  return kExitOk;
+}
+
+int run_drive_replace(const CommonOptions& common, const DriveOptions& options) {
+  auto client = connect(common);
+  if (!client) return report_usage(client.error());
+  const auto replaced = client->post("/v1/drives/" + options.name + "/replace", {{"path", options.path}});
+  if (!replaced) return report_answer(replaced.error(), client->config());
+  if (common.json) {
+    print_json(*replaced);
+  } else {
+    print(text(Msg::kDriveReplaced, {options.name}));
+  }
+  return kExitOk;
+}
+
+int run_drive_heal(const CommonOptions& common, bool no_wait) {
+  return start_and_wait(common, "/v1/heal", nlohmann::json::object(), no_wait);
+}
+
+int run_scrub(const CommonOptions& common, bool no_wait) {
+  return start_and_wait(common, "/v1/scrub", nlohmann::json::object(), no_wait);
+}
+
+int run_drain(const CommonOptions& common, const DrainOptions& options) {
+  if (options.abort) {
+    auto client = connect(common);
+    if (!client) return report_usage(client.error());
+    const auto aborted = client->remove("/v1/drain");
+    if (!aborted) return report_answer(aborted.error(), client->config());
+    if (common.json) {
+      print_json(*aborted);
+    } else {
+      print(text(Msg::kDrainAborted));
+    }
+    return kExitOk;
+  }
+  if (options.site.empty() == options.drive.empty()) {
+    return report_usage(Error(make_error_code(Errc::kInvalidArgument), text(Msg::kNeedSiteOrDrive)));
+  }
+  nlohmann::json body = nlohmann::json::object();
+  body[options.site.empty() ? "drive" : "site"] = options.site.empty() ? options.drive : options.site;
+  if (options.accept_site_losses) body["accept_site_losses"] = *options.accept_site_losses;
+  return start_and_wait(common, "/v1/drain", body, options.no_wait);
+}
+
+}  // namespace andromede::app

@@ -1,0 +1,133 @@
+#include "command_line.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "exit_codes.h"
+#include "messages.h"
+#include "progress_bar.h"
+
+namespace andromede::app {
+namespace {
+
+constexpr std::chrono::milliseconds kPollEvery{300};
+constexpr std::chrono::seconds kWaitForServer{60};
+
+int finish(const nlohmann::json& job, bool json) {
+  const std::string state = job.value("state", "");
+  if (json) {
+    print_json(job);
+  } else {
+    const Msg message = state == "done" ? Msg::kJobDone : state == "failed" ? Msg::kJobFailed : Msg::kJobAborted;
+    const std::string line = text(message, {job.value("kind", ""), job.value("message", "")});
+    if (state == "done") {
+      print(line);
+    } else {
+      std::fprintf(stderr, "%s\n", text(Msg::kError, {line}).c_str());
+    }
+  }
+  return state == "done" ? kExitOk : kExitFailed;
+}
+
+// After a restart jobs have new numbers: the one that goes on with `job`.
+Result<nlohmann::json> find_again(OperatorClient& client, const nlohmann::json& job) {
+  TRY(const auto status, client.get("/v1/status"));
+  const std::string subject = job.value("subject", "");
+  for (const auto& other : status["jobs"]) {
+    if (other["kind"] == job["kind"] && other["started"] > job["started"]) return other;
+  }
+  bool drained = job.value("kind", "") == "drain";
+  for (const auto& drive : status["drives"]) {
+    const bool named = drive["site"] == subject || drive["name"] == subject;
+    if (named && drive["state"] != "drained" && drive["state"] != "replaced") drained = false;
+  }
+  nlohmann::json ended = job;
+  ended["state"] = drained ? "done" : "aborted";
+  ended["message"] = drained ? "drained" : "the server was started again";
+  return ended;
+}
+
+}  // namespace
+
+Result<Config> find_config(const CommonOptions& common) {
+  if (!common.config.empty()) return read_config(common.config);
+  const char* variable = std::getenv("ANDROMEDE_CONFIG");
+  if (variable != nullptr && *variable != '\0') return read_config(variable);
+  std::error_code code;
+  for (const char* usual : {"andromede.toml", "/etc/andromede/andromede.toml"}) {
+    if (std::filesystem::exists(usual, code)) return read_config(usual);
+  }
+  return fail(
+      Errc::kNotFound,
+      "no configuration: name it with --config, or set ANDROMEDE_CONFIG, or make a cloud with `andromede init`");
+}
+
+Result<OperatorClient> connect(const CommonOptions& common) {
+  TRY(const Config config, find_config(common));
+  return OperatorClient::make(config);
+}
+
+int report(const Error& error) {
+  std::fprintf(stderr, "%s\n", text(Msg::kError, {error.message()}).c_str());
+  if (error == Errc::kRefused) return kExitRefused;
+  if (error == Errc::kInvalidArgument) return kExitUsage;
+  return kExitFailed;
+}
+
+int report_usage(const Error& error) {
+  std::fprintf(stderr, "%s\n", text(Msg::kError, {error.message()}).c_str());
+  return kExitUsage;
+}
+
+int report_answer(const Error& error, const Config& config) {
+  if (error != Errc::kIo && error != Errc::kTimeout) return report(error);
+  const std::string line = text(Msg::kUnreachable, {config.operators.to_string(), config.file});
+  std::fprintf(stderr, "%s\n", text(Msg::kError, {line}).c_str());
+  return kExitUnreachable;
+}
+
+void print(const std::string& line) { std::printf("%s\n", line.c_str()); }
+
+void print_json(const nlohmann::json& value) {
+  std::printf("%s\n", value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  std::fflush(stdout);
+}
+
+int wait_for_job(OperatorClient& client, const nlohmann::json& job, bool json) {
+  ProgressBar bar;
+  nlohmann::json now = job;
+  auto gone_since = std::chrono::steady_clock::time_point::max();
+  while (now.value("state", "") == "running") {
+    bar.draw(progress_line(now));
+    std::this_thread::sleep_for(kPollEvery);
+    const std::string number = std::to_string(now.value("number", std::uint64_t{0}));
+    auto answer = client.get("/v1/jobs/" + number);
+    // Another process numbers its jobs anew: the same number may be another job.
+    const bool other =
+        (!answer && answer.error() == Errc::kNotFound) || (answer && (*answer)["started"] != now["started"]);
+    if (other) answer = find_again(client, now);
+    if (answer) {
+      now = std::move(*answer);
+      gone_since = std::chrono::steady_clock::time_point::max();
+      continue;
+    }
+    if (answer.error() != Errc::kIo && answer.error() != Errc::kUnavailable) {
+      bar.clear();
+      return report_answer(answer.error(), client.config());
+    }
+    const auto time = std::chrono::steady_clock::now();
+    gone_since = std::min(gone_since, time);
+    bar.draw(text(Msg::kReconnecting));
+    if (time - gone_since > kWaitForServer) {
+      bar.clear();
+      return report_answer(answer.error(), client.config());
+    }
+  }
+  bar.clear();
+  return finish(now, json);
+}
+
+}  // namespace andromede::app

@@ -1,0 +1,93 @@
+// init, serve, welcome, version, completion: what needs no running server.
+#include <cstdio>
+
+#include "cloud_folder.h"
+#include "command_line.h"
+#include "commands.h"
+#include "completion.h"
+#include "exit_codes.h"
+#include "messages.h"
+#include "serve.h"
+#include "version.h"
+
+namespace andromede::app {
+namespace {
+
+std::string endpoint_of(const Config& config) {
+  return (config.tls_certificate.empty() ? "http://" : "https://") + config.s3.to_string();
+}
+
+void say_welcome(const Config& config, std::FILE* out) {
+  const std::string credentials = CloudFolder{config.folder}.credentials();
+  const auto line = [out](const std::string& words) { std::fprintf(out, "%s\n", words.c_str()); };
+  line(text(Msg::kWelcomeEndpoint, {endpoint_of(config)}));
+  line(text(Msg::kWelcomeCredentials, {credentials}));
+  line(text(Msg::kWelcomeTry));
+  // The secret stays in its file: the commands read it from there.
+  line("  export AWS_ENDPOINT_URL=" + endpoint_of(config) + " AWS_DEFAULT_REGION=" + config.region +
+       " $(grep -m1 -A1 access_key_id " + credentials +
+       " | sed -E 's/.*\"(access_key_id|secret_access_key)\": \"([^\"]*)\".*/AWS_\\U\\1\\E=\\2/')");
+  line("  aws s3 mb s3://premier && aws s3 cp /etc/os-release s3://premier/");
+  line("  andromede status --config " + config.file);
+}
+
+}  // namespace
+
+int run_init(const InitOptions& options, bool json) {
+  const auto made = init_cloud(options);
+  if (!made) {
+    const bool usage = made.error() == Errc::kInvalidArgument || made.error() == Errc::kNotFound;
+    return usage ? report_usage(made.error()) : report(made.error());
+  }
+  if (json) {
+    print_json({{"config", made->config},
+                {"credentials", made->credentials},
+                {"endpoint", made->endpoint},
+                {"ca_certificate", made->ca_certificate},
+                {"drives", made->drives},
+                {"tenants", made->tenants}});
+    return kExitOk;
+  }
+  print(text(Msg::kInitDone, {std::to_string(made->drives), std::to_string(made->tenants)}));
+  print(text(Msg::kWelcomeCredentials, {made->credentials}));
+  if (!made->ca_certificate.empty()) print(text(Msg::kInitCa, {made->ca_certificate}));
+  print(text(Msg::kInitNext, {made->config}));
+  return kExitOk;
+}
+
+int run_serve(const CommonOptions& common) {
+  const auto config = find_config(common);
+  if (!config) return report_usage(config.error());
+  const Status served = serve(*config);
+  if (served) return kExitOk;
+  return served.error() == Errc::kInvalidArgument ? report_usage(served.error()) : report(served.error());
+}
+
+int run_welcome(const CommonOptions& common) {
+  const auto config = find_config(common);
+  if (!config) return report_usage(config.error());
+  if (common.json) {
+    print_json({{"endpoint", endpoint_of(*config)},
+                {"region", config->region},
+                {"credentials", CloudFolder{config->folder}.credentials()}});
+    return kExitOk;
+  }
+  say_welcome(*config, stdout);
+  return kExitOk;
+}
+
+int run_version(bool json) {
+  if (json) {
+    print_json({{"version", kVersion}});
+  } else {
+    print(std::string("andromede ") + kVersion);
+  }
+  return kExitOk;
+}
+
+int run_completion(const std::string& shell) {
+  std::fputs(shell == "zsh" ? kZshCompletion : kBashCompletion, stdout);
+  return kExitOk;
+}
+
+}  // namespace andromede::app

@@ -1,0 +1,57 @@
+// The commands, each answering the process's exit code. Results go to standard output, errors to standard error.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "init.h"
+
+namespace andromede::app {
+
+// What every command that talks to a server has.
+struct CommonOptions {
+  std::string config;  // path; empty: searched
+  bool json = false;
+};
+
+struct DriveOptions {
+  std::string name;
+  std::string site;
+  std::string associate;
+  std::string path;
+  std::uint64_t capacity_bytes = 0;
+  bool no_wait = false;
+};
+
+struct DrainOptions {
+  std::string site;
+  std::string drive;
+  std::optional<unsigned> accept_site_losses;
+  bool abort = false;
+  bool no_wait = false;
+};
+
+struct TailOptions {
+  std::uint64_t count = 20;
+  bool follow = false;
+  bool verify = false;
+};
+
+int run_init(const InitOptions& options, bool json);
+int run_serve(const CommonOptions& common);
+int run_welcome(const CommonOptions& common);
+int run_status(const CommonOptions& common, bool check);
+int run_drive_list(const CommonOptions& common);
+int run_drive_add(const CommonOptions& common, const DriveOptions& options);
+int run_drive_replace(const CommonOptions& common, const DriveOptions& options);
+int run_drive_heal(const CommonOptions& common, bool no_wait);
+int run_scrub(const CommonOptions& common, bool no_wait);
+int run_drain(const CommonOptions& common, const DrainOptions& options);
+int run_journal_tail(const CommonOptions& common, const TailOptions& options);
+int run_journal_verify(const CommonOptions& common);
+int run_version(bool json);
+int run_completion(const std::string& shell);
+
+}  // namespace andromede::app

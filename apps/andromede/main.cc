@@ -1,0 +1,146 @@
+// The command line.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "commands.h"
+#include "exit_codes.h"
+#include "messages.h"
+
+namespace andromede::app {
+namespace {
+
+struct Arguments {
+  CommonOptions common;
+  InitOptions init;
+  DriveOptions drive;
+  DrainOptions drain;
+  TailOptions tail;
+  unsigned accept = 0;
+  std::string shell = "bash";
+  bool check = false;
+  bool no_wait = false;
+  int exit_code = kExitOk;
+};
+
+CLI::App* command(CLI::App& parent, const char* name, Msg about, std::optional<Msg> more = std::nullopt) {
+  CLI::App* added = parent.add_subcommand(name, text(about));
+  if (more) added->footer("\n" + text(*more));
+  return added;
+}
+
+void add_drive_commands(CLI::App& app, Arguments& arguments) {
+  CLI::App* drive = command(app, "drive", Msg::kCmdDrive);
+  drive->require_subcommand(1);
+  command(*drive, "list", Msg::kCmdDriveList)->callback([&] {
+    arguments.exit_code = run_drive_list(arguments.common);
+  });
+
+  CLI::App* add = command(*drive, "add", Msg::kCmdDriveAdd, Msg::kCmdDriveAddLong);
+  add->add_option("NAME", arguments.drive.name, text(Msg::kOptDriveName))->required();
+  add->add_option("--site", arguments.drive.site, text(Msg::kOptSite))->required();
+  add->add_option("--associate", arguments.drive.associate, text(Msg::kOptAssociate))->required();
+  add->add_option("--path", arguments.drive.path, text(Msg::kOptPath))->required();
+  add->add_option("--capacity-bytes", arguments.drive.capacity_bytes, text(Msg::kOptCapacity));
+  add->callback([&] { arguments.exit_code = run_drive_add(arguments.common, arguments.drive); });
+
+  CLI::App* replace = command(*drive, "replace", Msg::kCmdDriveReplace, Msg::kCmdDriveReplaceLong);
+  replace->add_option("NAME", arguments.drive.name, text(Msg::kOptDriveName))->required();
+  replace->add_option("PATH", arguments.drive.path, text(Msg::kOptPath))->required();
+  replace->callback([&] { arguments.exit_code = run_drive_replace(arguments.common, arguments.drive); });
+
+  CLI::App* heal = command(*drive, "heal", Msg::kCmdDriveHeal, Msg::kCmdDriveHealLong);
+  heal->add_flag("--no-wait", arguments.no_wait, text(Msg::kOptNoWait));
+  heal->callback([&] { arguments.exit_code = run_drive_heal(arguments.common, arguments.no_wait); });
+}
+
+void add_drain_command(CLI::App& app, Arguments& arguments) {
+  CLI::App* drain = command(app, "drain", Msg::kCmdDrain, Msg::kCmdDrainLong);
+  drain->add_option("SITE", arguments.drain.site, text(Msg::kOptDrainSite));
+  drain->add_option("--drive", arguments.drain.drive, text(Msg::kOptDrainDrive));
+  CLI::Option* accept =
+      drain->add_option("--accept-site-losses", arguments.accept, text(Msg::kOptAccept))->check(CLI::Range(0U, 32U));
+  drain->add_flag("--abort", arguments.drain.abort, text(Msg::kOptAbort));
+  drain->add_flag("--no-wait", arguments.drain.no_wait, text(Msg::kOptNoWait));
+  drain->callback([&arguments, accept] {
+    if (accept->count() > 0) arguments.drain.accept_site_losses = arguments.accept;
+    arguments.exit_code = run_drain(arguments.common, arguments.drain);
+  });
+}
+
+void add_journal_commands(CLI::App& app, Arguments& arguments) {
+  CLI::App* journal = command(app, "journal", Msg::kCmdJournal);
+  journal->require_subcommand(1);
+  CLI::App* tail = command(*journal, "tail", Msg::kCmdJournalTail);
+  tail->add_option("-n", arguments.tail.count, text(Msg::kOptTailCount))->check(CLI::Range(1, 1000));
+  tail->add_flag("--follow,-f", arguments.tail.follow, text(Msg::kOptTailFollow));
+  tail->add_flag("--verify", arguments.tail.verify, text(Msg::kOptTailVerify));
+  tail->callback([&] { arguments.exit_code = run_journal_tail(arguments.common, arguments.tail); });
+  command(*journal, "verify", Msg::kCmdJournalVerify)->callback([&] {
+    arguments.exit_code = run_journal_verify(arguments.common);
+  });
+}
+
+void add_server_commands(CLI::App& app, Arguments& arguments) {
+  CLI::App* init = command(app, "init", Msg::kCmdInit, Msg::kCmdInitLong);
+  init->add_option("--folder", arguments.init.folder, text(Msg::kOptFolder))->required();
+  init->add_option("--consortium", arguments.init.consortium, text(Msg::kOptConsortium))->required();
+  init->add_option("--listen", arguments.init.s3_listen, text(Msg::kOptS3Listen))->capture_default_str();
+  init->add_option("--operator-listen", arguments.init.operator_listen, text(Msg::kOptOperatorListen))
+      ->capture_default_str();
+  init->add_flag("--local-ca", arguments.init.local_ca, text(Msg::kOptLocalCa));
+  init->callback([&] { arguments.exit_code = run_init(arguments.init, arguments.common.json); });
+
+  command(app, "serve", Msg::kCmdServe, Msg::kCmdServeLong)->callback([&] {
+    arguments.exit_code = run_serve(arguments.common);
+  });
+  command(app, "welcome", Msg::kCmdWelcome)->callback([&] { arguments.exit_code = run_welcome(arguments.common); });
+}
+
+int run(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app(text(Msg::kAbout), "andromede");
+  app.footer("\n" + text(Msg::kFooter));
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--config,-c", arguments.common.config, text(Msg::kOptConfig));
+  app.add_flag("--json", arguments.common.json, text(Msg::kOptJson));
+
+  add_server_commands(app, arguments);
+  CLI::App* status = command(app, "status", Msg::kCmdStatus, Msg::kCmdStatusLong);
+  status->add_flag("--check", arguments.check, text(Msg::kOptCheck));
+  status->callback([&] { arguments.exit_code = run_status(arguments.common, arguments.check); });
+  add_drive_commands(app, arguments);
+  CLI::App* scrub = command(app, "scrub", Msg::kCmdScrub, Msg::kCmdScrubLong);
+  scrub->add_flag("--no-wait", arguments.no_wait, text(Msg::kOptNoWait));
+  scrub->callback([&] { arguments.exit_code = run_scrub(arguments.common, arguments.no_wait); });
+  add_drain_command(app, arguments);
+  add_journal_commands(app, arguments);
+  command(app, "version", Msg::kCmdVersion)->callback([&] {
+    arguments.exit_code = run_version(arguments.common.json);
+  });
+  CLI::App* completion = command(app, "completion", Msg::kCmdCompletion);
+  completion->add_option("SHELL", arguments.shell, text(Msg::kOptShell))
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh"}));
+  completion->callback([&] { arguments.exit_code = run_completion(arguments.shell); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+  }
+  return arguments.exit_code;
+}
+
+}  // namespace
+}  // namespace andromede::app
+
+int main(int argc, char** argv) {
+  try {
+    return andromede::app::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "andromede: %s\n", error.what());
+    return andromede::app::kExitFailed;
+  }
+}

@@ -1,0 +1,105 @@
+// Every text of the command line that a person reads, in English and in French (LC_ALL, LC_MESSAGES or LANG = fr…).
+// What the server answers, logs and JSON stay English: scripts and support read those.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace andromede::app {
+
+enum class Msg {
+  kAbout,
+  kFooter,
+  kCmdInit,
+  kCmdInitLong,
+  kCmdServe,
+  kCmdServeLong,
+  kCmdWelcome,
+  kCmdStatus,
+  kCmdStatusLong,
+  kCmdDrive,
+  kCmdDriveList,
+  kCmdDriveAdd,
+  kCmdDriveAddLong,
+  kCmdDriveReplace,
+  kCmdDriveReplaceLong,
+  kCmdDriveHeal,
+  kCmdDriveHealLong,
+  kCmdScrub,
+  kCmdScrubLong,
+  kCmdDrain,
+  kCmdDrainLong,
+  kCmdJournal,
+  kCmdJournalTail,
+  kCmdJournalVerify,
+  kCmdVersion,
+  kCmdCompletion,
+  kOptConfig,
+  kOptJson,
+  kOptFolder,
+  kOptConsortium,
+  kOptS3Listen,
+  kOptOperatorListen,
+  kOptLocalCa,
+  kOptCheck,
+  kOptDriveName,
+  kOptSite,
+  kOptAssociate,
+  kOptPath,
+  kOptCapacity,
+  kOptNoWait,
+  kOptAccept,
+  kOptAbort,
+  kOptDrainSite,
+  kOptDrainDrive,
+  kOptTailCount,
+  kOptTailFollow,
+  kOptTailVerify,
+  kOptShell,
+  kError,
+  kUnreachable,
+  kInitDone,
+  kInitCa,
+  kInitNext,
+  kWelcomeEndpoint,
+  kWelcomeCredentials,
+  kWelcomeTry,
+  kHealthy,
+  kDegraded,
+  kTolerates,
+  kDemanded,
+  kColDrive,
+  kColSite,
+  kColState,
+  kColOnline,
+  kColShards,
+  kColUsed,
+  kColFree,
+  kColMetadata,
+  kYes,
+  kNo,
+  kJobLine,
+  kDriveAdded,
+  kDriveReplaced,
+  kStarted,
+  kJobDone,
+  kJobFailed,
+  kJobAborted,
+  kDrainAborted,
+  kNeedSiteOrDrive,
+  kJournalOk,
+  kJournalBroken,
+  kProgress,
+  kEta,
+  kReconnecting,
+  kCount,
+};
+
+// The text of `message` in the language of the environment, with {0}, {1} … replaced.
+std::string text(Msg message, std::initializer_list<std::string_view> arguments = {});
+// As text(), in English or French.
+std::string text_in(bool french, Msg message, std::initializer_list<std::string_view> arguments = {});
+bool french_environment();
+
+}  // namespace andromede::app

@@ -1,0 +1,78 @@
+#include "operator_client.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include "cloud_folder.h"
+#include "codec/json.h"
+
+namespace andromede::app {
+namespace {
+
+constexpr std::chrono::milliseconds kTimeout{600'000};  // verifying a long journal takes its time
+constexpr codec::JsonLimits kAnswerLimits{64 << 20, 32, 10'000'000};
+
+struct Word {
+  const char* word;
+  Errc code;
+};
+constexpr Word kWords[] = {{"invalid_argument", Errc::kInvalidArgument},
+                           {"not_found", Errc::kNotFound},
+                           {"already_exists", Errc::kAlreadyExists},
+                           {"conflict", Errc::kConflict},
+                           {"refused", Errc::kRefused},
+                           {"no_space", Errc::kNoSpace},
+                           {"timeout", Errc::kTimeout},
+                           {"overloaded", Errc::kOverloaded},
+                           {"unavailable", Errc::kUnavailable},
+                           {"corrupt", Errc::kCorrupt}};
+
+Error error_of(const nlohmann::json& answer, unsigned status) {
+  const std::string word = answer.value("code", "");
+  const std::string message = answer.value("message", "the server answered with status " + std::to_string(status));
+  for (const Word& known : kWords) {
+    if (word == known.word) return {make_error_code(known.code), message};
+  }
+  return {make_error_code(Errc::kInternal), message};
+}
+
+std::string user_name() {
+  const passwd* entry = ::getpwuid(::getuid());
+  return entry != nullptr ? entry->pw_name : "uid " + std::to_string(::getuid());
+}
+
+}  // namespace
+
+Result<OperatorClient> OperatorClient::make(const Config& config) {
+  TRY(std::string token, read_secret_file(CloudFolder{config.folder}.operator_token()));
+  while (!token.empty() && token.back() == '\n') token.pop_back();
+  return OperatorClient(config, std::move(token));
+}
+
+Result<nlohmann::json> OperatorClient::request(const char* method, const std::string& target, const std::string& body) {
+  if (!client_) {
+    TRY(client_, net::Client::make(config_.operators.address, config_.operators.port, "", kTimeout));
+  }
+  net::Headers headers;
+  headers.add("Authorization", "Bearer " + token_);
+  headers.add("X-Andromede-Operator", user_name());
+  if (!body.empty()) headers.add("Content-Type", "application/json");
+  TRY(const auto response, client_->request(method, target, std::move(headers), body));
+  auto answer = codec::parse_json(response.body, kAnswerLimits);
+  if (!answer) {
+    return fail(Errc::kInternal, "status " + std::to_string(response.status) + " and no JSON: is another program at " +
+                                     config_.operators.to_string() + "?");
+  }
+  if (response.status >= 300) return fail(error_of(*answer, response.status));
+  return answer;
+}
+
+Result<nlohmann::json> OperatorClient::get(const std::string& target) { return request("GET", target, ""); }
+
+Result<nlohmann::json> OperatorClient::post(const std::string& target, const nlohmann::json& body) {
+  return request("POST", target, body.dump());
+}
+
+Result<nlohmann::json> OperatorClient::remove(const std::string& target) { return request("DELETE", target, ""); }
+
+}  // namespace andromede::app

@@ -1,0 +1,28 @@
+# Bash completion of andromede: source <(andromede completion bash)
+_andromede() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=() word
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    [[ $word == -* ]] || words+=("$word")
+  done
+  case $prev in
+    --config | -c | --consortium) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --folder | --path) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+  esac
+  local choices
+  case "${words[0]:-} ${words[1]:-}" in
+    'init '*) choices='--folder --consortium --listen --operator-listen --local-ca --json --help' ;;
+    'status '*) choices='--check --config --json --help' ;;
+    'drive ') choices='list add replace heal --help' ;;
+    'drive add') choices='--site --associate --path --capacity-bytes --config --json --help' ;;
+    'drive heal' | 'scrub '*) choices='--no-wait --config --json --help' ;;
+    'drive '*) choices='--config --json --help' ;;
+    'drain '*) choices='--drive --accept-site-losses --abort --no-wait --config --json --help' ;;
+    'journal ') choices='tail verify --help' ;;
+    'journal tail') choices='-n --follow --verify --config --json --help' ;;
+    'completion '*) choices='bash zsh' ;;
+    ' ') choices='init serve welcome status drive scrub drain journal version completion --config --json --help' ;;
+    *) choices='--config --json --help' ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$cur")
+}
+complete -o filenames -F _andromede andromede

@@ -1,0 +1,35 @@
+#compdef andromede
+# Zsh completion of andromede: source <(andromede completion zsh)
+_andromede() {
+  local -a commands common
+  commands=(
+    'init:make a cloud from a consortium file' 'serve:serve the cloud' 'welcome:where it answers'
+    'status:drives, tolerated losses, jobs' 'drive:list, add, replace and heal drives'
+    'scrub:read and check everything' 'drain:withdraw a site or a drive' 'journal:read and verify the journal'
+    'version:show the version' 'completion:print a completion script')
+  common=('--config[the cloud'\''s file]:file:_files' '--json[answer as JSON]' '--help[explain]')
+  if ((CURRENT == 2)); then
+    _describe command commands
+    return
+  fi
+  case $words[2] in
+    init) _arguments '--folder[the new folder]:folder:_files -/' '--consortium[the consortium]:file:_files' \
+      '--listen[address\:port]:address:' '--operator-listen[address\:port]:address:' '--local-ca[make a local CA]' ;;
+    status) _arguments $common '--check[exit 5 when degraded]' ;;
+    drive)
+      if ((CURRENT == 3)); then
+        compadd list add replace heal
+      else
+        _arguments $common '--site[its site]:site:' '--associate[its associate]:associate:' \
+          '--path[its folder]:folder:_files -/' '--capacity-bytes[at most]:bytes:' '--no-wait[do not wait]'
+      fi ;;
+    scrub) _arguments $common '--no-wait[do not wait]' ;;
+    drain) _arguments $common '--drive[a drive]:drive:' '--accept-site-losses[from now on]:number:' \
+      '--abort[abort it]' '--no-wait[do not wait]' ;;
+    journal)
+      if ((CURRENT == 3)); then compadd tail verify; else _arguments $common '-n[how many]:number:' '--follow' '--verify'; fi ;;
+    completion) compadd bash zsh ;;
+    *) _arguments $common ;;
+  esac
+}
+compdef _andromede andromede 2>/dev/null || true
