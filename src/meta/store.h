@@ -5,7 +5,8 @@
 // into the log in the same atomic step. Bounded: keys, values, commits and scans have limits.
 //
 // Threads: every call may come from any event loop; completion resumes the caller on its own scheduler. get() and
-// scan() answer at once, without leaving the loop's thread, when the data is in memory.
+// get_many() answer at once, without leaving the loop's thread, when the data is in memory; a cursor does so for the
+// keys that it has fetched ahead.
 //
 // Errors: kConflict (an expectation did not hold; nothing was changed), kInvalidArgument (over a limit), kOverloaded
 // (the commit queue is full), kNoSpace, kUnavailable (no mirror left), kCorrupt, kTimeout, kCancelled (stopping).

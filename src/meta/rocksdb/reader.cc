@@ -14,21 +14,24 @@ Status check_key(std::string_view key) {
   return fail(Errc::kInvalidArgument, "a key has at most " + std::to_string(kMaxKeyBytes) + " bytes");
 }
 
-// Runs `read(state, tier)`, a callable that answers Result<Found>: in memory first, then on the pool, then on the next
-// mirror. A plain function with what the coroutine owns as arguments, as no coroutine may capture.
-template <typename Read>
-Task<Result<Found>> read_somewhere(MirrorSet& mirrors, ThreadPool& pool, Read read) {
+// Whether the read goes on with another mirror after `error`. A full queue or a bad argument is nothing that another
+// mirror would do better.
+bool fail_over(MirrorSet& mirrors, Mirror& mirror, const Error& error) {
+  return (error == Errc::kCorrupt || error == Errc::kIo) && mirrors.read_failed(mirror, error);
+}
+
+// Runs `look(state, tier)`, a callable that answers Result<Found> and outlives the task: in memory first, then on the
+// pool, then on the next mirror.
+template <typename Look>
+Task<Result<Found>> look_up(MirrorSet& mirrors, ThreadPool& pool, Look look) {
   for (;;) {
     const std::shared_ptr<Mirror> mirror = mirrors.reader();
     if (mirror == nullptr) co_return fail(no_mirror());
-    Result<Found> found = read(mirror->state(), Tier::kMemory);
+    Result<Found> found = look(mirror->state(), Tier::kMemory);
     if (found && *found == Found::kNotInMemory) {
-      found = co_await pool.run([&]() -> Result<Found> { return read(mirror->state(), Tier::kAll); });
+      found = co_await pool.run([&]() -> Result<Found> { return look(mirror->state(), Tier::kAll); });
     }
-    if (found) co_return found;
-    // A full queue or a bad argument is nothing that another mirror would do better.
-    const bool mirror_is_bad = found.error() == Errc::kCorrupt || found.error() == Errc::kIo;
-    if (!mirror_is_bad || !mirrors.read_failed(*mirror, found.error())) co_return found;
+    if (found || !fail_over(mirrors, *mirror, found.error())) co_return found;
   }
 }
 
@@ -40,7 +43,7 @@ Reader::Reader(MirrorSet& mirrors, unsigned threads)
 Task<Result<std::optional<std::string>>> Reader::get(Key key) {
   CO_CHECK_OK(check_key(key.bytes));
   std::string value;
-  CO_TRY(const Found found, co_await read_somewhere(mirrors_, pool_, [&](const State& state, Tier tier) {
+  CO_TRY(const Found found, co_await look_up(mirrors_, pool_, [&](const State& state, Tier tier) {
            return state.get(key.space, key.bytes, tier, value);
          }));
   if (found == Found::kNo) co_return std::nullopt;
@@ -53,8 +56,8 @@ Task<Result<std::vector<std::optional<std::string>>>> Reader::get_many(std::vect
   }
   for (const std::string& key : keys) CO_CHECK_OK(check_key(key));
   std::vector<std::optional<std::string>> values;
-  CO_CHECK_OK(co_await read_somewhere(
-      mirrors_, pool_, [&](const State& state, Tier tier) { return state.get_many(keys, tier, values); }));
+  CO_CHECK_OK(co_await look_up(mirrors_, pool_,
+                               [&](const State& state, Tier tier) { return state.get_many(keys, tier, values); }));
   co_return std::move(values);
 }
 
@@ -64,11 +67,13 @@ Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
   }
   CO_CHECK_OK(check_key(scan.begin));
   CO_CHECK_OK(check_key(scan.end));
-  std::vector<Item> items;
-  if (scan.limit == 0 || (!scan.end.empty() && scan.end <= scan.begin)) co_return std::move(items);
-  CO_CHECK_OK(co_await read_somewhere(mirrors_, pool_,
-                                      [&](const State& state, Tier tier) { return state.scan(scan, tier, items); }));
-  co_return std::move(items);
+  if (scan.limit == 0 || (!scan.end.empty() && scan.end <= scan.begin)) co_return std::vector<Item>();
+  for (;;) {
+    const std::shared_ptr<Mirror> mirror = mirrors_.reader();
+    if (mirror == nullptr) co_return fail(no_mirror());
+    auto items = co_await pool_.run([&] { return mirror->state().scan(scan); });
+    if (items || !fail_over(mirrors_, *mirror, items.error())) co_return items;
+  }
 }
 
 std::unique_ptr<Cursor> Reader::cursor(std::string begin, std::string end) {

@@ -1,5 +1,6 @@
-// Reader: get, get_many, scan and cursors over the first healthy mirror. What is in memory is answered on the calling
-// thread; what may touch a drive goes to a bounded pool. A mirror whose read fails is given up for the next.
+// Reader: get, get_many, scan and cursors over the first healthy mirror. A get of what is in memory is answered on the
+// calling thread; what may touch a drive goes to a bounded pool, and so does every walk
+// (docs/adr/0040-iterators-off-the-loop.md). A mirror whose read fails is given up for the next.
 //
 // Threads: any.
 #pragma once

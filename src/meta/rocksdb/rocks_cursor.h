@@ -1,8 +1,7 @@
-// RocksCursor: a walk over Space::kRecords at one snapshot of one mirror. Runs on an iterator that only sees memory;
-// when that one meets a block that is not cached, the walk goes on in batches that the reader pool fetches, until the
-// next jump.
+// RocksCursor: a walk over Space::kRecords at one snapshot of one mirror. The reader pool fetches ahead in batches,
+// that grow while the walk goes straight on; moving inside a batch is free (docs/adr/0040-iterators-off-the-loop.md).
 //
-// Not thread-safe; while a call is suspended the pool works on it and nobody else may.
+// Not thread-safe; while a call is suspended the pool works on it and nobody else may. It keeps its mirror open.
 #pragma once
 
 #include <rocksdb/iterator.h>
@@ -35,35 +34,39 @@ class RocksCursor final : public Cursor {
   [[nodiscard]] std::string_view value() const override { return value_; }
 
  private:
-  // Opens the snapshot on the first use.
+  struct Entry {
+    std::size_t offset = 0;  // in bytes_: the key, then the value
+    std::size_t key_bytes = 0;
+    std::size_t value_bytes = 0;
+  };
+
+  [[nodiscard]] std::string_view key_of(const Entry& entry) const {
+    return std::string_view(bytes_).substr(entry.offset, entry.key_bytes);
+  }
+  // Moves to an entry of the batch; false at its end.
+  bool take();
+  // Finds `key` among the entries ahead. True: next_ is where it would be, and it is inside the batch.
+  bool jump_inside(std::string_view key);
+  // On the pool: fills the batch from `key` on, or where the iterator stands (null).
+  Status fetch(const std::string* key);
   Status open();
-  void close();
-  [[nodiscard]] std::unique_ptr<rocksdb::Iterator> make_iterator(Tier tier) const;
-  // Takes the memory iterator's place over: true or false as Cursor answers; nullopt: not in memory.
-  std::optional<Result<bool>> take_memory();
-  std::optional<Result<bool>> take_batch();
-  // On the pool: fetches items from `from` on (behind it, when `exclusive`).
-  Status fetch(const std::string& from, bool exclusive);
-  Task<Result<bool>> fetch_and_take(std::string from, bool exclusive);
-  Result<bool> failed(const Error& error);
 
   MirrorSet& mirrors_;
   ThreadPool& pool_;
   const std::string begin_;
   const std::string end_;
-  rocksdb::Slice upper_bound_;
+  const rocksdb::Slice upper_bound_;
 
-  std::shared_ptr<Mirror> mirror_;
+  std::shared_ptr<Mirror> mirror_;  // null until the first seek
   const rocksdb::Snapshot* snapshot_ = nullptr;
-  std::unique_ptr<rocksdb::Iterator> memory_;  // what an event loop may move
-  std::unique_ptr<rocksdb::Iterator> drive_;   // only touched on the pool
-  bool in_memory_ = true;
-  bool batch_is_last_ = false;  // the walk ends with the batch
-  bool valid_ = false;
-  std::vector<Item> batch_;
-  std::size_t batch_next_ = 0;
-  std::string key_;
-  std::string_view value_;  // into memory_'s or batch_'s item
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+  std::string bytes_;
+  std::vector<Entry> batch_;
+  std::size_t next_ = 0;
+  std::size_t batch_items_ = 0;  // how many to fetch next
+  bool batch_is_last_ = true;    // the walk ends with the batch
+  std::string_view key_;
+  std::string_view value_;
 };
 
 }  // namespace andromede::meta

@@ -72,6 +72,10 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families(const State::Opti
           {"journal", family_options(options)}};
 }
 
+// RocksDB answers "found", with an empty value, when a table that may hold the key is not open and must not be opened
+// (TableCache::Get). So an empty value from memory alone says nothing.
+bool believable(Tier tier, std::size_t value_bytes) { return tier == Tier::kAll || value_bytes > 0; }
+
 // Collects a payload's changes into a batch.
 class BatchBuilder final : public ChangeVisitor {
  public:
@@ -117,7 +121,8 @@ class State::Listener final : public rocksdb::EventListener {
  public:
   explicit Listener(std::function<void(const Error&)> report) : report_(std::move(report)) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
-    if (report_ && status != nullptr && !status->ok()) report_(to_error(*status, "background work"));
+    if (status == nullptr || status->ok() || status->IsShutdownInProgress()) return;
+    if (report_) report_(to_error(*status, "background work"));
   }
 
  private:
@@ -245,7 +250,7 @@ Status State::resume() {
 
 Result<Found> State::get(Space space, std::string_view key, Tier tier, std::string& value) const {
   const rocksdb::Status status = db_->Get(read_options(tier), family(space), key, &value);
-  if (status.ok()) return Found::kYes;
+  if (status.ok()) return believable(tier, value.size()) ? Found::kYes : Found::kNotInMemory;
   if (status.IsNotFound()) return Found::kNo;
   if (status.IsIncomplete()) return Found::kNotInMemory;
   return fail(to_error(status, "get"));
@@ -260,6 +265,7 @@ Result<Found> State::get_many(const std::vector<std::string>& keys, Tier tier,
   values.assign(keys.size(), std::nullopt);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (statuses[i].ok()) {
+      if (!believable(tier, found[i].size())) return Found::kNotInMemory;
       values[i] = found[i].ToString();
     } else if (statuses[i].IsIncomplete()) {
       return Found::kNotInMemory;
@@ -270,14 +276,14 @@ Result<Found> State::get_many(const std::vector<std::string>& keys, Tier tier,
   return Found::kYes;
 }
 
-Result<Found> State::scan(const Scan& scan, Tier tier, std::vector<Item>& items) const {
-  items.clear();
+Result<std::vector<Item>> State::scan(const Scan& scan) const {
   const rocksdb::Slice begin(scan.begin);
   const rocksdb::Slice end(scan.end);
-  rocksdb::ReadOptions options = read_options(tier);
+  rocksdb::ReadOptions options = read_options(Tier::kAll);
   options.iterate_lower_bound = &begin;
   if (!scan.end.empty()) options.iterate_upper_bound = &end;
   const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options, family(scan.space)));
+  std::vector<Item> items;
   std::size_t bytes = 0;
   if (scan.reverse) {
     iterator->SeekToLast();
@@ -298,10 +304,8 @@ Result<Found> State::scan(const Scan& scan, Tier tier, std::vector<Item>& items)
       iterator->Next();
     }
   }
-  if (iterator->status().ok()) return Found::kYes;
-  if (iterator->status().IsIncomplete() && items.size() < scan.limit) return Found::kNotInMemory;
-  if (iterator->status().IsIncomplete()) return Found::kYes;
-  return fail(to_error(iterator->status(), "scan"));
+  if (!iterator->status().ok()) return fail(to_error(iterator->status(), "scan"));
+  return items;
 }
 
 Result<Found> State::last_entry(std::uint64_t& sequence, std::string& entry) const {

@@ -70,8 +70,8 @@ class State {
   // Several of kRecords at one state: kNotInMemory when any of them is not.
   Result<Found> get_many(const std::vector<std::string>& keys, Tier tier,
                          std::vector<std::optional<std::string>>& values) const;
-  // Items in order, at most `scan.limit`.
-  Result<Found> scan(const Scan& scan, Tier tier, std::vector<Item>& items) const;
+  // Items in order, at most `scan.limit`. May touch the drive (docs/adr/0040-iterators-off-the-loop.md).
+  Result<std::vector<Item>> scan(const Scan& scan) const;
   // The last key of kJournal and its value; kNo when there is none.
   Result<Found> last_entry(std::uint64_t& sequence, std::string& entry) const;
 

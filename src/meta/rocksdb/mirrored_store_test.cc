@@ -1,0 +1,323 @@
+#include "meta/rocksdb/mirrored_store.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "meta/rocksdb/counter_merge.h"
+#include "meta/rocksdb/test_cloud.h"
+
+namespace andromede::meta {
+namespace {
+
+class MirroredStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const Status opened = cloud_.open();
+    ASSERT_TRUE(opened) << opened.error().describe();
+  }
+  static Commit unwitnessed() {
+    Commit change;
+    change.unwitnessed = "a test";
+    return change;
+  }
+  TestCloud cloud_;
+};
+
+TEST_F(MirroredStoreTest, CommitsAreReadBackAndSurviveStopAndKill) {
+  Commit change;
+  change.put.push_back({{Space::kRecords, "o/a"}, "record"});
+  change.put.push_back({{Space::kInline, "blob"}, std::string(4096, 'x')});
+  change.add.push_back({"n/objects", 1});
+  change.event = "PutObject a";
+  const auto info = cloud_.commit(std::move(change));
+  ASSERT_TRUE(info) << info.error().describe();
+  EXPECT_EQ(info->sequence, 1U);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(cloud_.read("o/a"), "record");
+    EXPECT_EQ(cloud_.read("blob", Space::kInline), std::string(4096, 'x'));
+    EXPECT_EQ(cloud_.read("blob"), "absent");
+    EXPECT_EQ(cloud_.read("n/objects"), encode_counter(1));
+    EXPECT_EQ(cloud_.verify_journal(), 1U);
+    round == 0 ? cloud_.kill() : cloud_.close();
+    ASSERT_TRUE(cloud_.open());
+  }
+}
+
+TEST_F(MirroredStoreTest, ExpectationsDecide) {
+  Commit create = unwitnessed();
+  create.expect.push_back({"k", std::nullopt});
+  create.put.push_back({{Space::kRecords, "k"}, "1"});
+  EXPECT_TRUE(cloud_.commit(create));
+  const auto again = cloud_.commit(create);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error(), Errc::kConflict);
+
+  Commit swap = unwitnessed();
+  swap.expect.push_back({"k", "1"});
+  swap.put.push_back({{Space::kRecords, "k"}, "2"});
+  swap.put.push_back({{Space::kRecords, "other"}, "2"});
+  EXPECT_TRUE(cloud_.commit(swap));
+  EXPECT_FALSE(cloud_.commit(swap));
+  EXPECT_EQ(cloud_.read("k"), "2");
+
+  Commit remove = unwitnessed();
+  remove.expect.push_back({"k", "2"});
+  remove.expect.push_back({"other", "not this"});
+  remove.erase.push_back({Space::kRecords, "k"});
+  EXPECT_FALSE(cloud_.commit(remove));
+  EXPECT_EQ(cloud_.read("k"), "2");
+  remove.expect.pop_back();
+  EXPECT_TRUE(cloud_.commit(remove));
+  EXPECT_EQ(cloud_.read("k"), "absent");
+  EXPECT_EQ(cloud_.store().last_sequence(), 0U);
+  EXPECT_NE(cloud_.metrics().render().find("andromede_meta_conflicts_total 3"), std::string::npos);
+}
+
+// Commits that wait together are one group; each must see what the ones before it in the group changed.
+TEST_F(MirroredStoreTest, ExpectationsHoldWithinAGroup) {
+  constexpr int kRounds = 20;
+  constexpr int kContenders = 16;
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string key = "k" + std::to_string(round);
+    std::vector<Task<Result<CommitInfo>>> tasks;
+    for (int i = 0; i < kContenders; ++i) {
+      Commit change;
+      change.event = "create";
+      change.expect.push_back({key, std::nullopt});
+      change.put.push_back({{Space::kRecords, key}, std::to_string(i)});
+      tasks.push_back(cloud_.store().commit(std::move(change), Deadline::never()));
+    }
+    const auto results = sync_wait(when_all(std::move(tasks)));
+    int winners = 0;
+    for (int i = 0; i < kContenders; ++i) {
+      const auto& result = results[static_cast<std::size_t>(i)];
+      if (result) {
+        ++winners;
+        EXPECT_EQ(cloud_.read(key), std::to_string(i));
+      } else {
+        EXPECT_EQ(result.error(), Errc::kConflict);
+      }
+    }
+    EXPECT_EQ(winners, 1);
+  }
+  EXPECT_EQ(cloud_.verify_journal(), static_cast<std::uint64_t>(kRounds));
+}
+
+TEST_F(MirroredStoreTest, CompareAndSwapFromManyThreadsLosesNothing) {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 50;
+  ASSERT_TRUE(cloud_.put("n", "0"));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int done = 0; done < kEach;) {
+        const std::string now = cloud_.read("n");
+        Commit change;
+        change.event = "increment";
+        change.expect.push_back({"n", now});
+        change.put.push_back({{Space::kRecords, "n"}, std::to_string(std::stoi(now) + 1)});
+        change.add.push_back({"total", 1});
+        const auto result = cloud_.commit(std::move(change));
+        if (result) ++done;
+        if (!result) EXPECT_EQ(result.error(), Errc::kConflict);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(cloud_.read("n"), std::to_string(kThreads * kEach));
+  EXPECT_EQ(cloud_.read("total"), encode_counter(kThreads * kEach));
+  EXPECT_EQ(cloud_.verify_journal(), static_cast<std::uint64_t>(kThreads * kEach + 1));
+}
+
+// A counter's additions are summed over the group; a put or erase of the same key in between must not reorder.
+TEST_F(MirroredStoreTest, CountersKeepTheirOrderWithPutsAndErases) {
+  for (int round = 0; round < 20; ++round) {
+    std::vector<Task<Result<CommitInfo>>> tasks;
+    const auto add = [&](std::int64_t by) {
+      Commit change = unwitnessed();
+      change.add.push_back({"n", by});
+      tasks.push_back(cloud_.store().commit(std::move(change), Deadline::never()));
+    };
+    add(5);
+    add(6);
+    Commit erase = unwitnessed();
+    erase.erase.push_back({Space::kRecords, "n"});
+    tasks.push_back(cloud_.store().commit(std::move(erase), Deadline::never()));
+    add(7);
+    add(-9);
+    for (const auto& result : sync_wait(when_all(std::move(tasks)))) EXPECT_TRUE(result);
+    EXPECT_EQ(cloud_.read("n"), encode_counter(-2));
+  }
+}
+
+TEST_F(MirroredStoreTest, RefusesWhatIsOverALimit) {
+  const auto refused = [&](Commit change) {
+    const auto result = cloud_.commit(std::move(change));
+    return !result && result.error() == Errc::kInvalidArgument;
+  };
+  Commit silent;
+  silent.put.push_back({{Space::kRecords, "k"}, "v"});
+  EXPECT_TRUE(refused(silent));
+  Commit long_key = unwitnessed();
+  long_key.put.push_back({{Space::kRecords, std::string(kMaxKeyBytes + 1, 'k')}, "v"});
+  EXPECT_TRUE(refused(long_key));
+  Commit long_value = unwitnessed();
+  long_value.put.push_back({{Space::kInline, "k"}, std::string(kMaxValueBytes + 1, 'v')});
+  EXPECT_TRUE(refused(long_value));
+  Commit big = unwitnessed();
+  for (int i = 0; i < 3; ++i) big.put.push_back({{Space::kInline, std::to_string(i)}, std::string(100'000, 'v')});
+  EXPECT_TRUE(refused(big));  // half of a segment here
+  Commit journal = unwitnessed();
+  journal.put.push_back({{Space::kJournal, "12345678"}, "forged"});
+  EXPECT_TRUE(refused(journal));
+  Commit unjournal = unwitnessed();
+  unjournal.erase.push_back({Space::kJournal, "12345678"});
+  EXPECT_TRUE(refused(unjournal));
+  Scan scan;
+  scan.limit = kMaxScanItems + 1;
+  EXPECT_EQ(sync_wait(cloud_.store().scan(scan)).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(cloud_.get(std::string(kMaxKeyBytes + 1, 'k')).error(), Errc::kInvalidArgument);
+  EXPECT_TRUE(cloud_.put(std::string(kMaxKeyBytes, 'k'), "v"));
+}
+
+TEST_F(MirroredStoreTest, PassedDeadlinesAndStoppedStoresAreRefused) {
+  const SystemClock clock;
+  Commit change = unwitnessed();
+  change.put.push_back({{Space::kRecords, "late"}, "v"});
+  const auto late = sync_wait(cloud_.store().commit(change, Deadline::after(clock, std::chrono::milliseconds(-1))));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error(), Errc::kTimeout);
+  EXPECT_EQ(cloud_.read("late"), "absent");
+  cloud_.store().stop();
+  EXPECT_EQ(cloud_.commit(change).error(), Errc::kCancelled);
+  EXPECT_EQ(cloud_.get("late").error(), Errc::kUnavailable);
+}
+
+TEST_F(MirroredStoreTest, FullQueueIsOverloadedAndEveryCommitIsAnswered) {
+  cloud_.close();
+  cloud_.options.max_queued_commits = 4;
+  ASSERT_TRUE(cloud_.open());
+  std::vector<Task<Result<CommitInfo>>> tasks;
+  for (int i = 0; i < 300; ++i) {
+    Commit change = unwitnessed();
+    change.put.push_back({{Space::kRecords, "k" + std::to_string(i)}, std::string(2000, 'v')});
+    tasks.push_back(cloud_.store().commit(std::move(change), Deadline::never()));
+  }
+  const auto results = sync_wait(when_all(std::move(tasks)));
+  int accepted = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const bool there = cloud_.read("k" + std::to_string(i)) != "absent";
+    EXPECT_EQ(there, results[i].has_value());
+    if (results[i]) ++accepted;
+    if (!results[i]) EXPECT_EQ(results[i].error(), Errc::kOverloaded);
+  }
+  EXPECT_GE(accepted, 4);
+  EXPECT_LT(accepted, 300);
+}
+
+TEST_F(MirroredStoreTest, ManySegmentsLongGo) {
+  // 256 KiB segments: the log goes round several times, and at the end everything is there after a kill.
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 100; ++i) {
+        Commit change;
+        change.event = "put";
+        const std::string key = std::to_string(t) + "/" + std::to_string(i);
+        change.put.push_back({{Space::kRecords, key}, key});
+        change.put.push_back({{Space::kInline, key}, std::string(7000, 'x')});
+        const auto result = cloud_.commit(std::move(change));
+        EXPECT_TRUE(result) << result.error().describe();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  cloud_.kill();
+  ASSERT_TRUE(cloud_.open());
+  EXPECT_EQ(cloud_.verify_journal(), 400U);
+  for (int t = 0; t < 4; ++t) {
+    for (int i = 0; i < 100; ++i) {
+      const std::string key = std::to_string(t) + "/" + std::to_string(i);
+      EXPECT_EQ(cloud_.read(key), key);
+      EXPECT_EQ(cloud_.read(key, Space::kInline).size(), 7000U);
+    }
+  }
+}
+
+TEST_F(MirroredStoreTest, GetManySeesOneState) {
+  ASSERT_TRUE(cloud_.put("a", "0"));
+  ASSERT_TRUE(cloud_.put("b", "0"));
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 1; i <= 300; ++i) {
+      Commit change = unwitnessed();
+      change.put.push_back({{Space::kRecords, "a"}, std::to_string(i)});
+      change.put.push_back({{Space::kRecords, "b"}, std::to_string(i)});
+      EXPECT_TRUE(cloud_.commit(std::move(change)));
+    }
+    done = true;
+  });
+  while (!done) {
+    const auto values = sync_wait(cloud_.store().get_many("", {"a", "missing", "b"}));
+    ASSERT_TRUE(values);
+    ASSERT_EQ(values->size(), 3U);
+    EXPECT_EQ((*values)[0], (*values)[2]);
+    EXPECT_FALSE((*values)[1]);
+  }
+  writer.join();
+}
+
+TEST_F(MirroredStoreTest, ScansAreBoundedOrderedAndReversible) {
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(cloud_.put("k" + std::to_string(i), "v" + std::to_string(i)));
+  ASSERT_TRUE(cloud_.put("l", "beyond"));
+  for (int round = 0; round < 2; ++round) {
+    const auto keys = [&](Scan scan) {
+      std::string all;
+      const auto items = sync_wait(cloud_.store().scan(std::move(scan)));
+      EXPECT_TRUE(items);
+      for (const Item& item : *items) {
+        all += item.key.substr(1);
+        EXPECT_TRUE(item.value.empty() == false || item.key.empty() == false);
+      }
+      return all;
+    };
+    Scan scan;
+    scan.begin = "k";
+    scan.end = "l";
+    EXPECT_EQ(keys(scan), "0123456789");
+    scan.limit = 3;
+    EXPECT_EQ(keys(scan), "012");
+    scan.reverse = true;
+    EXPECT_EQ(keys(scan), "987");
+    scan.end = "k5";
+    EXPECT_EQ(keys(scan), "432");
+    scan.begin = "k4";
+    EXPECT_EQ(keys(scan), "4");
+    scan.begin = "k5";
+    EXPECT_EQ(keys(scan), "");
+    scan.keys_only = true;
+    scan.reverse = false;
+    scan.end = "";
+    scan.limit = 100;
+    EXPECT_EQ(keys(scan), "56789");
+    scan.limit = 0;
+    EXPECT_EQ(keys(scan), "");
+    cloud_.close();  // from memory in the first round, from the drive in the second
+    ASSERT_TRUE(cloud_.open());
+  }
+}
+
+TEST_F(MirroredStoreTest, MetricsTell) {
+  ASSERT_TRUE(cloud_.put("a", "1"));
+  const std::string text = cloud_.metrics().render();
+  for (const char* name : {"andromede_meta_commit_group_size_count 1", "andromede_meta_commits_total 1",
+                           "andromede_meta_sync_seconds_count 1", "andromede_meta_mirrors_online 1",
+                           "andromede_meta_commit_queue_depth 0"}) {
+    EXPECT_NE(text.find(name), std::string::npos) << name;
+  }
+}
+
+}  // namespace
+}  // namespace andromede::meta

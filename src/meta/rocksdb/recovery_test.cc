@@ -1,0 +1,489 @@
+// Faults under the metadata store: operations that fail or tear, power loss, damage, mirrors that go and come back.
+#include "meta/rocksdb/recovery.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "meta/rocksdb/counter_merge.h"
+#include "meta/rocksdb/test_cloud.h"
+
+namespace andromede::meta {
+namespace {
+
+// Waits until `condition` holds; false when it never does.
+template <typename Condition>
+bool eventually(Condition condition) {
+  for (int i = 0; i < 4000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
+
+std::string key_of(int i) { return "key" + std::to_string(i); }
+
+// Each commit changes two spaces, a counter and the journal, so that one that is not whole is seen.
+Commit numbered(int i, std::size_t value_bytes = 3000) {
+  Commit change;
+  change.event = "put " + std::to_string(i);
+  change.put.push_back({{Space::kRecords, key_of(i)}, "value" + std::to_string(i)});
+  change.put.push_back({{Space::kInline, key_of(i)}, std::string(value_bytes, static_cast<char>('a' + i % 26))});
+  change.add.push_back({"n", 1});
+  return change;
+}
+
+// Checks that commits 0 … acknowledged - 1 are there, whole, and at most the next ones; answers how many are there.
+int check_whole(TestCloud& cloud, int acknowledged, int attempted, std::size_t value_bytes = 3000) {
+  const auto entries = static_cast<int>(cloud.verify_journal());
+  EXPECT_GE(entries, acknowledged);
+  EXPECT_LE(entries, attempted);
+  for (int i = 0; i < attempted; ++i) {
+    EXPECT_EQ(cloud.read(key_of(i)), i < entries ? "value" + std::to_string(i) : "absent") << "commit " << i;
+    EXPECT_EQ(cloud.read(key_of(i), Space::kInline),
+              i < entries ? std::string(value_bytes, static_cast<char>('a' + i % 26)) : "absent");
+  }
+  EXPECT_EQ(cloud.read("n"), entries == 0 ? "absent" : encode_counter(entries));
+  return entries;
+}
+
+int commit_until_failure(TestCloud& cloud, int from, int to) {
+  for (int i = from; i < to; ++i) {
+    if (!cloud.commit(numbered(i))) return i;
+  }
+  return to;
+}
+
+class FailNth : public testing::TestWithParam<std::tuple<io::FaultAction, bool, std::size_t>> {};
+
+TEST_P(FailNth, EveryAcknowledgedCommitSurvives) {
+  const auto [action, from_then_on, mirrors] = GetParam();
+  constexpr int kCommits = 14;
+  for (std::uint64_t n = 1;; ++n) {
+    SCOPED_TRACE("operation " + std::to_string(n));
+    TestCloud cloud(mirrors, mirrors);
+    cloud.options.log_segment_bytes = 16 << 10;  // so that segments are changed and made in the run
+    ASSERT_TRUE(cloud.open());
+    cloud.disk(0).arm(
+        {.action = action, .ops = io::changing_ops(), .path_prefix = "meta/", .nth = n, .from_then_on = from_then_on});
+    const int acknowledged = commit_until_failure(cloud, 0, kCommits);
+    const bool struck = cloud.disk(0).fired() > 0;
+    cloud.disk(0).disarm();
+    if (mirrors > 1) {
+      EXPECT_EQ(acknowledged, kCommits);
+      if (struck) {
+        EXPECT_FALSE(cloud.current(0));
+        EXPECT_TRUE(cloud.current(1));
+      }
+    }
+    cloud.lose_power(n);
+    const Status opened = cloud.open();
+    ASSERT_TRUE(opened) << opened.error().describe();
+    check_whole(cloud, acknowledged, kCommits);
+    EXPECT_TRUE(cloud.put("after", "wards"));
+    if (!struck) break;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, FailNth,
+                         testing::Combine(testing::Values(io::FaultAction::kFail, io::FaultAction::kTear),
+                                          testing::Values(false, true), testing::Values(1U, 2U)));
+
+TEST(Recovery, FailuresWhileOpeningLeaveTheMirrorAsItWas) {
+  for (std::uint64_t n = 1;; ++n) {
+    SCOPED_TRACE("operation " + std::to_string(n));
+    TestCloud cloud;
+    cloud.options.log_segment_bytes = 32 << 10;
+    ASSERT_TRUE(cloud.open());
+    ASSERT_EQ(commit_until_failure(cloud, 0, 5), 5);
+    cloud.lose_power(n);
+    cloud.disk(0).arm({.ops = io::changing_ops(), .path_prefix = "meta/", .nth = n});
+    const Status opened = cloud.open();
+    const bool struck = cloud.disk(0).fired() > 0;
+    cloud.disk(0).disarm();
+    cloud.lose_power(n + 1);
+    ASSERT_TRUE(cloud.open());
+    check_whole(cloud, 5, 5);
+    if (!struck) {
+      EXPECT_TRUE(opened);
+      break;
+    }
+  }
+}
+
+TEST(Recovery, FirstOpeningCutShortIsBegunAnew) {
+  for (std::uint64_t n = 1;; ++n) {
+    SCOPED_TRACE("operation " + std::to_string(n));
+    TestCloud cloud(2, 2);
+    cloud.options.log_segment_bytes = 32 << 10;
+    cloud.disk(1).arm({.ops = io::changing_ops(), .path_prefix = "meta", .nth = n, .from_then_on = true});
+    const Status opened = cloud.open();
+    const bool struck = cloud.disk(1).fired() > 0;
+    cloud.disk(1).disarm();
+    cloud.lose_power(n);
+    const Status again = cloud.open();
+    ASSERT_TRUE(again) << again.error().describe();
+    EXPECT_EQ(commit_until_failure(cloud, 0, 3), 3);
+    check_whole(cloud, 3, 3);
+    if (!struck) {
+      EXPECT_TRUE(opened);
+      break;
+    }
+  }
+}
+
+TEST(Recovery, RepeatedPowerLossUnderConcurrentWriters) {
+  TestCloud cloud;
+  cloud.options.log_segment_bytes = 128 << 10;
+  ASSERT_TRUE(cloud.open());
+  constexpr std::size_t kWriters = 4;
+  constexpr int kPerRound = 10'000;
+  std::array<int, kWriters> acknowledged{};
+  std::array<int, kWriters> attempted{};
+  SeededRandom random(11);
+  for (std::uint64_t round = 1; round <= 12; ++round) {
+    cloud.disk(0).arm({.action = round % 2 == 0 ? io::FaultAction::kFail : io::FaultAction::kTear,
+                       .ops = io::changing_ops(),
+                       .path_prefix = "meta/",
+                       .nth = 20 + random.below(60),
+                       .from_then_on = true});
+    std::vector<std::thread> writers;
+    for (std::size_t w = 0; w < kWriters; ++w) {
+      writers.emplace_back([&, w] {
+        for (;;) {
+          const int i = attempted[w];
+          Commit change;
+          change.event = "put";
+          const std::string key = std::to_string(w) + "/" + std::to_string(i);
+          change.expect.push_back({key, std::nullopt});
+          change.put.push_back({{Space::kRecords, key}, "v"});
+          change.put.push_back({{Space::kInline, key}, std::string(2000, 'v')});
+          ++attempted[w];
+          if (!cloud.commit(std::move(change))) return;
+          acknowledged[w] = attempted[w];
+        }
+      });
+    }
+    for (auto& writer : writers) writer.join();
+    cloud.lose_power(round);
+    ASSERT_TRUE(cloud.open());
+    cloud.verify_journal();
+    const int first = static_cast<int>(round - 1) * kPerRound;
+    for (std::size_t w = 0; w < kWriters; ++w) {
+      for (int i = first; i < attempted[w]; ++i) {
+        const std::string key = std::to_string(w) + "/" + std::to_string(i);
+        const std::string record = cloud.read(key);
+        EXPECT_EQ(record == "v", cloud.read(key, Space::kInline) == std::string(2000, 'v')) << key;
+        if (i < acknowledged[w]) EXPECT_EQ(record, "v") << key;
+      }
+      // What was not acknowledged may be there or not: the next round takes numbers of its own.
+      acknowledged[w] = attempted[w] = static_cast<int>(round) * kPerRound;
+    }
+  }
+}
+
+TEST(Recovery, DamageInTheMiddleOfTheOnlyLogIsRefused) {
+  TestCloud cloud;
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 6), 6);
+  cloud.kill();
+  ASSERT_TRUE(cloud.disk(0).corrupt("meta/log/segment-0000", kLogBlockBytes + 100));
+  const Status opened = cloud.open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), Errc::kCorrupt);
+  EXPECT_NE(opened.error().message().find("drive-0"), std::string::npos) << opened.error().describe();
+  EXPECT_TRUE(cloud.current(0));
+}
+
+TEST(Recovery, DamagedMirrorIsCopiedAnew) {
+  for (const bool damage_state : {false, true}) {
+    TestCloud cloud(2, 2);
+    ASSERT_TRUE(cloud.open());
+    ASSERT_EQ(commit_until_failure(cloud, 0, 6), 6);
+    cloud.kill();
+    if (damage_state) {
+      std::filesystem::remove(cloud.root(0) + "/meta/state/CURRENT");
+    } else {
+      ASSERT_TRUE(cloud.disk(0).corrupt("meta/log/segment-0000", kLogBlockBytes + 100));
+    }
+    const Status opened = cloud.open();
+    ASSERT_TRUE(opened) << opened.error().describe();
+    EXPECT_TRUE(cloud.current(0));
+    EXPECT_EQ(cloud.store().mirrors().size(), 2U);
+    ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(1)));
+    check_whole(cloud, 6, 6);  // now from the copy
+  }
+}
+
+TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
+  for (const bool leader_flushed : {false, true}) {
+    SCOPED_TRACE(leader_flushed);
+    TestCloud cloud(2, 2);
+    ASSERT_TRUE(cloud.open());
+    ASSERT_EQ(commit_until_failure(cloud, 0, 3), 3);
+    // Drive 1 says that it synced, and did not.
+    cloud.disk(1).arm({.action = io::FaultAction::kLie,
+                       .ops = {io::DiskOp::kWrite},
+                       .path_prefix = "meta/log",
+                       .from_then_on = true});
+    for (int i = 3; i < 10; ++i) ASSERT_TRUE(cloud.commit(numbered(i, 20'000)));
+    cloud.kill();
+    if (leader_flushed) {
+      State::Options options;
+      options.cache = rocksdb::NewLRUCache(1 << 20);
+      auto state = State::open(cloud.root(0) + "/meta/state", options);
+      ASSERT_TRUE(state);
+      // As if it had flushed by itself just before: the log's records are not needed and not looked at any more.
+      auto log = CommitLog::open(cloud.disk(0).share(), cloud.options.log_segment_bytes);
+      const auto records = (*log)->scan((*state)->salt(), (*state)->applied());
+      ASSERT_TRUE(records);
+      for (const auto& position : *records) {
+        const Bytes record = *(*log)->read(position);
+        const ByteView payload = ByteView(record).subspan(kRecordHeaderBytes, position.header.payload_bytes);
+        ASSERT_TRUE((*state)->apply(payload, position.header.last_index()));
+      }
+      ASSERT_TRUE((*state)->flush());
+    }
+    cloud.lose_power(1);
+    const Status opened = cloud.open();
+    ASSERT_TRUE(opened) << opened.error().describe();
+    const auto mirrors = cloud.store().mirrors();
+    ASSERT_EQ(mirrors.size(), 2U);
+    EXPECT_EQ(mirrors[0].commits, 10U);
+    EXPECT_EQ(mirrors[1].commits, 10U);
+    ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(0)));
+    EXPECT_EQ(cloud.verify_journal(), 10U);
+    for (int i = 3; i < 10; ++i) EXPECT_EQ(cloud.read(key_of(i), Space::kInline).size(), 20'000U);
+  }
+}
+
+TEST(Recovery, MirrorThatWasAwayIsMarkedOutBeforeTheFirstCommit) {
+  TestCloud cloud(3, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 3), 3);
+  cloud.close();
+  cloud.disk(0).set_offline(true);
+  cloud.reopen_drives();
+  ASSERT_TRUE(cloud.open());
+  EXPECT_FALSE(cloud.current(0));
+  EXPECT_EQ(commit_until_failure(cloud, 3, 6), 6);
+  cloud.close();
+  cloud.disk(0).set_offline(false);
+  cloud.reopen_drives();
+  ASSERT_TRUE(cloud.open());
+  check_whole(cloud, 6, 6);
+  EXPECT_EQ(cloud.store().mirrors().size(), 1U);
+  ASSERT_TRUE(cloud.store().add_mirror(cloud.id(0), {}));
+  EXPECT_TRUE(cloud.current(0));
+  ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(1)));
+  check_whole(cloud, 6, 6);
+}
+
+TEST(Recovery, NeverBeginsEmptyWhileAMirrorIsAway) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 3), 3);
+  cloud.close();
+  ASSERT_TRUE(remove_mirror_files(cloud.disk(1)));
+  cloud.disk(0).set_offline(true);
+  cloud.reopen_drives();
+  const Status opened = cloud.open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), Errc::kUnavailable);
+  cloud.disk(0).set_offline(false);
+  cloud.reopen_drives();
+  ASSERT_TRUE(cloud.open());
+  check_whole(cloud, 3, 3);
+  EXPECT_EQ(cloud.store().mirrors().size(), 2U);
+}
+
+TEST(Mirrors, LossUnderLoadGoesUnnoticedAndReAddingBringsItBack) {
+  TestCloud cloud(3, 3);
+  ASSERT_TRUE(cloud.open());
+  std::atomic<bool> stop = false;
+  std::atomic<int> next = 0;
+  std::vector<std::thread> writers;
+  for (int w = 0; w < 3; ++w) {
+    writers.emplace_back([&] {
+      while (!stop) {
+        const int i = next++;
+        const auto result = cloud.commit(numbered(i));
+        EXPECT_TRUE(result) << result.error().describe();
+        EXPECT_EQ(cloud.read(key_of(i)), "value" + std::to_string(i));
+      }
+    });
+  }
+  // Lets the writers get on by some commits.
+  const auto settle = [&] {
+    const int from = next;
+    EXPECT_TRUE(eventually([&] { return next > from + 50; }));
+  };
+  settle();
+  cloud.disk(0).set_offline(true);  // the one that answers reads: found by the committer's write
+  EXPECT_TRUE(eventually([&] { return !cloud.current(0); }));
+  cloud.disk(1).set_offline(true);  // found by a probe
+  cloud.drives().probe_all();
+  EXPECT_TRUE(eventually([&] { return !cloud.current(1); }));
+  EXPECT_TRUE(cloud.current(2));
+  cloud.disk(0).set_offline(false);
+  cloud.disk(1).set_offline(false);
+  cloud.drives().probe_all();
+  std::uint64_t told = 0;
+  for (const std::size_t i : {0U, 1U}) {
+    const Status added = cloud.store().add_mirror(cloud.id(i), [&](std::uint64_t copied, std::uint64_t total) {
+      EXPECT_LE(copied, total);
+      ++told;
+      return true;
+    });
+    EXPECT_TRUE(added) << added.error().describe();
+    EXPECT_TRUE(cloud.current(i));
+  }
+  EXPECT_GT(told, 0U);
+  settle();
+  EXPECT_TRUE(cloud.store().remove_mirror(cloud.id(2)));
+  settle();
+  stop = true;
+  for (auto& writer : writers) writer.join();
+  const int written = next;
+  EXPECT_EQ(cloud.verify_journal(), static_cast<std::uint64_t>(written));
+  const auto mirrors = cloud.store().mirrors();
+  ASSERT_EQ(mirrors.size(), 2U);
+  for (const MirrorStatus& mirror : mirrors) {
+    EXPECT_TRUE(mirror.online);
+    EXPECT_EQ(mirror.commits, static_cast<std::uint64_t>(written));
+    EXPECT_GT(mirror.bytes, 0U);
+  }
+  cloud.lose_power(5);
+  ASSERT_TRUE(cloud.open());
+  for (int i = 0; i < written; ++i) EXPECT_EQ(cloud.read(key_of(i)), "value" + std::to_string(i));
+}
+
+TEST(Mirrors, LossIsNoticedWithoutACommit) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("a", "1"));
+  cloud.disk(0).set_offline(true);
+  cloud.drives().probe_all();
+  EXPECT_TRUE(eventually([&] { return !cloud.current(0); }));
+  EXPECT_EQ(cloud.read("a"), "1");
+  ASSERT_EQ(cloud.store().mirrors().size(), 1U);
+}
+
+TEST(Mirrors, LastOneIsNeverMarkedOut) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("a", "1"));
+  EXPECT_TRUE(cloud.store().remove_mirror(cloud.id(0)));
+  const Status refused = cloud.store().remove_mirror(cloud.id(1));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::kRefused);
+  EXPECT_EQ(cloud.store().remove_mirror(cloud.id(0)).error(), Errc::kNotFound);
+  cloud.disk(1).set_offline(true);
+  const auto lost = cloud.put("b", "2");
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud.put("c", "3").error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud.get("a").error(), Errc::kUnavailable);
+  cloud.disk(1).set_offline(false);
+  cloud.lose_power(1);
+  ASSERT_TRUE(cloud.open());
+  EXPECT_EQ(cloud.read("a"), "1");
+  EXPECT_TRUE(cloud.current(1));
+}
+
+TEST(Mirrors, StoppedOrFailedCopyLeavesNothingBehind) {
+  TestCloud cloud(2, 1);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 5), 5);
+  const Status cancelled = cloud.store().add_mirror(cloud.id(1), [](std::uint64_t, std::uint64_t) { return false; });
+  ASSERT_FALSE(cancelled);
+  EXPECT_EQ(cancelled.error(), Errc::kCancelled);
+  EXPECT_FALSE(cloud.current(1));
+  EXPECT_FALSE(std::filesystem::exists(cloud.root(1) + "/meta/state"));
+  EXPECT_FALSE(std::filesystem::exists(cloud.root(0) + "/meta/checkpoint"));
+  EXPECT_EQ(cloud.store().add_mirror(DriveId(), {}).error(), Errc::kNotFound);
+  for (std::uint64_t n = 1;; ++n) {
+    cloud.disk(1).reset_counts();
+    cloud.disk(1).arm({.ops = io::changing_ops(), .path_prefix = "meta", .nth = n});
+    const Status added = cloud.store().add_mirror(cloud.id(1), {});
+    const bool struck = cloud.disk(1).fired() > 0;
+    cloud.disk(1).disarm();
+    EXPECT_EQ(added.has_value(), !struck) << "operation " << n;
+    EXPECT_EQ(cloud.current(1), !struck);
+    if (!struck) break;
+    EXPECT_TRUE(cloud.put("while", std::to_string(n)));
+  }
+  EXPECT_TRUE(cloud.store().add_mirror(cloud.id(1), {}));  // it is one already
+  ASSERT_TRUE(cloud.put("after", "1"));
+  ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(0)));
+  EXPECT_EQ(cloud.read("after"), "1");
+  EXPECT_FALSE(std::filesystem::exists(cloud.root(0) + "/meta/state"));
+}
+
+TEST(Mirrors, FullDriveRefusesDataAndGoesOnDeletingAndReading) {
+  TestCloud cloud;
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 3), 3);
+  cloud.disk(0).set_capacity(2 * cloud.options.log_segment_bytes + 20'000);
+  Status full;
+  EXPECT_TRUE(eventually([&] {
+    const auto result = cloud.put("more", "data");
+    if (!result) full = fail(result.error());
+    return !result;
+  }));
+  EXPECT_EQ(full.error(), Errc::kNoSpace);
+  EXPECT_EQ(cloud.read(key_of(1)), "value1");
+  Commit remove;
+  remove.event = "delete";
+  remove.erase.push_back({Space::kRecords, key_of(1)});
+  EXPECT_TRUE(cloud.commit(std::move(remove)));
+  EXPECT_EQ(cloud.read(key_of(1)), "absent");
+  cloud.disk(0).set_capacity(0);
+  EXPECT_TRUE(eventually([&] { return cloud.put("more", "data").has_value(); }));
+  cloud.verify_journal();
+}
+
+// A bad block in a state's file: the other mirror answers, and the damaged one is taken out; alone, it says so.
+TEST(Mirrors, DamagedBlockFailsOverToTheNextMirror) {
+  for (const std::size_t mirrors : {2U, 1U}) {
+    TestCloud cloud(mirrors, mirrors);
+    ASSERT_TRUE(cloud.open());
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE(cloud.commit(numbered(i)));
+    cloud.close();
+    for (const auto& entry : std::filesystem::directory_iterator(cloud.root(0) + "/meta/state")) {
+      if (entry.path().extension() != ".blob") continue;
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      const auto middle = static_cast<std::streamoff>(entry.file_size() / 2);
+      file.seekp(middle);
+      file.write("\x01\x02\x03\x04\x05\x06\x07\x08", 8);
+    }
+    ASSERT_TRUE(cloud.open());
+    int corrupt = 0;
+    for (int i = 0; i < 50; ++i) {
+      const auto value = cloud.get(key_of(i), Space::kInline);
+      if (!value) {
+        EXPECT_EQ(value.error(), Errc::kCorrupt);
+        ++corrupt;
+      } else {
+        ASSERT_TRUE(*value);
+        EXPECT_EQ(**value, std::string(3000, static_cast<char>('a' + i % 26)));
+      }
+    }
+    if (mirrors == 2) {
+      EXPECT_EQ(corrupt, 0);
+      EXPECT_TRUE(cloud.put("after", "1"));
+      EXPECT_FALSE(cloud.current(0));
+      EXPECT_TRUE(cloud.drives().online(cloud.id(0)));  // damaged files are no reason to give the drive up
+      EXPECT_TRUE(cloud.store().add_mirror(cloud.id(0), {}));
+    } else {
+      EXPECT_EQ(corrupt, 1);
+      EXPECT_TRUE(cloud.put("after", "1"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace andromede::meta
