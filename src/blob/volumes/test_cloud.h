@@ -117,9 +117,6 @@ class TestCloud {
   [[nodiscard]] io::Drives& drives() { return *drives_; }
   [[nodiscard]] io::FaultDisk& disk(unsigned i) { return *disks_.at(paths_.at(i)); }
   [[nodiscard]] DriveId id(unsigned i) const { return ids_.at(i); }
-  [[nodiscard]] unsigned index_of(DriveId id) const {
-    return static_cast<unsigned>(std::find(ids_.begin(), ids_.end(), id) - ids_.begin());
-  }
   // The first drives, in order.
   [[nodiscard]] Target target(Code code) const {
     return {.code = code, .drives = {ids_.begin(), ids_.begin() + code.total()}};

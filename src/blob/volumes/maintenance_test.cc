@@ -1,0 +1,278 @@
+#include <gtest/gtest.h>
+
+#include "blob/volumes/record.h"
+#include "blob/volumes/test_cloud.h"
+
+namespace andromede::blob {
+namespace {
+
+using std::chrono::milliseconds;
+
+const Pace kNoLimit;
+
+std::string path_of(const ShardPlace& place) { return TestCloud::volume_path(place.volume); }
+
+TEST(Maintenance, EveryFlippedByteOfARecordIsFoundReadAroundAndRepaired) {
+  for (const Code code : {Code{1, 1}, Code{2, 2}}) {
+    TestCloud cloud(4);
+    const Bytes data = random_bytes(cloud.random, 1500);
+    const auto ref = cloud.put(cloud.target(code), data);
+    ASSERT_TRUE(ref);
+    const Layout layout(code, data.size());
+    for (unsigned index : {0U, code.total() - 1U}) {
+      const ShardPlace place = ref->shards[index];
+      for (std::uint64_t at = 0; at < layout.end_offset(); ++at) {
+        const auto bit = static_cast<unsigned>(at % 8);
+        ASSERT_TRUE(cloud.disk(index).corrupt(path_of(place), place.offset + at, bit));
+        ASSERT_EQ(*cloud.store().verify_shard(*ref, index, kNoLimit), ShardHealth::kDamaged) << "byte " << at;
+        const auto read = cloud.get(*ref);
+        ASSERT_TRUE(read) << "byte " << at << ": " << read.error().describe();
+        ASSERT_TRUE(*read == data) << "byte " << at;
+        ASSERT_TRUE(cloud.disk(index).corrupt(path_of(place), place.offset + at, bit));
+      }
+      ASSERT_EQ(*cloud.store().verify_shard(*ref, index, kNoLimit), ShardHealth::kGood);
+    }
+  }
+}
+
+TEST(Maintenance, ADamagedShardIsRewrittenOnItsDrive) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 3000000);
+  auto ref = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(ref);
+  for (unsigned index = 0; index < 4; ++index) {
+    const ShardPlace before = ref->shards[index];
+    ASSERT_TRUE(cloud.disk(index).corrupt(path_of(before), before.offset + 100000));
+    if (index < 2) {
+      EXPECT_TRUE(*cloud.get(*ref) == data);
+      EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{ref->id});
+    }
+    const auto place = cloud.store().repair_shard(*ref, index, kNoLimit);
+    ASSERT_TRUE(place) << place.error().describe();
+    EXPECT_EQ(place->drive, before.drive);
+    ref->shards[index] = *place;
+    cloud.store().release_shard(ref->id, index, before);
+    EXPECT_TRUE(eventually([&] { return cloud.shards(index) == 1; }));
+    EXPECT_EQ(*cloud.store().verify_shard(*ref, index, kNoLimit), ShardHealth::kGood);
+  }
+  cloud.store().take_damaged();
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+  EXPECT_TRUE(cloud.store().take_damaged().empty());
+}
+
+TEST(Maintenance, CopiesAShardOrRebuildsIt) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{70000}, std::size_t{5000000}}) {
+    TestCloud cloud(6);
+    const Bytes data = random_bytes(cloud.random, size);
+    auto ref = cloud.put(cloud.target({2, 2}), data);
+    ASSERT_TRUE(ref);
+    // Whole: copied. Then two drives away: rebuilt, a data and a parity shard.
+    std::uint64_t paced = 0;
+    auto place = cloud.store().copy_shard(*ref, 3, cloud.id(4), [&](std::uint64_t bytes) {
+      paced += bytes;
+      return true;
+    });
+    ASSERT_TRUE(place) << place.error().describe();
+    EXPECT_GE(paced * 2, size);
+    cloud.take_offline(0);
+    cloud.take_offline(3);
+    auto rebuilt = cloud.store().copy_shard(*ref, 0, cloud.id(5), kNoLimit);
+    ASSERT_TRUE(rebuilt) << rebuilt.error().describe();
+    BlobRef moved = *ref;
+    moved.shards[0] = *rebuilt;
+    moved.shards[3] = *place;
+    EXPECT_EQ(*cloud.store().verify_shard(moved, 0, kNoLimit), ShardHealth::kGood);
+    EXPECT_EQ(*cloud.store().verify_shard(moved, 3, kNoLimit), ShardHealth::kGood);
+    cloud.take_offline(1);
+    cloud.take_offline(2);
+    const auto read = cloud.get(moved);
+    ASSERT_TRUE(read) << read.error().describe();
+    EXPECT_TRUE(*read == data);
+  }
+}
+
+TEST(Maintenance, CopiesOfOneCannotBeRebuiltFromNothing) {
+  TestCloud cloud(2);
+  const Bytes data = random_bytes(cloud.random, 500000);
+  const auto ref = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(ref);
+  ASSERT_TRUE(cloud.disk(0).corrupt(path_of(ref->shards[0]), ref->shards[0].offset + 300000));
+  EXPECT_EQ(cloud.store().copy_shard(*ref, 0, cloud.id(1), kNoLimit).error(), Errc::kCorrupt);
+  EXPECT_EQ(cloud.get(*ref).error(), Errc::kCorrupt);
+  // What lies in front of the damage is right.
+  EXPECT_TRUE(cloud.get(*ref, 0, 65536));
+  EXPECT_EQ(cloud.shards(1), 0U);
+}
+
+TEST(Maintenance, StopsWhereThePaceSays) {
+  TestCloud cloud(2);
+  const auto ref = cloud.put(cloud.target({1, 0}), random_bytes(cloud.random, 500000));
+  ASSERT_TRUE(ref);
+  const Pace stop = [](std::uint64_t) { return false; };
+  EXPECT_EQ(cloud.store().copy_shard(*ref, 0, cloud.id(1), stop).error(), Errc::kCancelled);
+  EXPECT_EQ(cloud.store().verify_shard(*ref, 0, stop).error(), Errc::kCancelled);
+  EXPECT_EQ(cloud.shards(1), 0U);
+}
+
+TEST(Maintenance, AMissingShardIsMissing) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 100000);
+  auto ref = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(ref);
+  cloud.store().release_shard(ref->id, 1, ref->shards[1]);
+  ASSERT_TRUE(eventually([&] { return cloud.shards(1) == 0; }));
+  EXPECT_EQ(*cloud.store().verify_shard(*ref, 1, kNoLimit), ShardHealth::kMissing);
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+  EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{ref->id});
+  cloud.take_offline(2);
+  EXPECT_EQ(*cloud.store().verify_shard(*ref, 2, kNoLimit), ShardHealth::kMissing);
+  BlobRef lost = *ref;
+  lost.shards[0] = {};
+  EXPECT_EQ(*cloud.store().verify_shard(lost, 0, kNoLimit), ShardHealth::kMissing);
+}
+
+TEST(Maintenance, AReleaseOfAnotherShardsPlaceDoesNothing) {
+  TestCloud cloud(1);
+  const Bytes data = random_bytes(cloud.random, 100000);
+  const auto ref = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(ref);
+  cloud.store().release_shard(BlobId::random(cloud.random), 0, ref->shards[0]);
+  cloud.store().release_shard(ref->id, 0, {.drive = cloud.id(0), .volume = 77, .offset = 0});
+  cloud.store().release_shard(ref->id, 0, {.drive = cloud.id(0), .volume = ref->shards[0].volume, .offset = 4096});
+  cloud.restart();
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+  EXPECT_EQ(cloud.shards(0), 1U);
+}
+
+TEST(Maintenance, ReclaimsWhatNobodyNamesAndIsOldEnough) {
+  TestCloud cloud(1);
+  MapCatalog catalog;
+  const Bytes data = random_bytes(cloud.random, 200000);
+  const auto named = cloud.put(cloud.target({1, 0}), data);
+  const auto orphan = cloud.put(cloud.target({1, 0}), data);
+  const auto moved = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(named && orphan && moved);
+  catalog.refs[named->id] = *named;
+  BlobRef elsewhere = *moved;
+  elsewhere.shards[0].offset += kPageBytes;
+  catalog.refs[moved->id] = elsewhere;
+
+  auto running = sync_wait(
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), Deadline::never()));
+  ASSERT_TRUE(running);
+
+  cloud.clock.advance(milliseconds(999));
+  auto reclaimed = cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(1000));
+  ASSERT_TRUE(reclaimed);
+  EXPECT_EQ(reclaimed->records, 0U);
+
+  cloud.clock.advance(milliseconds(1));
+  Maintenance::Reclaimed sum;
+  // A writer counts as running until the last of its jobs has ended, shortly after finish().
+  EXPECT_TRUE(eventually([&] {
+    const auto more = cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(1000));
+    sum.records += more->records;
+    sum.bytes += more->bytes;
+    return sum.records == 2;
+  }));
+  EXPECT_EQ(sum.bytes, 2 * Layout({1, 0}, data.size()).used_bytes());
+  EXPECT_TRUE(*cloud.get(*named) == data);
+  EXPECT_EQ(cloud.get(*orphan).error(), Errc::kNotFound);
+
+  // The running writer is unharmed, however long it takes.
+  ASSERT_TRUE(sync_wait((*running)->write(data)));
+  cloud.clock.advance(std::chrono::hours(1));
+  const auto finished = sync_wait((*running)->finish());
+  ASSERT_TRUE(finished);
+  running->reset();
+  // Just finished, though it began long ago: its record may still be on its way into the metadata.
+  ASSERT_TRUE(cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(1000)));
+  EXPECT_TRUE(*cloud.get(*finished) == data);
+
+  // Of an earlier process nobody is on the way.
+  cloud.restart();
+  reclaimed = cloud.store().reclaim_orphans(cloud.id(0), catalog, std::chrono::hours(24));
+  ASSERT_TRUE(reclaimed);
+  EXPECT_EQ(reclaimed->records, 1U);
+  EXPECT_EQ(cloud.shards(0), 1U);
+}
+
+TEST(Maintenance, ARottenHeadKeepsItsBlocksThroughRestartAndReclaim) {
+  TestCloud cloud(1);
+  MapCatalog catalog;
+  const Bytes data = random_bytes(cloud.random, 200000);
+  const auto ref = cloud.put(cloud.target({1, 0}), data);
+  const auto behind = cloud.put(cloud.target({1, 0}), data);
+  const auto orphan = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(ref && behind && orphan);
+  catalog.refs[ref->id] = *ref;
+  catalog.refs[behind->id] = *behind;
+  cloud.close_store();
+  for (const BlobRef* blob : {&*ref, &*orphan}) {
+    ASSERT_TRUE(cloud.disk(0).corrupt(path_of(blob->shards[0]), blob->shards[0].offset + 20));
+  }
+  cloud.open_store();
+  EXPECT_EQ(cloud.shards(0), 1U);  // two heads are not readable
+  EXPECT_EQ(cloud.store().detach_empty(cloud.id(0)).error(), Errc::kConflict);
+  const auto reclaimed = cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0));
+  ASSERT_TRUE(reclaimed);
+  EXPECT_EQ(reclaimed->bytes, Layout({1, 0}, data.size()).used_bytes());
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+  EXPECT_TRUE(*cloud.get(*behind) == data);
+  EXPECT_EQ(*cloud.store().verify_shard(*ref, 0, kNoLimit), ShardHealth::kDamaged);
+  const auto place = cloud.store().repair_shard(*ref, 0, kNoLimit);
+  ASSERT_TRUE(place);
+  BlobRef repaired = *ref;
+  repaired.shards[0] = *place;
+  EXPECT_EQ(*cloud.store().verify_shard(repaired, 0, kNoLimit), ShardHealth::kGood);
+
+  // The old place has no head by which to release it; reclaim gives it back.
+  catalog.refs[ref->id] = repaired;
+  cloud.store().release_shard(ref->id, 0, ref->shards[0]);
+  ASSERT_TRUE(cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0)));
+  cloud.store().remove(repaired);
+  cloud.store().remove(*behind);
+  EXPECT_TRUE(eventually([&] { return cloud.shards(0) == 0; }));
+  EXPECT_TRUE(cloud.store().detach_empty(cloud.id(0)));
+  EXPECT_EQ(cloud.volume_files(0), 0U);
+}
+
+TEST(Maintenance, ADriveLeavesEmptyOnlyAndCanComeAgain) {
+  TestCloud cloud(1);
+  const Bytes data = random_bytes(cloud.random, 200000);
+  const auto ref = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(ref);
+  EXPECT_EQ(cloud.store().detach_empty(cloud.id(0)).error(), Errc::kConflict);
+  cloud.store().remove(*ref);
+  EXPECT_TRUE(eventually([&] { return cloud.shards(0) == 0; }));
+  ASSERT_TRUE(cloud.store().detach_empty(cloud.id(0)));
+  EXPECT_EQ(cloud.volume_files(0), 0U);
+  EXPECT_EQ(cloud.put(cloud.target({1, 0}), data).error(), Errc::kUnavailable);
+  ASSERT_TRUE(cloud.store().attach(cloud.id(0)));
+  const auto again = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(again);
+  ASSERT_TRUE(cloud.store().attach(cloud.id(0)));
+  EXPECT_TRUE(*cloud.get(*again) == data);
+  EXPECT_EQ(cloud.store().attach(DriveId::random(cloud.random)).error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud.store().usage(DriveId::random(cloud.random)).error(), Errc::kUnavailable);
+}
+
+TEST(Maintenance, UsageIsTheSameAfterARestart) {
+  TestCloud cloud(4);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{100}, std::size_t{66000}, std::size_t{3000000}}) {
+    ASSERT_TRUE(cloud.put(cloud.target({2, 2}), random_bytes(cloud.random, size), size + 50000));
+  }
+  cloud.close_store();  // what was announced too much is given back by then
+  cloud.open_store();
+  const auto first = cloud.store().usage(cloud.id(2));
+  std::uint64_t expected = 0;
+  for (const std::size_t size : {std::size_t{0}, std::size_t{100}, std::size_t{66000}, std::size_t{3000000}}) {
+    expected += Layout({2, 2}, size).used_bytes();
+  }
+  EXPECT_EQ(first->live_bytes, expected);
+  EXPECT_EQ(first->shards, 4U);
+  EXPECT_LE(first->free_bytes, first->total_bytes);
+}
+
+}  // namespace
+}  // namespace andromede::blob
