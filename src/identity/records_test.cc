@@ -1,0 +1,78 @@
+#include "identity/records.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+namespace andromede::identity {
+namespace {
+
+std::string golden(const std::string& name) {
+  std::ifstream in(ANDROMEDE_TESTDATA "/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+TEST(IdentityRecords, GoldenAccountDecodesAndEncodesIdentically) {
+  const std::string bytes = golden("account-v1.bin");
+  const auto record = decode_account(as_bytes(bytes));
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_EQ(record->account.id.value(), "000000000001");
+  EXPECT_EQ(record->account.display_name, "Ministère de la Culture");
+  EXPECT_EQ(record->created.ms, 1'795'380'000'123);
+  EXPECT_EQ(encode(*record), bytes);
+}
+
+TEST(IdentityRecords, GoldenCredentialDecodesOpensAndEncodesIdentically) {
+  const std::string bytes = golden("credential-v1.bin");
+  const auto record = decode_credential(as_bytes(bytes));
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_EQ(encode(*record), bytes);
+  Bytes key(32);
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
+  const auto secret = crypto::open_bytes(*crypto::SecretKey::from_bytes(key), record->sealed_secret,
+                                         as_bytes(secret_context("AKIAABCDEFGHIJKLMNOP", record->account)));
+  ASSERT_TRUE(secret) << secret.error().message();
+  EXPECT_EQ(as_text(*secret), "0123456789abcdefghijABCDEFGHIJ0123456789");
+}
+
+TEST(IdentityRecords, AnyChangedByteAndAnyOtherLengthIsCorrupt) {
+  for (const char* name : {"account-v1.bin", "credential-v1.bin"}) {
+    const std::string bytes = golden(name);
+    const auto corrupt = [name](std::string_view text) {
+      return std::string_view(name).starts_with("account")
+                 ? decode_account(as_bytes(text)).error() == Errc::kCorrupt
+                 : decode_credential(as_bytes(text)).error() == Errc::kCorrupt;
+    };
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      std::string changed = bytes;
+      changed[i] = static_cast<char>(changed[i] ^ 0x40);
+      EXPECT_TRUE(corrupt(changed)) << name << i;
+      EXPECT_TRUE(corrupt(bytes.substr(0, i))) << name << i;
+    }
+    EXPECT_TRUE(corrupt(bytes + "x"));
+  }
+}
+
+TEST(IdentityRecords, ChecksAccounts) {
+  const Account good{AccountId("123456789012"), "A", std::string(64, 'f')};
+  EXPECT_TRUE(check_account(good));
+  for (const char* id : {"", "12345678901", "1234567890123", "12345678901a", "123456789 12"}) {
+    Account bad = good;
+    bad.id = AccountId(id);
+    EXPECT_TRUE(check_account(bad).error() == Errc::kInvalidArgument) << id;
+  }
+  Account bad = good;
+  bad.display_name.clear();
+  EXPECT_FALSE(check_account(bad));
+  bad.display_name = std::string(257, 'x');
+  EXPECT_FALSE(check_account(bad));
+  bad = good;
+  bad.canonical_id = std::string(64, 'F');
+  EXPECT_FALSE(check_account(bad));
+  bad.canonical_id = std::string(63, 'f');
+  EXPECT_FALSE(check_account(bad));
+}
+
+}  // namespace
+}  // namespace andromede::identity

@@ -28,10 +28,11 @@ struct Event {
   std::vector<std::pair<std::string, std::string>> parameters;
 };
 
-inline constexpr std::size_t kMaxEventBytes = 256 << 10;
+inline constexpr std::size_t kMaxEventBytes = 1 << 20;
 // Longer texts and more parameters are cut (docs/formats/journal.md), so that an event always fits kMaxEventBytes.
 inline constexpr std::size_t kMaxUserAgentBytes = 1024;
 inline constexpr std::size_t kMaxParameterBytes = 4096;
+inline constexpr std::size_t kMaxNameBytes = 128;  // of parameters, sources, operations and accounts
 inline constexpr std::size_t kMaxParameters = 32;
 
 // The event as CloudTrail's JSON, with eventTime.

@@ -39,7 +39,7 @@ void append_identity(std::string& out, const Event& event) {
     identity.field("userName", cut(event.principal, kMaxParameterBytes));
   } else {
     identity.field("type", "Root");
-    identity.field("accountId", event.account);
+    identity.field("accountId", cut(event.account, kMaxNameBytes));
     identity.field("accessKeyId", cut(event.principal, kMaxParameterBytes));
   }
   identity.end();
@@ -51,11 +51,18 @@ void append_parameters(std::string& out, const Event& event) {
   std::size_t count = 0;
   for (const auto& [name, value] : event.parameters) {
     if (++count > kMaxParameters) break;
-    parameters.name(cut(name, kMaxParameterBytes));
+    parameters.name(cut(name, kMaxNameBytes));
     append_json_string(out, cut(value, kMaxParameterBytes));
   }
   parameters.end();
 }
+
+// A byte becomes six at most (a control character, as \u0001): the longest event that the limits allow fits.
+constexpr std::size_t kMaxEscapedBytes = 6;
+static_assert(kMaxEscapedBytes * (kMaxParameters * (kMaxNameBytes + kMaxParameterBytes) + kMaxUserAgentBytes +
+                                  3 * kMaxParameterBytes + 4 * kMaxNameBytes) +
+                  4096 <=
+              kMaxEventBytes);
 
 constexpr std::size_t kUsualEventBytes = 640;
 
@@ -69,8 +76,8 @@ std::string render(const Event& event, Timestamp time) {
   record.name("userIdentity");
   append_identity(out, event);
   record.field("eventTime", to_iso8601(time));
-  record.field("eventSource", event.source);
-  record.field("eventName", event.name);
+  record.field("eventSource", cut(event.source, kMaxNameBytes));
+  record.field("eventName", cut(event.name, kMaxNameBytes));
   record.field("sourceIPAddress", cut(event.source_address, kMaxParameterBytes));
   record.field("userAgent", cut(event.user_agent, kMaxUserAgentBytes));
   if (!event.parameters.empty()) {
@@ -79,7 +86,7 @@ std::string render(const Event& event, Timestamp time) {
   }
   record.field("requestID", cut(event.request_id, kMaxParameterBytes));
   record.field("eventType", "AwsApiCall");
-  record.field("recipientAccountId", event.account);
+  record.field("recipientAccountId", cut(event.account, kMaxNameBytes));
   record.end();
   return out;
 }
