@@ -166,6 +166,43 @@ Task<Result<std::vector<ServiceImpl::StoredPart>>> ServiceImpl::stored_parts(con
   }
 }
 
+Task<Result<std::string>> ServiceImpl::mark_upload(const BucketRecord& bucket, const std::string& upload_key,
+                                                   StoredUpload upload, bool held) {
+  upload.record.held = held;
+  upload.record.by = {};
+  if (held) random_.fill(upload.record.by);
+  std::string marked = encode(upload.record);
+  meta::Commit change = change_in(bucket);
+  change.expect.push_back({upload_key, std::move(upload.raw)});
+  change.put.push_back({{meta::Space::kRecords, upload_key}, marked});
+  change.unwitnessed = "an upload is held before its parts are taken, which is journaled";
+  CO_TRY(const auto done, co_await commit(std::move(change)));
+  static_cast<void>(done);
+  co_return marked;
+}
+
+Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const BucketRecord& bucket, const std::string& upload_key,
+                                                              UploadId id, StoredUpload upload, meta::Commit& change) {
+  CO_TRY(std::vector<StoredPart> stored, co_await stored_parts(bucket, id));
+  const bool hold = stored.size() > kMaxExpectedParts;
+  if (hold) {
+    CO_TRY(upload.raw, co_await mark_upload(bucket, upload_key, std::move(upload), true));
+    // From now on the parts stay as they are, or the mark does not.
+    CO_TRY(stored, co_await stored_parts(bucket, id));
+  }
+  change.expect.push_back({upload_key, std::move(upload.raw)});
+  change.erase.push_back({meta::Space::kRecords, upload_key});
+  std::vector<PartRecord> parts;
+  parts.reserve(stored.size());
+  for (StoredPart& part : stored) {
+    std::string key = layout::part(id, part.record.number);
+    if (!hold) change.expect.push_back({key, std::move(part.raw)});
+    change.erase.push_back({meta::Space::kRecords, std::move(key)});
+    parts.push_back(std::move(part.record));
+  }
+  co_return parts;
+}
+
 Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) {
   CO_CHECK_OK(check_key(request.key));
   CO_CHECK_OK(check_part_number(request.number));
@@ -239,6 +276,12 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
     meta::Commit change = change_in(bucket);
     CO_TRY(auto now, co_await meta_.get_many(change.partition, {upload_key, part_key}));
     if (!now[0]) co_return no_such_upload();
+    CO_TRY(UploadRecord upload_now, decode_upload(as_bytes(*now[0])));
+    if (upload_now.held) {
+      const auto freed = co_await mark_upload(bucket, upload_key, {std::move(*now[0]), std::move(upload_now)}, false);
+      if (!freed && !(freed.error() == Errc::kConflict)) co_return fail(freed.error());
+      continue;
+    }
     std::vector<Piece> old;
     if (now[1]) {
       CO_TRY(PartRecord before, decode_part(as_bytes(*now[1])));
@@ -310,29 +353,28 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
     co_return no_such_upload();
   }
   CO_TRY(UploadRecord upload, decode_upload(as_bytes(*now[2])));
-  CO_TRY(std::vector<StoredPart> stored, co_await stored_parts(bucket, request.upload));
   CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
+  CO_TRY(std::vector<PartRecord> stored,
+         co_await take_parts(bucket, upload_key, request.upload, {std::move(*now[2]), upload}, change));
 
   std::vector<PartRecord> parts;
   std::vector<Piece> unused;
   std::uint64_t size_bytes = 0;
   std::size_t listed = 0;
-  for (StoredPart& part : stored) {
-    change.expect.push_back({layout::part(request.upload, part.record.number), std::move(part.raw)});
-    change.erase.push_back({meta::Space::kRecords, change.expect.back().key});
-    if (listed < request.parts.size() && request.parts[listed].number < part.record.number) {
+  for (PartRecord& part : stored) {
+    if (listed < request.parts.size() && request.parts[listed].number < part.number) {
       co_return fail(check_listed_part(request.parts[listed], nullptr).error());
     }
-    if (listed == request.parts.size() || request.parts[listed].number > part.record.number) {
-      std::ranges::move(part.record.pieces, std::back_inserter(unused));
+    if (listed == request.parts.size() || request.parts[listed].number > part.number) {
+      std::ranges::move(part.pieces, std::back_inserter(unused));
       continue;
     }
     // A number that is listed twice was uploaded twice: the later one counts.
-    while (listed + 1 < request.parts.size() && request.parts[listed + 1].number == part.record.number) ++listed;
-    CO_CHECK_OK(check_listed_part(request.parts[listed], &part.record));
+    while (listed + 1 < request.parts.size() && request.parts[listed + 1].number == part.number) ++listed;
+    CO_CHECK_OK(check_listed_part(request.parts[listed], &part));
     ++listed;
-    size_bytes += part.record.size_bytes;
-    parts.push_back(std::move(part.record));
+    size_bytes += part.size_bytes;
+    parts.push_back(std::move(part));
   }
   if (listed < request.parts.size()) co_return fail(check_listed_part(request.parts[listed], nullptr).error());
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
@@ -374,10 +416,8 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   } else {
     record.parts = std::move(parts);
   }
-  for (std::size_t i = 0; i < 3; ++i) {
-    change.expect.push_back({std::array{object_key, state_key, upload_key}[i], std::move(now[i])});
-  }
-  change.erase.push_back({meta::Space::kRecords, upload_key});
+  change.expect.push_back({object_key, std::move(now[0])});
+  change.expect.push_back({state_key, std::move(now[1])});
   change.put.push_back({{meta::Space::kRecords, object_key}, encode(record)});
   const auto old_bytes = current ? static_cast<std::int64_t>(current->record.head.size_bytes) : 0;
   change.add.push_back({layout::byte_count(bucket.id), static_cast<std::int64_t>(size_bytes) - old_bytes});
@@ -408,18 +448,12 @@ Task<Status> ServiceImpl::abort_in(Names names, UploadId upload, const meta::Exp
   const std::string upload_key = layout::upload(bucket.id, names.key, upload);
   CO_TRY(auto found, co_await find_upload(bucket, names.key, upload));
   if (!found) co_return no_such_upload();
-  CO_TRY(std::vector<StoredPart> stored, co_await stored_parts(bucket, upload));
   meta::Commit change = change_in(bucket);
+  CO_TRY(std::vector<PartRecord> parts, co_await take_parts(bucket, upload_key, upload, std::move(*found), change));
   std::vector<Piece> pieces;
-  for (StoredPart& part : stored) {
-    change.expect.push_back({layout::part(upload, part.record.number), std::move(part.raw)});
-    change.erase.push_back({meta::Space::kRecords, change.expect.back().key});
-    std::ranges::move(part.record.pieces, std::back_inserter(pieces));
-  }
+  for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(pieces));
   CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, pieces, change));
-  change.expect.push_back({upload_key, std::move(found->raw)});
   if (also != nullptr) change.expect.push_back(*also);
-  change.erase.push_back({meta::Space::kRecords, upload_key});
   change.event = event(names.caller, "AbortMultipartUpload",
                        {{"bucketName", names.bucket_name}, {"key", names.key}, {"uploadId", upload.to_string()}});
   co_return co_await commit_change(std::move(change), displaced, nullptr);

@@ -357,6 +357,8 @@ std::string encode(const UploadRecord& record) {
   out.fields.u8(static_cast<std::uint8_t>(record.checksum_type));
   write_system(out.fields, record.system);
   write_user(out.fields, record.user);
+  out.fields.u8(record.held ? 1 : 0);
+  if (record.held) out.fields.raw(record.by);
   return out.finish();
 }
 
@@ -371,6 +373,10 @@ Result<UploadRecord> decode_upload(ByteView bytes) {
   }
   read_system(in, record.system);
   if (!read_user(in, record.user)) return bad_field("upload", "user metadata");
+  const std::uint8_t held = in.u8();
+  if (held > 1) return bad_field("upload", "mark");
+  record.held = held == 1;
+  if (record.held) read_array(in, record.by);
   CHECK_OK(in.finish("upload record"));
   return record;
 }

@@ -86,9 +86,17 @@ ObjectRecord golden_multipart() {
   return object;
 }
 
-UploadRecord golden_upload() {
-  return {{1'700'000'002'000},      StorageClass::kOnezoneIa, crypto::Checksum::kSha256,
-          ChecksumType::kComposite, golden_system(),          {{"a", "b"}}};
+UploadRecord golden_upload(bool held) {
+  UploadRecord upload;
+  upload.initiated = {1'700'000'002'000};
+  upload.storage_class = StorageClass::kOnezoneIa;
+  upload.checksum = crypto::Checksum::kSha256;
+  upload.checksum_type = ChecksumType::kComposite;
+  upload.system = golden_system();
+  upload.user = {{"a", "b"}};
+  upload.held = held;
+  if (held) upload.by = golden_state().by;
+  return upload;
 }
 
 // Decodes a golden file and compares; encodes what came and compares again.
@@ -134,7 +142,8 @@ TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
   expect_golden("bucket_state_closing", golden_state(), decode_bucket_state);
   expect_golden("object", golden_object(), decode_object);
   expect_golden("object_multipart", golden_multipart(), decode_object);
-  expect_golden("upload", golden_upload(), decode_upload);
+  expect_golden("upload", golden_upload(false), decode_upload);
+  expect_golden("upload_held", golden_upload(true), decode_upload);
   expect_golden("part", golden_part(7, true), decode_part);
   expect_golden("part_list", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
 }
@@ -145,7 +154,7 @@ TEST(Records, RefuseEveryFlippedBitAndEveryCut) {
   expect_refused_when_damaged(encode(golden_object()), decode_object);
   expect_refused_when_damaged(encode(golden_object()), decode_object_head);
   expect_refused_when_damaged(encode(golden_multipart()), decode_object);
-  expect_refused_when_damaged(encode(golden_upload()), decode_upload);
+  expect_refused_when_damaged(encode(golden_upload(true)), decode_upload);
   expect_refused_when_damaged(encode(golden_part(1, true)), decode_part);
   expect_refused_when_damaged(encode(std::vector{golden_part(1, false)}), decode_part_list);
 }

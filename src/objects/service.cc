@@ -180,7 +180,7 @@ Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId
         refs.push_back(std::move(ref));
         change.erase.push_back({meta::Space::kRecords, keys[i]});
       }
-      change.expect.push_back({std::move(keys[i]), std::move(record)});
+      if (change.expect.size() < kMaxExpectations) change.expect.push_back({std::move(keys[i]), std::move(record)});
     }
   }
   co_return Displaced(live_, version, std::move(refs));

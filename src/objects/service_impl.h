@@ -25,6 +25,10 @@ namespace andromede::objects {
 
 // How often a change is tried anew after another one came between.
 inline constexpr unsigned kMaxCommitTries = 100;
+// How many parts and blob records one commit expects. An upload of more parts is held instead; blobs beyond are not
+// expected: one that moves in that very moment leaves an orphan.
+inline constexpr std::size_t kMaxExpectedParts = 4000;
+inline constexpr std::size_t kMaxExpectations = 8000;
 // How many deletions of one multi-delete are under way at once.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
 
@@ -154,6 +158,13 @@ class ServiceImpl final : public Service {
   Task<Result<std::optional<StoredUpload>>> find_upload(const BucketRecord& bucket, const std::string& key,
                                                         UploadId id);
   Task<Result<std::vector<StoredPart>>> stored_parts(const BucketRecord& bucket, UploadId id);
+  // All parts of an upload, to be taken by `change`: adds what erases them and the upload, and what it must expect so
+  // that they are still the same then. kConflict.
+  Task<Result<std::vector<PartRecord>>> take_parts(const BucketRecord& bucket, const std::string& upload_key,
+                                                   UploadId id, StoredUpload upload, meta::Commit& change);
+  // Sets or takes away an upload's mark. kConflict.
+  Task<Result<std::string>> mark_upload(const BucketRecord& bucket, const std::string& upload_key, StoredUpload upload,
+                                        bool held);
   Task<Result<PartRecord>> commit_part(Names names, const char* event_name, UploadId upload, std::uint32_t number,
                                        const UploadRecord& expected, const ChecksumDemand& demand, SealedBody& body);
   // `also` (may be null): one more thing that the commit expects.

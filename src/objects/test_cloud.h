@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "base/metrics.h"
 #include "blob/volumes/volume_store.h"
 #include "identity/directory.h"
@@ -32,6 +33,7 @@ class TestCloud {
 
   explicit TestCloud(Options options = {}, Spread spread = Spread::kOneDrive)
       : spread_(spread), options_(options), placer_(*this) {
+    set_log_level(LogLevel::kWarning);
     io::DriveMap map;
     map.cloud = CloudId::random(random_);
     const unsigned count = spread == Spread::kOneDrive ? 1 : 4;
