@@ -403,12 +403,5 @@ TEST(Server, SaysWhyItCannotStart) {
   EXPECT_TRUE(server.server().reload_tls().error() == Errc::kInvalidArgument);
 }
 
-TEST(Loops, BeatWhileNothingHappens) {
-  Loops loops(2);
-  EXPECT_EQ(loops.size(), 2U);
-  ::usleep(300'000);
-  EXPECT_LT(loops.slowest_heartbeat(), milliseconds(250));
-}
-
 }  // namespace
 }  // namespace andromede::net
