@@ -89,7 +89,8 @@ class Disk {
 };
 
 // Opens the folder `root`, which must exist. `capacity_bytes` > 0 bounds total space below the file system's own, so
-// that several drives can be folders of one disk; what lies below the root is then counted against it.
+// that several drives can be folders of one disk; what lies below the root is then counted against it: allocate() stops
+// there, writes outside of what was allocated do not. kConflict when another process has this root open.
 [[nodiscard]] Result<std::unique_ptr<Disk>> open_real_disk(const std::string& root, std::uint64_t capacity_bytes = 0);
 
 }  // namespace andromede::io

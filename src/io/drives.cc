@@ -98,11 +98,13 @@ struct Found {
   std::optional<DriveMap> map;
 };
 
-// Reads label and map at `path`. Nothing when the path does not lead to a labelled drive; the reason is logged.
-std::optional<Found> look_at(const std::string& path, const Drives::OpenDisk& open_disk) {
+// Reads label and map at `path`. Nothing when the path does not lead to a labelled drive; the reason is logged. An
+// error when another process has the drive: going on with the others would be two servers of one cloud.
+Result<std::optional<Found>> look_at(const std::string& path, const Drives::OpenDisk& open_disk) {
   DriveInfo where;
   where.path = path;
   const auto disk = open_disk(where);
+  if (!disk && disk.error() == Errc::kConflict) return fail(disk.error());
   if (!disk) {
     log_warning("drive not found", {{"path", path}, {"error", disk.error().describe()}});
     return std::nullopt;
@@ -124,7 +126,7 @@ std::optional<Found> look_at(const std::string& path, const Drives::OpenDisk& op
 }
 
 // Looks at the seeds, then at every path that a map found so far names.
-std::vector<Found> discover(const std::vector<std::string>& seeds, const Drives::OpenDisk& open_disk) {
+Result<std::vector<Found>> discover(const std::vector<std::string>& seeds, const Drives::OpenDisk& open_disk) {
   std::vector<Found> all;
   std::set<std::string> seen;
   std::deque<std::string> waiting(seeds.begin(), seeds.end());
@@ -132,7 +134,7 @@ std::vector<Found> discover(const std::vector<std::string>& seeds, const Drives:
     const std::string path = waiting.front();
     waiting.pop_front();
     if (!seen.insert(path).second) continue;
-    auto found = look_at(path, open_disk);
+    TRY(auto found, look_at(path, open_disk));
     if (!found) continue;
     if (found->map) {
       for (const DriveInfo& drive : found->map->drives) {
@@ -502,7 +504,7 @@ Result<std::unique_ptr<Drives>> Drives::create(DriveMap map, OpenDisk open_disk)
 }
 
 Result<std::unique_ptr<Drives>> Drives::open(const std::vector<std::string>& paths, OpenDisk open_disk) {
-  const std::vector<Found> all = discover(paths, open_disk);
+  TRY(const std::vector<Found> all, discover(paths, open_disk));
   TRY(const CloudId cloud, cloud_of_most(all));
   for (const Found& found : all) {
     if (found.label.cloud == cloud) continue;

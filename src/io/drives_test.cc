@@ -205,6 +205,16 @@ TEST_F(DrivesTest, OpensNothingWhereNoDriveIs) {
   EXPECT_EQ(reopen({"nowhere"}).error(), Errc::kUnavailable);
 }
 
+TEST_F(DrivesTest, OpensNothingWhileAnotherProcessHasADrive) {
+  create();
+  drives_.reset();
+  const auto in_use = [this](const DriveInfo& drive) -> Result<std::unique_ptr<Disk>> {
+    if (drive.path == "b") return fail(Errc::kConflict, "in use");
+    return opener()(drive);
+  };
+  EXPECT_EQ(Drives::open({"a"}, in_use).error(), Errc::kConflict);
+}
+
 TEST_F(DrivesTest, AFreshFolderInADrivesPlaceStaysOut) {
   create();
   add_disk("b");

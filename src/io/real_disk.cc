@@ -2,6 +2,7 @@
 // name: a root that was moved or replaced while open cannot send a write astray, and probe() sees the difference.
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -189,11 +191,39 @@ class Usage {
   std::atomic<std::int64_t> since_bytes_{0};
 };
 
+// Keeps other processes off a root while any disk or file of this process below it is open. Two servers on one drive
+// would each cut off the end of the other's log. flock belongs to an open descriptor, so this process has one for each
+// root, however often it opens it.
+using RootLock = std::shared_ptr<Descriptor>;
+
+Result<RootLock> lock_root(const Descriptor& folder, const std::string& path) {
+  static std::mutex mutex;
+  static std::map<std::pair<dev_t, ino_t>, std::weak_ptr<Descriptor>> held;
+  struct stat is{};
+  if (::fstat(folder.get(), &is) != 0) return failed(errno, "examining " + path);
+  const std::lock_guard guard(mutex);
+  std::erase_if(held, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<Descriptor>& known = held[{is.st_dev, is.st_ino}];
+  if (RootLock lock = known.lock()) return lock;
+  TRY(Descriptor own, open_at(folder.get(), ".", O_RDONLY | O_DIRECTORY));
+  if (retried([&] { return ::flock(own.get(), LOCK_EX | LOCK_NB); }) != 0) {
+    if (errno == EWOULDBLOCK) return fail(Errc::kConflict, "drive " + path + " is in use by another process");
+    return failed(errno, "locking drive " + path);
+  }
+  auto lock = std::make_shared<Descriptor>(std::move(own));
+  known = lock;
+  return lock;
+}
+
 // The opened root, shared with the files opened below it.
 struct Root {
-  Root(Descriptor opened, std::string path, std::uint64_t capacity_bytes)
-      : folder(std::move(opened)), name(std::move(path)), usage(folder.get(), name, capacity_bytes) {}
+  Root(Descriptor opened, RootLock held, std::string path, std::uint64_t capacity_bytes)
+      : folder(std::move(opened)),
+        lock(std::move(held)),
+        name(std::move(path)),
+        usage(folder.get(), name, capacity_bytes) {}
   const Descriptor folder;
+  const RootLock lock;
   const std::string name;
   Usage usage;
 };
@@ -493,7 +523,9 @@ Result<std::unique_ptr<Disk>> open_real_disk(const std::string& root, std::uint6
   if (error || root.empty()) return fail(Errc::kInvalidArgument, "\"" + root + "\" is no path of a folder");
   const int number = retried([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (number < 0) return failed(errno, "opening drive " + path);
-  return std::make_unique<RealDisk>(std::make_shared<Root>(Descriptor(number), path, capacity_bytes));
+  Descriptor folder(number);
+  TRY(RootLock lock, lock_root(folder, path));
+  return std::make_unique<RealDisk>(std::make_shared<Root>(std::move(folder), std::move(lock), path, capacity_bytes));
 }
 
 }  // namespace andromede::io

@@ -1,7 +1,10 @@
 // What only the real disk can show: the root's fate, the file system's space, what is left on it.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 
@@ -50,6 +53,59 @@ TEST_F(RealDiskTest, ProbeFindsARootThatAnotherFolderReplaced) {
   fs::remove(root_);
   fs::rename(root_ + "-moved", root_);
   EXPECT_TRUE(disk_->probe());
+}
+
+// What opening `root` answers in another process.
+bool another_process_can_open(const std::string& root) {
+  const pid_t child = fork();
+  if (child == 0) {
+    // A fresh image, as another server is one: the copy that fork() makes shares the lock.
+    execl("/usr/bin/flock", "flock", "--nonblock", root.c_str(), "true", nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) != 127);
+  return WEXITSTATUS(status) == 0;
+}
+
+TEST_F(RealDiskTest, KeepsOtherProcessesOffWhileAnythingBelowIsOpen) {
+  EXPECT_FALSE(another_process_can_open(root_));
+  auto again = open_real_disk(root_);
+  ASSERT_TRUE(again) << "this process may";
+  auto file = (*again)->open("a", OpenMode::kCreate);
+  ASSERT_TRUE(file);
+  disk_.reset();
+  again->reset();
+  EXPECT_FALSE(another_process_can_open(root_));
+  file->reset();
+  EXPECT_TRUE(another_process_can_open(root_));
+}
+
+TEST_F(RealDiskTest, RefusesARootThatAnotherProcessHas) {
+  disk_.reset();
+  std::array<int, 2> held{};
+  std::array<int, 2> done{};
+  ASSERT_EQ(pipe(held.data()), 0);
+  ASSERT_EQ(pipe(done.data()), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto disk = open_real_disk(root_);
+    const char answer = disk ? 'y' : 'n';
+    char end = 0;
+    close(done[1]);
+    if (write(held[1], &answer, 1) != 1 || read(done[0], &end, 1) != 0) _exit(1);
+    _exit(0);
+  }
+  char answer = 0;
+  ASSERT_EQ(read(held[0], &answer, 1), 1);
+  ASSERT_EQ(answer, 'y');
+  EXPECT_EQ(open_real_disk(root_).error(), Errc::kConflict);
+  for (const int end : {held[0], held[1], done[0], done[1]}) close(end);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(open_real_disk(root_)) << "the lock ends with its process";
 }
 
 TEST_F(RealDiskTest, RefusesWhatIsNotAFile) {
