@@ -1,4 +1,5 @@
 // ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
+#include "api/s3/checksums.h"
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
@@ -75,13 +76,16 @@ Task<Status> list_buckets(Request& request) {
 
 Task<Status> create_bucket(Request& request) {
   CO_CHECK_OK(check_bucket_features(request));
-  CO_TRY(const std::string document, co_await read_document(request, kMaxConfigurationBytes, false));
+  CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
+  CO_TRY(const std::string document, co_await read_document(request, kMaxConfigurationBytes, std::move(demand)));
   CO_CHECK_OK(check_configuration(request, document));
-  const Status created = co_await request.service().create_bucket(request.caller(), request.bucket());
-  // Where no region is chosen S3 is its first region, and there making one's own bucket again is a success.
-  const bool again = !created && created.error().code() == objects::ObjectErrc::kBucketAlreadyOwnedByYou &&
-                     request.signed_region() == kClassicRegion;
-  if (!created && !again) co_return created;
+  // The service takes making one's own bucket again for a success. So does S3 in its first region, which clients sign
+  // for when nobody chose one; elsewhere it is an error.
+  if (request.signed_region() != kClassicRegion) {
+    const auto existing = co_await request.service().head_bucket(request.caller(), request.bucket());
+    if (existing) co_return fail(objects::ObjectErrc::kBucketAlreadyOwnedByYou, "made before");
+  }
+  CO_CHECK_OK(co_await request.service().create_bucket(request.caller(), request.bucket()));
   net::ResponseHead head;
   head.headers.add("Location", "/" + request.bucket());
   co_return co_await request.reply(std::move(head));

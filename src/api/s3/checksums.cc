@@ -141,14 +141,18 @@ Result<objects::ChecksumDemand> read_checksum_demand(const Request& request) {
       return fail(S3Errc::kInvalidRequest, "Value for x-amz-sdk-checksum-algorithm header is invalid.");
     }
   }
-  if (const auto md5 = request.header("content-md5")) {
-    Result<Bytes> value = from_base64(*md5);
-    if (!value || value->size() != crypto::checksum_size(crypto::Checksum::kMd5)) {
-      return fail(S3Errc::kInvalidDigest, "Content-MD5 is not 16 bytes in base64");
-    }
-    demand.content_md5 = std::move(*value);
-  }
+  TRY(demand.content_md5, read_content_md5(request));
   return demand;
+}
+
+Result<std::optional<Bytes>> read_content_md5(const Request& request) {
+  const auto md5 = request.header("content-md5");
+  if (!md5) return std::optional<Bytes>{};
+  Result<Bytes> value = from_base64(*md5);
+  if (!value || value->size() != crypto::checksum_size(crypto::Checksum::kMd5)) {
+    return fail(S3Errc::kInvalidDigest, "Content-MD5 is not 16 bytes in base64");
+  }
+  return std::optional(std::move(*value));
 }
 
 Result<std::optional<objects::StoredChecksum>> read_object_checksum(const Request& request) {

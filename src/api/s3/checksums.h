@@ -42,6 +42,8 @@ Result<objects::StoredChecksum> parse_checksum(const ChecksumName& name, std::st
 
 // What the client wants checked of the body. S3Errc::kInvalidRequest (several checksums), kInvalidDigest, kBadDigest.
 Result<objects::ChecksumDemand> read_checksum_demand(const Request& request);
+// Content-MD5 alone, for requests whose x-amz-checksum-* speaks of something else than their body. kInvalidDigest.
+Result<std::optional<Bytes>> read_content_md5(const Request& request);
 // The value of the one x-amz-checksum-* header, if there is one (CompleteMultipartUpload).
 Result<std::optional<objects::StoredChecksum>> read_object_checksum(const Request& request);
 // Checks a whole body. S3Errc::kBadDigest.

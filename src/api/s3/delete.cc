@@ -1,6 +1,7 @@
 // DeleteObject, DeleteObjects.
 #include <charconv>
 
+#include "api/s3/checksums.h"
 #include "api/s3/conditions.h"
 #include "api/s3/operations.h"
 #include "api/sigv4/dates.h"
@@ -108,7 +109,12 @@ Task<Status> delete_object(Request& request) {
 }
 
 Task<Status> delete_objects(Request& request) {
-  CO_TRY(const std::string text, co_await read_document(request, kMaxDeleteBytes, true));
+  CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
+  // A key changed on the way would delete another object.
+  if (demand.kind == crypto::Checksum::kNone && !demand.content_md5) {
+    co_return fail(S3Errc::kInvalidRequest, "Missing required header for this request: Content-MD5");
+  }
+  CO_TRY(const std::string text, co_await read_document(request, kMaxDeleteBytes, std::move(demand)));
   CO_TRY(DeleteDocument document, read_delete(request, text));
   std::vector<objects::DeleteItem> accepted;
   std::vector<objects::DeleteOutcome> refused;

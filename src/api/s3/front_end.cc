@@ -155,7 +155,7 @@ struct FrontEnd::Impl {
   Task<Status> serve(Request& request);
   Task<Status> serve_safely(Request& request);
   Task<void> answer_error(Request& request, const Error& error);
-  void log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome) const;
+  void log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome, bool cut_short) const;
 
   objects::Service& service;
   const Clock& clock;
@@ -208,14 +208,17 @@ Task<void> FrontEnd::Impl::handle(net::Exchange& exchange) {
   const Status outcome = co_await serve_safely(request);
   // With the peer gone there is nobody to answer; with the answer begun, ending it short is how the peer learns.
   const bool gone = !outcome && outcome.error() == Errc::kCancelled;
-  if (!outcome && !gone && !request.answered()) co_await answer_error(request, outcome.error());
+  const bool cut_short = !outcome && !gone && request.answered();
+  if (!outcome && !gone && !cut_short) co_await answer_error(request, outcome.error());
   const std::chrono::nanoseconds took = clock.steady() - begin;
   front_metrics.record(request.target.operation, request.status(), took, body_bytes(request), request.bytes_sent());
-  log_request(request, took, outcome);
+  log_request(request, took, outcome, cut_short);
 }
 
-void FrontEnd::Impl::log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome) const {
-  const bool fault = request.status() >= 500 || (request.answered() && !outcome && outcome.error() != Errc::kCancelled);
+void FrontEnd::Impl::log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome,
+                                 bool cut_short) const {
+  // 501 is what a client asked for, not a fault.
+  const bool fault = cut_short || (request.status() >= 500 && request.status() != 501);
   if (!fault && !options.access_log) return;
   const std::string_view account =
       request.authentication.credential ? std::string_view(request.account().id.value()) : std::string_view("-");

@@ -257,7 +257,9 @@ Task<Status> list_multipart_uploads(Request& request) {
 Task<Status> complete_multipart_upload(Request& request) {
   objects::CompleteRequest complete;
   CO_TRY(complete.checksum, read_object_checksum(request));
-  CO_TRY(const std::string text, co_await read_document(request, kMaxCompleteBytes, false));
+  objects::ChecksumDemand demand;
+  CO_TRY(demand.content_md5, read_content_md5(request));
+  CO_TRY(const std::string text, co_await read_document(request, kMaxCompleteBytes, std::move(demand)));
   CO_TRY(complete.parts, read_complete(text));
   CO_TRY(complete.upload, read_upload_id(request));
   if (const auto size = request.header("x-amz-mp-object-size")) {

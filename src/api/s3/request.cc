@@ -84,11 +84,7 @@ tl::unexpected<Error> Request::bad_argument(std::string name, std::string_view v
   return fail(S3Errc::kInvalidArgument, std::move(message));
 }
 
-Task<Result<std::string>> read_document(Request& request, std::size_t limit, bool must_be_checked) {
-  CO_TRY(const objects::ChecksumDemand demand, read_checksum_demand(request));
-  if (must_be_checked && demand.kind == crypto::Checksum::kNone && !demand.content_md5) {
-    co_return fail(S3Errc::kInvalidRequest, "Missing required header for this request: Content-MD5");
-  }
+Task<Result<std::string>> read_document(Request& request, std::size_t limit, objects::ChecksumDemand demand) {
   CO_TRY(BodySource* const body, request.body());
   std::string text;
   for (;;) {

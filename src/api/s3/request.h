@@ -92,9 +92,9 @@ class Request {
   std::uint64_t bytes_sent_ = 0;
 };
 
-// Reads a small body whole and checks it against Content-MD5 or x-amz-checksum-* where the client gave one.
-// `must_be_checked`: the operation demands one of them. S3Errc::kEntityTooLarge … beyond `limit` bytes.
-Task<Result<std::string>> read_document(Request& request, std::size_t limit, bool must_be_checked);
+// Reads a small body whole and checks it against what the client demands of it. S3Errc::kMalformedXml beyond `limit`
+// bytes, kBadDigest.
+Task<Result<std::string>> read_document(Request& request, std::size_t limit, objects::ChecksumDemand demand);
 
 // "2013-05-24T00:00:00.000Z": whole seconds, as S3 shows them everywhere.
 std::string xml_time(Timestamp time);

@@ -1,0 +1,169 @@
+// What holds for every operation: signatures before bodies, errors and their form, metrics.
+#include "api/s3/front_end.h"
+
+#include <gtest/gtest.h>
+
+#include "api/s3/test_gateway.h"
+
+namespace andromede::api::s3 {
+namespace {
+
+using FrontEndTest = GatewayTest;
+
+TEST_F(FrontEndTest, AnUnsignedRequestIsRefusedBeforeItsBody) {
+  const TestResponse answer =
+      gateway_.send(TestGateway::head_of({.method = "PUT", .target = "/bucket/k", .body = "x"}), "x");
+  EXPECT_EQ(answer.status, 403u);
+  EXPECT_EQ(answer.code(), "AccessDenied");
+  EXPECT_FALSE(answer.body_was_asked_for);
+}
+
+TEST_F(FrontEndTest, AWrongSignatureIsRefusedBeforeTheBody) {
+  net::RequestHead head = TestGateway::head_of({.method = "PUT", .target = "/bucket/k", .body = "x"});
+  sigv4::testing::TestSigner signer = gateway_.signer();
+  signer.secret = "wrong";
+  signer.sign(head);
+  const TestResponse answer = gateway_.send(std::move(head), "x");
+  EXPECT_EQ(answer.status, 403u);
+  EXPECT_EQ(answer.code(), "SignatureDoesNotMatch");
+  EXPECT_FALSE(answer.body_was_asked_for);
+  EXPECT_EQ(answer.xml("AWSAccessKeyId"), signer.access_key_id);
+}
+
+TEST_F(FrontEndTest, ABucketThatIsNotThereIsToldBeforeTheBody) {
+  const TestResponse answer = gateway_.put("/absent/k", "x");
+  EXPECT_EQ(answer.status, 404u);
+  EXPECT_EQ(answer.code(), "NoSuchBucket");
+  EXPECT_EQ(answer.xml("BucketName"), "absent");
+  EXPECT_FALSE(answer.body_was_asked_for);
+}
+
+TEST_F(FrontEndTest, ErrorsNameRequestAndResource) {
+  const TestResponse answer = gateway_.get("/bucket/a%20b");
+  EXPECT_EQ(answer.status, 404u);
+  EXPECT_EQ(answer.header("Content-Type"), "application/xml");
+  EXPECT_EQ(answer.code(), "NoSuchKey");
+  EXPECT_EQ(answer.xml("Key"), "a b");
+  EXPECT_EQ(answer.xml("Resource"), "/bucket/a b");
+  EXPECT_EQ(answer.xml("RequestId"), answer.header("x-amz-request-id"));
+  EXPECT_EQ(answer.xml("HostId"), answer.header("x-amz-id-2"));
+}
+
+TEST_F(FrontEndTest, ErrorsOfHeadHaveNoBody) {
+  const TestResponse answer = gateway_.head("/bucket/absent");
+  EXPECT_EQ(answer.status, 404u);
+  EXPECT_EQ(answer.body, "");
+}
+
+TEST_F(FrontEndTest, AWrongRegionNamesTheRightOne) {
+  net::RequestHead head = TestGateway::head_of({.target = "/bucket"});
+  sigv4::testing::TestSigner signer = gateway_.signer();
+  signer.region = "eu-west-3";
+  signer.sign(head);
+  const TestResponse answer = gateway_.send(std::move(head), "");
+  EXPECT_EQ(answer.status, 400u);
+  EXPECT_EQ(answer.code(), "AuthorizationHeaderMalformed");
+  EXPECT_EQ(answer.xml("Region"), "fr-andromede-1");
+}
+
+TEST_F(FrontEndTest, AnotherAccountIsShutOut) {
+  ASSERT_EQ(gateway_.put("/bucket/k", "x").status, 200u);
+  for (const char* method : {"GET", "PUT", "DELETE"}) {
+    const TestResponse answer = gateway_.send({.method = method, .target = "/bucket/k", .account = 1});
+    EXPECT_EQ(answer.status, 403u) << method;
+    EXPECT_EQ(answer.code(), "AccessDenied") << method;
+  }
+  EXPECT_EQ(gateway_.send({.method = "GET", .target = "/bucket", .account = 1}).status, 403u);
+  EXPECT_EQ(gateway_.send({.method = "HEAD", .target = "/bucket", .account = 1}).status, 403u);
+  EXPECT_EQ(gateway_.send({.method = "PUT", .target = "/bucket", .account = 1}).code(), "BucketAlreadyExists");
+  EXPECT_EQ(gateway_.send({.target = "/", .account = 1}).body.find("<Name>"), std::string::npos);
+}
+
+TEST_F(FrontEndTest, TheExpectedOwnerMustBeTheOwner) {
+  EXPECT_EQ(gateway_.head("/bucket", {{"x-amz-expected-bucket-owner", "000000000001"}}).status, 200u);
+  EXPECT_EQ(gateway_.head("/bucket", {{"x-amz-expected-bucket-owner", "000000000002"}}).status, 403u);
+}
+
+TEST_F(FrontEndTest, VirtualHostsNameTheBucket) {
+  EXPECT_EQ(gateway_.put("/key", "x", {{"Host", "bucket.s3.example"}}).status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket/key").body, "x");
+}
+
+TEST_F(FrontEndTest, WhatIsNotOfferedIsSaid) {
+  EXPECT_EQ(gateway_.put("/bucket?versioning", "<a/>").code(), "NotImplemented");
+  EXPECT_EQ(gateway_.put("/bucket/k?tagging", "<a/>").status, 501u);
+  EXPECT_EQ(gateway_.send({.method = "POST", .target = "/"}).code(), "MethodNotAllowed");
+  const TestResponse method = gateway_.send({.method = "PATCH", .target = "/bucket/k"});
+  EXPECT_EQ(method.status, 405u);
+  EXPECT_EQ(method.xml("Method"), "PATCH");
+}
+
+TEST_F(FrontEndTest, PreflightsNeedNoSignature) {
+  net::RequestHead bare{.method = "OPTIONS", .target = "/bucket/k", .headers = {}, .peer_address = {}};
+  EXPECT_EQ(gateway_.send(bare, "").status, 400u);
+  bare.headers.add("Origin", "https://example");
+  bare.headers.add("Access-Control-Request-Method", "GET");
+  EXPECT_EQ(gateway_.send(bare, "").status, 403u);
+}
+
+TEST_F(FrontEndTest, KeysHaveALimit) {
+  const std::string longest(1024, 'k');
+  EXPECT_EQ(gateway_.put("/bucket/" + longest, "x").status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket/" + longest).body, "x");
+  for (const TestResponse& answer :
+       {gateway_.put("/bucket/" + longest + "k", "x"), gateway_.get("/bucket/" + longest + "k")}) {
+    EXPECT_EQ(answer.status, 400u);
+    EXPECT_EQ(answer.code(), "KeyTooLongError");
+    EXPECT_EQ(answer.xml("MaxSizeAllowed"), "1024");
+  }
+}
+
+TEST_F(FrontEndTest, ClientsProbesAreAnsweredTruthfully) {
+  EXPECT_EQ(gateway_.get("/bucket?versioning").status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket?acl").xml("AccessControlList/Grant/Permission"), "FULL_CONTROL");
+  EXPECT_EQ(gateway_.get("/bucket?acl").xml("Owner/ID"), std::string(64, 'a'));
+  EXPECT_EQ(gateway_.get("/bucket?encryption").xml("Rule/ApplyServerSideEncryptionByDefault/SSEAlgorithm"), "AES256");
+  EXPECT_EQ(gateway_.get("/bucket?ownershipControls").xml("Rule/ObjectOwnership"), "BucketOwnerEnforced");
+  const std::vector<std::pair<std::string, std::string>> absent = {
+      {"policy", "NoSuchBucketPolicy"},
+      {"tagging", "NoSuchTagSet"},
+      {"lifecycle", "NoSuchLifecycleConfiguration"},
+      {"cors", "NoSuchCORSConfiguration"},
+      {"website", "NoSuchWebsiteConfiguration"},
+      {"replication", "ReplicationConfigurationNotFoundError"},
+      {"object-lock", "ObjectLockConfigurationNotFoundError"},
+      {"publicAccessBlock", "NoSuchPublicAccessBlockConfiguration"}};
+  for (const auto& [subresource, code] : absent) {
+    const TestResponse answer = gateway_.get("/bucket?" + subresource);
+    EXPECT_EQ(answer.status, 404u) << subresource;
+    EXPECT_EQ(answer.code(), code);
+  }
+  EXPECT_EQ(gateway_.get("/bucket?inventory").status, 501u);
+  EXPECT_EQ(gateway_.get("/absent?acl").code(), "NoSuchBucket");
+  ASSERT_EQ(gateway_.put("/bucket/k", "x").status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket/k?acl").xml("AccessControlList/Grant/Grantee/ID"), std::string(64, 'a'));
+  EXPECT_EQ(gateway_.get("/bucket/k?tagging").status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket/absent?acl").code(), "NoSuchKey");
+}
+
+TEST(FrontEndMetricsTest, CountsRequestsByOperationAndStatus) {
+  TestGateway gateway;
+  gateway.put("/bucket");
+  gateway.put("/bucket/k", "x");
+  gateway.get("/bucket/absent");
+  const std::string text = gateway.metrics().render();
+  EXPECT_NE(text.find("andromede_s3_requests{operation=\"PutObject\",status=\"200\"} 1"), std::string::npos) << text;
+  EXPECT_NE(text.find("andromede_s3_requests{operation=\"GetObject\",status=\"404\"} 1"), std::string::npos);
+  EXPECT_NE(text.find("andromede_s3_request_seconds_count{operation=\"PutObject\"} 1"), std::string::npos);
+  EXPECT_NE(text.find("andromede_s3_received_bytes 1"), std::string::npos);
+}
+
+TEST_F(FrontEndTest, RendersTheServersOwnErrors) {
+  const std::string xml = gateway_.front_end().render_protocol_error(431, "The head is too long");
+  EXPECT_NE(xml.find("<Code>RequestHeaderSectionTooLarge</Code><Message>The head is too long</Message>"),
+            std::string::npos)
+      << xml;
+}
+
+}  // namespace
+}  // namespace andromede::api::s3

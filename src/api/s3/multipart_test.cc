@@ -1,0 +1,142 @@
+// Multipart uploads over the wire.
+#include <gtest/gtest.h>
+
+#include "api/s3/test_gateway.h"
+
+namespace andromede::api::s3 {
+namespace {
+
+constexpr std::size_t kPart = 5 << 20;
+
+class MultipartTest : public GatewayTest {
+ protected:
+  std::string create(std::vector<net::Header> headers = {}) {
+    const TestResponse answer = gateway_.post("/bucket/k?uploads", "", std::move(headers));
+    EXPECT_EQ(answer.status, 200u) << answer.body;
+    return answer.xml("UploadId");
+  }
+  static std::string part_target(const std::string& upload, int number) {
+    return "/bucket/k?partNumber=" + std::to_string(number) + "&uploadId=" + upload;
+  }
+  TestResponse complete(const std::string& upload, const std::vector<std::pair<int, std::string>>& parts,
+                        std::vector<net::Header> headers = {}) {
+    std::string body = "<CompleteMultipartUpload>";
+    for (const auto& [number, etag] : parts) {
+      body += "<Part><PartNumber>" + std::to_string(number) + "</PartNumber><ETag>" + etag + "</ETag></Part>";
+    }
+    body += "</CompleteMultipartUpload>";
+    return gateway_.post("/bucket/k?uploadId=" + upload, body, std::move(headers));
+  }
+};
+
+TEST_F(MultipartTest, AssemblesParts) {
+  const std::string upload = create({{"Content-Type", "text/plain"}, {"x-amz-meta-a", "b"}});
+  const std::string one = objects::pattern(kPart, 1);
+  const std::string two = "the end";
+  const TestResponse first = gateway_.put(part_target(upload, 1), one);
+  const TestResponse second = gateway_.put(part_target(upload, 2), two);
+  ASSERT_EQ(first.status, 200u);
+  ASSERT_EQ(second.status, 200u);
+  const TestResponse parts = gateway_.get("/bucket/k?uploadId=" + upload + "&max-parts=1");
+  EXPECT_EQ(parts.all("Part", "PartNumber"), (std::vector<std::string>{"1"}));
+  EXPECT_EQ(parts.xml("NextPartNumberMarker"), "1");
+  EXPECT_EQ(parts.xml("IsTruncated"), "true");
+  EXPECT_EQ(parts.xml("Part/Size"), std::to_string(kPart));
+  const TestResponse uploads = gateway_.get("/bucket?uploads");
+  EXPECT_EQ(uploads.all("Upload", "UploadId"), (std::vector<std::string>{upload}));
+  EXPECT_EQ(uploads.xml("Upload/Owner/DisplayName"), "Culture");
+
+  const TestResponse done = complete(upload, {{1, first.header("ETag")}, {2, second.header("ETag")}});
+  ASSERT_EQ(done.status, 200u) << done.body;
+  EXPECT_TRUE(done.xml("ETag").ends_with("-2\""));
+  EXPECT_EQ(done.xml("Location"), "http://127.0.0.1:8333/bucket/k");
+  const TestResponse got = gateway_.get("/bucket/k");
+  EXPECT_TRUE(got.body == one + two);
+  EXPECT_EQ(got.header("Content-Type"), "text/plain");
+  EXPECT_EQ(got.header("x-amz-mp-parts-count"), "");
+  const TestResponse part = gateway_.get("/bucket/k?partNumber=2");
+  EXPECT_EQ(part.status, 206u);
+  EXPECT_EQ(part.body, two);
+  EXPECT_EQ(part.header("x-amz-mp-parts-count"), "2");
+  EXPECT_EQ(gateway_.get("/bucket/k?partNumber=3").code(), "InvalidPart");
+  EXPECT_EQ(gateway_.get("/bucket/k?partNumber=0").code(), "InvalidArgument");
+  const TestResponse attributes =
+      gateway_.get("/bucket/k?attributes", {{"x-amz-object-attributes", "ObjectParts"}, {"x-amz-max-parts", "1"}});
+  EXPECT_EQ(attributes.xml("ObjectParts/TotalPartsCount"), "2");
+  EXPECT_EQ(attributes.xml("ObjectParts/IsTruncated"), "true");
+  EXPECT_EQ(attributes.xml("ObjectParts/NextPartNumberMarker"), "1");
+  EXPECT_EQ(attributes.xml("ObjectParts/Part/Size"), std::to_string(kPart));
+}
+
+TEST_F(MultipartTest, CompositeChecksumsOfParts) {
+  const TestResponse created = gateway_.post("/bucket/k?uploads", "", {{"x-amz-checksum-algorithm", "SHA256"}});
+  EXPECT_EQ(created.header("x-amz-checksum-algorithm"), "SHA256");
+  EXPECT_EQ(created.header("x-amz-checksum-type"), "COMPOSITE");
+  const std::string upload = created.xml("UploadId");
+  const std::string digest = to_base64(crypto::sha256(as_bytes("hello")));
+  const TestResponse part = gateway_.put(part_target(upload, 1), "hello", {{"x-amz-checksum-sha256", digest}});
+  EXPECT_EQ(part.header("x-amz-checksum-sha256"), digest);
+  const std::string whole = to_base64(crypto::sha256(crypto::sha256(as_bytes("hello")))) + "-1";
+  EXPECT_EQ(complete(upload, {{1, part.header("ETag")}}, {{"x-amz-checksum-sha256", "bad"}}).code(), "BadDigest");
+  const TestResponse done = complete(upload, {{1, part.header("ETag")}}, {{"x-amz-checksum-sha256", whole}});
+  ASSERT_EQ(done.status, 200u) << done.body;
+  EXPECT_EQ(done.xml("ChecksumSHA256"), whole);
+  EXPECT_EQ(done.xml("ChecksumType"), "COMPOSITE");
+  const TestResponse got = gateway_.get("/bucket/k", {{"x-amz-checksum-mode", "ENABLED"}});
+  EXPECT_EQ(got.header("x-amz-checksum-sha256"), whole);
+  const TestResponse one = gateway_.get("/bucket/k?partNumber=1", {{"x-amz-checksum-mode", "ENABLED"}});
+  EXPECT_EQ(one.header("x-amz-checksum-sha256"), digest);
+  EXPECT_EQ(one.header("x-amz-checksum-type"), "COMPOSITE");
+}
+
+TEST_F(MultipartTest, ChecksumTypesThatDoNotExist) {
+  const auto code = [this](std::vector<net::Header> headers) {
+    return gateway_.post("/bucket/k?uploads", "", std::move(headers)).code();
+  };
+  EXPECT_EQ(code({{"x-amz-checksum-algorithm", "MD4"}}), "InvalidRequest");
+  EXPECT_EQ(code({{"x-amz-checksum-type", "FULL_OBJECT"}}), "InvalidRequest");
+  EXPECT_EQ(code({{"x-amz-checksum-algorithm", "SHA1"}, {"x-amz-checksum-type", "FULL_OBJECT"}}), "InvalidRequest");
+  EXPECT_EQ(code({{"x-amz-checksum-algorithm", "CRC64NVME"}, {"x-amz-checksum-type", "COMPOSITE"}}), "InvalidRequest");
+}
+
+TEST_F(MultipartTest, CopiesParts) {
+  ASSERT_EQ(gateway_.put("/bucket/source", "0123456789").status, 200u);
+  const std::string upload = create();
+  const TestResponse copied = gateway_.put(
+      part_target(upload, 1), "", {{"x-amz-copy-source", "bucket/source"}, {"x-amz-copy-source-range", "bytes=2-5"}});
+  ASSERT_EQ(copied.status, 200u) << copied.body;
+  EXPECT_EQ(complete(upload, {{1, copied.xml("ETag")}}).status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket/k").body, "2345");
+  for (const std::string range : {"0-2", "bytes=0", "bytes=hello-world", "bytes=0-2,3-5"}) {
+    EXPECT_EQ(gateway_
+                  .put(part_target(upload, 1), "",
+                       {{"x-amz-copy-source", "bucket/source"}, {"x-amz-copy-source-range", range}})
+                  .code(),
+              "InvalidArgument");
+  }
+}
+
+TEST_F(MultipartTest, Refusals) {
+  const std::string upload = create();
+  const TestResponse part = gateway_.put(part_target(upload, 1), "x");
+  for (const int number : {0, 10'001})
+    EXPECT_EQ(gateway_.put(part_target(upload, number), "x").code(), "InvalidArgument");
+  EXPECT_EQ(gateway_.put("/bucket/k?partNumber=x&uploadId=" + upload, "x").code(), "InvalidArgument");
+  EXPECT_EQ(gateway_.put(part_target("abc1234def", 1), "x").code(), "NoSuchUpload");
+  EXPECT_EQ(gateway_.put(part_target(std::string(32, '0'), 1), "x").code(), "NoSuchUpload");
+  EXPECT_EQ(complete("abc1234def", {{1, "e"}}).code(), "NoSuchUpload");
+  EXPECT_EQ(complete(upload, {}).code(), "MalformedXML");
+  EXPECT_EQ(gateway_.post("/bucket/k?uploadId=" + upload, "").code(), "MalformedXML");
+  EXPECT_EQ(gateway_.post("/bucket/k?uploadId=" + upload, "<CompleteMultipartUpload><Part/></CompleteMultipartUpload>")
+                .code(),
+            "MalformedXML");
+  EXPECT_EQ(complete(upload, {{9999, part.header("ETag")}}).code(), "InvalidPart");
+  EXPECT_EQ(complete(upload, {{1, std::string(32, 'f')}}).code(), "InvalidPart");
+  EXPECT_EQ(complete(upload, {{1, part.header("ETag")}}, {{"x-amz-mp-object-size", "2"}}).status, 400u);
+  EXPECT_EQ(gateway_.remove("/bucket/k?uploadId=" + upload).status, 204u);
+  EXPECT_EQ(gateway_.remove("/bucket/k?uploadId=" + upload).code(), "NoSuchUpload");
+  EXPECT_EQ(gateway_.get("/bucket/k?uploadId=" + upload).code(), "NoSuchUpload");
+}
+
+}  // namespace
+}  // namespace andromede::api::s3
