@@ -34,6 +34,8 @@ void say_welcome(const Config& config, std::FILE* out) {
 }  // namespace
 
 int run_init(const InitOptions& options, bool json) {
+  // A person waits for one answer here, not for the engines' story.
+  set_log_level(LogLevel::kWarning);
   const auto made = init_cloud(options);
   if (!made) {
     const bool usage = made.error() == Errc::kInvalidArgument || made.error() == Errc::kNotFound;

@@ -19,15 +19,14 @@ Balance::Balance(const CandidateList& candidates) {
 }
 
 bool Balance::even() const {
-  const auto full = [this](const auto& entry) { return too_full(entry.second); };
-  const auto empty = [this](const auto& entry) { return too_empty(entry.second); };
-  return std::none_of(fills_.begin(), fills_.end(), full) || std::none_of(fills_.begin(), fills_.end(), empty);
+  return std::none_of(fills_.begin(), fills_.end(),
+                      [this](const auto& entry) { return too_full(entry.second) || too_empty(entry.second); });
 }
 
 std::uint64_t Balance::excess_bytes() const {
   double excess = 0;
   for (const auto& [drive, fill] : fills_) {
-    if (too_full(fill)) excess += fill.used - mean_ * fill.total;
+    if (fill.ratio() > mean_) excess += fill.used - mean_ * fill.total;
   }
   return static_cast<std::uint64_t>(excess);
 }
@@ -39,9 +38,10 @@ std::optional<Move> Balance::next(const Layout& layout, const blob::BlobRef& ref
   double best_gain = 0;
   for (std::size_t i = 0; i < ref.shards.size(); ++i) {
     const auto from = fills_.find(ref.shards[i].drive);
-    if (from == fills_.end() || !too_full(from->second)) continue;
+    if (from == fills_.end() || from->second.ratio() <= mean_) continue;
+    if ((from->second.used - size) / from->second.total < mean_ * (1 - kEvenWithin)) continue;
     for (const auto& [drive, to] : fills_) {
-      if (!too_empty(to)) continue;
+      if (to.ratio() >= mean_ || (!too_full(from->second) && !too_empty(to))) continue;
       // Never past the mean: what moves once never moves back.
       if ((to.used + size) / to.total > mean_ * (1 + kEvenWithin)) continue;
       const auto holds = [target = drive](const blob::ShardPlace& place) { return place.drive == target; };

@@ -16,9 +16,9 @@ class Balance {
  public:
   explicit Balance(const CandidateList& candidates);
 
-  // No drive is too full, or none can take more.
+  // No drive is too full or too empty.
   [[nodiscard]] bool even() const;
-  // Bytes above the mean on drives that are too full.
+  // Bytes above the mean on drives that are fuller than it.
   [[nodiscard]] std::uint64_t excess_bytes() const;
   // A shard of `ref` that should move, and where to; the spread is not worse after it. nullopt: none should.
   [[nodiscard]] std::optional<Move> next(const Layout& layout, const blob::BlobRef& ref) const;

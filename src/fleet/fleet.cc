@@ -548,7 +548,12 @@ JobState FleetImpl::run_drain(std::uint64_t job, std::string& message) {
     std::string left;
     const auto empty = nothing_left_on(leaving, left);
     if (!empty) return ended_with(empty.error(), message);
-    if (*empty) break;
+    if (*empty) {
+      const Status finished = finish_drain(leaving);
+      if (finished) break;
+      if (finished.error() != Errc::kConflict) return ended_with(finished.error(), message);
+      left = finished.error().message();
+    }
     fruitless = pass->shards == 0 && pass->waiting + pass->lost > 0 ? fruitless + 1 : 0;
     if (fruitless >= kMaxFruitlessPasses) {
       message = left + "; " + pass->why + "; start the drain again when that is mended, or abort it";
@@ -558,7 +563,6 @@ JobState FleetImpl::run_drain(std::uint64_t job, std::string& message) {
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, kBetweenPasses, [this] { return stopping_ || abort_; });
   }
-  if (const Status finished = finish_drain(leaving); !finished) return ended_with(finished.error(), message);
   message = "0 shards, 0 mirrors on " + names_of(leaving);
   due(true, false);
   return JobState::kDone;
@@ -574,13 +578,11 @@ Result<bool> FleetImpl::nothing_left_on(const std::vector<DriveInfo>& leaving, s
     }
     if (!drives_.online(drive.id)) continue;
     TRY(const auto usage, blobs_.usage(drive.id));
-    if (usage.shards > 0) {
-      // What nobody names any more: an upload that broke off, or one that is still running and will be seen next time.
-      TRY(const auto reclaimed, blobs_.reclaim_orphans(drive.id, catalog_, options_.orphan_grace));
-      if (reclaimed.records < usage.shards) {
-        left = std::to_string(usage.shards - reclaimed.records) + " shards left on " + drive.name.value();
-        return false;
-      }
+    // What nobody names any more: an upload that broke off, or one that is still running and will be seen next time.
+    TRY(const auto reclaimed, blobs_.reclaim_orphans(drive.id, catalog_, options_.orphan_grace));
+    if (reclaimed.records < usage.shards) {
+      left = std::to_string(usage.shards - reclaimed.records) + " shards left on " + drive.name.value();
+      return false;
     }
   }
   for (const DriveInfo& drive : leaving) {
@@ -674,10 +676,18 @@ Result<std::vector<DriveInfo>> FleetImpl::leaving_drives(const DriveMap& map, co
 Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const std::lock_guard operators(operators_);
   const auto map = drives_.map();
-  if (const auto draining = drives_in(*map, DriveState::kDraining); !draining.empty()) {
-    return fail(Errc::kConflict, names_of(draining) + " is draining already: wait until it has ended, or abort it");
-  }
   CHECK_OK(check_free());
+  if (const auto draining = drives_in(*map, DriveState::kDraining); !draining.empty()) {
+    const bool same = std::all_of(draining.begin(), draining.end(), [&](const DriveInfo& drive) {
+      return request.site ? drive.site == *request.site : drive.name == request.drive;
+    });
+    if (!same) {
+      return fail(Errc::kConflict, names_of(draining) + " is draining: wait until it has ended, or abort it");
+    }
+    // Its job failed: an operator who mended the cause starts it again.
+    CHECK_OK(witness_.record("ResumeDrain", std::move(operator_name), {{"drives", names_of(draining)}}));
+    return job(request_job(JobKind::kDrain, request.site ? request.site->value() : request.drive->value()));
+  }
   TRY(const auto leaving, leaving_drives(*map, request));
   candidates_.refresh();
   CandidateList list = *candidates_.snapshot();

@@ -1,0 +1,128 @@
+// Withdrawal with the real engines: refusals, proof, restarts, abort.
+#include "fleet/test_fleet_cloud.h"
+
+namespace andromede::fleet {
+namespace {
+
+DrainRequest site(const char* id, std::optional<std::uint8_t> accept = std::nullopt) {
+  DrainRequest request;
+  request.site = SiteId(id);
+  request.accept_site_losses = accept;
+  return request;
+}
+
+bool drained(FleetCloud& cloud, const std::string& drive) {
+  return cloud.drive(drive).info.state == io::DriveState::kDrained;
+}
+
+TEST(Drain, MovesEverythingOffAndProvesIt) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.put_many(40, 40'000);
+  ASSERT_GT(cloud.drive("s0-1").usage.shards, 0U);
+  ASSERT_TRUE(cloud.drive("s0-1").metadata_mirror_current);
+  const auto job = cloud.fleet->drain(site("s0"), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  const Job end = cloud.ended(job->number);
+  EXPECT_EQ(end.state, JobState::kDone) << end.message;
+  EXPECT_EQ(end.message, "0 shards, 0 mirrors on s0-1");
+  EXPECT_TRUE(drained(cloud, "s0-1"));
+  EXPECT_FALSE(cloud.drive("s0-1").metadata_mirror_current);
+  EXPECT_TRUE(std::filesystem::is_empty(cloud.path("s0-1") + "/volumes"));
+  cloud.expect_all_whole(2);
+  cloud.expect_all_readable();
+  EXPECT_TRUE(cloud.journaled("DrainSite"));
+  EXPECT_TRUE(cloud.journaled("CompleteDrain"));
+  EXPECT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+}
+
+TEST(Drain, ARefusalMovesAndMarksAndJournalsNothing) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(5, 40'000);
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  const auto map = *cloud.drives->map();
+  const auto entries = cloud.meta->last_sequence();
+  const auto refused = cloud.fleet->drain(site("s0", std::uint8_t{1}), "claire");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::kRefused);
+  EXPECT_EQ(refused.error().message(), "a 2+2 code needs 4 drives; 3 would remain: add 1 drive first");
+  EXPECT_EQ(*cloud.drives->map(), map);
+  EXPECT_EQ(cloud.meta->last_sequence(), entries);
+  cloud.expect_all_whole(2);
+}
+
+TEST(Drain, NamesWhatItDoesNotKnow) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  EXPECT_EQ(cloud.fleet->drain(site("nowhere"), "claire").error(), Errc::kNotFound);
+  EXPECT_EQ(cloud.fleet->drain(DrainRequest{}, "claire").error(), Errc::kInvalidArgument);
+  EXPECT_EQ(cloud.fleet->abort_drain("claire").error(), Errc::kConflict);
+}
+
+// The fleet is stopped and everything opened again at many moments; each process goes on where the last one was.
+TEST(Drain, GoesOnAfterEveryRestart) {
+  FleetCloud cloud({2, 2, 2, 2});
+  cloud.options.bandwidth_bytes_per_s = 2 << 20;
+  cloud.reopen();
+  cloud.put_many(50, 50'000);
+  ASSERT_TRUE(cloud.fleet->drain(site("s1", std::uint8_t{1}), "claire"));
+  int restarts = 0;
+  for (; restarts < 12 && !drained(cloud, "s1-1"); ++restarts) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 + 35 * restarts));
+    cloud.reopen();
+  }
+  EXPECT_GT(restarts, 2);
+  ASSERT_TRUE(eventually([&] { return drained(cloud, "s1-1") && drained(cloud, "s1-2"); })) << cloud.reasons();
+  cloud.expect_all_whole(1);
+  cloud.expect_all_readable();
+  EXPECT_EQ(cloud.drives->map()->accepted_site_losses, std::uint8_t{1});
+}
+
+TEST(Drain, WritesDuringADrainGoElsewhere) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.options.bandwidth_bytes_per_s = 2 << 20;
+  cloud.reopen();
+  cloud.put_many(30, 50'000);
+  const auto job = cloud.fleet->drain(site("s2"), "claire");
+  ASSERT_TRUE(job);
+  const DriveId leaving = cloud.drive("s2-1").info.id;
+  while (cloud.fleet->job(job->number)->state == JobState::kRunning) {
+    const auto ref = cloud.ref(cloud.put(20'000));
+    EXPECT_TRUE(std::none_of(ref.shards.begin(), ref.shards.end(),
+                             [&](const blob::ShardPlace& place) { return place.drive == leaving; }));
+  }
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  cloud.expect_all_whole(2);
+  cloud.expect_all_readable();
+}
+
+TEST(Drain, AbortedItsDrivesTakeDataAgain) {
+  FleetCloud cloud({2, 2, 2, 2});
+  cloud.options.bandwidth_bytes_per_s = 1 << 20;
+  cloud.reopen();
+  cloud.put_many(40, 100'000);
+  const auto job = cloud.fleet->drain(site("s1", std::uint8_t{1}), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_EQ(cloud.fleet->scrub("claire").error(), Errc::kConflict);
+  EXPECT_EQ(cloud.fleet->drain(site("s2", std::uint8_t{1}), "claire").error(), Errc::kConflict);
+  ASSERT_TRUE(cloud.fleet->abort_drain("claire"));
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kAborted);
+  EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kActive);
+  EXPECT_FALSE(cloud.drives->map()->accepted_site_losses);
+  EXPECT_TRUE(cloud.journaled("AbortDrain"));
+  cloud.expect_all_readable();
+}
+
+TEST(Drain, ASingleDriveLeavesItsSiteBehind) {
+  FleetCloud cloud({2, 2, 2, 2});
+  cloud.put_many(20, 40'000);
+  DrainRequest request;
+  request.drive = DriveName("s3-2");
+  const auto job = cloud.fleet->drain(request, "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  EXPECT_TRUE(drained(cloud, "s3-2"));
+  EXPECT_EQ(cloud.drive("s3-1").info.state, io::DriveState::kActive);
+  cloud.expect_all_whole(2);
+}
+
+}  // namespace
+}  // namespace andromede::fleet

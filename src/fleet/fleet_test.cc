@@ -1,0 +1,156 @@
+// Loss, replacement, joining, bit rot: with the real engines.
+#include "fleet/fleet.h"
+
+#include <fstream>
+
+#include "fleet/test_fleet_cloud.h"
+
+namespace andromede::fleet {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(Fleet, AReplacedDriveGetsBackWhatWasLost) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(30, 40'000);
+  const DriveId lost = cloud.drive("s2-1").info.id;
+  EXPECT_EQ(cloud.fleet->replace_drive(DriveName("s2-1"), cloud.path("s2-1"), "claire").error(), Errc::kRefused)
+      << "an online drive is drained, not replaced";
+  fs::remove_all(cloud.path("s2-1"));
+  ASSERT_TRUE(eventually([&] { return cloud.fleet->status()->degraded && !cloud.drive("s2-1").online; }));
+  cloud.expect_all_readable();
+
+  ASSERT_TRUE(cloud.fleet->replace_drive(DriveName("s2-1"), cloud.make_folder("new"), "claire"));
+  EXPECT_NE(cloud.drive("s2-1").info.id, lost);
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  cloud.expect_all_whole(2);
+  cloud.expect_all_readable();
+  EXPECT_GE(cloud.fleet->status()->repaired, 30U);
+  EXPECT_TRUE(cloud.journaled("ReplaceDrive"));
+  EXPECT_EQ(cloud.drives->map()->find(lost)->state, io::DriveState::kReplaced);
+  cloud.reopen();
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  cloud.expect_all_whole(2);
+}
+
+TEST(Fleet, WhatWasWrittenWithoutASiteIsSpreadWhenItComesBack) {
+  FleetCloud cloud({2, 2, 2, 2});
+  for (const char* drive : {"s0-1", "s0-2"}) fs::rename(cloud.path(drive), cloud.path(drive) + ".away");
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 6; }));
+  cloud.put_many(20, 40'000);
+  for (const char* drive : {"s0-1", "s0-2"}) fs::rename(cloud.path(drive) + ".away", cloud.path(drive));
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 8 && cloud.healthy(); }))
+      << cloud.reasons();
+  cloud.expect_all_whole(2);
+  cloud.expect_all_readable();
+}
+
+TEST(Fleet, ShardsThatGotNoDriveAreRebuilt) {
+  FleetCloud cloud({1, 1, 1, 1});
+  fs::rename(cloud.path("s3-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 3; }));
+  const auto written = cloud.ref(cloud.put(40'000));
+  EXPECT_TRUE(written.shards.back().drive.is_none());
+  fs::rename(cloud.path("away"), cloud.path("s3-1"));
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 4 && cloud.healthy(); }))
+      << cloud.reasons();
+  cloud.expect_all_whole(2);
+}
+
+TEST(Fleet, ScrubFindsRottenBitsAndRepairsThem) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(10, 60'000);
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  const auto victim = cloud.ref(cloud.bodies.begin()->first).shards[1];
+  const std::string drive = cloud.drives->map()->find(victim.drive)->path;
+  const fs::path volume = fs::directory_iterator(drive + "/volumes")->path();
+  {
+    std::fstream file(volume, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(victim.offset + 10'000));
+    file.write("rotten", 6);
+  }
+  const auto scrub = cloud.fleet->scrub("claire");
+  ASSERT_TRUE(scrub);
+  const Job end = cloud.ended(scrub->number);
+  EXPECT_EQ(end.state, JobState::kDone) << end.message;
+  EXPECT_EQ(end.message, "10 blobs read, 1 shards damaged, 1 repaired");
+  EXPECT_EQ(cloud.fleet->status()->damaged_found, 1U);
+  cloud.expect_all_whole(2);
+  const auto again = cloud.fleet->scrub("claire");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(cloud.ended(again->number).message, "10 blobs read, 0 shards damaged, 0 repaired");
+}
+
+TEST(Fleet, ANewDriveIsFilledEvenlyAndNoMoreThanNeededMoves) {
+  constexpr std::uint64_t kCapacity = 200 << 20;
+  FleetCloud cloud({1, 1, 1, 1}, kCapacity);
+  cloud.put_many(120, 200'000);
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  std::map<BlobId, blob::BlobRef> before;
+  for (const auto& [id, body] : cloud.bodies) before[id] = cloud.ref(id);
+  ASSERT_TRUE(cloud.fleet->add_drive(cloud.make_drive("s4", 1, kCapacity), "claire"));
+  ASSERT_TRUE(eventually([&] {
+    const auto jobs = cloud.fleet->status()->jobs;
+    return std::any_of(jobs.begin(), jobs.end(),
+                       [](const Job& job) { return job.kind == JobKind::kRebalance && job.state == JobState::kDone; });
+  })) << cloud.reasons();
+  std::uint64_t moved = 0;
+  for (const auto& [id, ref] : before) {
+    const blob::BlobRef now = cloud.ref(id);
+    for (std::size_t i = 0; i < ref.shards.size(); ++i) moved += ref.shards[i].drive != now.shards[i].drive ? 1 : 0;
+  }
+  // 480 shards on five drives: 96 each is even.
+  EXPECT_GE(moved, 85U);
+  EXPECT_LE(moved, 100U);
+  EXPECT_EQ(cloud.drive("s4-1").usage.shards, moved);
+  cloud.expect_all_whole(2);
+}
+
+TEST(Fleet, ALostMetadataMirrorIsMadeAgainOnAnotherSite) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(5, 1000);
+  ASSERT_TRUE(cloud.drive("s0-1").metadata_mirror_current);
+  ASSERT_FALSE(cloud.drive("s3-1").metadata_mirror_current);
+  fs::rename(cloud.path("s0-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return cloud.drive("s3-1").metadata_mirror_current; })) << cloud.reasons();
+  fs::rename(cloud.path("away"), cloud.path("s0-1"));
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  EXPECT_FALSE(cloud.drive("s0-1").metadata_mirror_current);
+  cloud.expect_all_whole(2);
+}
+
+TEST(Fleet, ReadsAndWritesGoOnWithTwoSitesLost) {
+  FleetCloud cloud({2, 2, 2, 2});
+  cloud.put_many(20, 40'000);
+  for (const char* drive : {"s0-1", "s0-2", "s1-1", "s1-2"}) fs::remove_all(cloud.path(drive));
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 4; }));
+  cloud.put_many(5, 40'000);
+  cloud.expect_all_readable();
+  const auto status = cloud.fleet->status();
+  EXPECT_TRUE(status->degraded);
+  EXPECT_EQ(status->actual.site_losses, 1U);
+  for (const char* drive : {"s0-1", "s0-2", "s1-1", "s1-2"}) {
+    ASSERT_TRUE(cloud.fleet->replace_drive(DriveName(drive), cloud.make_folder(std::string(drive) + "-new"), "claire"));
+  }
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  cloud.expect_all_whole(2);
+  cloud.expect_all_readable();
+}
+
+TEST(Fleet, ADriveWithAKnownNameOrFolderOrAnothersSiteIsNotAdded) {
+  FleetCloud cloud({1, 1, 1, 1});
+  auto drive = cloud.make_drive("s9", 1);
+  auto wrong = drive;
+  wrong.name = DriveName("s0-1");
+  EXPECT_EQ(cloud.fleet->add_drive(wrong, "claire").error(), Errc::kAlreadyExists);
+  wrong = drive;
+  wrong.path = cloud.path("s0-1");
+  EXPECT_EQ(cloud.fleet->add_drive(wrong, "claire").error(), Errc::kAlreadyExists);
+  wrong = drive;
+  wrong.site = SiteId("s0");
+  EXPECT_EQ(cloud.fleet->add_drive(wrong, "claire").error(), Errc::kInvalidArgument);
+  EXPECT_EQ(cloud.drives->map()->drives.size(), 4U);
+}
+
+}  // namespace
+}  // namespace andromede::fleet

@@ -1,0 +1,140 @@
+#include "fleet/layout.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include "fleet/balance.h"
+
+namespace andromede::fleet {
+namespace {
+
+constexpr std::uint64_t kMiB = 1 << 20;
+
+struct World {
+  std::shared_ptr<io::DriveMap> map = std::make_shared<io::DriveMap>();
+  SeededRandom random{5};
+
+  explicit World(const std::vector<unsigned>& drives_per_site) {
+    for (std::size_t site = 0; site < drives_per_site.size(); ++site) {
+      for (unsigned i = 0; i < drives_per_site[site]; ++i) {
+        io::DriveInfo drive;
+        drive.id = DriveId::random(random);
+        drive.site = SiteId("s" + std::to_string(site));
+        map->drives.push_back(drive);
+      }
+    }
+  }
+  // The candidates: active drives except those at `offline`.
+  [[nodiscard]] std::shared_ptr<CandidateList> online(const std::vector<std::size_t>& offline = {}) const {
+    auto list = std::make_shared<CandidateList>();
+    for (std::size_t i = 0; i < map->drives.size(); ++i) {
+      const io::DriveInfo& drive = map->drives[i];
+      const bool away = std::find(offline.begin(), offline.end(), i) != offline.end();
+      if (drive.state == io::DriveState::kActive && !away) {
+        list->push_back({drive.id, drive.site, drive.associate, 200 * kMiB, 100 * kMiB});
+      }
+    }
+    return list;
+  }
+  blob::BlobRef blob(const std::vector<std::size_t>& on) {
+    blob::BlobRef ref;
+    ref.id = BlobId::random(random);
+    ref.size_bytes = kMiB;
+    ref.code = {2, static_cast<std::uint8_t>(on.size() - 2)};
+    for (const std::size_t drive : on) ref.shards.push_back({map->drives[drive].id, 0, 0});
+    return ref;
+  }
+};
+
+blob::BlobRef after(blob::BlobRef ref, const std::vector<Move>& moves) {
+  for (const Move& move : moves) ref.shards[move.shard].drive = move.to;
+  return ref;
+}
+
+TEST(Layout, LeavesAWellSpreadBlobAlone) {
+  World world({2, 2, 2, 2});
+  const auto ref = world.blob({0, 2, 4, 6});
+  EXPECT_TRUE(Layout(world.map, world.online()).moves(ref, world.random)->empty());
+  EXPECT_TRUE(Layout(world.map, world.online({0, 1})).moves(ref, world.random)->empty()) << "offline is expected back";
+}
+
+TEST(Layout, MovesOneOfTwoShardsThatShareASite) {
+  World world({2, 2, 2, 2});
+  const auto ref = world.blob({0, 1, 2, 4});
+  Layout layout(world.map, world.online());
+  const auto moves = layout.moves(ref, world.random);
+  ASSERT_TRUE(moves);
+  EXPECT_EQ(moves->size(), 1U);
+  EXPECT_EQ(layout.tolerance(after(ref, *moves)).site_losses, 2U);
+}
+
+TEST(Layout, MovesOffDrivesThatLeave) {
+  World world({2, 2, 2, 2});
+  world.map->drives[0].state = io::DriveState::kDraining;
+  const auto ref = world.blob({0, 2, 4, 6});
+  const auto moves = Layout(world.map, world.online()).moves(ref, world.random);
+  ASSERT_TRUE(moves);
+  ASSERT_EQ(moves->size(), 1U);
+  EXPECT_EQ(moves->front().shard, 0U);
+  EXPECT_EQ(moves->front().to, world.map->drives[1].id);
+}
+
+RC_GTEST_PROP(Layout, EndsWhereItWouldNotMoveAgain, ()) {
+  const auto per_site = *rc::gen::container<std::vector<unsigned>>(5, rc::gen::inRange(1U, 4U));
+  World world(per_site);
+  const std::size_t drives = world.map->drives.size();
+  std::vector<std::size_t> all(drives);
+  for (std::size_t i = 0; i < drives; ++i) all[i] = i;
+  std::vector<std::size_t> on;
+  for (unsigned i = 0; i < 4; ++i) {
+    const auto at = *rc::gen::inRange<std::size_t>(0, all.size());
+    on.push_back(all[at]);
+    all.erase(all.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  const auto ref = world.blob(on);
+  Layout layout(world.map, world.online());
+  const auto moves = layout.moves(ref, world.random);
+  RC_ASSERT(moves.has_value());
+  const auto settled = after(ref, *moves);
+  RC_ASSERT(layout.tolerance(settled).site_losses >= layout.tolerance(ref).site_losses);
+  RC_ASSERT(layout.tolerance(settled).site_losses == 2U);  // five sites, four shards
+  RC_ASSERT(layout.moves(settled, world.random)->empty());
+}
+
+TEST(Balance, MovesToTheEmptyDriveUntilEvenAndKeepsTheSpread) {
+  World world({1, 1, 1, 1, 1});
+  CandidateList candidates = *world.online();
+  for (std::size_t i = 0; i < 4; ++i) candidates[i].free_bytes = 100 * kMiB;
+  candidates[4].free_bytes = 200 * kMiB;
+  Balance balance(candidates);
+  EXPECT_FALSE(balance.even());
+  const Layout layout(world.map, std::make_shared<CandidateList>(candidates));
+  std::uint64_t moved = 0;
+  for (int i = 0; i < 1000 && !balance.even(); ++i) {
+    const auto ref = world.blob({0, 1, 2, 3});
+    const auto move = balance.next(layout, ref);
+    if (!move) break;
+    EXPECT_EQ(move->to, world.map->drives[4].id);
+    EXPECT_EQ(layout.tolerance(after(ref, {*move})).site_losses, 2U);
+    balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
+    moved += shard_bytes(ref);
+  }
+  EXPECT_TRUE(balance.even());
+  EXPECT_LE(moved, 82 * kMiB);
+  EXPECT_GE(moved, 76 * kMiB);
+}
+
+TEST(Balance, DoesNotPutTwoShardsOfABlobOnOneSiteForTheSakeOfEvenness) {
+  World world({2, 1, 1, 1});
+  CandidateList candidates = *world.online();
+  candidates[1].free_bytes = 200 * kMiB;  // the second drive of site 0 is empty
+  const Balance balance(candidates);
+  const Layout layout(world.map, std::make_shared<CandidateList>(candidates));
+  const auto move = balance.next(layout, world.blob({0, 2, 3, 4}));
+  ASSERT_TRUE(move);
+  EXPECT_EQ(move->shard, 0U) << "only the shard that is on site 0 already may go there";
+}
+
+}  // namespace
+}  // namespace andromede::fleet
