@@ -1,6 +1,7 @@
 #include "objects/seal_pipeline.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 
@@ -48,11 +49,17 @@ Status check_limit(std::uint64_t size_bytes, std::uint64_t limit_bytes) {
 }
 
 // Cuts a stream of plaintext into pieces, each sealed under its own key and written to its own blob.
+//
+// Two batches take turns: while one is digested and sealed on the pool, the loop receives into the other and hands the
+// one before to the blob store.
 class PieceWriter {
  public:
   PieceWriter(const SealContext& context, const AccountId& account, std::optional<std::uint64_t> announced,
-              SealedBody& out)
-      : context_(context), account_(account), announced_(announced), out_(out), batch_(kSealBatchBytes) {}
+              BodyDigests& digests, SealedBody& out)
+      : context_(context), account_(account), announced_(announced), digests_(digests), out_(out) {}
+  PieceWriter(const PieceWriter&) = delete;
+  PieceWriter& operator=(const PieceWriter&) = delete;
+  ~PieceWriter() { CHECK(!working_, "settle() comes before the end"); }
 
   // Takes all of `plain`.
   Task<Status> write(ByteView plain) {
@@ -61,14 +68,15 @@ class PieceWriter {
       if (piece_bytes_ == planned_bytes_) {
         if (writer_ != nullptr) CO_CHECK_OK(co_await finish_piece());
         CO_CHECK_OK(co_await open_piece());
-      } else if (filled_ == kSegmentsPerBatch * kSegmentBytes) {
-        CO_CHECK_OK(co_await flush(false));
+      } else if (filling().plain_bytes == kSegmentsPerBatch * kSegmentBytes) {
+        CO_CHECK_OK(co_await turn(false));
       }
-      const std::size_t in_segment = filled_ % kSegmentBytes;
+      Batch& batch = filling();
+      const std::size_t in_segment = batch.plain_bytes % kSegmentBytes;
       const std::size_t count = static_cast<std::size_t>(
           std::min<std::uint64_t>({plain.size(), kSegmentBytes - in_segment, planned_bytes_ - piece_bytes_}));
-      std::memcpy(slot(filled_ / kSegmentBytes) + in_segment, plain.data(), count);
-      filled_ += count;
+      std::memcpy(batch.slot(batch.plain_bytes / kSegmentBytes) + in_segment, plain.data(), count);
+      batch.plain_bytes += count;
       piece_bytes_ += count;
       plain = plain.subspan(count);
     }
@@ -81,8 +89,23 @@ class PieceWriter {
     co_return co_await finish_piece();
   }
 
+  // Waits for what is under way on the pool: before the end, whether or not all went well.
+  Task<void> settle() {
+    if (!working_) co_return;
+    co_await *sealed_;
+    working_ = false;
+  }
+
  private:
-  std::uint8_t* slot(std::size_t index) { return batch_.data() + index * kSealedSegmentBytes; }
+  struct Batch {
+    Buffer memory;
+    std::size_t plain_bytes = 0;
+    std::size_t sealed_bytes = 0;  // > 0: sealed, and to be written
+    bool ends_piece = false;
+    std::uint8_t* slot(std::size_t index) { return memory.data() + index * kSealedSegmentBytes; }
+  };
+  Batch& filling() { return batches_[filling_]; }
+  Batch& resting() { return batches_[1 - filling_]; }
 
   Task<Status> open_piece() {
     if (announced_) {
@@ -101,11 +124,19 @@ class PieceWriter {
     CO_TRY(writer_, co_await context_.blobs.open_writer(piece.blob, std::move(target), sealed_bytes, deadline));
     sealer_ = std::make_unique<crypto::SegmentSealer>(key.key, piece.blob);
     out_.pieces.push_back(std::move(piece));
+    prepare(filling());
     co_return Status{};
   }
 
+  void prepare(Batch& batch) {
+    batch.plain_bytes = 0;
+    const std::uint64_t wanted = std::min<std::uint64_t>(crypto::sealed_size(planned_bytes_), kSealBatchBytes);
+    if (batch.memory.capacity() < wanted) batch.memory = Buffer(static_cast<std::size_t>(wanted));
+  }
+
   Task<Status> finish_piece() {
-    CO_CHECK_OK(co_await flush(true));
+    CO_CHECK_OK(co_await turn(true));
+    CO_CHECK_OK(co_await write_sealed(resting()));
     CO_TRY(blob::BlobRef ref, co_await writer_->finish());
     writer_.reset();
     out_.pieces.back().size_bytes = piece_bytes_;
@@ -113,36 +144,88 @@ class PieceWriter {
     co_return Status{};
   }
 
-  // Seals what is in the batch, in place, and hands it on.
-  Task<Status> flush(bool ends_piece) {
-    const std::size_t whole = filled_ / kSegmentBytes;
-    const std::size_t rest = filled_ % kSegmentBytes;
-    const bool partial = rest > 0 || (ends_piece && filled_ == 0);
-    CHECK(ends_piece || !partial, "only a piece's last batch ends inside a segment");
+  // Gives the full batch to be sealed, writes the one before it, and makes that the next to be filled.
+  Task<Status> turn(bool ends_piece) {
+    co_await settle();
+    Batch& full = filling();
+    full.ends_piece = ends_piece;
+    sealed_.emplace();
+    working_ = full.plain_bytes >= kOffloadBytes && context_.pool.post([this, &full] {
+      seal(full);
+      sealed_->set(true);
+    });
+    if (!working_) seal(full);
+    filling_ = 1 - filling_;
+    CO_CHECK_OK(co_await write_sealed(filling(), false));
+    if (!ends_piece) prepare(filling());
+    co_return Status{};
+  }
+
+  // On the pool or on the loop, never both at once.
+  void seal(Batch& batch) {
+    const std::size_t whole = batch.plain_bytes / kSegmentBytes;
+    const std::size_t rest = batch.plain_bytes % kSegmentBytes;
+    const bool partial = rest > 0 || (batch.ends_piece && batch.plain_bytes == 0);
+    CHECK(batch.ends_piece || !partial, "only a piece's last batch ends inside a segment");
     for (std::size_t i = 0; i < whole; ++i) {
-      sealer_->seal({slot(i), kSegmentBytes}, ends_piece && !partial && i + 1 == whole, slot(i));
+      const ByteView plain(batch.slot(i), kSegmentBytes);
+      digests_.update(plain);
+      sealer_->seal(plain, batch.ends_piece && !partial && i + 1 == whole, batch.slot(i));
     }
-    std::size_t sealed = whole * kSealedSegmentBytes;
+    batch.sealed_bytes = whole * kSealedSegmentBytes;
     if (partial) {
-      sealer_->seal({slot(whole), rest}, true, slot(whole));
-      sealed += rest + kTagBytes;
+      const ByteView plain(batch.slot(whole), rest);
+      digests_.update(plain);
+      sealer_->seal(plain, true, batch.slot(whole));
+      batch.sealed_bytes += rest + kTagBytes;
     }
-    context_.bytes_written.add(static_cast<double>(filled_));
-    filled_ = 0;
-    co_return co_await writer_->write(ByteView(batch_.data(), sealed));
+  }
+
+  // Nothing when the batch holds nothing sealed. `settled`: wait for the pool first.
+  Task<Status> write_sealed(Batch& batch, bool settled = true) {
+    if (settled) co_await settle();
+    const std::size_t bytes = std::exchange(batch.sealed_bytes, 0);
+    if (bytes == 0) co_return Status{};
+    context_.bytes_written.add(static_cast<double>(bytes));
+    co_return co_await writer_->write(ByteView(batch.memory.data(), bytes));
   }
 
   const SealContext& context_;
   const AccountId& account_;
   const std::optional<std::uint64_t> announced_;
+  BodyDigests& digests_;
   SealedBody& out_;
-  Buffer batch_;
-  std::size_t filled_ = 0;           // plaintext bytes in the batch
+  std::array<Batch, 2> batches_;
+  std::size_t filling_ = 0;
+  bool working_ = false;  // the pool has a batch
+  std::optional<OneShot<bool>> sealed_;
   std::uint64_t piece_bytes_ = 0;    // plaintext bytes of the open piece
   std::uint64_t planned_bytes_ = 0;  // at most so many
   std::unique_ptr<blob::Writer> writer_;
   std::unique_ptr<crypto::SegmentSealer> sealer_;
 };
+
+// Moves the rest of a body, `head` and `view` in front, into `writer`. Answers its size.
+Task<Result<std::uint64_t>> pump(BodySource& body, std::string_view head, ByteView view, std::uint64_t limit_bytes,
+                                 PieceWriter& writer) {
+  const std::optional<std::uint64_t> announced = body.announced_size_bytes();
+  std::uint64_t size = head.size();
+  CO_CHECK_OK(co_await writer.write(as_bytes(head)));
+  while (true) {
+    if (view.empty()) {
+      CO_TRY(view, co_await body.read());
+      if (view.empty()) break;
+    }
+    size += view.size();
+    CO_CHECK_OK(check_limit(size, limit_bytes));
+    if (announced && size > *announced) CO_CHECK_OK(check_complete(announced, size));
+    CO_CHECK_OK(co_await writer.write(view));
+    view = {};
+  }
+  CO_CHECK_OK(check_complete(announced, size));
+  CO_CHECK_OK(co_await writer.finish());
+  co_return size;
+}
 
 }  // namespace
 
@@ -181,27 +264,11 @@ Task<Result<SealedBody>> seal_body(const SealContext& context, const AccountId& 
   }
 
   BodyDigests digests(kinds);
-  PieceWriter writer(context, account, announced, out);
-  std::uint64_t size = head.size();
-  if (!head.empty()) {
-    digests.update(as_bytes(head));
-    CO_CHECK_OK(co_await writer.write(as_bytes(head)));
-  }
-  while (true) {
-    if (view.empty()) {
-      CO_TRY(view, co_await body.read());
-      if (view.empty()) break;
-    }
-    size += view.size();
-    CO_CHECK_OK(check_limit(size, limit_bytes));
-    if (announced && size > *announced) CO_CHECK_OK(check_complete(announced, size));
-    digests.update(view);
-    CO_CHECK_OK(co_await writer.write(view));
-    view = {};
-  }
-  CO_CHECK_OK(check_complete(announced, size));
-  CO_CHECK_OK(co_await writer.finish());
-  out.size_bytes = size;
+  PieceWriter writer(context, account, announced, digests, out);
+  const Result<std::uint64_t> size = co_await pump(body, head, view, limit_bytes, writer);
+  co_await writer.settle();
+  if (!size) co_return fail(size.error());
+  out.size_bytes = *size;
   out.digests = digests.finish();
   co_return out;
 }

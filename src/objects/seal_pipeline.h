@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/metrics.h"
+#include "base/pool.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "base/stream.h"
@@ -27,6 +28,9 @@ namespace andromede::objects {
 inline constexpr std::size_t kSegmentsPerBatch = 16;
 inline constexpr std::size_t kSealBatchBytes = kSegmentsPerBatch * crypto::kSealedSegmentBytes;
 static_assert(2 * kSealBatchBytes <= kRequestBufferBytes);
+
+// Batches from this size on are digested and sealed on the pool: below, changing threads costs more than it wins.
+inline constexpr std::size_t kOffloadBytes = 256 * 1024;
 
 // A body of unknown size becomes blobs of these sizes: the first, then twice the one before, up to the last.
 inline constexpr std::uint64_t kFirstBlobBytes = 64ULL << 20;
@@ -46,6 +50,7 @@ struct SealContext {
   LiveBlobs& live;
   const Clock& clock;
   Random& random;
+  ThreadPool& pool;  // for digests and encryption of large bodies
   Counter bytes_written;
   std::size_t inline_limit_bytes = 0;
   std::chrono::milliseconds deadline{0};
