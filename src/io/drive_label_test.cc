@@ -127,6 +127,14 @@ TEST(DriveMap, BytesLeftOverAreCorrupt) {
   EXPECT_EQ(decode_drive_label(resealed(label)).error(), Errc::kCorrupt);
 }
 
+TEST(DriveMap, ALongerFormOfALengthIsCorrupt) {
+  Bytes bytes = golden("map-v1.bin");
+  ASSERT_EQ(bytes[36], 4) << "the number of drives";
+  bytes[36] |= 0x80;
+  bytes.insert(bytes.begin() + 37, 0);
+  EXPECT_EQ(decode_drive_map(resealed(bytes)).error(), Errc::kCorrupt);
+}
+
 TEST(DriveMap, AnotherVersionIsNotRead) {
   Bytes bytes = golden("map-v1.bin");
   bytes[8] = 2;

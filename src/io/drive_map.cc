@@ -142,6 +142,10 @@ Result<DriveMap> decode_drive_map(ByteView bytes) {
   }
   CHECK_OK(in.finish("drive map"));
   if (const Status sound = check_drive_map(map); !sound) return fail(Errc::kCorrupt, sound.error().message());
+  // A length can be written with needless zeros; only the shortest form is a map's, so that equal maps are equal bytes.
+  if (const Bytes again = encode(map); !std::ranges::equal(again, bytes)) {
+    return fail(Errc::kCorrupt, "the drive map is not in its shortest form");
+  }
   return map;
 }
 
