@@ -115,11 +115,21 @@ Status check_markup(std::string_view document, const XmlLimits& limits) {
 
 bool is_text(const pugi::xml_node& node) { return node.type() == pugi::node_pcdata || node.type() == pugi::node_cdata; }
 
+// The name behind the prefix (Namespaces in XML 1.0, section 4: at most one colon, something on both sides).
+Result<std::string> local_name(std::string_view name) {
+  const std::size_t colon = name.find(':');
+  if (colon == std::string_view::npos) return std::string(name);
+  const std::string_view local = name.substr(colon + 1);
+  const bool starts_well = !local.empty() && (std::isalpha(static_cast<unsigned char>(local[0])) != 0 ||
+                                              local[0] == '_' || static_cast<unsigned char>(local[0]) >= 0x80);
+  if (colon == 0 || !starts_well || local.find(':') != std::string_view::npos) return refuse("a malformed name");
+  return std::string(local);
+}
+
 Result<XmlElement> read_element(const pugi::xml_node& node, unsigned depth_left) {
   if (depth_left == 0) return refuse("elements are nested too deeply");
   XmlElement element;
-  element.name = node.name();
-  if (const std::size_t colon = element.name.find(':'); colon != std::string::npos) element.name.erase(0, colon + 1);
+  TRY(element.name, local_name(node.name()));
   for (const pugi::xml_node& child : node.children()) {
     if (is_text(child)) {
       element.text += child.value();
