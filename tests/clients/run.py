@@ -32,7 +32,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="clients-", dir=ROOT / "build") as folder:
         with Cloud(arguments.binary, pathlib.Path(folder) / "cloud") as cloud:
             cloud.create().start()
-            os.environ.update(cloud.environment())
+            environment = cloud.environment()
+            os.environ.clear()
+            os.environ.update(environment)
             os.environ["ANDROMEDE_TEST_FOLDER"] = folder
             os.environ["ANDROMEDE_TEST_OTHER_KEY"], os.environ["ANDROMEDE_TEST_OTHER_SECRET"] = cloud.credentials(1)
             loader = unittest.TestLoader()
