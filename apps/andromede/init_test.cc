@@ -1,0 +1,138 @@
+// init, and opening what it made, with the real engines.
+#include "init.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cloud.h"
+#include "io/temporary_folder.h"
+#include "local_ca.h"
+#include "messages.h"
+#include "progress_bar.h"
+
+namespace andromede::app {
+namespace {
+
+constexpr const char* kConsortium = ANDROMEDE_EXAMPLES "/consortium-2011.toml";
+
+bool private_to_owner(const std::string& path) {
+  struct stat info{};
+  return ::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) == 0;
+}
+
+class InitTest : public testing::Test {
+ protected:
+  InitOptions options(const std::string& consortium = kConsortium) {
+    InitOptions made;
+    made.folder = folder_.path() + "/cloud";
+    made.consortium = consortium;
+    return made;
+  }
+  io::TemporaryFolder folder_;
+};
+
+TEST_F(InitTest, MakesACloudThatOpens) {
+  auto with_ca = options();
+  with_ca.local_ca = true;
+  const auto report = init_cloud(with_ca);
+  ASSERT_TRUE(report) << report.error().describe();
+  EXPECT_EQ(report->drives, 8U);
+  EXPECT_EQ(report->tenants, 2U);
+  EXPECT_TRUE(report->endpoint.starts_with("https://"));
+  const CloudFolder files{with_ca.folder};
+  for (const std::string& secret : {files.credentials(), files.operator_token(), files.root_key(), files.root_seal(),
+                                    files.directory_key(), files.tls() + "/ca.key", files.tls() + "/server.key"}) {
+    EXPECT_TRUE(private_to_owner(secret)) << secret;
+  }
+  const auto config = read_config(report->config);
+  ASSERT_TRUE(config) << config.error().message();
+  const auto consortium = read_consortium(config->consortium);
+  ASSERT_TRUE(consortium);
+  const auto cloud = Cloud::open(*config, *consortium);
+  ASSERT_TRUE(cloud) << cloud.error().describe();
+  EXPECT_TRUE((*cloud)->ready());
+  const auto credentials = nlohmann::json::parse(*read_secret_file(files.credentials()));
+  ASSERT_EQ(credentials["tenants"].size(), 2U);
+  for (const auto& tenant : credentials["tenants"]) {
+    const auto found = (*cloud)->directory().find(tenant["access_key_id"].get<std::string>());
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->secret, tenant["secret_access_key"].get<std::string>());
+    EXPECT_EQ(found->account.id.value(), tenant["account"].get<std::string>());
+  }
+  const auto status = (*cloud)->fleet().status();
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->actual.site_losses, 2U);
+}
+
+TEST_F(InitTest, IsFoundAgainByRememberedPaths) {
+  ASSERT_TRUE(init_cloud(options()));
+  const CloudFolder files{options().folder};
+  // The consortium file of a cloud whose first drives are all gone names nothing that exists.
+  for (const char* drive : {"etat-1", "etat-2", "orange-1", "orange-2", "dassault-1", "dassault-2", "thales-1"}) {
+    std::filesystem::remove_all(files.root + "/drives/" + drive);
+  }
+  std::filesystem::rename(files.root + "/drives/thales-2", files.root + "/elsewhere");
+  ASSERT_TRUE(write_file(files.drive_paths(), files.root + "/elsewhere\n", false));
+  const auto config = read_config(files.config());
+  ASSERT_TRUE(config);
+  const auto opened = Cloud::open(*config, *read_consortium(config->consortium));
+  // One drive of eight holds the map, so the cloud is recognised; too little is left to open it.
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), Errc::kUnavailable) << opened.error().describe();
+}
+
+TEST_F(InitTest, DoesNotTouchAnExistingCloud) {
+  ASSERT_TRUE(init_cloud(options()));
+  const auto before = read_text_file(options().folder + "/andromede.toml");
+  const auto again = init_cloud(options());
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error(), Errc::kAlreadyExists);
+  EXPECT_EQ(*read_text_file(options().folder + "/andromede.toml"), *before);
+}
+
+TEST_F(InitTest, MakesNothingFromABadConsortiumOrListener) {
+  EXPECT_EQ(init_cloud(options("/no/such/file.toml")).error(), Errc::kNotFound);
+  ASSERT_TRUE(write_file(folder_.path() + "/bad.toml", "name = 3\n", false));
+  EXPECT_EQ(init_cloud(options(folder_.path() + "/bad.toml")).error(), Errc::kInvalidArgument);
+  auto open_to_all = options();
+  open_to_all.s3_listen = "0.0.0.0:9000";
+  EXPECT_EQ(init_cloud(open_to_all).error(), Errc::kInvalidArgument);
+  EXPECT_FALSE(std::filesystem::exists(options().folder));
+}
+
+TEST_F(InitTest, ASecretThatOthersCanReadIsNotUsed) {
+  ASSERT_TRUE(init_cloud(options()));
+  const CloudFolder files{options().folder};
+  ::chmod(files.operator_token().c_str(), 0644);
+  const auto token = read_secret_file(files.operator_token());
+  ASSERT_FALSE(token);
+  EXPECT_EQ(token.error(), Errc::kRefused);
+}
+
+TEST(Messages, SpeakBothLanguages) {
+  EXPECT_EQ(text_in(false, Msg::kInitDone, {"8", "2"}), "Made a cloud of 8 drives and 2 tenants.");
+  EXPECT_EQ(text_in(true, Msg::kInitDone, {"8", "2"}), "Nuage créé : 8 disques, 2 locataires.");
+  for (int i = 0; i < static_cast<int>(Msg::kCount); ++i) {
+    EXPECT_FALSE(text_in(false, static_cast<Msg>(i)).empty()) << i;
+    EXPECT_FALSE(text_in(true, static_cast<Msg>(i)).empty()) << i;
+  }
+}
+
+TEST(Progress, IsReadable) {
+  EXPECT_EQ(human_bytes(999), "999 B");
+  EXPECT_EQ(human_bytes(1536), "1.5 KiB");
+  EXPECT_EQ(human_seconds(59), "59 s");
+  EXPECT_EQ(human_seconds(7500), "2 h 5 min");
+  const nlohmann::json job{
+      {"kind", "drain"}, {"subject", "orange"}, {"bytes_done", 1 << 20}, {"bytes_total", 4 << 20}, {"eta_seconds", 9}};
+  const std::string line = progress_line(job);
+  EXPECT_NE(line.find("drain orange [#######"), std::string::npos) << line;
+  EXPECT_NE(line.find("25 %"), std::string::npos) << line;
+  EXPECT_NE(progress_line({{"kind", "heal"}}).find("0 %"), std::string::npos) << "nothing known yet";
+}
+
+}  // namespace
+}  // namespace andromede::app

@@ -1,0 +1,174 @@
+#include "api/operator/front_end.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fleet/test_fleet_cloud.h"
+#include "net/http_client.h"
+
+namespace andromede::api {
+namespace {
+
+using fleet::FleetCloud;
+using nlohmann::json;
+
+const std::string kToken(64, 'a');
+
+// The front end on a real listener, over a real fleet.
+class OperatorFrontEndTest : public testing::Test {
+ protected:
+  OperatorFrontEndTest() {
+    OperatorOptions options;
+    options.token = kToken;
+    options.version = "1.2.3";
+    options.ready = [this]() -> Status {
+      if (ready_) return {};
+      return fail(Errc::kUnavailable, "no metadata mirror is online");
+    };
+    front_end_ = std::make_unique<OperatorFrontEnd>(*cloud_.fleet, *cloud_.meta, cloud_.metrics, options);
+    auto server = net::Server::start(
+        loops_, net::ListenOptions{}, [this](net::Exchange& exchange) { return front_end_->handle(exchange); },
+        cloud_.metrics);
+    EXPECT_TRUE(server) << server.error().describe();
+    server_ = *std::move(server);
+    client_ = *net::Client::make("127.0.0.1", server_->port(), "", std::chrono::seconds(30));
+  }
+  ~OperatorFrontEndTest() override { server_->stop(std::chrono::seconds(1)); }
+
+  struct Answer {
+    unsigned status = 0;
+    json body;
+    std::string text;
+  };
+  Answer call(const std::string& method, const std::string& target, const std::string& body = "",
+              const std::string& authorization = "Bearer " + kToken) {
+    net::Headers headers;
+    if (!authorization.empty()) headers.add("Authorization", authorization);
+    headers.add("X-Andromede-Operator", "claire");
+    const auto response = client_->request(method, target, std::move(headers), body);
+    EXPECT_TRUE(response) << response.error().describe();
+    if (!response) return {};
+    return {response->status, json::parse(response->body, nullptr, false), response->body};
+  }
+
+  FleetCloud cloud_{{1, 1, 1, 1, 1}};
+  std::atomic<bool> ready_{true};
+  net::Loops loops_{1};
+  std::unique_ptr<OperatorFrontEnd> front_end_;
+  std::unique_ptr<net::Server> server_;
+  std::unique_ptr<net::Client> client_;
+};
+
+TEST_F(OperatorFrontEndTest, HealthAndMetricsNeedNoToken) {
+  EXPECT_EQ(call("GET", "/health/live", "", "").status, 200U);
+  EXPECT_EQ(call("GET", "/health/ready", "", "").status, 200U);
+  ready_ = false;
+  const Answer unready = call("GET", "/health/ready", "", "");
+  EXPECT_EQ(unready.status, 503U);
+  EXPECT_EQ(unready.body["reason"], "no metadata mirror is online");
+  const Answer metrics = call("GET", "/metrics", "", "");
+  EXPECT_EQ(metrics.status, 200U);
+  EXPECT_NE(metrics.text.find("andromede_degraded"), std::string::npos);
+}
+
+TEST_F(OperatorFrontEndTest, EverythingElseNeedsTheToken) {
+  std::string almost = kToken;
+  almost.back() = 'b';
+  for (const std::string& authorization :
+       {std::string(), "Bearer " + almost, "Bearer " + kToken + "a", std::string("Bearer "), "Basic " + kToken, kToken}) {
+    for (const char* target : {"/v1/status", "/v1/journal", "/v1/nothing"}) {
+      const Answer refused = call("GET", target, "", authorization);
+      EXPECT_EQ(refused.status, 401U) << authorization;
+      EXPECT_EQ(refused.body["code"], "unauthorised");
+    }
+  }
+  const auto entries = cloud_.meta->last_sequence();
+  EXPECT_EQ(call("POST", "/v1/drain", R"({"site":"s0"})", "").status, 401U);
+  EXPECT_EQ(cloud_.meta->last_sequence(), entries);
+}
+
+TEST_F(OperatorFrontEndTest, TellsTheStatus) {
+  const Answer status = call("GET", "/v1/status");
+  ASSERT_EQ(status.status, 200U);
+  EXPECT_EQ(status.body["version"], "1.2.3");
+  EXPECT_EQ(status.body["drives"].size(), 5U);
+  EXPECT_EQ(status.body["actual"]["site_losses"], 2);
+  EXPECT_EQ(status.body["drives"][0]["name"], "s0-1");
+  EXPECT_EQ(status.body["drives"][0]["state"], "active");
+}
+
+TEST_F(OperatorFrontEndTest, RunsADrainAndNamesItsOperatorInTheJournal) {
+  const Answer started = call("POST", "/v1/drain", R"({"site":"s0"})");
+  ASSERT_EQ(started.status, 202U) << started.text;
+  const std::string target = "/v1/jobs/" + std::to_string(started.body["number"].get<unsigned>());
+  ASSERT_TRUE(fleet::eventually([&] { return call("GET", target).body["state"] == "done"; }));
+  const Answer journal = call("GET", "/v1/journal?limit=100");
+  const std::string text = journal.text;
+  EXPECT_NE(text.find("DrainSite"), std::string::npos);
+  EXPECT_NE(text.find("claire"), std::string::npos);
+  const Answer verified = call("GET", "/v1/journal/verify");
+  EXPECT_EQ(verified.body["ok"], true);
+  EXPECT_EQ(verified.body["entries"], cloud_.meta->last_sequence());
+}
+
+TEST_F(OperatorFrontEndTest, ARefusalHasItsCodeAndMessage) {
+  ASSERT_EQ(call("POST", "/v1/drain", R"({"site":"s0"})").status, 202U);
+  ASSERT_TRUE(fleet::eventually([&] { return cloud_.drive("s0-1").info.state == io::DriveState::kDrained; }));
+  ASSERT_TRUE(fleet::eventually([&] { return cloud_.healthy(); })) << cloud_.reasons();
+  const Answer refused = call("POST", "/v1/drain", R"({"site":"s1"})");
+  EXPECT_EQ(refused.status, 422U);
+  EXPECT_EQ(refused.body["code"], "refused");
+  EXPECT_NE(refused.body["message"].get<std::string>().find("4 drives"), std::string::npos);
+}
+
+TEST_F(OperatorFrontEndTest, PagesTheJournal) {
+  ASSERT_EQ(call("POST", "/v1/scrub").status, 202U);
+  const Answer page = call("GET", "/v1/journal?first=1&limit=1");
+  ASSERT_EQ(page.body["entries"].size(), 1U);
+  EXPECT_EQ(page.body["entries"][0]["sequence"], 1);
+  EXPECT_EQ(page.body["entries"][0]["event"]["eventName"], "StartScrub");
+  EXPECT_TRUE(call("GET", "/v1/journal?first=1000000").body["entries"].empty());
+  EXPECT_EQ(call("GET", "/v1/journal?first=one").status, 400U);
+}
+
+TEST_F(OperatorFrontEndTest, JoinsADrive) {
+  const std::string path = cloud_.make_folder("s9-1");
+  const Answer added =
+      call("POST", "/v1/drives", json{{"name", "s9-1"}, {"site", "s9"}, {"associate", "s9"}, {"path", path}}.dump());
+  EXPECT_EQ(added.status, 201U) << added.text;
+  EXPECT_EQ(cloud_.drives->map()->drives.size(), 6U);
+}
+
+struct BadCall {
+  const char* method;
+  const char* target;
+  const char* body;
+  unsigned status;
+};
+
+TEST_F(OperatorFrontEndTest, BadCallsChangeNothing) {
+  const auto map = *cloud_.drives->map();
+  const std::string huge = "{\"site\":\"" + std::string(70'000, 'x') + "\"}";
+  for (const BadCall& bad :
+       {BadCall{"GET", "/v1/nothing", "", 404}, BadCall{"GET", "/other", "", 404},
+        BadCall{"POST", "/v1/drain", "{", 400}, BadCall{"POST", "/v1/drain", "[]", 400},
+        BadCall{"POST", "/v1/drain", "{}", 400}, BadCall{"POST", "/v1/drain", huge.c_str(), 400},
+        BadCall{"POST", "/v1/drain", R"({"site":"s0","sites":1})", 400},
+        BadCall{"POST", "/v1/drain", R"({"site":"s0","accept_site_losses":-1})", 400},
+        BadCall{"POST", "/v1/drain", R"({"site":"nowhere"})", 404}, BadCall{"DELETE", "/v1/drain", "", 409},
+        BadCall{"GET", "/v1/jobs/7777", "", 404}, BadCall{"GET", "/v1/jobs/x", "", 400},
+        BadCall{"POST", "/v1/drives", R"({"name":"Ä"})", 400},
+        BadCall{"POST", "/v1/drives", R"({"name":"a","site":"a","associate":"a","path":"relative"})", 400},
+        BadCall{"POST", "/v1/drives", R"({"name":"a","site":"a","associate":"a","path":"/no/such/folder"})", 404},
+        BadCall{"POST", "/v1/drives/none/replace", R"({"path":"/tmp"})", 404}}) {
+    const Answer answer = call(bad.method, bad.target, bad.body);
+    EXPECT_EQ(answer.status, bad.status) << bad.method << " " << bad.target << " "
+                                         << std::string(bad.body).substr(0, 80);
+    EXPECT_TRUE(answer.body.contains("message")) << answer.text;
+  }
+  EXPECT_EQ(*cloud_.drives->map(), map);
+}
+
+}  // namespace
+}  // namespace andromede::api
