@@ -137,9 +137,8 @@ Parsed note_framing_header(std::string_view name, std::string_view value, Framin
       break;
     case 6:
       if (equal_ignoring_case(name, "expect")) {
-        if (!equal_ignoring_case(value, "100-continue"))
-          return refuse(417, "The only expectation met is 100-continue.");
-        seen.expects_continue = true;
+        // RFC 9110, 10.1.1 allows 417 for another expectation; S3 ignores it, and clients rely on that.
+        if (equal_ignoring_case(value, "100-continue")) seen.expects_continue = true;
       }
       break;
     case 10:

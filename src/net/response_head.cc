@@ -47,8 +47,6 @@ std::string_view reason(unsigned status) {
       return "Content Too Large";
     case 416:
       return "Range Not Satisfiable";
-    case 417:
-      return "Expectation Failed";
     case 429:
       return "Too Many Requests";
     case 431:

@@ -76,7 +76,7 @@ void write_parts(codec::XmlWriter& xml, const Wanted& wanted, const objects::Obj
   const bool truncated = parts.size() > wanted.max_parts;
   if (truncated) parts.resize(wanted.max_parts);
   xml.open("ObjectParts");
-  xml.element("TotalPartsCount", std::uint64_t{info.parts});
+  xml.element("PartsCount", std::uint64_t{info.parts});
   xml.element("PartNumberMarker", std::uint64_t{wanted.part_marker});
   xml.element("NextPartNumberMarker", std::uint64_t{parts.empty() ? 0 : parts.back().number});
   xml.element("MaxParts", std::uint64_t{wanted.max_parts});

@@ -219,8 +219,6 @@ std::string_view code_of_status(unsigned status) {
       return "EntityTooLarge";
     case 414:
       return "InvalidURI";
-    case 417:
-      return "BadRequest";
     case 431:
       return "RequestHeaderSectionTooLarge";
     case 501:

@@ -84,9 +84,10 @@ void write_common_prefixes(codec::XmlWriter& xml, const objects::ListPage& page,
 }
 
 // Name, Prefix, Delimiter, MaxKeys, EncodingType, IsTruncated: the same in all three.
-void write_frame(codec::XmlWriter& xml, const Listing& listing, const objects::ListRequest& list, bool truncated) {
+void write_frame(codec::XmlWriter& xml, const Listing& listing, std::string_view prefix, bool truncated) {
+  const objects::ListRequest& list = listing.list;
   xml.element("Name", list.bucket);
-  xml.element("Prefix", listing.names.encode(list.prefix));
+  xml.element("Prefix", prefix);
   if (!list.delimiter.empty()) xml.element("Delimiter", listing.names.encode(list.delimiter));
   xml.element("MaxKeys", std::uint64_t{list.max});
   if (listing.names.url()) xml.element("EncodingType", std::string_view("url"));
@@ -101,7 +102,8 @@ Task<Status> list_objects(Request& request) {
   CO_TRY(const objects::ListPage page, co_await read_page(request, listing.list));
   codec::XmlWriter xml;
   xml.open("ListBucketResult", kXmlNamespace);
-  write_frame(xml, listing, listing.list, page.truncated);
+  // Version 1 echoes the prefix as it was given, whatever encoding-type says: botocore decodes all but this.
+  write_frame(xml, listing, listing.list.prefix, page.truncated);
   xml.element("Marker", listing.names.encode(listing.list.after));
   // Without a delimiter the last key is the marker, and S3 leaves it at that.
   if (page.truncated && !listing.list.delimiter.empty()) {
@@ -120,7 +122,7 @@ Task<Status> list_objects_v2(Request& request) {
   CO_TRY(const objects::ListPage page, co_await read_page(request, listing.list));
   codec::XmlWriter xml;
   xml.open("ListBucketResult", kXmlNamespace);
-  write_frame(xml, listing, listing.list, page.truncated);
+  write_frame(xml, listing, listing.names.encode(listing.list.prefix), page.truncated);
   xml.element("KeyCount", std::uint64_t{page.entries.size() + page.common_prefixes.size()});
   if (const auto given = request.parameter("continuation-token")) xml.element("ContinuationToken", *given);
   if (!start_after.empty()) xml.element("StartAfter", listing.names.encode(start_after));
@@ -143,7 +145,7 @@ Task<Status> list_object_versions(Request& request) {
   CO_TRY(const objects::ListPage page, co_await read_page(request, listing.list));
   codec::XmlWriter xml;
   xml.open("ListVersionsResult", kXmlNamespace);
-  write_frame(xml, listing, listing.list, page.truncated);
+  write_frame(xml, listing, listing.names.encode(listing.list.prefix), page.truncated);
   xml.element("KeyMarker", listing.names.encode(key_marker));
   xml.element("VersionIdMarker", version_marker);
   if (page.truncated) {

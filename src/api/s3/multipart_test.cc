@@ -62,7 +62,7 @@ TEST_F(MultipartTest, AssemblesParts) {
   EXPECT_EQ(gateway_.get("/bucket/k?partNumber=0").code(), "InvalidArgument");
   const TestResponse attributes =
       gateway_.get("/bucket/k?attributes", {{"x-amz-object-attributes", "ObjectParts"}, {"x-amz-max-parts", "1"}});
-  EXPECT_EQ(attributes.xml("ObjectParts/TotalPartsCount"), "2");
+  EXPECT_EQ(attributes.xml("ObjectParts/PartsCount"), "2");
   EXPECT_EQ(attributes.xml("ObjectParts/IsTruncated"), "true");
   EXPECT_EQ(attributes.xml("ObjectParts/NextPartNumberMarker"), "1");
   EXPECT_EQ(attributes.xml("ObjectParts/Part/Size"), std::to_string(kPart));
