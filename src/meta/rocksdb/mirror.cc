@@ -1,6 +1,8 @@
 #include "meta/rocksdb/mirror.h"
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "base/log.h"
 #include "crypto/digest.h"
@@ -11,6 +13,8 @@ namespace {
 constexpr std::uint32_t kMarkerMagic = 0x52494d41;  // "AMIR"
 constexpr std::uint16_t kMarkerVersion = 1;
 constexpr std::size_t kMarkerBytes = 20;
+constexpr int kApplyAttempts = 20;
+constexpr std::chrono::milliseconds kApplyPause{100};
 
 Status remove_folder(const std::string& path) {
   std::error_code error;
@@ -124,7 +128,16 @@ Result<std::unique_ptr<Mirror>> Mirror::adopt(DriveId drive, std::shared_ptr<io:
   return mirror;
 }
 
+Status Mirror::resize_log(std::uint64_t segment_bytes) {
+  if (log_->segment_bytes() == segment_bytes) return {};
+  // After a crash in here the marker tells the old size, and CommitLog::start makes what does not have it anew.
+  log_.reset();
+  TRY(log_, CommitLog::create(disk_, segment_bytes));
+  return disk_->replace(kMarkerPath, encode_marker(segment_bytes));
+}
+
 Status Mirror::make_room(std::size_t record_bytes) {
+  if (!try_resume()) return andromede::fail(Errc::kNoSpace, "the drive is full");
   if (log_->fits(record_bytes)) return {};
   TRY(const std::uint64_t flushed, state_->flushed());
   TRY(const bool ready, log_->prepare(flushed));
@@ -138,7 +151,11 @@ Status Mirror::make_room(std::size_t record_bytes) {
 
 Status Mirror::apply(ByteView payload, std::uint64_t last_index) {
   Status applied = state_->apply(payload, last_index);
-  if (!applied && applied.error() == Errc::kNoSpace && try_resume()) applied = state_->apply(payload, last_index);
+  // The drive filled up since make_room(). The group is in the log already, so it is worth some patience.
+  for (int i = 0; i < kApplyAttempts && !applied && applied.error() == Errc::kNoSpace; ++i) {
+    std::this_thread::sleep_for(kApplyPause);
+    if (state_->resume()) applied = state_->apply(payload, last_index);
+  }
   return applied;
 }
 

@@ -70,6 +70,8 @@ class Mirror {
   [[nodiscard]] std::optional<Error> failure() const;
   // RocksDB ran out of space in the background; tries to go on. True: writing is possible.
   bool try_resume();
+  // Makes the log anew with segments of that size. Only while no record in it is needed.
+  Status resize_log(std::uint64_t segment_bytes);
 
  private:
   Mirror(DriveId drive, std::shared_ptr<io::Disk> disk) : drive_(drive), disk_(std::move(disk)) {}

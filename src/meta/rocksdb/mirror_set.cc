@@ -26,7 +26,7 @@ std::shared_ptr<Mirror> MirrorSet::reader() const {
   for (const auto& mirror : *list_) {
     if (!mirror->failed()) return mirror;
   }
-  return nullptr;
+  return last_resort_;
 }
 
 void MirrorSet::publish(List list) {
@@ -37,6 +37,10 @@ void MirrorSet::publish(List list) {
 }
 
 void MirrorSet::drive_lost(DriveId drive, const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (last_resort_ != nullptr && last_resort_->drive() == drive) last_resort_.reset();
+  }
   const auto mirrors = list();
   for (const auto& mirror : *mirrors) {
     if (mirror->drive() == drive) mirror->fail(error);
@@ -76,6 +80,14 @@ Status MirrorSet::drop_failed() {
     if (error == Errc::kIo) drives_.report_failure(mirror->drive(), error);
     unmarked_.insert(mirror->drive());
   }
+  if (left.empty()) {
+    for (const auto& mirror : gone) {
+      if (!drives_.online(mirror->drive())) continue;
+      const std::lock_guard lock(mutex_);
+      last_resort_ = mirror;
+      break;
+    }
+  }
   if (left.empty() || unmarked_.empty()) return {};
   CHECK_OK(drives_.update([&](io::DriveMap& map) -> Status {
     for (io::DriveInfo& drive : map.drives) {
@@ -89,6 +101,10 @@ Status MirrorSet::drop_failed() {
 
 void MirrorSet::join(std::shared_ptr<Mirror> mirror) {
   unmarked_.erase(mirror->drive());
+  {
+    const std::lock_guard lock(mutex_);
+    last_resort_.reset();
+  }
   List next = *list();
   next.push_back(std::move(mirror));
   publish(std::move(next));
@@ -134,6 +150,7 @@ MirrorSet::List MirrorSet::clear() {
   const std::lock_guard lock(mutex_);
   all.insert(all.end(), retired_.begin(), retired_.end());
   retired_.clear();
+  last_resort_.reset();
   return all;
 }
 

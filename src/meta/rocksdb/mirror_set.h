@@ -30,7 +30,8 @@ class MirrorSet {
   MirrorSet& operator=(const MirrorSet&) = delete;
 
   [[nodiscard]] std::shared_ptr<const List> list() const;
-  // The mirror to read from; null when none is usable.
+  // The mirror to read from; null when none is usable. When the last one can no longer be written, while its drive is
+  // there, it still answers reads.
   [[nodiscard]] std::shared_ptr<Mirror> reader() const;
 
   // A drive went away.
@@ -60,10 +61,11 @@ class MirrorSet {
 
   io::Drives& drives_;
   const Gauge online_;
-  mutable std::mutex mutex_;  // guards list_ (the pointer) and retired_
+  mutable std::mutex mutex_;  // guards list_ (the pointer), retired_ and last_resort_
   std::shared_ptr<const List> list_ = std::make_shared<const List>();
   List retired_;
-  std::set<DriveId> unmarked_;  // left, and not yet marked out in the map
+  std::shared_ptr<Mirror> last_resort_;  // answers reads when the list is empty
+  std::set<DriveId> unmarked_;           // left, and not yet marked out in the map
 };
 
 }  // namespace andromede::meta

@@ -246,6 +246,47 @@ TEST_F(MirroredStoreTest, ManySegmentsLongGo) {
   }
 }
 
+TEST_F(MirroredStoreTest, JournalHasNoGapAfterAGroupThatCouldNotBeStored) {
+  ASSERT_TRUE(cloud_.put("a", "1"));
+  for (int i = 0; i < 3; ++i) {
+    Commit change;
+    change.event = "huge";
+    change.put.push_back({{Space::kRecords, "huge"}, "1"});
+    const auto result = cloud_.commit(std::move(change));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error(), Errc::kInvalidArgument);
+    EXPECT_EQ(cloud_.read("huge"), "absent");
+    ASSERT_TRUE(cloud_.put("b", std::to_string(i)));
+  }
+  EXPECT_EQ(cloud_.verify_journal(), 4U);
+}
+
+TEST_F(MirroredStoreTest, SegmentsOfAnotherSizeAreMadeAtTheNextOpening) {
+  for (const std::uint64_t segment_bytes : {1U << 20, 64U << 10}) {
+    ASSERT_TRUE(cloud_.put("size", std::to_string(segment_bytes)));
+    cloud_.kill();
+    cloud_.options.log_segment_bytes = segment_bytes;
+    ASSERT_TRUE(cloud_.open());
+    EXPECT_EQ(cloud_.read("size"), std::to_string(segment_bytes));
+    const auto file = cloud_.disk(0).open("meta/log/segment-0000", io::OpenMode::kRead);
+    ASSERT_TRUE(file);
+    EXPECT_EQ(*(*file)->size(), segment_bytes);
+  }
+  cloud_.verify_journal();
+}
+
+TEST_F(MirroredStoreTest, EmptyValuesAreValues) {
+  ASSERT_TRUE(cloud_.put("empty", ""));
+  EXPECT_EQ(cloud_.read("empty"), "");
+  const auto values = sync_wait(cloud_.store().get_many("", {"empty", "absent"}));
+  ASSERT_TRUE(values);
+  EXPECT_EQ((*values)[0], "");
+  EXPECT_EQ((*values)[1], std::nullopt);
+  Commit change = unwitnessed();
+  change.expect.push_back({"empty", ""});
+  EXPECT_TRUE(cloud_.commit(std::move(change)));
+}
+
 TEST_F(MirroredStoreTest, GetManySeesOneState) {
   ASSERT_TRUE(cloud_.put("a", "0"));
   ASSERT_TRUE(cloud_.put("b", "0"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "base/log.h"
 
@@ -116,34 +117,40 @@ Result<bool> catch_up(const Candidate& leader, Candidate& follower) {
   return state.applied() == leader.mirror->state().applied();
 }
 
-// Moves every mirror that cannot be brought level to the damaged ones.
-Status bring_level(io::Drives& drives, Census& census) {
-  const auto leader = std::max_element(census.good.begin(), census.good.end(), [](const auto& a, const auto& b) {
-    return a.mirror->state().applied() < b.mirror->state().applied();
-  });
-  std::vector<Candidate> level;
+// Moves a mirror that failed in recovery to where it belongs: an I/O failure is its drive's, the rest its own.
+void set_aside(io::Drives& drives, Census& census, DriveId drive, const Error& error) {
+  log_error("metadata: a mirror is set aside", {{"drive", drive.to_string()}, {"error", error.describe()}});
+  if (error == Errc::kIo) drives.report_failure(drive, error);
+  (error == Errc::kIo ? census.offline : census.damaged).push_back(drive);
+}
+
+// Keeps the mirrors for which `step` succeeds; an error when none is left.
+Status keep_if(io::Drives& drives, Census& census, const std::function<Status(Candidate&)>& step) {
+  std::vector<Candidate> kept;
+  Status last;
   for (Candidate& candidate : census.good) {
-    if (&candidate == &*leader) {
-      level.push_back(candidate);
-      continue;
-    }
-    Result<bool> reached = catch_up(*leader, candidate);
-    if (reached && *reached) {
-      const Status flushed = candidate.mirror->state().flush();
-      if (!flushed) reached = fail(flushed.error());
-    }
-    if (reached && *reached) {
-      level.push_back(candidate);
-    } else if (!reached && reached.error() == Errc::kIo) {
-      drives.report_failure(candidate.mirror->drive(), reached.error());
-      census.offline.push_back(candidate.mirror->drive());
+    last = step(candidate);
+    if (last) {
+      kept.push_back(candidate);
     } else {
-      census.damaged.push_back(candidate.mirror->drive());
+      set_aside(drives, census, candidate.mirror->drive(), last.error());
     }
   }
-  CHECK_OK(leader->mirror->state().flush());
-  census.good = std::move(level);
-  return {};
+  census.good = std::move(kept);
+  return census.good.empty() ? last : Status();
+}
+
+// Leaves only mirrors that hold the same commits, flushed.
+Status bring_level(io::Drives& drives, Census& census) {
+  // A copy: `census.good` is rebuilt, and the leader itself may turn out to be unable to flush.
+  const Candidate leader = *std::max_element(census.good.begin(), census.good.end(), [](const auto& a, const auto& b) {
+    return a.mirror->state().applied() < b.mirror->state().applied();
+  });
+  return keep_if(drives, census, [&](Candidate& candidate) -> Status {
+    TRY(const bool level, catch_up(leader, candidate));
+    if (!level) return fail(Errc::kCorrupt, "the leader's log does not reach back far enough; to be copied anew");
+    return candidate.mirror->state().flush();
+  });
 }
 
 Status mark_out(io::Drives& drives, const std::vector<DriveId>& gone) {
@@ -164,22 +171,23 @@ Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, Ra
   CHECK_OK(bring_level(drives, census));
 
   Recovered recovered;
+  std::array<std::uint8_t, sizeof(std::uint64_t)> salt{};
+  random.fill(salt);
+  std::memcpy(&recovered.start.salt, salt.data(), salt.size());
+  // All are level and flushed, so no mirror needs another's records any more.
+  CHECK_OK(keep_if(drives, census, [&](Candidate& candidate) -> Status {
+    CHECK_OK(candidate.mirror->state().start_epoch(recovered.start.salt));
+    CHECK_OK(candidate.mirror->resize_log(options.log_segment_bytes));
+    return candidate.mirror->log().start();
+  }));
+
   recovered.stale = census.empty;
   recovered.stale.insert(recovered.stale.end(), census.damaged.begin(), census.damaged.end());
   std::vector<DriveId> gone = recovered.stale;
   gone.insert(gone.end(), census.offline.begin(), census.offline.end());
   // Before the first commit: from then on these lack what was acknowledged.
   if (!gone.empty()) CHECK_OK(mark_out(drives, gone));
-
-  std::array<std::uint8_t, sizeof(std::uint64_t)> salt{};
-  random.fill(salt);
-  std::memcpy(&recovered.start.salt, salt.data(), salt.size());
-  for (const Candidate& candidate : census.good) {
-    // All are level and flushed, so no mirror needs another's records any more.
-    CHECK_OK(candidate.mirror->state().start_epoch(recovered.start.salt));
-    CHECK_OK(candidate.mirror->log().start());
-    recovered.mirrors.push_back(candidate.mirror);
-  }
+  for (const Candidate& candidate : census.good) recovered.mirrors.push_back(candidate.mirror);
   const State& state = recovered.mirrors.front()->state();
   recovered.start.last_index = state.applied();
   CHECK_OK(state.last_entry(recovered.start.last_sequence, recovered.start.last_entry));
