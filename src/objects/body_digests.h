@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/result.h"
+#include "base/task.h"
 #include "crypto/digest.h"
+#include "crypto/md5_lanes.h"
 
 namespace andromede::objects {
 
@@ -25,10 +28,15 @@ struct DigestedBody {
 
 class BodyDigests {
  public:
-  // `kinds`: which checksums besides the MD5; kNone is passed over.
-  explicit BodyDigests(const std::vector<crypto::Checksum>& kinds);
-  void update(ByteView data);
-  DigestedBody finish();
+  // `kinds`: which checksums besides the MD5; kNone is passed over. `lanes` hash the MD5 of several bodies at once, on
+  // a thread of their own; null: it is hashed in start(). Borrowed.
+  BodyDigests(crypto::Md5Lanes* lanes, const std::vector<crypto::Checksum>& kinds);
+  // Takes the body's next bytes, which stay valid and unchanged until done() has answered. One piece at a time.
+  void start(ByteView data);
+  // kCancelled: the lanes have stopped.
+  Task<Status> done();
+  // After the last done().
+  Task<DigestedBody> finish();
 
   // The same of a body that lies in memory whole, without the cost of the incremental form.
   static DigestedBody of(ByteView body, const std::vector<crypto::Checksum>& kinds);
@@ -38,6 +46,7 @@ class BodyDigests {
     crypto::Checksum kind;
     std::unique_ptr<crypto::Hasher> hasher;
   };
+  std::unique_ptr<crypto::Md5Stream> md5_lane_;  // or:
   std::unique_ptr<crypto::Hasher> md5_;
   std::vector<Running> checksums_;
 };

@@ -50,16 +50,17 @@ Status check_limit(std::uint64_t size_bytes, std::uint64_t limit_bytes) {
 
 // Cuts a stream of plaintext into pieces, each sealed under its own key and written to its own blob.
 //
-// Two batches take turns: while one is digested and sealed on the pool, the loop receives into the other and hands the
-// one before to the blob store.
+// Two batches of plaintext take turns: while the MD5 of one is hashed in the lanes, the same bytes are sealed and
+// handed to the blob store, and the loop receives into the other.
 class PieceWriter {
  public:
   PieceWriter(const SealContext& context, const AccountId& account, std::optional<std::uint64_t> announced,
-              BodyDigests& digests, SealedBody& out)
-      : context_(context), account_(account), announced_(announced), digests_(digests), out_(out) {}
-  PieceWriter(const PieceWriter&) = delete;
-  PieceWriter& operator=(const PieceWriter&) = delete;
-  ~PieceWriter() { CHECK(!working_, "settle() comes before the end"); }
+              const std::vector<crypto::Checksum>& kinds, SealedBody& out)
+      : context_(context),
+        account_(account),
+        announced_(announced),
+        out_(out),
+        digests_(announced.value_or(kMaxPutBytes) > crypto::kMd5LanesMinBytes ? &context.lanes : nullptr, kinds) {}
 
   // Takes all of `plain`.
   Task<Status> write(ByteView plain) {
@@ -68,15 +69,12 @@ class PieceWriter {
       if (piece_bytes_ == planned_bytes_) {
         if (writer_ != nullptr) CO_CHECK_OK(co_await finish_piece());
         CO_CHECK_OK(co_await open_piece());
-      } else if (filling().plain_bytes == kSegmentsPerBatch * kSegmentBytes) {
+      } else if (filling().room() == 0) {
         CO_CHECK_OK(co_await turn(false));
       }
-      Batch& batch = filling();
-      const std::size_t in_segment = batch.plain_bytes % kSegmentBytes;
-      const std::size_t count = static_cast<std::size_t>(
-          std::min<std::uint64_t>({plain.size(), kSegmentBytes - in_segment, planned_bytes_ - piece_bytes_}));
-      std::memcpy(batch.slot(batch.plain_bytes / kSegmentBytes) + in_segment, plain.data(), count);
-      batch.plain_bytes += count;
+      const auto count = static_cast<std::size_t>(
+          std::min<std::uint64_t>({plain.size(), filling().room(), planned_bytes_ - piece_bytes_}));
+      filling().append(plain.first(count));
       piece_bytes_ += count;
       plain = plain.subspan(count);
     }
@@ -84,28 +82,14 @@ class PieceWriter {
   }
 
   // Ends the last piece. An empty body is one empty piece.
-  Task<Status> finish() {
+  Task<Result<DigestedBody>> finish() {
     if (writer_ == nullptr) CO_CHECK_OK(co_await open_piece());
-    co_return co_await finish_piece();
-  }
-
-  // Waits for what is under way on the pool: before the end, whether or not all went well.
-  Task<void> settle() {
-    if (!working_) co_return;
-    co_await *sealed_;
-    working_ = false;
+    CO_CHECK_OK(co_await finish_piece());
+    co_return co_await digests_.finish();
   }
 
  private:
-  struct Batch {
-    Buffer memory;
-    std::size_t plain_bytes = 0;
-    std::size_t sealed_bytes = 0;  // > 0: sealed, and to be written
-    bool ends_piece = false;
-    std::uint8_t* slot(std::size_t index) { return memory.data() + index * kSealedSegmentBytes; }
-  };
-  Batch& filling() { return batches_[filling_]; }
-  Batch& resting() { return batches_[1 - filling_]; }
+  Buffer& filling() { return plain_[filling_]; }
 
   Task<Status> open_piece() {
     if (announced_) {
@@ -128,15 +112,15 @@ class PieceWriter {
     co_return Status{};
   }
 
-  void prepare(Batch& batch) {
-    batch.plain_bytes = 0;
-    const std::uint64_t wanted = std::min<std::uint64_t>(crypto::sealed_size(planned_bytes_), kSealBatchBytes);
-    if (batch.memory.capacity() < wanted) batch.memory = Buffer(static_cast<std::size_t>(wanted));
+  // Only a batch that more is to come behind needs room for a whole batch.
+  void prepare(Buffer& plain) {
+    const std::uint64_t wanted = std::min<std::uint64_t>(planned_bytes_ - piece_bytes_, kBatchBytes);
+    if (plain.capacity() < wanted) plain = Buffer(static_cast<std::size_t>(wanted));
+    plain.clear();
   }
 
   Task<Status> finish_piece() {
     CO_CHECK_OK(co_await turn(true));
-    CO_CHECK_OK(co_await write_sealed(resting()));
     CO_TRY(blob::BlobRef ref, co_await writer_->finish());
     writer_.reset();
     out_.pieces.back().size_bytes = piece_bytes_;
@@ -144,65 +128,48 @@ class PieceWriter {
     co_return Status{};
   }
 
-  // Gives the full batch to be sealed, writes the one before it, and makes that the next to be filled.
+  // Digests, seals and writes the batch, and makes the other the next to be filled.
   Task<Status> turn(bool ends_piece) {
-    co_await settle();
-    Batch& full = filling();
-    full.ends_piece = ends_piece;
-    sealed_.emplace();
-    working_ = full.plain_bytes >= kOffloadBytes && context_.pool.post([this, &full] {
-      seal(full);
-      sealed_->set(true);
-    });
-    if (!working_) seal(full);
+    CO_CHECK_OK(co_await digests_.done());
+    digests_.start(filling().view());
+    seal(filling().view(), ends_piece);
+    context_.bytes_written.add(static_cast<double>(filling().size()));
+    CO_CHECK_OK(co_await writer_->write(sealed_.view()));
     filling_ = 1 - filling_;
-    CO_CHECK_OK(co_await write_sealed(filling(), false));
-    if (!ends_piece) prepare(filling());
+    if (!ends_piece) {
+      prepare(filling());
+    } else {
+      // The next piece begins in the other batch too, or there is none.
+      CO_CHECK_OK(co_await digests_.done());
+    }
     co_return Status{};
   }
 
-  // On the pool or on the loop, never both at once.
-  void seal(Batch& batch) {
-    const std::size_t whole = batch.plain_bytes / kSegmentBytes;
-    const std::size_t rest = batch.plain_bytes % kSegmentBytes;
-    const bool partial = rest > 0 || (batch.ends_piece && batch.plain_bytes == 0);
-    CHECK(batch.ends_piece || !partial, "only a piece's last batch ends inside a segment");
-    for (std::size_t i = 0; i < whole; ++i) {
-      const ByteView plain(batch.slot(i), kSegmentBytes);
-      digests_.update(plain);
-      sealer_->seal(plain, batch.ends_piece && !partial && i + 1 == whole, batch.slot(i));
-    }
-    batch.sealed_bytes = whole * kSealedSegmentBytes;
-    if (partial) {
-      const ByteView plain(batch.slot(whole), rest);
-      digests_.update(plain);
-      sealer_->seal(plain, true, batch.slot(whole));
-      batch.sealed_bytes += rest + kTagBytes;
-    }
-  }
-
-  // Nothing when the batch holds nothing sealed. `settled`: wait for the pool first.
-  Task<Status> write_sealed(Batch& batch, bool settled = true) {
-    if (settled) co_await settle();
-    const std::size_t bytes = std::exchange(batch.sealed_bytes, 0);
-    if (bytes == 0) co_return Status{};
-    context_.bytes_written.add(static_cast<double>(bytes));
-    co_return co_await writer_->write(ByteView(batch.memory.data(), bytes));
+  void seal(ByteView plain, bool ends_piece) {
+    const std::size_t bytes = plain.size() + (plain.size() / kSegmentBytes + 1) * kTagBytes;
+    if (sealed_.capacity() < bytes) sealed_ = Buffer(bytes);
+    sealed_.clear();
+    do {
+      const ByteView segment = plain.first(std::min(plain.size(), kSegmentBytes));
+      plain = plain.subspan(segment.size());
+      CHECK(ends_piece || segment.size() == kSegmentBytes, "only a piece's last segment is short");
+      sealer_->seal(segment, ends_piece && plain.empty(), sealed_.tail().data());
+      sealed_.grow(segment.size() + kTagBytes);
+    } while (!plain.empty());
   }
 
   const SealContext& context_;
   const AccountId& account_;
   const std::optional<std::uint64_t> announced_;
-  BodyDigests& digests_;
   SealedBody& out_;
-  std::array<Batch, 2> batches_;
+  std::array<Buffer, 2> plain_;
   std::size_t filling_ = 0;
-  bool working_ = false;  // the pool has a batch
-  std::optional<OneShot<bool>> sealed_;
+  Buffer sealed_;
   std::uint64_t piece_bytes_ = 0;    // plaintext bytes of the open piece
   std::uint64_t planned_bytes_ = 0;  // at most so many
   std::unique_ptr<blob::Writer> writer_;
   std::unique_ptr<crypto::SegmentSealer> sealer_;
+  BodyDigests digests_;  // ends before the batches that it may be reading
 };
 
 // Moves the rest of a body, `head` and `view` in front, into `writer`. Answers its size.
@@ -223,7 +190,6 @@ Task<Result<std::uint64_t>> pump(BodySource& body, std::string_view head, ByteVi
     view = {};
   }
   CO_CHECK_OK(check_complete(announced, size));
-  CO_CHECK_OK(co_await writer.finish());
   co_return size;
 }
 
@@ -263,13 +229,9 @@ Task<Result<SealedBody>> seal_body(const SealContext& context, const AccountId& 
     if (announced) CO_CHECK_OK(check_complete(announced, head.size() + view.size()));
   }
 
-  BodyDigests digests(kinds);
-  PieceWriter writer(context, account, announced, digests, out);
-  const Result<std::uint64_t> size = co_await pump(body, head, view, limit_bytes, writer);
-  co_await writer.settle();
-  if (!size) co_return fail(size.error());
-  out.size_bytes = *size;
-  out.digests = digests.finish();
+  PieceWriter writer(context, account, announced, kinds, out);
+  CO_TRY(out.size_bytes, co_await pump(body, head, view, limit_bytes, writer));
+  CO_TRY(out.digests, co_await writer.finish());
   co_return out;
 }
 

@@ -1,5 +1,5 @@
 // The way in: a body, through its digests, into sealed pieces, either a payload for the metadata or blobs on drives.
-// One buffer of kSealBatchBytes a request, filled from the body's views and sealed in place.
+// Memory of a request: two batches of plaintext and a sealed one, filled from the body's views.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/metrics.h"
-#include "base/pool.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "base/stream.h"
@@ -24,13 +23,10 @@
 
 namespace andromede::objects {
 
-// A batch of whole segments, about 1 MiB: what is sealed and handed to the blob store at once.
+// What is digested, sealed and handed to the blob store at once.
 inline constexpr std::size_t kSegmentsPerBatch = 16;
-inline constexpr std::size_t kSealBatchBytes = kSegmentsPerBatch * crypto::kSealedSegmentBytes;
-static_assert(2 * kSealBatchBytes <= kRequestBufferBytes);
-
-// Batches from this size on are digested and sealed on the pool: below, changing threads costs more than it wins.
-inline constexpr std::size_t kOffloadBytes = 256 * 1024;
+inline constexpr std::size_t kBatchBytes = kSegmentsPerBatch * crypto::kSegmentBytes;
+static_assert(2 * kBatchBytes + kSegmentsPerBatch * crypto::kSealedSegmentBytes <= kRequestBufferBytes);
 
 // A body of unknown size becomes blobs of these sizes: the first, then twice the one before, up to the last.
 inline constexpr std::uint64_t kFirstBlobBytes = 64ULL << 20;
@@ -50,7 +46,7 @@ struct SealContext {
   LiveBlobs& live;
   const Clock& clock;
   Random& random;
-  ThreadPool& pool;  // for digests and encryption of large bodies
+  crypto::Md5Lanes& lanes;
   Counter bytes_written;
   std::size_t inline_limit_bytes = 0;
   std::chrono::milliseconds deadline{0};

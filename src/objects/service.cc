@@ -1,7 +1,6 @@
 #include "objects/service.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "objects/layout.h"
 #include "objects/service_impl.h"
@@ -28,7 +27,6 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
       options_(options),
       commits_retried_(metrics.counter("andromede_objects_commits_retried_total",
                                        "Commits tried anew because another change came between")),
-      pool_("seal", std::max(1U, std::thread::hardware_concurrency()), kMaxQueuedBatches),
       live_(blobs),
       catalog_(meta, live_, clock, options.deadline),
       seal_{blobs,
@@ -37,8 +35,8 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
             live_,
             clock,
             random,
-            pool_,
-            metrics.counter("andromede_objects_written_bytes_total", "Bytes sealed and written"),
+            lanes_,
+            metrics.counter("andromede_objects_written_bytes_total", "Plaintext bytes sealed and written"),
             options.inline_limit_bytes,
             options.deadline},
       open_{meta,

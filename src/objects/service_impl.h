@@ -29,8 +29,6 @@ inline constexpr unsigned kMaxCommitTries = 100;
 // expected: one that moves in that very moment leaves an orphan.
 inline constexpr std::size_t kMaxExpectedParts = 4000;
 inline constexpr std::size_t kMaxExpectations = 8000;
-// Batches of large bodies that wait for the pool; beyond, they are sealed on their event loops.
-inline constexpr std::size_t kMaxQueuedBatches = 256;
 // How many deletions of one multi-delete are under way at once.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
 
@@ -187,7 +185,7 @@ class ServiceImpl final : public Service {
   Random& random_;
   const Options options_;
   const Counter commits_retried_;
-  ThreadPool pool_;
+  crypto::Md5Lanes lanes_;
   LiveBlobs live_;
   BlobCatalog catalog_;
   const SealContext seal_;
