@@ -94,6 +94,8 @@ Task<Status> run_operation(Request& request) {
       return probe_bucket(request);
     case Operation::kProbeObject:
       return probe_object(request);
+    case Operation::kPutAcl:
+      return put_acl(request);
     case Operation::kPreflight:
       return answer_preflight(request);
     case Operation::kNotImplemented:

@@ -118,6 +118,17 @@ TEST_F(FrontEndTest, KeysHaveALimit) {
   }
 }
 
+TEST_F(FrontEndTest, AnAclMaySayWhatHoldsAnyway) {
+  ASSERT_EQ(gateway_.put("/bucket/k", "x").status, 200u);
+  for (const std::string target : {"/bucket?acl", "/bucket/k?acl"}) {
+    EXPECT_EQ(gateway_.put(target, "", {{"x-amz-acl", "private"}}).status, 200u);
+    EXPECT_EQ(gateway_.put(target, "", {{"x-amz-acl", "public-read"}}).code(), "AccessControlListNotSupported");
+    EXPECT_EQ(gateway_.put(target, "<AccessControlPolicy/>").code(), "AccessControlListNotSupported");
+  }
+  EXPECT_EQ(gateway_.put("/bucket/absent?acl", "", {{"x-amz-acl", "private"}}).code(), "NoSuchKey");
+  EXPECT_EQ(gateway_.put("/absent?acl", "", {{"x-amz-acl", "private"}}).code(), "NoSuchBucket");
+}
+
 TEST_F(FrontEndTest, ClientsProbesAreAnsweredTruthfully) {
   EXPECT_EQ(gateway_.get("/bucket?versioning").status, 200u);
   EXPECT_EQ(gateway_.get("/bucket?acl").xml("AccessControlList/Grant/Permission"), "FULL_CONTROL");

@@ -83,7 +83,7 @@ void write_common_prefixes(codec::XmlWriter& xml, const objects::ListPage& page,
   }
 }
 
-// Name, Prefix, Delimiter, MaxKeys, EncodingType, IsTruncated: the same in all three.
+// Name, Delimiter, MaxKeys, EncodingType, IsTruncated: the same in all three.
 void write_frame(codec::XmlWriter& xml, const Listing& listing, std::string_view prefix, bool truncated) {
   const objects::ListRequest& list = listing.list;
   xml.element("Name", list.bucket);

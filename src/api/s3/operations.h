@@ -54,5 +54,7 @@ Result<std::uint32_t> read_part_number(Request& request);
 // probes.cc
 Task<Status> probe_bucket(Request& request);
 Task<Status> probe_object(Request& request);
+// PutBucketAcl and PutObjectAcl, which may say again what holds anyway.
+Task<Status> put_acl(Request& request);
 
 }  // namespace andromede::api::s3

@@ -1,5 +1,6 @@
 // What clients ask about features that are not offered. Each answer is the truth about a bucket or object here.
 #include "api/s3/errors.h"
+#include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 
 namespace andromede::api::s3 {
@@ -80,6 +81,16 @@ constexpr Absence kBucketAbsences[] = {
     {"object-lock", S3Errc::kNoSuchObjectLock}, {"publicAccessBlock", S3Errc::kNoSuchPublicAccessBlock},
 };
 
+Task<Status> find_object(Request& request) {
+  objects::GetRequest get;
+  get.bucket = request.bucket();
+  get.key = request.key();
+  get.head_only = true;
+  CO_TRY(const std::unique_ptr<objects::OpenObject> object,
+         co_await request.service().get(request.caller(), std::move(get)));
+  co_return Status{};
+}
+
 }  // namespace
 
 Task<Status> probe_bucket(Request& request) {
@@ -99,12 +110,7 @@ Task<Status> probe_bucket(Request& request) {
 }
 
 Task<Status> probe_object(Request& request) {
-  objects::GetRequest get;
-  get.bucket = request.bucket();
-  get.key = request.key();
-  get.head_only = true;
-  CO_TRY(const std::unique_ptr<objects::OpenObject> object,
-         co_await request.service().get(request.caller(), std::move(get)));
+  CO_CHECK_OK(co_await find_object(request));
   const std::string_view asked = request.target.subresource;
   if (asked == "acl") co_return co_await request.reply_xml(render_acl(request.account()));
   if (asked == "tagging") {
@@ -116,7 +122,22 @@ Task<Status> probe_object(Request& request) {
   if (asked == "retention" || asked == "legal-hold") {
     co_return fail(S3Errc::kInvalidRequest, "Bucket is missing Object Lock Configuration");
   }
+  // No object has one.
+  if (asked == "torrent") co_return fail(objects::ObjectErrc::kNoSuchKey, "no torrent");
   co_return fail(S3Errc::kNotImplemented, "an unknown sub-resource");
+}
+
+Task<Status> put_acl(Request& request) {
+  if (request.key().empty()) {
+    CO_TRY(const objects::BucketInfo bucket,
+           co_await request.service().head_bucket(request.caller(), request.bucket()));
+  } else {
+    CO_CHECK_OK(co_await find_object(request));
+  }
+  CO_CHECK_OK(check_acl_headers(request));
+  // Without the header the body would be the ACL.
+  if (!request.header("x-amz-acl")) co_return fail(S3Errc::kAclNotSupported, "an ACL in the body");
+  co_return co_await request.reply({});
 }
 
 }  // namespace andromede::api::s3

@@ -70,7 +70,10 @@ Operation bucket_operation(std::string_view method, std::string_view subresource
     return query.find("list-type") == "2" ? Operation::kListObjectsV2 : Operation::kListObjects;
   }
   if (method == "HEAD") return Operation::kHeadBucket;
-  if (method == "PUT") return subresource.empty() ? Operation::kCreateBucket : Operation::kNotImplemented;
+  if (method == "PUT") {
+    if (subresource == "acl") return Operation::kPutAcl;
+    return subresource.empty() ? Operation::kCreateBucket : Operation::kNotImplemented;
+  }
   if (method == "DELETE") return subresource.empty() ? Operation::kDeleteBucket : Operation::kNotImplemented;
   if (method == "POST") return subresource == "delete" ? Operation::kDeleteObjects : Operation::kNotImplemented;
   return Operation::kMethodNotAllowed;
@@ -85,6 +88,7 @@ Operation object_operation(const net::RequestHead& head, std::string_view subres
   }
   if (method == "HEAD") return Operation::kHeadObject;
   if (method == "PUT") {
+    if (subresource == "acl") return Operation::kPutAcl;
     if (!subresource.empty()) return Operation::kNotImplemented;
     const bool copy = head.headers.find("x-amz-copy-source").has_value();
     if (query.has("uploadId") || query.has("partNumber")) {
@@ -180,6 +184,8 @@ std::string_view operation_name(Operation operation) {
       return "GetObjectAttributes";
     case Operation::kProbeObject:
       return "ProbeObject";
+    case Operation::kPutAcl:
+      return "PutAcl";
     case Operation::kCreateMultipartUpload:
       return "CreateMultipartUpload";
     case Operation::kUploadPart:

@@ -31,6 +31,7 @@ enum class Operation : std::uint8_t {
   kCopyObject,
   kGetObjectAttributes,
   kProbeObject,
+  kPutAcl,  // of a bucket or an object
   kCreateMultipartUpload,
   kUploadPart,
   kUploadPartCopy,

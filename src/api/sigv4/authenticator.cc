@@ -287,15 +287,26 @@ Status Authenticator::check_time(const Claim& claim, RefusalFields& fields) cons
   return fail(SigErrc::kTimeSkewed, "The difference between the request time and the current time is too large.");
 }
 
+// A presigned request of Signature Version 2: one whose time is over is told that, as it would be if it were
+// understood.
+tl::unexpected<Error> Authenticator::refuse_version_2(const Query& query, RefusalFields& fields) const {
+  const std::string_view expires = query.find("Expires").value_or("");
+  std::int64_t at_s = 0;
+  const auto number = std::from_chars(expires.data(), expires.data() + expires.size(), at_s);
+  if (number.ec == std::errc{} && at_s < clock_.now().ms / 1000) {
+    fields.emplace_back("ServerTime", to_iso8601(clock_.now()));
+    return fail(SigErrc::kExpired, "Request has expired");
+  }
+  return fail(SigErrc::kUnsupportedMechanism,
+              "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
+}
+
 Result<Authentication> Authenticator::authenticate(const net::RequestHead& head, std::string_view raw_path,
                                                    const Query& query, RefusalFields& fields) {
   const std::string_view authorization = trim(head.headers.find("authorization").value_or(""));
   const bool in_query = query.has("X-Amz-Algorithm") || query.has("X-Amz-Signature") || query.has("X-Amz-Credential");
   if (authorization.empty() && !in_query) {
-    if (query.has("AWSAccessKeyId") && query.has("Signature")) {
-      return fail(SigErrc::kUnsupportedMechanism,
-                  "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
-    }
+    if (query.has("AWSAccessKeyId") && query.has("Signature")) return refuse_version_2(query, fields);
     return fail(SigErrc::kAnonymous, "Access Denied");
   }
   if (!authorization.empty() && in_query) {

@@ -71,6 +71,7 @@ class Authenticator {
   Result<Claim> claim_of_header(const net::RequestHead& head, std::string_view authorization) const;
   Result<Claim> claim_of_query(const net::RequestHead& head, const Query& query) const;
   Status check_scope(const Claim& claim, RefusalFields& fields) const;
+  tl::unexpected<Error> refuse_version_2(const Query& query, RefusalFields& fields) const;
   Status check_time(const Claim& claim, RefusalFields& fields) const;
 
   CredentialLookup lookup_;

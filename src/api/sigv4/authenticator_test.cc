@@ -303,7 +303,8 @@ TEST_F(AuthenticatorTest, APresignedRequestHasItsOwnErrors) {
   expect_refused(early, SigErrc::kNotYetValid);
 
   expect_refused(get("/k?X-Amz-Signature=0"), SigErrc::kQueryMalformed);
-  expect_refused(get("/k?AWSAccessKeyId=a&Signature=b&Expires=1"), SigErrc::kUnsupportedMechanism);
+  expect_refused(get("/k?AWSAccessKeyId=a&Signature=b&Expires=1369353601"), SigErrc::kUnsupportedMechanism);
+  expect_refused(get("/k?AWSAccessKeyId=a&Signature=b&Expires=1369353599"), SigErrc::kExpired);
   expect_refused(get("/k"), SigErrc::kAnonymous);
   for (const std::string& missing : {"Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"}) {
     net::RequestHead head = get("/k");
