@@ -18,6 +18,8 @@ struct CloudFolder {
   [[nodiscard]] std::string config() const { return root + "/andromede.toml"; }
   [[nodiscard]] std::string consortium() const { return root + "/consortium.toml"; }
   [[nodiscard]] std::string credentials() const { return root + "/credentials.json"; }
+  // The same as an AWS shared credentials file: the first tenant is [default], all have a section of their account.
+  [[nodiscard]] std::string aws_credentials() const { return root + "/aws-credentials"; }
   [[nodiscard]] std::string operator_token() const { return root + "/operator.token"; }
   // Paths of all drives, one a line, so that a cloud is found again when none of its first drives is left.
   [[nodiscard]] std::string drive_paths() const { return root + "/drive-paths"; }

@@ -1,5 +1,6 @@
 // init, serve, welcome, version, completion: what needs no running server.
 #include <cstdio>
+#include <filesystem>
 
 #include "cloud_folder.h"
 #include "command_line.h"
@@ -18,16 +19,22 @@ std::string endpoint_of(const Config& config) {
 }
 
 void say_welcome(const Config& config, std::FILE* out) {
-  const std::string credentials = CloudFolder{config.folder}.credentials();
+  const CloudFolder folder{config.folder};
   const auto line = [out](const std::string& words) { std::fprintf(out, "%s\n", words.c_str()); };
   line(text(Msg::kWelcomeEndpoint, {endpoint_of(config)}));
-  line(text(Msg::kWelcomeCredentials, {credentials}));
+  line(text(Msg::kWelcomeCredentials, {folder.credentials()}));
   line(text(Msg::kWelcomeTry));
-  // The secret stays in its file: the commands read it from there.
-  line("  export AWS_ENDPOINT_URL=" + endpoint_of(config) + " AWS_DEFAULT_REGION=" + config.region +
-       " $(grep -m1 -A1 access_key_id " + credentials +
-       " | sed -E 's/.*\"(access_key_id|secret_access_key)\": \"([^\"]*)\".*/AWS_\\U\\1\\E=\\2/')");
-  line("  aws s3 mb s3://premier && aws s3 cp /etc/os-release s3://premier/");
+  // The secret stays in its file: the client reads it from there.
+  std::string prepare = "  export AWS_SHARED_CREDENTIALS_FILE=" + folder.aws_credentials();
+  prepare += " AWS_DEFAULT_REGION=" + config.region;
+  std::error_code code;
+  if (!config.tls_certificate.empty() && std::filesystem::exists(folder.tls() + "/ca.crt", code)) {
+    prepare += " AWS_CA_BUNDLE=" + folder.tls() + "/ca.crt";
+  }
+  line(prepare);
+  const std::string aws = "  aws --endpoint-url " + endpoint_of(config) + " s3 ";
+  line(aws + "mb s3://premier");
+  line(aws + "cp /etc/os-release s3://premier/");
   line("  andromede status --config " + config.file);
 }
 

@@ -106,16 +106,22 @@ std::string canonical_id(const sovereignty::TenantSpec& tenant, CloudId cloud) {
 Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, CloudId id, const CloudFolder& folder,
                     const std::string& endpoint) {
   nlohmann::json list = nlohmann::json::array();
+  std::string profiles;
   for (const sovereignty::TenantSpec& tenant : consortium.tenants) {
     CHECK_OK(sync_wait(cloud.directory().create_account({tenant.id, tenant.display_name, canonical_id(tenant, id)})));
     CHECK_OK(sync_wait(cloud.keys().create_tenant_key(tenant.id)));
     TRY(const auto credential, sync_wait(cloud.directory().create_credential(tenant.id)));
+    const std::string profile =
+        "aws_access_key_id = " + credential.access_key_id + "\naws_secret_access_key = " + credential.secret + "\n\n";
+    if (profiles.empty()) profiles = "[default]\n" + profile;
+    profiles += "[" + tenant.id.value() + "]\n" + profile;
     list.push_back({{"account", tenant.id.value()},
                     {"name", tenant.display_name},
                     {"access_key_id", credential.access_key_id},
                     {"secret_access_key", credential.secret}});
   }
   const nlohmann::json file{{"endpoint", endpoint}, {"region", "us-east-1"}, {"tenants", std::move(list)}};
+  CHECK_OK(write_file(folder.aws_credentials(), profiles, true));
   return write_file(folder.credentials(), file.dump(2) + "\n", true);
 }
 

@@ -43,8 +43,9 @@ TEST_F(InitTest, MakesACloudThatOpens) {
   EXPECT_EQ(report->tenants, 2U);
   EXPECT_TRUE(report->endpoint.starts_with("https://"));
   const CloudFolder files{with_ca.folder};
-  for (const std::string& secret : {files.credentials(), files.operator_token(), files.root_key(), files.root_seal(),
-                                    files.directory_key(), files.tls() + "/ca.key", files.tls() + "/server.key"}) {
+  for (const std::string& secret :
+       {files.credentials(), files.aws_credentials(), files.operator_token(), files.root_key(), files.root_seal(),
+        files.directory_key(), files.tls() + "/ca.key", files.tls() + "/server.key"}) {
     EXPECT_TRUE(private_to_owner(secret)) << secret;
   }
   const auto config = read_config(report->config);

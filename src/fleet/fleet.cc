@@ -115,6 +115,7 @@ class FleetImpl final : public Fleet {
   void look_after();
   void repair_damaged();
   void reclaim();
+  [[nodiscard]] SteadyTime next_scrub() const;
   std::optional<Request> next_by_itself();
   JobState run_heal(std::uint64_t job, std::string& message);
   JobState run_scrub(std::uint64_t job, std::string& message);
@@ -198,7 +199,7 @@ Status FleetImpl::start() {
     signals->changed.notify_all();
   });
   drives_.watch();
-  scrub_at_ = clock_.steady() + options_.scrub_every;
+  scrub_at_ = next_scrub();
   const auto draining = drives_in(*drives_.map(), DriveState::kDraining);
   {
     const std::lock_guard lock(mutex_);
@@ -227,6 +228,14 @@ void FleetImpl::stop() {
   }
   if (watcher_.joinable()) watcher_.join();
   if (worker_.joinable()) worker_.join();
+}
+
+// Counted from the last scrub that ended, in whichever process that was.
+SteadyTime FleetImpl::next_scrub() const {
+  const auto last = witness_.last_scrub();
+  if (!last) log_warning("the time of the last scrub is unknown", {{"error", last.error().describe()}});
+  const std::int64_t since_ms = last && *last ? std::max<std::int64_t>(clock_.now().ms - (*last)->ms, 0) : 0;
+  return clock_.steady() + options_.scrub_every - std::chrono::milliseconds(since_ms);
 }
 
 // --- watching thread -------------------------------------------------------------------------------------------------
@@ -509,8 +518,11 @@ JobState FleetImpl::run_scrub(std::uint64_t job, std::string& message) {
             std::to_string(result->repaired) + " repaired";
   if (result->lost > 0) message += "; " + std::to_string(result->lost) + " blobs cannot be rebuilt: " + result->why;
   if (result->waiting > 0) message += "; " + std::to_string(result->waiting) + " not repaired now: " + result->why;
+  const Status recorded = witness_.record_scrub(clock_.now(), message);
+  if (!recorded) log_warning("the time of this scrub is not recorded", {{"error", recorded.error().describe()}});
   const std::lock_guard lock(mutex_);
   lost_ = result->lost;
+  scrub_at_ = clock_.steady() + options_.scrub_every;
   return result->lost + result->waiting > 0 ? JobState::kFailed : JobState::kDone;
 }
 
@@ -630,7 +642,7 @@ Status FleetImpl::check_free() const {
 std::uint64_t FleetImpl::request_job(JobKind kind, std::string subject) {
   const std::lock_guard lock(mutex_);
   requested_ = Request{board_.open(kind, std::move(subject)), kind};
-  if (running_job_ != 0) make_way_ = true;
+  make_way_ = true;
   throttle_.wake();
   wake_.notify_all();
   return requested_->job;

@@ -10,6 +10,62 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Overwrites a few bytes in the middle of a shard.
+void rot(FleetCloud& cloud, BlobId id, unsigned shard) {
+  const blob::ShardPlace place = cloud.ref(id).shards[shard];
+  const std::string drive = cloud.drives->map()->find(place.drive)->path;
+  const fs::path volume = fs::directory_iterator(drive + "/volumes")->path();
+  std::fstream file(volume, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(place.offset + 10'000));
+  file.write("rotten", 6);
+}
+
+TEST(Fleet, WhatAReadFindsDamagedIsRepairedByItself) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(5, 60'000);
+  const BlobId id = cloud.bodies.begin()->first;
+  rot(cloud, id, 0);
+  rot(cloud, id, 1);
+  cloud.expect_all_readable();
+  ASSERT_TRUE(eventually([&] { return cloud.fleet->status()->repaired >= 2; })) << cloud.reasons();
+  cloud.expect_all_whole(2);
+}
+
+TEST(Fleet, ABlobThatCannotBeRebuiltIsReportedAndTheOthersAreHealed) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(10, 60'000);
+  const BlobId id = cloud.bodies.begin()->first;
+  for (unsigned shard = 0; shard < 3; ++shard) rot(cloud, id, shard);
+  rot(cloud, std::next(cloud.bodies.begin())->first, 2);
+  const auto scrub = cloud.fleet->scrub("claire");
+  ASSERT_TRUE(scrub);
+  const Job end = cloud.ended(scrub->number);
+  EXPECT_EQ(end.state, JobState::kFailed);
+  EXPECT_EQ(end.lost, 1U) << end.message;
+  EXPECT_GE(end.repaired, 1U) << end.message;
+  EXPECT_TRUE(cloud.fleet->status()->degraded);
+  cloud.bodies.erase(id);
+  cloud.expect_all_whole(2);
+}
+
+TEST(Fleet, AScrubThatFellDueWhileNothingRanStartsByItself) {
+  FleetCloud cloud({1, 1, 1, 1});
+  const auto scrubs = [&] {
+    const auto jobs = cloud.fleet->status()->jobs;
+    return std::count_if(jobs.begin(), jobs.end(), [](const Job& job) { return job.kind == JobKind::kScrub; });
+  };
+  const auto first = cloud.fleet->scrub("claire");
+  ASSERT_TRUE(first);
+  EXPECT_EQ(cloud.ended(first->number).state, JobState::kDone);
+  EXPECT_TRUE(cloud.journaled("CompleteScrub"));
+  cloud.reopen();
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); }));
+  EXPECT_EQ(scrubs(), 0);
+  cloud.options.scrub_every = std::chrono::hours(0);
+  cloud.reopen();
+  EXPECT_TRUE(eventually([&] { return scrubs() > 0; }));
+}
+
 TEST(Fleet, AReplacedDriveGetsBackWhatWasLost) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(30, 40'000);
@@ -61,14 +117,7 @@ TEST(Fleet, ScrubFindsRottenBitsAndRepairsThem) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(10, 60'000);
   ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
-  const auto victim = cloud.ref(cloud.bodies.begin()->first).shards[1];
-  const std::string drive = cloud.drives->map()->find(victim.drive)->path;
-  const fs::path volume = fs::directory_iterator(drive + "/volumes")->path();
-  {
-    std::fstream file(volume, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(static_cast<std::streamoff>(victim.offset + 10'000));
-    file.write("rotten", 6);
-  }
+  rot(cloud, cloud.bodies.begin()->first, 1);
   const auto scrub = cloud.fleet->scrub("claire");
   ASSERT_TRUE(scrub);
   const Job end = cloud.ended(scrub->number);

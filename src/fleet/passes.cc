@@ -150,40 +150,45 @@ Result<PassResult> Passes::verify_all(const Progress& progress, const BetweenBat
 Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatches& between) {
   candidates_.refresh();
   Balance balance(*candidates_.snapshot());
-  std::mutex balance_mutex;
+  std::mutex mutex;
   PassResult total;
-  Status walked = each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
-    between();
-    if (!progress(0)) return fail(Errc::kCancelled, "stopped");
-    if (balance.even()) return fail(Errc::kCancelled, "even");
-    const Layout layout(drives_.map(), candidates_.snapshot());
-    return each_blob(
-        batch,
-        [&](const blob::BlobRef& ref) -> Result<PassResult> {
-          std::optional<Move> move;
-          {
-            // Counted before it is done, so that two movers do not both fill the same gap.
-            const std::lock_guard lock(balance_mutex);
-            move = balance.next(layout, ref);
-            if (move) balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
-          }
-          PassResult result;
-          result.blobs = 1;
-          if (!move) return result;
-          const auto count = mover_.move(ref, *move, progress);
-          if (!count || count->shards == 0) {
-            const std::lock_guard lock(balance_mutex);
-            balance.moved(move->to, ref.shards[move->shard].drive, shard_bytes(ref));
-          }
-          if (!count) return unsettled(ref, count.error());
-          result.shards = count->shards;
-          result.bytes = count->bytes;
-          return result;
-        },
-        total);
-  });
-  if (!walked && !balance.even()) return fail(walked.error());
+  // One pass moves one shard of a blob at most; as long as that helps there may be more to gain.
+  for (std::uint64_t before = 0; !balance.even();) {
+    CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+      between();
+      if (!progress(0)) return fail(Errc::kCancelled, "stopped");
+      const Layout layout(drives_.map(), candidates_.snapshot());
+      return each_blob(
+          batch, [&](const blob::BlobRef& ref) { return move_for_balance(ref, layout, balance, mutex, progress); },
+          total);
+    }));
+    if (total.shards == before) break;
+    before = total.shards;
+  }
   return total;
+}
+
+Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const Layout& layout, Balance& balance,
+                                            std::mutex& mutex, const Progress& progress) {
+  PassResult result;
+  result.blobs = 1;
+  std::optional<Move> move;
+  {
+    // Counted before it is done, so that two movers do not both fill the same gap.
+    const std::lock_guard lock(mutex);
+    if (!balance.even()) move = balance.next(layout, ref);
+    if (move) balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
+  }
+  if (!move) return result;
+  const auto count = mover_.move(ref, *move, progress);
+  if (!count || count->shards == 0) {
+    const std::lock_guard lock(mutex);
+    balance.moved(move->to, ref.shards[move->shard].drive, shard_bytes(ref));
+  }
+  if (!count) return unsettled(ref, count.error());
+  result.shards = count->shards;
+  result.bytes = count->bytes;
+  return result;
 }
 
 Result<std::uint64_t> Passes::count_on(DriveId drive, const std::function<bool()>& go_on) {

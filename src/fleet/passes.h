@@ -55,6 +55,8 @@ class Passes {
   // Runs `work` for every blob on several threads; each result is merged into `total`. The first kCancelled ends it.
   Status each_blob(const std::vector<blob::BlobRef>& batch,
                    const std::function<Result<PassResult>(const blob::BlobRef&)>& work, PassResult& total);
+  Result<PassResult> move_for_balance(const blob::BlobRef& ref, const Layout& layout, Balance& balance,
+                                      std::mutex& mutex, const Progress& progress);
 
   io::Drives& drives_;
   Candidates& candidates_;

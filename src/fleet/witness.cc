@@ -9,22 +9,49 @@ namespace {
 
 constexpr std::chrono::seconds kCommitTimeout{30};
 constexpr const char* kCloudPartition = "cloud";
+constexpr const char* kScrubKey = "fleet/scrub";
+constexpr std::uint8_t kScrubVersion = 1;
 
 }  // namespace
 
-Status Witness::record(std::string name, std::string principal,
-                       std::vector<std::pair<std::string, std::string>> parameters) const {
+Status Witness::commit(std::string name, std::string principal,
+                       std::vector<std::pair<std::string, std::string>> parameters, meta::Commit change) const {
   journal::Event event;
   event.source = "operator.andromede";
   event.name = std::move(name);
   event.principal = std::move(principal);
   event.parameters = std::move(parameters);
-  meta::Commit commit;
-  commit.partition = kCloudPartition;
-  commit.event = journal::render(event, clock_.now());
-  const auto committed = sync_wait(store_.commit(std::move(commit), Deadline::after(clock_, kCommitTimeout)));
+  change.partition = kCloudPartition;
+  change.event = journal::render(event, clock_.now());
+  const auto committed = sync_wait(store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout)));
   if (!committed) return fail(committed.error().in("journal"));
   return {};
+}
+
+Status Witness::record(std::string name, std::string principal,
+                       std::vector<std::pair<std::string, std::string>> parameters) const {
+  return commit(std::move(name), std::move(principal), std::move(parameters), {});
+}
+
+Status Witness::record_scrub(Timestamp ended, std::string outcome) const {
+  Bytes value;
+  ByteWriter writer(value);
+  writer.u8(kScrubVersion);
+  writer.u64(static_cast<std::uint64_t>(ended.ms));
+  meta::Commit change;
+  change.put.push_back({{meta::Space::kRecords, kScrubKey}, std::string(as_text(value))});
+  return commit("CompleteScrub", kFleetItself, {{"outcome", std::move(outcome)}}, std::move(change));
+}
+
+Result<std::optional<Timestamp>> Witness::last_scrub() const {
+  TRY(const auto value, sync_wait(store_.get(kCloudPartition, {meta::Space::kRecords, kScrubKey})));
+  if (!value) return std::optional<Timestamp>();
+  ByteReader reader(as_bytes(*value));
+  const std::uint8_t version = reader.u8();
+  const std::uint64_t ms = reader.u64();
+  CHECK_OK(reader.finish(kScrubKey));
+  if (version != kScrubVersion) return fail(Errc::kCorrupt, "fleet/scrub: unknown version");
+  return std::optional(Timestamp{static_cast<std::int64_t>(ms)});
 }
 
 }  // namespace andromede::fleet

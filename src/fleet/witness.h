@@ -1,6 +1,7 @@
 // Witness: puts what operators, and the fleet by itself, do into the journal before it is done. Blocks; thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,14 @@ class Witness {
   Status record(std::string name, std::string principal,
                 std::vector<std::pair<std::string, std::string>> parameters) const;
 
+  // A scrub of everything ended, journaled with what it found; and when the last one did (nullopt: none yet).
+  Status record_scrub(Timestamp ended, std::string outcome) const;
+  [[nodiscard]] Result<std::optional<Timestamp>> last_scrub() const;
+
  private:
+  Status commit(std::string name, std::string principal, std::vector<std::pair<std::string, std::string>> parameters,
+                meta::Commit change) const;
+
   meta::Store& store_;
   const Clock& clock_;
 };

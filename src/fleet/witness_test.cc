@@ -1,0 +1,42 @@
+#include "fleet/witness.h"
+
+#include "fleet/test_fleet_cloud.h"
+
+namespace andromede::fleet {
+namespace {
+
+void store_scrub(FleetCloud& cloud, std::string value) {
+  meta::Commit commit;
+  commit.partition = "cloud";
+  commit.unwitnessed = "a test's bytes";
+  commit.put.push_back({{meta::Space::kRecords, "fleet/scrub"}, std::move(value)});
+  ASSERT_TRUE(sync_wait(cloud.meta->commit(std::move(commit), Deadline::never())));
+}
+
+TEST(Witness, StoresTheTimeOfAScrubAsSpecified) {
+  FleetCloud cloud({1, 1, 1, 1});
+  const Witness witness(*cloud.meta, cloud.clock);
+  const auto none = witness.last_scrub();
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
+  ASSERT_TRUE(witness.record_scrub(Timestamp{0x0102030405060708}, "nothing found"));
+  const auto stored = sync_wait(cloud.meta->get("cloud", {meta::Space::kRecords, "fleet/scrub"}));
+  ASSERT_TRUE(stored && *stored);
+  EXPECT_EQ(to_hex(as_bytes(**stored)), "010807060504030201");
+  EXPECT_EQ(witness.last_scrub()->value().ms, 0x0102030405060708);
+  EXPECT_TRUE(cloud.journaled("CompleteScrub"));
+}
+
+TEST(Witness, RefusesWhatItDidNotWrite) {
+  FleetCloud cloud({1, 1, 1, 1});
+  const Witness witness(*cloud.meta, cloud.clock);
+  for (const char* hex : {"", "01", "020807060504030201", "01080706050403020100"}) {
+    store_scrub(cloud, std::string(as_text(*from_hex(hex))));
+    const auto read = witness.last_scrub();
+    ASSERT_FALSE(read) << hex;
+    EXPECT_EQ(read.error(), Errc::kCorrupt) << hex;
+  }
+}
+
+}  // namespace
+}  // namespace andromede::fleet
