@@ -157,9 +157,14 @@ TEST(Maintenance, ReclaimsWhatNobodyNamesAndIsOldEnough) {
   elsewhere.shards[0].offset += kPageBytes;
   catalog.refs[moved->id] = elsewhere;
 
+  const Bytes large = random_bytes(cloud.random, 2 << 20);
   auto running = sync_wait(
-      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), Deadline::never()));
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), large.size(), Deadline::never()));
   ASSERT_TRUE(running);
+  // Enough that its head is on the drive.
+  const std::uint64_t writes = cloud.disk(0).operations(io::DiskOp::kWrite);
+  ASSERT_TRUE(sync_wait((*running)->write(ByteView(large).first(1 << 20))));
+  ASSERT_TRUE(eventually([&] { return cloud.disk(0).operations(io::DiskOp::kWrite) >= writes + 2; }));
 
   cloud.clock.advance(milliseconds(999));
   auto reclaimed = cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(1000));
@@ -180,14 +185,17 @@ TEST(Maintenance, ReclaimsWhatNobodyNamesAndIsOldEnough) {
   EXPECT_EQ(cloud.get(*orphan).error(), Errc::kNotFound);
 
   // The running writer is unharmed, however long it takes.
-  ASSERT_TRUE(sync_wait((*running)->write(data)));
   cloud.clock.advance(std::chrono::hours(1));
+  const auto while_running = cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(1000));
+  ASSERT_TRUE(while_running);
+  EXPECT_EQ(while_running->records, 0U);
+  ASSERT_TRUE(sync_wait((*running)->write(ByteView(large).subspan(1 << 20))));
   const auto finished = sync_wait((*running)->finish());
   ASSERT_TRUE(finished);
   running->reset();
   // Just finished, though it began long ago: its record may still be on its way into the metadata.
   ASSERT_TRUE(cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(1000)));
-  EXPECT_TRUE(*cloud.get(*finished) == data);
+  EXPECT_TRUE(*cloud.get(*finished) == large);
 
   // Of an earlier process nobody is on the way.
   cloud.restart();
