@@ -1,4 +1,5 @@
-// andromede_limits: what this machine can do at most, measured in the run that the comparison is made in. One JSON line.
+// andromede_limits: what this machine can do at most, measured in the run that the comparison is made in. One JSON
+// line.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -41,7 +41,7 @@ class Connection {
   const std::string host_;
   const std::uint16_t port_;
   int socket_ = -1;
-  std::string buffer_;     // capacity grows to the largest response
+  std::string buffer_;      // capacity grows to the largest response
   std::size_t filled_ = 0;  // bytes of buffer_ received
 };
 

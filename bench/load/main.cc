@@ -35,12 +35,12 @@ struct Settings {
   std::string prefix = "o";
   std::size_t size_bytes = 4096;
   unsigned concurrency = 16;
-  double seconds = 0;        // stop after this time
-  std::uint64_t count = 0;   // or after this many operations
-  std::uint64_t keys = 0;    // get, mixed, churn: keys 0 … keys-1
+  double seconds = 0;       // stop after this time
+  std::uint64_t count = 0;  // or after this many operations
+  std::uint64_t keys = 0;   // get, mixed, churn: keys 0 … keys-1
   unsigned reads_percent = 70;
   bool hash_body = true;
-  std::string log_path;      // churn, verify
+  std::string log_path;  // churn, verify
   std::uint64_t seed = 1;
 };
 
@@ -85,8 +85,8 @@ class Budget {
   std::atomic<std::uint64_t> next_{0};
 };
 
-// What was started and what was acknowledged, a line each, in the order of this process. One write(2) a line, so a line is
-// whole whatever happens.
+// What was started and what was acknowledged, a line each, in the order of this process. One write(2) a line, so a line
+// is whole whatever happens.
 class AckLog {
  public:
   explicit AckLog(const std::string& path) {
@@ -153,8 +153,8 @@ class Client {
   [[nodiscard]] std::string path(const std::string& key) const { return "/" + settings_.bucket + "/" + key; }
   Result<Response> plain(const char* method, std::string target,
                          std::vector<std::pair<std::string, std::string>> query) {
-    const Request request{.method = method, .path = std::move(target), .query = std::move(query), .headers = {},
-                          .content_type = ""};
+    const Request request{
+        .method = method, .path = std::move(target), .query = std::move(query), .headers = {}, .content_type = ""};
     return connection_.exchange(signer_.head(request, {}, settings_.hash_body), {});
   }
 
@@ -213,8 +213,8 @@ void delete_one(const Settings& settings, Client& client, std::uint64_t number, 
   if (!response || !good(response->status)) outcome.error("DELETE: " + describe(response));
 }
 
-// Overwrites and deletes of a small set of keys in sizes around every limit, every step in the log. Each thread has keys
-// of its own, so that the order of its steps is known.
+// Overwrites and deletes of a small set of keys in sizes around every limit, every step in the log. Each thread has
+// keys of its own, so that the order of its steps is known.
 class Churn {
  public:
   Churn(const Settings& settings, AckLog& log, unsigned thread)
@@ -249,8 +249,8 @@ class Churn {
     return last_;
   }
   std::size_t pick_size() {
-    static constexpr std::size_t kSizes[] = {0, 1, 100, 4096, 32 << 10, (32 << 10) + 1, 65536, 200'000, 1 << 20,
-                                             5'000'000};
+    static constexpr std::size_t kSizes[] = {0,     1,       100,     4096,     32 << 10, (32 << 10) + 1,
+                                             65536, 200'000, 1 << 20, 5'000'000};
     return kSizes[random_() % std::size(kSizes)];
   }
 

@@ -29,16 +29,16 @@ void Signer::refresh_key(const std::string& day) {
   if (day == day_) return;
   day_ = day;
   signing_key_ = crypto::hmac_sha256(as_bytes("AWS4" + credentials_.secret), as_bytes(day));
-  for (const std::string_view part : {std::string_view(credentials_.region), std::string_view("s3"),
-                                      std::string_view("aws4_request")}) {
+  for (const std::string_view part :
+       {std::string_view(credentials_.region), std::string_view("s3"), std::string_view("aws4_request")}) {
     signing_key_ = crypto::hmac_sha256(signing_key_, as_bytes(part));
   }
 }
 
 std::string Signer::head(const Request& request, ByteView body, bool hash_body) {
   const std::string query = query_text(request);
-  std::string out = request.method + ' ' + request.path + (query.empty() ? "" : "?" + query) + " HTTP/1.1\r\nHost: " +
-                    host_ + "\r\n";
+  std::string out =
+      request.method + ' ' + request.path + (query.empty() ? "" : "?" + query) + " HTTP/1.1\r\nHost: " + host_ + "\r\n";
   if (!request.content_type.empty()) out += "Content-Type: " + request.content_type + "\r\n";
   if (!body.empty() || request.method == "PUT" || request.method == "POST") {
     out += "Content-Length: " + std::to_string(body.size()) + "\r\n";

@@ -1,5 +1,6 @@
-// AWS Signature Version 4 for S3, client side ("Signature Calculations for the Authorization Header: Transferring Payload
-// in a Single Chunk", Amazon S3 API Reference). Written apart from src/api/sigv4, so that each checks the other.
+// AWS Signature Version 4 for S3, client side ("Signature Calculations for the Authorization Header: Transferring
+// Payload in a Single Chunk", Amazon S3 API Reference). Written apart from src/api/sigv4, so that each checks the
+// other.
 #pragma once
 
 #include <string>
@@ -20,7 +21,7 @@ struct Credentials {
 
 struct Request {
   std::string method;
-  std::string path;   // "/bucket/key", already percent-encoded
+  std::string path;                                          // "/bucket/key", already percent-encoded
   std::vector<std::pair<std::string, std::string>> query;    // percent-encoded, sorted by name
   std::vector<std::pair<std::string, std::string>> headers;  // x-amz-meta-… only, sorted
   std::string content_type;

@@ -6,9 +6,9 @@ namespace andromede {
 [[noreturn]] void check_failed(const char* condition, const char* why, const char* file, int line) noexcept;
 }  // namespace andromede
 
-#define CHECK(condition, why)                                                               \
-  do {                                                                                      \
-    if (!(condition)) [[unlikely]] {                                                        \
-      ::andromede::check_failed(#condition, why, __FILE__, __LINE__);                       \
-    }                                                                                       \
+#define CHECK(condition, why)                                         \
+  do {                                                                \
+    if (!(condition)) [[unlikely]] {                                  \
+      ::andromede::check_failed(#condition, why, __FILE__, __LINE__); \
+    }                                                                 \
   } while (false)

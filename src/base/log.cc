@@ -16,10 +16,14 @@ std::atomic<LogLevel> minimum_level{LogLevel::kInfo};
 
 const char* level_name(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarning: return "warning";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
   }
   return "error";
 }
@@ -88,8 +92,8 @@ void append_json_string(std::string& out, std::string_view text) {
 
 void log(LogLevel level, std::string_view message, LogFields fields) {
   if (!log_enabled(level)) return;
-  std::string line = R"({"time":")" + to_iso8601(SystemClock().now()) + R"(","level":")" + level_name(level) +
-                     R"(","message":)";
+  std::string line =
+      R"({"time":")" + to_iso8601(SystemClock().now()) + R"(","level":")" + level_name(level) + R"(","message":)";
   append_json_string(line, message);
   for (const auto& field : fields) {
     line.push_back(',');

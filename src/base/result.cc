@@ -8,20 +8,34 @@ class Category final : public std::error_category {
   [[nodiscard]] const char* name() const noexcept override { return "andromede"; }
   [[nodiscard]] std::string message(int value) const override {
     switch (static_cast<Errc>(value)) {
-      case Errc::kInternal: return "internal error";
-      case Errc::kInvalidArgument: return "invalid argument";
-      case Errc::kNotFound: return "not found";
-      case Errc::kAlreadyExists: return "already exists";
-      case Errc::kConflict: return "conflict";
-      case Errc::kCorrupt: return "corrupt";
-      case Errc::kIo: return "input/output error";
-      case Errc::kNoSpace: return "no space";
-      case Errc::kTimeout: return "timed out";
-      case Errc::kCancelled: return "cancelled";
-      case Errc::kOverloaded: return "overloaded";
-      case Errc::kUnavailable: return "unavailable";
-      case Errc::kRefused: return "refused";
-      case Errc::kUnsupported: return "unsupported";
+      case Errc::kInternal:
+        return "internal error";
+      case Errc::kInvalidArgument:
+        return "invalid argument";
+      case Errc::kNotFound:
+        return "not found";
+      case Errc::kAlreadyExists:
+        return "already exists";
+      case Errc::kConflict:
+        return "conflict";
+      case Errc::kCorrupt:
+        return "corrupt";
+      case Errc::kIo:
+        return "input/output error";
+      case Errc::kNoSpace:
+        return "no space";
+      case Errc::kTimeout:
+        return "timed out";
+      case Errc::kCancelled:
+        return "cancelled";
+      case Errc::kOverloaded:
+        return "overloaded";
+      case Errc::kUnavailable:
+        return "unavailable";
+      case Errc::kRefused:
+        return "refused";
+      case Errc::kUnsupported:
+        return "unsupported";
     }
     return "unknown error";
   }

@@ -14,20 +14,20 @@ namespace andromede {
 
 // Codes that mean the same in every module.
 enum class Errc {
-  kInternal = 1,       // an invariant did not hold; a defect of ours
-  kInvalidArgument,    // the caller passed what can never be right
-  kNotFound,           //
-  kAlreadyExists,      //
-  kConflict,           // an expectation about current state did not hold; reading again and retrying may succeed
-  kCorrupt,            // stored or received bytes fail their checksum or format
-  kIo,                 // a drive or the network failed
-  kNoSpace,            // nothing was written; what is stored stays readable
-  kTimeout,            // a Deadline passed
-  kCancelled,          // the process is stopping, or the peer went away
-  kOverloaded,         // a named bound (queue, connections) is reached; try later
-  kUnavailable,        // too few drives or mirrors are online for the demand
-  kRefused,            // a policy forbids it; the message names the constraint and what would satisfy it
-  kUnsupported,        // understood, and not offered
+  kInternal = 1,     // an invariant did not hold; a defect of ours
+  kInvalidArgument,  // the caller passed what can never be right
+  kNotFound,         //
+  kAlreadyExists,    //
+  kConflict,         // an expectation about current state did not hold; reading again and retrying may succeed
+  kCorrupt,          // stored or received bytes fail their checksum or format
+  kIo,               // a drive or the network failed
+  kNoSpace,          // nothing was written; what is stored stays readable
+  kTimeout,          // a Deadline passed
+  kCancelled,        // the process is stopping, or the peer went away
+  kOverloaded,       // a named bound (queue, connections) is reached; try later
+  kUnavailable,      // too few drives or mirrors are online for the demand
+  kRefused,          // a policy forbids it; the message names the constraint and what would satisfy it
+  kUnsupported,      // understood, and not offered
 };
 
 const std::error_category& errc_category() noexcept;
@@ -74,8 +74,8 @@ struct std::is_error_code_enum<andromede::Errc> : std::true_type {};
 #define TRY(decl, ...) TRY_IMPL_(ANDROMEDE_CONCAT(try_result_, __LINE__), return, decl, __VA_ARGS__)
 // CO_TRY(auto x, co_await fallible()): the same inside a coroutine.
 #define CO_TRY(decl, ...) TRY_IMPL_(ANDROMEDE_CONCAT(try_result_, __LINE__), co_return, decl, __VA_ARGS__)
-#define TRY_IMPL_(tmp, ret, decl, ...)                                 \
-  auto tmp = (__VA_ARGS__);                                            \
+#define TRY_IMPL_(tmp, ret, decl, ...)                                        \
+  auto tmp = (__VA_ARGS__);                                                   \
   if (!tmp) ret ::tl::unexpected<::andromede::Error>(std::move(tmp).error()); \
   decl = std::move(*tmp)
 

@@ -194,9 +194,7 @@ class OneShot {
 
   struct Awaiter {
     OneShot& shot;
-    [[nodiscard]] bool await_ready() const noexcept {
-      return shot.state_.load(std::memory_order_acquire) == &shot;
-    }
+    [[nodiscard]] bool await_ready() const noexcept { return shot.state_.load(std::memory_order_acquire) == &shot; }
     bool await_suspend(std::coroutine_handle<> coroutine) noexcept {
       shot.scheduler_ = Scheduler::current();
       void* expected = nullptr;

@@ -1,8 +1,8 @@
 // blob::Store: immutable ciphertext blobs, spread over drives. The seam behind which volumes on local drives and Ceph
 // RADOS pools stand. It knows nothing of keys, buckets or objects.
 //
-// Life of a blob: open_writer → write … → finish (every shard synced) → the caller commits the BlobRef's encoding to the
-// metadata under the blob's key → read … → the caller commits the erasure of that record → remove. A blob that no
+// Life of a blob: open_writer → write … → finish (every shard synced) → the caller commits the BlobRef's encoding to
+// the metadata under the blob's key → read … → the caller commits the erasure of that record → remove. A blob that no
 // record names (the process died in between) is an orphan, found and reclaimed by the engine after a grace period.
 //
 // Threads: called from event loops; drive I/O runs on the engine's pools; completion resumes the caller on its loop.

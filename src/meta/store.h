@@ -82,11 +82,11 @@ struct Item {
 struct Scan {
   Partition partition;
   Space space = Space::kRecords;
-  std::string begin;       // first key, inclusive
-  std::string end;         // past the last key, exclusive; empty: to the space's end
+  std::string begin;         // first key, inclusive
+  std::string end;           // past the last key, exclusive; empty: to the space's end
   std::size_t limit = 1000;  // items, at most kMaxScanItems
   bool keys_only = false;
-  bool reverse = false;    // from just before `end` down to `begin`
+  bool reverse = false;  // from just before `end` down to `begin`
 };
 
 // An ordered walk that can jump: what a listing with a delimiter needs. Sees one consistent state. Not thread-safe;

@@ -48,8 +48,8 @@ TEST(HeadParser, KnowsWhenConnectionsStayOpen) {
 
 TEST(HeadParser, HasNothingToContinueWithoutABody) {
   EXPECT_FALSE(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n")->framing.expects_continue);
-  EXPECT_FALSE(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\n")
-                   ->framing.expects_continue);
+  EXPECT_FALSE(
+      parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\n")->framing.expects_continue);
   EXPECT_FALSE(parse("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")->framing.expects_continue);
 }
 

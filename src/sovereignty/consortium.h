@@ -28,7 +28,7 @@ struct Site {
 struct Associate {
   AssociateId id;
   std::string display_name;
-  std::string seat;              // country of its registered office, ISO 3166-1 alpha-2
+  std::string seat;                // country of its registered office, ISO 3166-1 alpha-2
   std::uint64_t capital_meur = 0;  // millions of euros
 };
 

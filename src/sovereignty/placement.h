@@ -43,10 +43,10 @@ Tolerance tolerance_of(unsigned data_shards, const std::vector<SiteId>& sites);
 // kUnavailable when there are fewer drives than shards; the message says what is missing.
 Result<Tolerance> best_tolerance(const Rule& rule, const std::vector<Candidate>& candidates);
 
-// Drives for each shard, in shard order: distinct drives, spread over as many sites as possible and as evenly as possible;
-// among equal choices, by free space (weighted random), so that drives fill evenly. Candidates without `shard_bytes` of
-// free space are left out. `keep[i]`, where set, is a drive that shard i stays on: the rest is chosen around it.
-// Errors: kUnavailable (too few drives), kNoSpace.
+// Drives for each shard, in shard order: distinct drives, spread over as many sites as possible and as evenly as
+// possible; among equal choices, by free space (weighted random), so that drives fill evenly. Candidates without
+// `shard_bytes` of free space are left out. `keep[i]`, where set, is a drive that shard i stays on: the rest is chosen
+// around it. Errors: kUnavailable (too few drives), kNoSpace.
 Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate>& candidates,
                                    const std::vector<std::optional<DriveId>>& keep, std::uint64_t shard_bytes,
                                    Random& random);
@@ -63,12 +63,12 @@ struct WithdrawalCheck {
   std::uint64_t bytes_to_move = 0;
   std::uint64_t bytes_free_after = 0;  // on the drives that remain
 };
-// Whether `leaving` (a subset of `candidates`) can go. kRefused, with a message that names the constraint and what would
-// satisfy it, when the remaining drives cannot hold the shards, the demanded losses (rule, or `accepted_site_losses` when
-// given) or the bytes (used of the leaving ones, `reserve_bytes` kept free on each remaining drive).
+// Whether `leaving` (a subset of `candidates`) can go. kRefused, with a message that names the constraint and what
+// would satisfy it, when the remaining drives cannot hold the shards, the demanded losses (rule, or
+// `accepted_site_losses` when given) or the bytes (used of the leaving ones, `reserve_bytes` kept free on each
+// remaining drive).
 Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Candidate>& candidates,
                                          const std::vector<DriveId>& leaving,
-                                         std::optional<std::uint8_t> accepted_site_losses,
-                                         std::uint64_t reserve_bytes);
+                                         std::optional<std::uint8_t> accepted_site_losses, std::uint64_t reserve_bytes);
 
 }  // namespace andromede::sovereignty
