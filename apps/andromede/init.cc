@@ -131,23 +131,11 @@ Status make_token(const CloudFolder& folder, Random& random) {
   return write_file(folder.operator_token(), to_hex(token) + "\n", true);
 }
 
-}  // namespace
-
-Result<InitReport> init_cloud(const InitOptions& options) {
-  TRY(const auto consortium, read_consortium(options.consortium));
-  TRY(const std::string consortium_text, read_text_file(options.consortium));
-  TRY(const Endpoint s3, parse_endpoint(options.s3_listen));
-  const CloudFolder folder{fs::absolute(options.folder).lexically_normal().string()};
-  std::error_code code;
-  if (fs::exists(folder.config(), code) || fs::exists(folder.consortium(), code)) {
-    return fail(Errc::kAlreadyExists, folder.root +
-                                          " holds a cloud already: choose another folder, or start that one "
-                                          "with `andromede serve`");
-  }
-  // Checked before anything is made: a listener that serve would refuse.
-  const std::string config_content = config_text(options, s3);
-  TRY(const Config config, parse_config(config_content, folder.config()));
-
+// Everything of a cloud, in the order that a crash in between leaves no folder that looks whole.
+Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& folder, const Config& config,
+                              const sovereignty::Consortium& consortium, std::string_view consortium_text,
+                              std::string_view config_content) {
+  InitReport report;
   SystemRandom random;
   CHECK_OK(make_folder(folder.root, fs::perms::owner_all));
   TRY(const io::DriveMap map, first_map(folder.root, consortium, random));
@@ -157,12 +145,11 @@ Result<InitReport> init_cloud(const InitOptions& options) {
   }
   CHECK_OK(make_keys(folder, random));
   CHECK_OK(make_token(folder, random));
-  InitReport report;
   if (options.local_ca) {
-    CHECK_OK(make_local_ca(folder.tls(), {"localhost", s3.address}));
+    CHECK_OK(make_local_ca(folder.tls(), {"localhost", config.s3.address}));
     report.ca_certificate = folder.tls() + "/ca.crt";
   }
-  report.endpoint = (options.local_ca ? "https://" : "http://") + s3.to_string();
+  report.endpoint = (options.local_ca ? "https://" : "http://") + config.s3.to_string();
   {
     TRY(const auto cloud, Cloud::open(config, consortium));
     CHECK_OK(make_tenants(*cloud, consortium, map.cloud, folder, report.endpoint));
@@ -176,6 +163,32 @@ Result<InitReport> init_cloud(const InitOptions& options) {
   report.drives = map.drives.size();
   report.tenants = consortium.tenants.size();
   return report;
+}
+
+}  // namespace
+
+Result<InitReport> init_cloud(const InitOptions& options) {
+  TRY(const auto consortium, read_consortium(options.consortium));
+  TRY(const std::string consortium_text, read_text_file(options.consortium));
+  TRY(const Endpoint s3, parse_endpoint(options.s3_listen));
+  std::string root = fs::absolute(options.folder).lexically_normal().string();
+  while (root.size() > 1 && root.back() == '/') root.pop_back();
+  const CloudFolder folder{std::move(root)};
+  std::error_code code;
+  if (fs::exists(folder.config(), code) || fs::exists(folder.consortium(), code)) {
+    return fail(Errc::kAlreadyExists, folder.root +
+                                          " holds a cloud already: choose another folder, or start that one "
+                                          "with `andromede serve`");
+  }
+  // Checked before anything is made: a listener that serve would refuse.
+  const std::string config_content = config_text(options, s3);
+  TRY(const Config config, parse_config(config_content, folder.config()));
+
+  const bool fresh = !fs::exists(folder.root, code);
+  auto made = make_cloud(options, folder, config, consortium, consortium_text, config_content);
+  // Half a cloud is worth nothing, and would be in the way of the next try.
+  if (!made && fresh) fs::remove_all(folder.root, code);
+  return made;
 }
 
 }  // namespace andromede::app

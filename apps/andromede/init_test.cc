@@ -104,6 +104,19 @@ TEST_F(InitTest, MakesNothingFromABadConsortiumOrListener) {
   EXPECT_FALSE(std::filesystem::exists(options().folder));
 }
 
+TEST_F(InitTest, LeavesNoHalfACloudBehind) {
+  // The last drive's folder is a file: it cannot be made after seven others were.
+  ASSERT_TRUE(write_file(folder_.path() + "/taken", "", false));
+  auto text = *read_text_file(kConsortium);
+  const std::string path = "drives/thales-2";
+  text.replace(text.find("\"" + path), path.size() + 1, "\"" + folder_.path() + "/taken/thales-2");
+  ASSERT_TRUE(write_file(folder_.path() + "/c.toml", text, false));
+  const auto made = init_cloud(options(folder_.path() + "/c.toml"));
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error(), Errc::kIo) << made.error().describe();
+  EXPECT_FALSE(std::filesystem::exists(options().folder));
+}
+
 TEST_F(InitTest, ASecretThatOthersCanReadIsNotUsed) {
   ASSERT_TRUE(init_cloud(options()));
   const CloudFolder files{options().folder};

@@ -75,8 +75,8 @@ TEST_F(OperatorFrontEndTest, HealthAndMetricsNeedNoToken) {
 TEST_F(OperatorFrontEndTest, EverythingElseNeedsTheToken) {
   std::string almost = kToken;
   almost.back() = 'b';
-  for (const std::string& authorization :
-       {std::string(), "Bearer " + almost, "Bearer " + kToken + "a", std::string("Bearer "), "Basic " + kToken, kToken}) {
+  for (const std::string& authorization : {std::string(), "Bearer " + almost, "Bearer " + kToken + "a",
+                                           std::string("Bearer "), "Basic " + kToken, kToken}) {
     for (const char* target : {"/v1/status", "/v1/journal", "/v1/nothing"}) {
       const Answer refused = call("GET", target, "", authorization);
       EXPECT_EQ(refused.status, 401U) << authorization;
