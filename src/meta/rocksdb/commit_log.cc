@@ -37,8 +37,14 @@ Result<std::unique_ptr<CommitLog>> CommitLog::create(std::shared_ptr<io::Disk> d
 Result<std::unique_ptr<CommitLog>> CommitLog::open(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes) {
   std::unique_ptr<CommitLog> log(new CommitLog(std::move(disk), segment_bytes));
   TRY(const std::vector<std::string> names, log->disk_->list(kLogFolder));
-  for (std::size_t i = 0; i < kMaxSegments; ++i) {
-    if (std::find(names.begin(), names.end(), segment_name(i)) == names.end()) break;
+  // A segment that vanished could take acknowledged commits with it and leave no gap in the rest.
+  const auto there = [&](std::size_t i) {
+    return std::find(names.begin(), names.end(), segment_name(i)) != names.end();
+  };
+  std::size_t count = kMaxSegments;
+  while (count > 0 && !there(count - 1)) --count;
+  for (std::size_t i = 0; i < std::max(count, kInitialSegments); ++i) {
+    if (!there(i)) return fail(Errc::kCorrupt, "the commit log's " + segment_name(i) + " is gone");
     TRY(auto file, log->disk_->open(segment_path(i), io::OpenMode::kReadWrite));
     log->segments_.push_back({std::move(file), 0});
   }

@@ -30,7 +30,8 @@ class CommitLog {
   // Removes what is there and makes kInitialSegments segments of `segment_bytes`, a multiple of kLogBlockBytes. Durable
   // when it answers.
   static Result<std::unique_ptr<CommitLog>> create(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes);
-  // Opens the segments that are there; a segment whose making was cut short by a crash is made anew by start().
+  // Opens the segments that are there; one whose making was cut short by a crash is made anew by start(). kCorrupt when
+  // one is gone.
   static Result<std::unique_ptr<CommitLog>> open(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes);
 
   // The intact records of `salt` whose last commit is above `applied`, by index. kCorrupt when they leave a gap;

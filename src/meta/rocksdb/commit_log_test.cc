@@ -171,6 +171,19 @@ TEST(CommitLog, SegmentWhoseMakingWasCutShortIsMadeAnew) {
   EXPECT_EQ(*(*file)->size(), kSegmentBytes);
 }
 
+TEST(CommitLog, MissingSegmentIsCorrupt) {
+  for (const std::uint64_t missing : {0U, 1U, 2U}) {
+    const auto disk = io::FaultDisk::make();
+    const auto log = make_log(*disk);
+    // Into the fourth segment.
+    for (std::uint64_t i = 1; i <= 50; ++i) ASSERT_TRUE(append(*log, i));
+    ASSERT_TRUE(disk->remove("meta/log/segment-000" + std::to_string(missing)));
+    const auto opened = CommitLog::open(disk->share(), kSegmentBytes);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error(), Errc::kCorrupt);
+  }
+}
+
 TEST(CommitLog, RefusesRecordsOfALaterVersion) {
   const auto disk = io::FaultDisk::make();
   const auto log = make_log(*disk);

@@ -130,10 +130,10 @@ Result<std::unique_ptr<Mirror>> Mirror::adopt(DriveId drive, std::shared_ptr<io:
 
 Status Mirror::resize_log(std::uint64_t segment_bytes) {
   if (log_->segment_bytes() == segment_bytes) return {};
-  // After a crash in here the marker tells the old size, and CommitLog::start makes what does not have it anew.
-  log_.reset();
-  TRY(log_, CommitLog::create(disk_, segment_bytes));
-  return disk_->replace(kMarkerPath, encode_marker(segment_bytes));
+  // The marker first: CommitLog::start makes every segment anew that has another size, also after a crash in between.
+  CHECK_OK(disk_->replace(kMarkerPath, encode_marker(segment_bytes)));
+  TRY(log_, CommitLog::open(disk_, segment_bytes));
+  return {};
 }
 
 Status Mirror::make_room(std::size_t record_bytes) {

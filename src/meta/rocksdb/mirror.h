@@ -70,7 +70,7 @@ class Mirror {
   [[nodiscard]] std::optional<Error> failure() const;
   // RocksDB ran out of space in the background; tries to go on. True: writing is possible.
   bool try_resume();
-  // Makes the log anew with segments of that size. Only while no record in it is needed.
+  // From the next CommitLog::start() on, segments have that size. Only while no record of the log is needed.
   Status resize_log(std::uint64_t segment_bytes);
 
  private:

@@ -118,10 +118,11 @@ Status MirrorCopy::copy_missing(const std::string& from, const std::string& to) 
     return fail(Errc::kNoSpace, "the drive has " + std::to_string(space.free_bytes) +
                                     " bytes free, the metadata needs " + std::to_string(total));
   }
+  before_bytes_ += round_bytes_;
   round_bytes_ = 0;
   const auto step = [&](std::uint64_t count) {
     round_bytes_ += count;
-    return !progress_ || progress_(round_bytes_, total);
+    return !progress_ || progress_(before_bytes_ + round_bytes_, before_bytes_ + total);
   };
   for (const auto& [name, size] : wanted) {
     if (copied_.contains(name)) continue;

@@ -15,6 +15,7 @@ namespace andromede::meta {
 
 class MirrorCopy {
  public:
+  // Told bytes over all rounds; `total` grows by what each round finds new.
   using Progress = std::function<bool(std::uint64_t copied, std::uint64_t total)>;
 
   // `source` and `target` outlive the copy. What the target held is removed by the first round.
@@ -32,7 +33,8 @@ class MirrorCopy {
   io::Disk& target_;
   const Progress progress_;
   std::map<std::string, std::uint64_t> copied_;  // immutable files that the target has, with their sizes
-  std::uint64_t round_bytes_ = 0;
+  std::uint64_t round_bytes_ = 0;                // copied in this round
+  std::uint64_t before_bytes_ = 0;               // copied in the rounds before
   bool first_ = true;
 };
 

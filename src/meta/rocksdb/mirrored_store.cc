@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -215,12 +216,16 @@ Status Engine::copy_and_join(DriveId drive, std::shared_ptr<io::Disk> disk, cons
     if (i > 0 && copied <= kSmallRoundBytes) break;
   }
   const Committer::Pause pause(committer_);
+  const auto paused = std::chrono::steady_clock::now();
   if (source->failed()) return fail(Errc::kIo, "the mirror that was copied from failed");
   CHECK_OK(copy.round());
   TRY(std::shared_ptr<Mirror> mirror, Mirror::adopt(drive, disk, mirror_options()));
   CHECK(mirror->state().applied() == source->state().applied(), "a copy made without commits is level");
   CHECK_OK(mark(drive, true));
   mirrors_.join(std::move(mirror));
+  const std::chrono::duration<double> pause_seconds = std::chrono::steady_clock::now() - paused;
+  log_info("metadata: a mirror joined",
+           {{"drive", drive.to_string()}, {"commits_waited_seconds", pause_seconds.count()}});
   return {};
 }
 
