@@ -1,5 +1,6 @@
 // ListBuckets, CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation.
 #include "api/s3/checksums.h"
+#include "api/s3/documents.h"
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
@@ -7,7 +8,6 @@
 namespace andromede::api::s3 {
 namespace {
 
-constexpr std::size_t kMaxConfigurationBytes = 64 * 1024;
 constexpr std::size_t kMaxBucketsPage = 10'000;
 constexpr std::string_view kClassicRegion = "us-east-1";
 
@@ -16,16 +16,7 @@ std::string_view location_of(const Options& options) {
   return options.region == kClassicRegion ? std::string_view{} : std::string_view(options.region);
 }
 
-Status check_configuration(Request& request, std::string_view document) {
-  if (document.empty()) return {};
-  const Result<codec::XmlElement> root = codec::parse_xml(document, {.bytes = kMaxConfigurationBytes});
-  if (!root || root->name != "CreateBucketConfiguration") {
-    return fail(S3Errc::kMalformedXml, "not a CreateBucketConfiguration");
-  }
-  if (root->child("Location") != nullptr || root->child("Bucket") != nullptr || root->child("Tags") != nullptr) {
-    return fail(S3Errc::kNotImplemented, "directory buckets and tags are not offered");
-  }
-  const std::string_view location = root->child_text("LocationConstraint");
+Status check_location(Request& request, std::string_view location) {
   if (location.empty() || location == request.options().region || location == kClassicRegion) return {};
   request.error_fields.emplace_back("LocationConstraint", location.substr(0, 100));
   return fail(S3Errc::kInvalidLocationConstraint, "another region");
@@ -78,7 +69,8 @@ Task<Status> create_bucket(Request& request) {
   CO_CHECK_OK(check_bucket_features(request));
   CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
   CO_TRY(const std::string document, co_await read_document(request, kMaxConfigurationBytes, std::move(demand)));
-  CO_CHECK_OK(check_configuration(request, document));
+  CO_TRY(const std::string location, parse_bucket_configuration(document));
+  CO_CHECK_OK(check_location(request, location));
   // The service takes making one's own bucket again for a success. So does S3 in its first region, which clients sign
   // for when nobody chose one; elsewhere it is an error.
   if (request.signed_region() != kClassicRegion) {

@@ -3,15 +3,13 @@
 
 #include "api/s3/checksums.h"
 #include "api/s3/conditions.h"
+#include "api/s3/documents.h"
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
 
 namespace andromede::api::s3 {
 namespace {
-
-// 10,000 parts with ETag and SHA-256, written with indentation.
-constexpr std::size_t kMaxCompleteBytes = 4 << 20;
 
 // The type that S3 gives an upload's checksum when the client names none, and the ones it allows.
 Result<objects::ChecksumType> checksum_type_of(crypto::Checksum kind, std::optional<std::string_view> asked) {
@@ -54,47 +52,6 @@ void write_person(codec::XmlWriter& xml, std::string_view element, const objects
   xml.element("ID", owner.canonical_id);
   xml.element("DisplayName", owner.display_name);
   xml.close();
-}
-
-std::string_view without_quotes(std::string_view etag) {
-  if (etag.starts_with('"')) etag.remove_prefix(1);
-  if (etag.ends_with('"')) etag.remove_suffix(1);
-  return etag;
-}
-
-Result<objects::CompletedPart> read_part(const codec::XmlElement& element) {
-  objects::CompletedPart part;
-  const std::string_view number = element.child_text("PartNumber");
-  const auto parsed = std::from_chars(number.data(), number.data() + number.size(), part.number);
-  if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size()) {
-    return fail(S3Errc::kMalformedXml, "a Part without a PartNumber");
-  }
-  part.etag = without_quotes(element.child_text("ETag"));
-  if (part.etag.empty()) return fail(S3Errc::kMalformedXml, "a Part without an ETag");
-  for (const ChecksumName& name : kChecksumNames) {
-    const std::string_view text = element.child_text(name.element);
-    if (text.empty()) continue;
-    Result<objects::StoredChecksum> checksum = parse_checksum(name, text);
-    if (!checksum) return fail(objects::ObjectErrc::kInvalidPart, "a part's checksum is malformed");
-    part.checksum = std::move(*checksum);
-  }
-  return part;
-}
-
-Result<std::vector<objects::CompletedPart>> read_complete(std::string_view text) {
-  const Result<codec::XmlElement> root = codec::parse_xml(text, {.bytes = kMaxCompleteBytes});
-  if (!root || root->name != "CompleteMultipartUpload") {
-    return fail(S3Errc::kMalformedXml, "not a CompleteMultipartUpload document");
-  }
-  std::vector<objects::CompletedPart> parts;
-  for (const codec::XmlElement& child : root->children) {
-    if (child.name != "Part") continue;
-    if (parts.size() == objects::kMaxParts) return fail(S3Errc::kMalformedXml, "more than 10,000 parts");
-    TRY(objects::CompletedPart part, read_part(child));
-    parts.push_back(std::move(part));
-  }
-  if (parts.empty()) return fail(S3Errc::kMalformedXml, "no parts");
-  return parts;
 }
 
 std::string location_of(const Request& request) {
@@ -260,7 +217,7 @@ Task<Status> complete_multipart_upload(Request& request) {
   objects::ChecksumDemand demand;
   CO_TRY(demand.content_md5, read_content_md5(request));
   CO_TRY(const std::string text, co_await read_document(request, kMaxCompleteBytes, std::move(demand)));
-  CO_TRY(complete.parts, read_complete(text));
+  CO_TRY(complete.parts, parse_complete(text));
   CO_TRY(complete.upload, read_upload_id(request));
   if (const auto size = request.header("x-amz-mp-object-size")) {
     std::uint64_t value = 0;
