@@ -141,7 +141,7 @@ Task<Result<BucketPage>> ServiceImpl::list_buckets(identity::Caller caller, List
 }
 
 Task<Status> ServiceImpl::delete_bucket(identity::Caller caller, std::string name) {
-  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, name));
+  CO_TRY(const BucketRecord bucket, co_await read_bucket(caller, name));
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
     const Status done = co_await try_delete_bucket(caller, bucket, name);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
@@ -205,6 +205,7 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, cons
 }
 
 Task<Status> ServiceImpl::erase_name(const BucketRecord& bucket, const std::string& name) {
+  buckets_.forget(bucket.id);
   const std::string name_key = layout::bucket_name(name);
   meta::Commit change;
   change.partition = layout::kCloud;

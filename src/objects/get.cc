@@ -111,8 +111,7 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const identity::
                                                                 const OpenRequest& request) {
   CO_TRY(const auto current, co_await find_object(request.bucket, request.key));
   if (!current) {
-    CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(request.bucket.id),
-                                                {meta::Space::kRecords, layout::bucket_state(request.bucket.id)}));
+    CO_TRY(const auto state, co_await read_state(request.bucket));
     if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
     co_return fail(ObjectErrc::kNoSuchKey, "there is no object of that key");
   }

@@ -39,22 +39,21 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
   const std::string state_key = layout::bucket_state(bucket.id);
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
     meta::Commit change = change_in(bucket);
-    CO_TRY(auto now, co_await meta_.get_many(change.partition, {object_key, state_key}));
-    CO_TRY(const bool open, co_await ensure_open(bucket, now[1]));
-    if (!open) continue;
-    std::optional<StoredObject> current;
-    if (now[0]) {
-      CO_TRY(ObjectRecord old, decode_object(as_bytes(*now[0])));
-      current = StoredObject{*now[0], std::move(old)};
+    // Nearly every bucket is open: its state is expected to be, and read only when that was wrong.
+    if (tries > 0) {
+      CO_TRY(const auto state, co_await read_state(bucket));
+      CO_TRY(const bool open, co_await ensure_open(bucket, state));
+      if (!open) continue;
     }
+    CO_TRY(auto current, co_await find_object(bucket, names.key));
     CO_CHECK_OK(check_write(conditions, current ? &current->record.head : nullptr));
     auto displaced = co_await displace_object(bucket, current ? &*current : nullptr, change);
     if (!displaced) {
       if (displaced.error() == Errc::kNotFound) continue;
       co_return fail(std::move(displaced).error());
     }
-    change.expect.push_back({object_key, std::move(now[0])});
-    change.expect.push_back({state_key, std::move(now[1])});
+    change.expect.push_back({object_key, current ? std::optional(std::move(current->raw)) : std::nullopt});
+    change.expect.push_back({state_key, encode(BucketState{})});
     record.head.modified = clock_.now();
     change.put.push_back({{meta::Space::kRecords, object_key}, encode(record)});
     for (const blob::BlobRef& ref : body.refs()) {

@@ -89,6 +89,15 @@ bool leaves_doubt(const Error& error) {
 }
 
 Task<Result<BucketRecord>> ServiceImpl::find_bucket(const identity::Caller& caller, const std::string& name) {
+  std::optional<BucketRecord> cached = buckets_.find(name);
+  if (!cached) co_return co_await read_bucket(caller, name);
+  if (cached->owner != caller.account.id) {
+    co_return fail(ObjectErrc::kAccessDenied, "the bucket belongs to another account");
+  }
+  co_return std::move(*cached);
+}
+
+Task<Result<BucketRecord>> ServiceImpl::read_bucket(const identity::Caller& caller, const std::string& name) {
   if (name.empty() || name.size() > 255) co_return fail(ObjectErrc::kInvalidBucketName, "no bucket can have that name");
   CO_TRY(const std::optional<std::string> raw,
          co_await meta_.get(layout::kCloud, {meta::Space::kRecords, layout::bucket_name(name)}));
@@ -97,20 +106,33 @@ Task<Result<BucketRecord>> ServiceImpl::find_bucket(const identity::Caller& call
   if (record.owner != caller.account.id) {
     co_return fail(ObjectErrc::kAccessDenied, "the bucket belongs to another account");
   }
+  buckets_.put(name, record);
   co_return record;
 }
 
-Task<Result<BucketRecord>> ServiceImpl::find_live_bucket(const identity::Caller& caller, const std::string& name) {
-  CO_TRY(BucketRecord bucket, co_await find_bucket(caller, name));
-  CO_TRY(const std::optional<std::string> state,
+Task<Result<std::optional<std::string>>> ServiceImpl::read_state(const BucketRecord& bucket) {
+  CO_TRY(std::optional<std::string> state,
          co_await meta_.get(layout::bucket_partition(bucket.id),
                             {meta::Space::kRecords, layout::bucket_state(bucket.id)}));
-  if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
-  co_return bucket;
+  if (!state) buckets_.forget(bucket.id);
+  co_return state;
+}
+
+Task<Result<BucketRecord>> ServiceImpl::find_live_bucket(const identity::Caller& caller, const std::string& name) {
+  // Twice, because the first may be a cached one that was deleted and made again.
+  for (int tries = 0; tries < 2; ++tries) {
+    CO_TRY(BucketRecord bucket, co_await find_bucket(caller, name));
+    CO_TRY(const std::optional<std::string> state, co_await read_state(bucket));
+    if (state) co_return bucket;
+  }
+  co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
 }
 
 Task<Result<bool>> ServiceImpl::ensure_open(const BucketRecord& bucket, const std::optional<std::string>& state) {
-  if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
+  if (!state) {
+    buckets_.forget(bucket.id);
+    co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
+  }
   CO_TRY(const BucketState now, decode_bucket_state(as_bytes(*state)));
   if (!now.closing) co_return true;
   meta::Commit change = change_in(bucket);

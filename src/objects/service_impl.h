@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "objects/blob_catalog.h"
+#include "objects/bucket_cache.h"
 #include "objects/live_blobs.h"
 #include "objects/open_pipeline.h"
 #include "objects/records.h"
@@ -105,8 +106,12 @@ class ServiceImpl final : public Service {
   // --- service.cc: what several families need
   // kNoSuchBucket, kAccessDenied, kInvalidBucketName.
   Task<Result<BucketRecord>> find_bucket(const identity::Caller& caller, const std::string& name);
+  // As find_bucket, from the metadata.
+  Task<Result<BucketRecord>> read_bucket(const identity::Caller& caller, const std::string& name);
   // As find_bucket, and looks whether a deletion that was cut short had already ended the bucket.
   Task<Result<BucketRecord>> find_live_bucket(const identity::Caller& caller, const std::string& name);
+  // The state, without which a bucket is no more; unset: gone, and forgotten.
+  Task<Result<std::optional<std::string>>> read_state(const BucketRecord& bucket);
   // Answers whether the bucket's state, as read, lets changes in. False: it was closed by a deletion that has not
   // ended; it is opened again, so that a deletion never holds up a write, and is to be read again. kNoSuchBucket: it is
   // gone.
@@ -186,6 +191,7 @@ class ServiceImpl final : public Service {
   const Options options_;
   const Counter commits_retried_;
   crypto::Md5Lanes lanes_;
+  BucketCache buckets_;
   LiveBlobs live_;
   BlobCatalog catalog_;
   const SealContext seal_;

@@ -1,0 +1,44 @@
+// The buckets that were asked for lately, by name: most requests name one of few. An entry may be stale, a deletion by
+// another process say; whoever finds that the bucket has no state any more calls forget(). A stale entry shows nothing
+// that is not so: a deleted bucket holds no object, and takes no change.
+//
+// Thread-safe; never blocks for long.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+
+#include "objects/records.h"
+
+namespace andromede::objects {
+
+inline constexpr std::size_t kMaxCachedBuckets = 10'000;
+
+class BucketCache {
+ public:
+  [[nodiscard]] std::optional<BucketRecord> find(const std::string& name) const {
+    const std::shared_lock lock(mutex_);
+    const auto it = buckets_.find(name);
+    if (it == buckets_.end()) return std::nullopt;
+    return it->second;
+  }
+  void put(const std::string& name, const BucketRecord& bucket) {
+    const std::unique_lock lock(mutex_);
+    // Rare, and dear only for a moment: no bookkeeping of what was used last.
+    if (buckets_.size() >= kMaxCachedBuckets) buckets_.clear();
+    buckets_.insert_or_assign(name, bucket);
+  }
+  void forget(BucketId id) {
+    const std::unique_lock lock(mutex_);
+    std::erase_if(buckets_, [&](const auto& entry) { return entry.second.id == id; });
+  }
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::string, BucketRecord> buckets_;
+};
+
+}  // namespace andromede::objects
