@@ -6,6 +6,7 @@
 
 #include "crypto/digest.h"
 #include "objects/layout.h"
+#include "objects/records.h"
 #include "objects/test_bodies.h"
 #include "objects/test_cloud.h"
 
@@ -550,6 +551,37 @@ TEST_F(ObjectsTest, AWriteAndABucketsDeletionNeverBothSucceed) {
     request.bucket = name;
     EXPECT_EQ(get(request).has_value(), answer.has_value());
   }
+}
+
+TEST_F(ObjectsTest, ABucketWhoseDeletionWasCutShortIsNoBucket) {
+  ASSERT_TRUE(put("key", "x"));
+  ASSERT_TRUE(remove("key"));
+  // What a crash between the two commits of a deletion, or another process, leaves: the name without the state.
+  meta::Commit change;
+  change.partition = layout::bucket_partition(bucket_id());
+  change.erase.push_back({meta::Space::kRecords, layout::bucket_state(bucket_id())});
+  change.unwitnessed = "a test";
+  TestCloud::must(sync_wait(cloud_.meta().commit(change, Deadline::never())));
+  EXPECT_EQ(code_of(put("key", "x")), ObjectErrc::kNoSuchBucket);
+  EXPECT_EQ(code_of(get("key")), ObjectErrc::kNoSuchBucket);
+  EXPECT_EQ(code_of(remove("key")), ObjectErrc::kNoSuchBucket);
+  EXPECT_EQ(code_of(sync_wait(service().head_bucket(me(), "bucket"))), ObjectErrc::kNoSuchBucket);
+  EXPECT_TRUE(sync_wait(service().list_buckets(me(), {}))->buckets.empty());
+  ASSERT_TRUE(sync_wait(service().create_bucket(other(), "bucket")));
+  EXPECT_EQ(code_of(put("key", "x")), ObjectErrc::kAccessDenied);
+}
+
+TEST_F(ObjectsTest, AWriteOpensABucketThatADeletionLeftClosed) {
+  meta::Commit change;
+  BucketState closing;
+  closing.closing = true;
+  change.partition = layout::bucket_partition(bucket_id());
+  change.put.push_back({{meta::Space::kRecords, layout::bucket_state(bucket_id())}, encode(closing)});
+  change.unwitnessed = "a test";
+  TestCloud::must(sync_wait(cloud_.meta().commit(change, Deadline::never())));
+  ASSERT_TRUE(put("key", "x"));
+  EXPECT_EQ(*get("key"), "x");
+  EXPECT_EQ(code_of(sync_wait(service().delete_bucket(me(), "bucket"))), ObjectErrc::kBucketNotEmpty);
 }
 
 TEST_F(ObjectsTest, OneAccountWinsARaceForAName) {
