@@ -163,10 +163,11 @@ TEST(FrontEndMetricsTest, CountsRequestsByOperationAndStatus) {
   gateway.put("/bucket/k", "x");
   gateway.get("/bucket/absent");
   const std::string text = gateway.metrics().render();
-  EXPECT_NE(text.find("andromede_s3_requests{operation=\"PutObject\",status=\"200\"} 1"), std::string::npos) << text;
-  EXPECT_NE(text.find("andromede_s3_requests{operation=\"GetObject\",status=\"404\"} 1"), std::string::npos);
+  EXPECT_NE(text.find("andromede_s3_requests_total{operation=\"PutObject\",status=\"200\"} 1"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("andromede_s3_requests_total{operation=\"GetObject\",status=\"404\"} 1"), std::string::npos);
   EXPECT_NE(text.find("andromede_s3_request_seconds_count{operation=\"PutObject\"} 1"), std::string::npos);
-  EXPECT_NE(text.find("andromede_s3_received_bytes 1"), std::string::npos);
+  EXPECT_NE(text.find("andromede_s3_received_bytes_total 1"), std::string::npos);
 }
 
 TEST_F(FrontEndTest, RendersTheServersOwnErrors) {

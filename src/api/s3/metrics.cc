@@ -11,8 +11,8 @@ FrontMetrics::FrontMetrics(Metrics& metrics) : metrics_(metrics) {
         metrics_.histogram("andromede_s3_request_seconds", "Time from a request's head to the end of its answer",
                            {{"operation", std::string(operation_name(static_cast<Operation>(i)))}});
   }
-  bytes_in_ = metrics_.counter("andromede_s3_received_bytes", "Bytes of bodies taken from clients, decoded");
-  bytes_out_ = metrics_.counter("andromede_s3_sent_bytes", "Bytes of bodies sent to clients");
+  bytes_in_ = metrics_.counter("andromede_s3_received_bytes_total", "Bytes of bodies taken from clients, decoded");
+  bytes_out_ = metrics_.counter("andromede_s3_sent_bytes_total", "Bytes of bodies sent to clients");
 }
 
 Counter& FrontMetrics::requests(Operation operation, unsigned status) {
@@ -23,7 +23,7 @@ Counter& FrontMetrics::requests(Operation operation, unsigned status) {
     const std::lock_guard lock(mutex_);
     // 0: the client went away before an answer.
     const std::string label = status == 0 ? "none" : column + 1 == kStatuses.size() ? "other" : std::to_string(status);
-    slot.counter = metrics_.counter("andromede_s3_requests", "Requests by operation and status",
+    slot.counter = metrics_.counter("andromede_s3_requests_total", "Requests by operation and status",
                                     {{"operation", std::string(operation_name(operation))}, {"status", label}});
     slot.ready.store(true, std::memory_order_release);
   }
