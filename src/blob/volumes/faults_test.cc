@@ -141,6 +141,7 @@ TEST(Faults, AFailedSyncFailsAllWhoWroteToThatVolumeBefore) {
   // The drive is back and its next sync would succeed, without the bytes that the failed one dropped.
   static_cast<void>(sync_wait((*early)->write(ByteView(data).subspan(1 << 20))));
   EXPECT_FALSE(sync_wait((*early)->finish()));
+  early->reset();
   const auto later = cloud.put(cloud.target({1, 0}), data);
   ASSERT_TRUE(later) << later.error().describe();
   cloud.crash(5);

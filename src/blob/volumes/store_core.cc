@@ -1,9 +1,12 @@
 #include "blob/volumes/store_core.h"
 
+#include "base/log.h"
+
 namespace andromede::blob {
 namespace {
 
 constexpr unsigned kRecoveryThreads = 2;
+constexpr std::chrono::seconds kTellEvery{5};
 
 std::uint64_t random_number(Random& random) {
   std::array<std::uint8_t, 8> bytes{};
@@ -130,7 +133,9 @@ void StoreCore::give_back(Buffer buffer) {
 void StoreCore::stop() {
   {
     std::unique_lock lock(mutex_);
-    idle_.wait(lock, [this] { return users_ == 0; });
+    while (!idle_.wait_for(lock, kTellEvery, [this] { return users_ == 0; })) {
+      log_warning("the blob store waits for its readers and writers to end", {{"left", users_}});
+    }
   }
   releases.stop();
   const std::shared_lock lock(drives_mutex_);
