@@ -25,6 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else {
     told(parts.error());
   }
+  if (const auto owners = is_owner_policy(text, "owner"); !owners) told(owners.error());
   if (const auto location = parse_bucket_configuration(text); !location) told(location.error());
   return 0;
 }

@@ -101,6 +101,18 @@ Result<std::vector<objects::CompletedPart>> parse_complete(std::string_view text
   return parts;
 }
 
+Result<bool> is_owner_policy(std::string_view text, std::string_view owner_id) {
+  TRY(const codec::XmlElement root, parse_root(text, "AccessControlPolicy", kMaxConfigurationBytes));
+  const codec::XmlElement* grants = root.child("AccessControlList");
+  if (grants == nullptr) return fail(S3Errc::kMalformedXml, "an AccessControlPolicy without an AccessControlList");
+  for (const codec::XmlElement& grant : grants->children) {
+    const codec::XmlElement* grantee = grant.child("Grantee");
+    if (grant.name != "Grant" || grantee == nullptr) return fail(S3Errc::kMalformedXml, "not a Grant");
+    if (grantee->child_text("ID") != owner_id || grant.child_text("Permission") != "FULL_CONTROL") return false;
+  }
+  return !grants->children.empty();
+}
+
 Result<std::string> parse_bucket_configuration(std::string_view text) {
   if (text.empty()) return std::string();
   TRY(const codec::XmlElement root, parse_root(text, "CreateBucketConfiguration", kMaxConfigurationBytes));

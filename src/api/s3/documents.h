@@ -32,6 +32,10 @@ Result<std::vector<objects::CompletedPart>> parse_complete(std::string_view text
 // S3Errc::kNotImplemented: directory buckets, tags.
 Result<std::string> parse_bucket_configuration(std::string_view text);
 
+// <AccessControlPolicy>: true when it grants everything to `owner_id` and nothing to anybody else, which is how every
+// bucket and object stands here. S3Errc::kMalformedXml.
+Result<bool> is_owner_policy(std::string_view text, std::string_view owner_id);
+
 // The values of x-amz-if-match-size and x-amz-if-match-last-modified-time, too. S3Errc::kInvalidArgument.
 Result<std::uint64_t> parse_size(std::string_view text);
 Result<Timestamp> parse_time(std::string_view text);

@@ -97,5 +97,23 @@ TEST(DocumentsTest, BucketConfiguration) {
             "NotImplemented");
 }
 
+TEST(DocumentsTest, OwnerPolicies) {
+  const auto policy = [](const std::string& grants) {
+    return "<AccessControlPolicy><Owner><ID>me</ID></Owner><AccessControlList>" + grants +
+           "</AccessControlList></AccessControlPolicy>";
+  };
+  const auto grant = [](const std::string& id, const std::string& permission) {
+    return "<Grant><Grantee><ID>" + id + "</ID></Grantee><Permission>" + permission + "</Permission></Grant>";
+  };
+  EXPECT_TRUE(is_owner_policy(policy(grant("me", "FULL_CONTROL")), "me").value());
+  EXPECT_FALSE(is_owner_policy(policy(grant("me", "READ")), "me").value());
+  EXPECT_FALSE(is_owner_policy(policy(grant("you", "FULL_CONTROL")), "me").value());
+  EXPECT_FALSE(is_owner_policy(policy(grant("me", "FULL_CONTROL") + grant("you", "READ")), "me").value());
+  EXPECT_FALSE(is_owner_policy(policy(""), "me").value());
+  for (const std::string& bad : {std::string("<AccessControlPolicy/>"), std::string("x"), policy("<Grant/>")}) {
+    EXPECT_EQ(code_of(is_owner_policy(bad, "me")), "MalformedXML") << bad;
+  }
+}
+
 }  // namespace
 }  // namespace andromede::api::s3

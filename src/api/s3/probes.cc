@@ -1,4 +1,6 @@
 // What clients ask about features that are not offered. Each answer is the truth about a bucket or object here.
+#include "api/s3/checksums.h"
+#include "api/s3/documents.h"
 #include "api/s3/errors.h"
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
@@ -135,8 +137,12 @@ Task<Status> put_acl(Request& request) {
     CO_CHECK_OK(co_await find_object(request));
   }
   CO_CHECK_OK(check_acl_headers(request));
-  // Without the header the body would be the ACL.
-  if (!request.header("x-amz-acl")) co_return fail(S3Errc::kAclNotSupported, "an ACL in the body");
+  if (!request.header("x-amz-acl")) {
+    CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
+    CO_TRY(const std::string text, co_await read_document(request, kMaxConfigurationBytes, std::move(demand)));
+    CO_TRY(const bool owners, is_owner_policy(text, request.account().canonical_id));
+    if (!owners) co_return fail(S3Errc::kAclNotSupported, "another ACL than the owner's");
+  }
   co_return co_await request.reply({});
 }
 
