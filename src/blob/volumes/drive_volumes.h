@@ -1,7 +1,7 @@
 // DriveVolumes: the volume files of one drive. Reserves regions at the end of the open volume, syncs for all who wait
 // at once, releases records by punching holes, walks records, and counts what lives.
 //
-// Threads: thread-safe. reserve_in_memory, post, post_sync, online and account_* never block; the rest does drive I/O
+// Threads: thread-safe. reserve_in_memory, post, post_sync, cached_file and online never block; the rest does drive I/O
 // and is called from the drive's pools or from maintenance threads.
 // Ownership: borrowed drives, clock and counters outlive it. Files are shared: one stays open while somebody uses it.
 #pragma once
