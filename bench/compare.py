@@ -22,7 +22,6 @@ from cloud import Cloud  # noqa: E402
 from peers import Nginx, Radosgw  # noqa: E402
 
 SMALL, LARGE = 4096, 16 << 20
-LISTED = 100_000
 
 
 class Andromede:
@@ -52,6 +51,7 @@ class Bench:
         self.load_program = pathlib.Path(arguments.build) / "bench" / "andromede_load"
         self.runs = arguments.runs
         self.seconds = arguments.seconds
+        self.keys = arguments.keys
         self.rows = {}
         self.started = time.monotonic()
 
@@ -114,14 +114,14 @@ class Bench:
             self.measure_listing(peer)
 
     def measure_listing(self, peer):
-        print(f"  storing {LISTED:,} keys on {peer.name}", flush=True)
-        self.load(peer, "put", "--count", LISTED, "--size", 16, "--concurrency", 64, "--prefix", "k")
+        print(f"  storing {self.keys:,} keys on {peer.name}", flush=True)
+        self.load(peer, "put", "--count", self.keys, "--size", 16, "--concurrency", 64, "--prefix", "k")
         pages = [self.load(peer, "list", "--prefix", "k") for _ in range(self.runs)]
         for page in pages:
-            assert page["operations"] == LISTED, page
-        self.record(peer, "list_100k", "keys/s", [p["ops_per_s"] for p in pages], [p["p50_ms"] for p in pages])
-        deleted = self.load(peer, "delete", "--count", LISTED, "--concurrency", 64, "--prefix", "k")
-        self.record(peer, "delete_100k", "ops/s", [deleted["ops_per_s"]], [deleted["p50_ms"]])
+            assert page["operations"] == self.keys, page
+        self.record(peer, f"list_{self.keys // 1000}k", "keys/s", [p["ops_per_s"] for p in pages], [p["p50_ms"] for p in pages])
+        deleted = self.load(peer, "delete", "--count", self.keys, "--concurrency", 64, "--prefix", "k")
+        self.record(peer, f"delete_{self.keys // 1000}k", "ops/s", [deleted["ops_per_s"]], [deleted["p50_ms"]])
 
     def listing_curve(self, peer):
         """Milliseconds a page of 1,000 keys at 10³, 10⁵ and 10⁶ keys in the bucket."""
@@ -160,6 +160,7 @@ def main():
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--runs", type=int, default=5, help="runs of each workload; the median counts (default 5)")
     parser.add_argument("--seconds", type=float, default=2, help="of each timed run (default 2)")
+    parser.add_argument("--keys", type=int, default=100_000, help="stored, listed and deleted (default 100,000)")
     parser.add_argument("--only", help="comma-separated: radosgw,nginx,andromede,andromede_2+2")
     parser.add_argument("--no-curve", action="store_true", help="leave out the listing of a million keys")
     arguments = parser.parse_args()
