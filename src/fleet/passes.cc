@@ -60,8 +60,7 @@ Status Passes::each_batch(const std::function<Status(const std::vector<blob::Blo
   }
 }
 
-Status Passes::each_blob(const std::vector<blob::BlobRef>& batch,
-                         const std::function<Result<PassResult>(const blob::BlobRef&)>& work, PassResult& total) {
+Status Passes::each_blob(const std::vector<blob::BlobRef>& batch, const PerBlob& work, PassResult& total) {
   std::atomic<std::size_t> next{0};
   std::mutex mutex;
   std::optional<Error> stopped;
@@ -103,48 +102,40 @@ Result<std::uint64_t> Passes::estimate(const std::function<bool()>& go_on) {
   return bytes;
 }
 
-Result<PassResult> Passes::settle_all(const Progress& progress, const BetweenBatches& between) {
+Result<PassResult> Passes::over_all(const Progress& progress, const BetweenBatches& between, const PerBlob& per_blob) {
   PassResult total;
   CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
     between();
     if (!progress(0)) return fail(Errc::kCancelled, "stopped");
-    return each_blob(
-        batch,
-        [&](const blob::BlobRef& ref) -> Result<PassResult> {
-          const auto count = mover_.settle(ref, progress);
-          if (!count) return unsettled(ref, count.error());
-          PassResult result;
-          result.blobs = 1;
-          result.shards = count->shards;
-          result.bytes = count->bytes;
-          result.repaired = count->rebuilt;
-          return result;
-        },
-        total);
+    return each_blob(batch, per_blob, total);
   }));
   return total;
 }
 
+Result<PassResult> Passes::settle_all(const Progress& progress, const BetweenBatches& between) {
+  return over_all(progress, between, [&](const blob::BlobRef& ref) -> Result<PassResult> {
+    const auto count = mover_.settle(ref, progress);
+    if (!count) return unsettled(ref, count.error());
+    PassResult result;
+    result.blobs = 1;
+    result.shards = count->shards;
+    result.bytes = count->bytes;
+    result.repaired = count->rebuilt;
+    return result;
+  });
+}
+
 Result<PassResult> Passes::verify_all(const Progress& progress, const BetweenBatches& between) {
-  PassResult total;
-  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
-    between();
-    if (!progress(0)) return fail(Errc::kCancelled, "stopped");
-    return each_blob(
-        batch,
-        [&](const blob::BlobRef& ref) -> Result<PassResult> {
-          const auto checked = mover_.verify(ref, progress);
-          if (!checked) return unsettled(ref, checked.error());
-          PassResult result;
-          result.blobs = 1;
-          result.bytes = checked->bytes;
-          result.damaged = checked->damaged;
-          result.repaired = checked->repaired;
-          return result;
-        },
-        total);
-  }));
-  return total;
+  return over_all(progress, between, [&](const blob::BlobRef& ref) -> Result<PassResult> {
+    const auto checked = mover_.verify(ref, progress);
+    if (!checked) return unsettled(ref, checked.error());
+    PassResult result;
+    result.blobs = 1;
+    result.bytes = checked->bytes;
+    result.damaged = checked->damaged;
+    result.repaired = checked->repaired;
+    return result;
+  });
 }
 
 Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatches& between) {

@@ -51,10 +51,12 @@ class Passes {
   Result<std::uint64_t> count_on(DriveId drive, const std::function<bool()>& go_on);
 
  private:
+  using PerBlob = std::function<Result<PassResult>(const blob::BlobRef&)>;
   Status each_batch(const std::function<Status(const std::vector<blob::BlobRef>&)>& work);
   // Runs `work` for every blob on several threads; each result is merged into `total`. The first kCancelled ends it.
-  Status each_blob(const std::vector<blob::BlobRef>& batch,
-                   const std::function<Result<PassResult>(const blob::BlobRef&)>& work, PassResult& total);
+  Status each_blob(const std::vector<blob::BlobRef>& batch, const PerBlob& work, PassResult& total);
+  // One pass over the whole catalog: `between` and a look at `progress` before each batch.
+  Result<PassResult> over_all(const Progress& progress, const BetweenBatches& between, const PerBlob& per_blob);
   Result<PassResult> move_for_balance(const blob::BlobRef& ref, const Layout& layout, Balance& balance,
                                       std::mutex& mutex, const Progress& progress);
 
