@@ -64,7 +64,7 @@ Status Cloud::open_all(const Config& config) {
   TRY(drives_, io::Drives::open(paths, open_drive));
 
   meta::MirroredOptions meta_options;
-  meta_options.block_cache_bytes = config.cache_bytes;
+  meta_options.cache_bytes = config.cache_bytes;
   TRY(meta_, meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options));
 
   TRY(custody_, keys::open_file_custody(folder_.root_key(), folder_.root_seal(), random_));

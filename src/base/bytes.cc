@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 
+#include <cstdlib>
 #include <new>
 
 #include "base/check.h"
@@ -7,7 +8,10 @@
 namespace andromede {
 namespace {
 
-constexpr std::align_val_t kBufferAlignment{64};
+constexpr std::size_t kCacheLineBytes = 64;
+// Large buffers begin on a page, as transfers past the page cache demand.
+constexpr std::size_t kPageBytes = 4096;
+constexpr std::size_t kLeastPagedBytes = 64 << 10;
 constexpr char kHexDigits[] = "0123456789abcdef";
 constexpr char kBase64Digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -29,8 +33,12 @@ int base64_value(char c) {
 
 }  // namespace
 
-Buffer::Buffer(std::size_t capacity)
-    : memory_(static_cast<std::uint8_t*>(::operator new(capacity, kBufferAlignment))), capacity_(capacity) {}
+Buffer::Buffer(std::size_t capacity) : capacity_(capacity) {
+  const std::size_t alignment = capacity >= kLeastPagedBytes ? kPageBytes : kCacheLineBytes;
+  const std::size_t bytes = (std::max<std::size_t>(capacity, 1) + alignment - 1) / alignment * alignment;
+  memory_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(alignment, bytes)));
+  if (memory_ == nullptr) throw std::bad_alloc();
+}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
   memory_ = std::move(other.memory_);
@@ -39,7 +47,7 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
   return *this;
 }
 
-void Buffer::Free::operator()(std::uint8_t* memory) const noexcept { ::operator delete(memory, kBufferAlignment); }
+void Buffer::Free::operator()(std::uint8_t* memory) const noexcept { std::free(memory); }
 
 void Buffer::grow(std::size_t count) { resize(size_ + count); }
 
@@ -55,11 +63,11 @@ void Buffer::append(ByteView bytes) {
 }
 
 std::string to_hex(ByteView bytes) {
-  std::string text;
-  text.reserve(bytes.size() * 2);
+  std::string text(bytes.size() * 2, '\0');
+  char* digit = text.data();
   for (const std::uint8_t byte : bytes) {
-    text.push_back(kHexDigits[byte >> 4]);
-    text.push_back(kHexDigits[byte & 15]);
+    *digit++ = kHexDigits[byte >> 4];
+    *digit++ = kHexDigits[byte & 15];
   }
   return text;
 }

@@ -28,7 +28,8 @@ inline std::string_view as_text(ByteView bytes) noexcept {
 inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
 inline Bytes to_bytes(std::string_view text) { return to_bytes(as_bytes(text)); }
 
-// A block of uninitialised memory, 64-byte aligned, move-only: what bodies, segments and shards are moved in.
+// A block of uninitialised memory, move-only: what bodies, segments and shards are moved in. 64-byte aligned, and
+// 4096-byte aligned from 64 KiB on.
 class Buffer {
  public:
   Buffer() = default;

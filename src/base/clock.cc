@@ -1,44 +1,72 @@
 #include "base/clock.h"
 
-#include <cstdio>
-#include <ctime>
+#include <chrono>
 
 namespace andromede {
 namespace {
 
-std::tm to_utc(Timestamp time, int& milliseconds) {
-  std::int64_t seconds = time.ms / 1000;
-  milliseconds = static_cast<int>(time.ms % 1000);
-  if (milliseconds < 0) {
-    milliseconds += 1000;
-    --seconds;
+// Written out, because snprintf, strftime and gmtime_r (which takes a lock) are a visible part of a small request.
+struct Utc {
+  explicit Utc(Timestamp time) {
+    const std::chrono::sys_time<std::chrono::milliseconds> point{std::chrono::milliseconds(time.ms)};
+    const auto midnight = std::chrono::floor<std::chrono::days>(point);
+    date = std::chrono::year_month_day(midnight);
+    weekday = std::chrono::weekday(midnight).c_encoding();
+    of_day = std::chrono::hh_mm_ss(point - midnight);
   }
-  const std::time_t value = seconds;
-  std::tm utc{};
-  gmtime_r(&value, &utc);
-  return utc;
+  std::chrono::year_month_day date;
+  unsigned weekday = 0;
+  std::chrono::hh_mm_ss<std::chrono::milliseconds> of_day;
+};
+
+void append_digits(std::string& text, std::int64_t value, int width) {
+  text.append(static_cast<std::size_t>(width), '0');
+  for (char* digit = text.data() + text.size() - 1; width > 0; --width, --digit, value /= 10) {
+    *digit = static_cast<char>('0' + value % 10);
+  }
+}
+
+void append_time(std::string& text, const Utc& utc) {
+  append_digits(text, utc.of_day.hours().count(), 2);
+  text.push_back(':');
+  append_digits(text, utc.of_day.minutes().count(), 2);
+  text.push_back(':');
+  append_digits(text, utc.of_day.seconds().count(), 2);
 }
 
 }  // namespace
 
 std::string to_iso8601(Timestamp time) {
-  int milliseconds = 0;
-  const std::tm utc = to_utc(time, milliseconds);
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
-                utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, milliseconds);
+  const Utc utc(time);
+  std::string text;
+  text.reserve(24);
+  append_digits(text, static_cast<int>(utc.date.year()), 4);
+  text.push_back('-');
+  append_digits(text, static_cast<unsigned>(utc.date.month()), 2);
+  text.push_back('-');
+  append_digits(text, static_cast<unsigned>(utc.date.day()), 2);
+  text.push_back('T');
+  append_time(text, utc);
+  text.push_back('.');
+  append_digits(text, utc.of_day.subseconds().count(), 3);
+  text.push_back('Z');
   return text;
 }
 
 std::string to_http_date(Timestamp time) {
-  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  int milliseconds = 0;
-  const std::tm utc = to_utc(time, milliseconds);
-  char text[64];
-  std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays[utc.tm_wday], utc.tm_mday,
-                kMonths[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+  static constexpr const char* kDays[] = {"Sun, ", "Mon, ", "Tue, ", "Wed, ", "Thu, ", "Fri, ", "Sat, "};
+  static constexpr const char* kMonths[] = {" Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ",
+                                            " Jul ", " Aug ", " Sep ", " Oct ", " Nov ", " Dec "};
+  const Utc utc(time);
+  std::string text;
+  text.reserve(29);
+  text.append(kDays[utc.weekday]);
+  append_digits(text, static_cast<unsigned>(utc.date.day()), 2);
+  text.append(kMonths[static_cast<unsigned>(utc.date.month()) - 1]);
+  append_digits(text, static_cast<int>(utc.date.year()), 4);
+  text.push_back(' ');
+  append_time(text, utc);
+  text.append(" GMT");
   return text;
 }
 

@@ -52,6 +52,26 @@ void Md5Lanes::submit(Work work) {
   work.stream->answer_->set(fail(Errc::kCancelled, "MD5 lanes: stopping"));
 }
 
+void Md5Lanes::await(Md5Stream* stream) {
+  const std::lock_guard lock(mutex_);
+  for (Work& work : waiting_) {
+    if (work.stream != stream) continue;
+    work.awaited = true;
+    ready_.notify_one();
+  }
+}
+
+void Md5Lanes::count_streams(int by) {
+  const std::lock_guard lock(mutex_);
+  open_streams_ += by;
+}
+
+// Whether lanes would stay idle that another stream is about to fill, and nobody is kept waiting meanwhile.
+bool Md5Lanes::worth_waiting() const {
+  return active_.empty() && waiting_.size() < std::min(static_cast<std::size_t>(open_streams_), lane_count_) &&
+         std::none_of(waiting_.begin(), waiting_.end(), [](const Work& work) { return work.awaited; });
+}
+
 void Md5Lanes::withdraw(Md5Stream* stream) {
   const auto of_stream = [stream](const Work& work) { return work.stream == stream; };
   std::unique_lock lock(mutex_);
@@ -87,8 +107,12 @@ void Md5Lanes::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     ready_.wait(lock, [this] { return stopping_ || !waiting_.empty() || !active_.empty(); });
+    while (!stopping_ && !waiting_.empty() && worth_waiting()) {
+      if (ready_.wait_until(lock, waiting_.front().deadline) == std::cv_status::timeout) break;
+    }
     if (stopping_) break;
     admit();
+    if (active_.empty()) continue;  // what waited was withdrawn
     std::size_t blocks = kQuantumBlocks;
     lanes.clear();
     for (const Work& work : active_) {
@@ -127,8 +151,11 @@ void Md5Lanes::run() {
   resume(waiters);
 }
 
+Md5Stream::Md5Stream(Md5Lanes& lanes) : lanes_(lanes) { lanes_.count_streams(1); }
+
 Md5Stream::~Md5Stream() {
   if (answer_) lanes_.withdraw(this);
+  if (!finished_) lanes_.count_streams(-1);
 }
 
 void Md5Stream::start(ByteView data) {
@@ -152,11 +179,12 @@ void Md5Stream::start(ByteView data) {
     return;
   }
   answer_.emplace();
-  lanes_.submit({this, data.data(), blocks});
+  lanes_.submit({this, data.data(), blocks, false, std::chrono::steady_clock::now() + Md5Lanes::kGatherTime});
 }
 
 Task<Status> Md5Stream::done() {
   if (!answer_) co_return Status{};
+  lanes_.await(this);
   Status status = co_await *answer_;
   answer_.reset();
   co_return status;
@@ -168,7 +196,9 @@ Task<Status> Md5Stream::update(ByteView data) {
 }
 
 Task<Md5Digest> Md5Stream::finish() {
-  CHECK(!answer_, "done() has answered for every piece");
+  CHECK(!answer_ && !finished_, "done() has answered for every piece, and finish() comes once");
+  finished_ = true;
+  lanes_.count_streams(-1);
   const std::uint64_t bits = size_bytes_ * 8;
   std::array<std::uint8_t, 2 * kMd5BlockBytes> last{};
   std::copy_n(rest_.begin(), rest_bytes_, last.begin());

@@ -3,7 +3,7 @@
 //
 // Md5Lanes owns a worker thread; each upload has an Md5Stream, which hands its data over piece by piece. Whatever
 // streams have data waiting advance together; a stream that is alone is hashed by scalar code. Streams join and leave
-// every kQuantumBlocks. Worth it for bodies over kMd5LanesMinBytes: below, a thread hop costs more than the hashing.
+// every kQuantumBlocks. A piece waits for the other streams' for a moment, unless done() is waiting for it. Worth it for bodies over kMd5LanesMinBytes: below, a thread hop costs more than the hashing.
 //
 //   const auto md5 = lanes.make_stream();
 //   md5->start(piece);                    // hashing runs …
@@ -14,7 +14,7 @@
 #pragma once
 
 #include <array>
-#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -50,6 +50,8 @@ class Md5Lanes {
 
   // Blocks between two moments at which streams join and leave: 16 KiB, some 25 µs.
   static constexpr std::size_t kQuantumBlocks = 256;
+  // How long a piece waits for other streams' pieces, at most: less than filling the next piece takes.
+  static constexpr std::chrono::microseconds kGatherTime{500};
 
  private:
   friend class Md5Stream;
@@ -57,8 +59,13 @@ class Md5Lanes {
     Md5Stream* stream;
     const std::uint8_t* data;
     std::size_t blocks;
+    bool awaited;  // by done()
+    std::chrono::steady_clock::time_point deadline;
   };
   void submit(Work work);
+  void await(Md5Stream* stream);
+  void count_streams(int by);
+  [[nodiscard]] bool worth_waiting() const;
   void withdraw(Md5Stream* stream);
   void run();
   void admit();
@@ -71,6 +78,7 @@ class Md5Lanes {
   std::condition_variable quantum_;  // a quantum ended, for withdraw()
   std::deque<Work> waiting_;
   std::vector<Work> active_;  // changed by the worker only, under the lock
+  int open_streams_ = 0;  // that may bring more data
   bool stopping_ = false;
   std::thread worker_;
 };
@@ -78,7 +86,7 @@ class Md5Lanes {
 // One body's MD5. Used by one coroutine at a time.
 class Md5Stream {
  public:
-  explicit Md5Stream(Md5Lanes& lanes) : lanes_(lanes) {}
+  explicit Md5Stream(Md5Lanes& lanes);
   Md5Stream(const Md5Stream&) = delete;
   Md5Stream& operator=(const Md5Stream&) = delete;
   // Takes a piece that is still being hashed back, blocking for a quantum at most.
@@ -103,6 +111,7 @@ class Md5Stream {
   std::array<std::uint8_t, kMd5BlockBytes> rest_{};  // the bytes behind the last whole block
   std::size_t rest_bytes_ = 0;
   std::optional<OneShot<Status>> answer_;  // of the piece in hand
+  bool finished_ = false;
 };
 
 }  // namespace andromede::crypto

@@ -85,7 +85,7 @@ class FleetCloud {
     ASSERT_TRUE(drives_opened) << drives_opened.error().describe();
     drives = *std::move(drives_opened);
     meta::MirroredOptions meta_options;
-    meta_options.block_cache_bytes = 4 << 20;
+    meta_options.cache_bytes = 4 << 20;
     meta_options.memtable_bytes = 1 << 20;
     meta_options.log_segment_bytes = 1 << 20;
     sealer_ = std::make_unique<journal::Sealer>();

@@ -76,6 +76,26 @@ TEST_P(DiskTest, WritesManyPiecesInOrder) {
   EXPECT_EQ(file->size(), data.size() + 5);
 }
 
+// Whole pages go past the page cache, their neighbours through it.
+TEST_P(DiskTest, LargeWritesOfWholePagesAndSmallOnesMeet) {
+  const auto file = create("a");
+  Bytes expected = pattern(1 << 20);
+  Buffer buffer(expected.size());
+  buffer.append(expected);
+  ASSERT_TRUE(file->write_at(0, buffer.view()));
+  EXPECT_EQ(read(*file, 0, expected.size()), expected);
+  const Bytes small = pattern(700, 9);
+  ASSERT_TRUE(file->write_at(4000, small));
+  ASSERT_TRUE(file->write_at(512 << 10, buffer.view().first(256 << 10)));
+  ASSERT_TRUE(file->write_at((512 << 10) + 100, small));
+  std::copy_n(expected.begin(), 256 << 10, expected.begin() + (512 << 10));
+  std::copy(small.begin(), small.end(), expected.begin() + 4000);
+  std::copy(small.begin(), small.end(), expected.begin() + (512 << 10) + 100);
+  EXPECT_EQ(read(*file, 0, expected.size()), expected);
+  EXPECT_TRUE(file->sync());
+  EXPECT_EQ(file->size(), expected.size());
+}
+
 TEST_P(DiskTest, ReadsBytesThatAreInMemoryWithoutWaiting) {
   const auto file = create("a");
   const Bytes data = pattern(5000);

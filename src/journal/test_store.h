@@ -65,7 +65,7 @@ class TestStore {
  private:
   void open() {
     meta::MirroredOptions options;
-    options.block_cache_bytes = 4 << 20;
+    options.cache_bytes = 4 << 20;
     options.memtable_bytes = 1 << 20;
     options.log_segment_bytes = 256 << 10;
     sealer_ = std::make_unique<Sealer>();

@@ -5,6 +5,8 @@
 namespace andromede::net {
 namespace {
 
+constexpr std::size_t kUsualHeadBytes = 768;
+
 std::string_view reason(unsigned status) {
   switch (status) {
     case 200:
@@ -73,9 +75,11 @@ void append_number(std::string& out, std::uint64_t number) {
 }
 
 void append_clean(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += byte < 0x20 || byte == 0x7F ? ' ' : c;
+  const std::size_t begin = out.size();
+  out += text;
+  for (std::size_t i = begin; i < out.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(out[i]);
+    if (byte < 0x20 || byte == 0x7F) out[i] = ' ';
   }
 }
 
@@ -85,6 +89,7 @@ bool status_forbids_body(unsigned status) noexcept { return status < 200 || stat
 
 void append_response_head(std::string& out, const ResponseHead& head, const ResponseFraming& framing,
                           std::string_view date) {
+  out.reserve(out.size() + kUsualHeadBytes);
   out += "HTTP/1.1 ";
   append_number(out, head.status);
   out += ' ';

@@ -24,7 +24,7 @@ struct ShardStream {
   unsigned blocks = 0;             // in the buffer
   Bytes checksums;                 // of the group under way
   std::uint32_t blocks_checksum = 0;
-  bool head_written = false;
+  Bytes first_page;  // kept once written: it is written again, with the seal
   Region region;
 
   bool failed = false;
@@ -64,9 +64,8 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
     while (blocks > 1 && blocks * total() > kGatherBlocks) blocks /= 2;
     return blocks;
   }
-  static std::size_t buffer_bytes(unsigned blocks) {
-    return kHeadBytes + blocks * kBlockBytes + kGroupBlocks * kChecksumBytes;
-  }
+  // A page for the head or for what the buffer before left over, and one for the checksums and for filling up.
+  static std::size_t buffer_bytes(unsigned blocks) { return kPageBytes + blocks * kBlockBytes + kPageBytes; }
   void begin_record(unsigned shard);
   void place_last_stripe(std::size_t block_bytes);
   void complete_blocks(std::size_t block_bytes);
@@ -168,7 +167,7 @@ void WriteState::begin_record(unsigned shard) {
   ShardStream& stream = streams_[shard];
   // k > 1 fills whole blocks even of a short last stripe, and spreads them at the end.
   const bool one_short_block = layout_.code().data == 1 && layout_.stripes() == 1;
-  stream.buffer = core_.staging_buffer(one_short_block ? kHeadBytes + layout_.block_bytes(0) + kChecksumBytes
+  stream.buffer = core_.staging_buffer(one_short_block ? layout_.used_bytes()
                                                        : buffer_bytes(static_cast<unsigned>(std::min<std::uint64_t>(
                                                              buffer_blocks(), layout_.stripes()))));
   stream.buffer.resize(kHeadBytes);
@@ -271,6 +270,7 @@ void WriteState::append_checksums(ShardStream& stream) {
 
 // --- drives
 
+// Writes of whole pages: what is beyond the last one goes to the front of the next buffer, or is filled up at the end.
 void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
   ShardStream& stream = streams_[shard];
   stream.blocks = 0;
@@ -282,23 +282,37 @@ void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
     }
     ++stream.in_flight;
   }
-  if (seal && !stream.head_written) {
-    const auto bytes = encode(*seal);
-    std::memcpy(stream.buffer.data() + kHeaderBytes, bytes.data(), bytes.size());
-    seal.reset();
+  Buffer next;
+  if (closing_) {
+    const std::size_t filled = round_up(stream.buffer.size(), kPageBytes) - stream.buffer.size();
+    std::memset(stream.buffer.tail().data(), 0, filled);
+    stream.buffer.grow(filled);
+  } else {
+    next = core_.staging_buffer(buffer_bytes(buffer_blocks()));
+    const std::size_t rest = stream.buffer.size() % kPageBytes;
+    next.append(stream.buffer.view().last(rest));
+    stream.buffer.resize(stream.buffer.size() - rest);
   }
-  stream.head_written = true;
+  Bytes sealed_page;
+  const bool holds_head = stream.buffer_begin == 0;
+  if (seal) {
+    if (!holds_head) sealed_page = std::move(stream.first_page);
+    const auto encoded = encode(*seal);
+    std::memcpy((holds_head ? stream.buffer.data() : sealed_page.data()) + kHeaderBytes, encoded.data(), encoded.size());
+  } else if (holds_head) {
+    stream.first_page = to_bytes(stream.buffer.view().first(kPageBytes));
+  }
   const std::uint64_t at = stream.region.offset + stream.buffer_begin;
   stream.buffer_begin += stream.buffer.size();
   // A std::function is copied, a Buffer is not.
   const auto bytes = std::make_shared<Buffer>(std::move(stream.buffer));
-  stream.buffer = closing_ ? Buffer() : core_.staging_buffer(buffer_bytes(buffer_blocks()));
-  const bool posted = stream.drive->post([self = shared_from_this(), shard, at, bytes, seal] {
+  stream.buffer = std::move(next);
+  const bool posted = stream.drive->post([self = shared_from_this(), shard, at, bytes, page = std::move(sealed_page)] {
     const Region& region = self->streams_[shard].region;
     Status status;
     if (!bytes->empty()) status = region.file->write_at(at, bytes->view());
     self->core_.give_back(std::move(*bytes));
-    if (status && seal) status = region.file->write_at(region.offset + kHeaderBytes, encode(*seal));
+    if (status && !page.empty()) status = region.file->write_at(region.offset, page);
     self->written(shard, std::move(status));
   });
   if (!posted) written(shard, fail(Errc::kOverloaded, "the drive's queue is full"));

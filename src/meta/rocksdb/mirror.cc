@@ -84,6 +84,7 @@ State::Options Mirror::state_options(const Options& options) {
   on_failure_ = options.on_failure;
   State::Options made;
   made.cache = options.cache;
+  made.row_cache = options.row_cache;
   made.memtable_bytes = options.memtable_bytes;
   made.warm_cache = options.warm_cache;
   made.on_background_error = [this](const Error& error) {

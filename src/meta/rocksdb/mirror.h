@@ -39,6 +39,7 @@ class Mirror {
  public:
   struct Options {
     std::shared_ptr<rocksdb::Cache> cache;
+    std::shared_ptr<rocksdb::Cache> row_cache;
     std::size_t memtable_bytes = 32 << 20;
     std::uint64_t log_segment_bytes = 64 << 20;
     bool warm_cache = false;

@@ -16,6 +16,7 @@
 namespace andromede::meta {
 namespace {
 
+constexpr std::size_t kRowShare = 4;       // one part of the cache's so many is for records by key
 constexpr double kHighPriorityShare = 0.3;  // of the cache: indexes and filters
 constexpr int kCacheShardBits = 4;
 constexpr int kMaxCopyRounds = 8;
@@ -76,6 +77,7 @@ class Engine final : public MirroredStore {
   io::Drives& drives_;
   const MirroredOptions options_;
   const std::shared_ptr<rocksdb::Cache> cache_;
+  const std::shared_ptr<rocksdb::Cache> row_cache_;
   SystemRandom random_;
   MirrorSet mirrors_;
   Committer committer_;
@@ -90,7 +92,9 @@ Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metric
                const MirroredOptions& options)
     : drives_(drives),
       options_(options),
-      cache_(rocksdb::NewLRUCache(options.block_cache_bytes, kCacheShardBits, false, kHighPriorityShare)),
+      cache_(rocksdb::NewLRUCache(options.cache_bytes - options.cache_bytes / kRowShare, kCacheShardBits, false,
+                                  kHighPriorityShare)),
+      row_cache_(rocksdb::NewLRUCache(options.cache_bytes / kRowShare, kCacheShardBits)),
       mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits")),
       committer_(mirrors_, sealer, clock, metrics, committer_options(options)),
       reader_(std::make_unique<Reader>(mirrors_, options.reader_threads)) {}
@@ -103,6 +107,7 @@ Engine::~Engine() {
 Mirror::Options Engine::mirror_options() const {
   Mirror::Options made;
   made.cache = cache_;
+  made.row_cache = row_cache_;
   made.memtable_bytes = options_.memtable_bytes;
   made.log_segment_bytes = options_.log_segment_bytes;
   made.on_failure = [hook = failure_hook_] {

@@ -22,6 +22,7 @@ constexpr const char* kSaltKey = "salt";
 constexpr std::size_t kMinBlobBytes = 512;  // smaller inline payloads stay in the tree: a blob's header would cost more
 constexpr std::uint64_t kBlobFileBytes = 64 << 20;
 constexpr int kMaxMemtables = 3;
+constexpr double kMemtableFilterShare = 0.03;  // of a memtable, for a filter: most look-ups are of older keys
 constexpr std::size_t kMaxSuccessiveMerges = 32;  // a counter's read costs as many steps
 constexpr int kMaxOpenFiles = 512;
 constexpr std::size_t kMaxScanBytes = 64 << 20;
@@ -48,6 +49,8 @@ rocksdb::ColumnFamilyOptions family_options(const State::Options& options) {
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   family.write_buffer_size = options.memtable_bytes;
   family.max_write_buffer_number = kMaxMemtables;
+  family.memtable_whole_key_filtering = true;
+  family.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
   family.compression = rocksdb::kLZ4Compression;
   family.level0_slowdown_writes_trigger = 40;
   family.level0_stop_writes_trigger = 60;
@@ -151,6 +154,7 @@ Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options o
   db_options.db_write_buffer_size = 2 * options.memtable_bytes;
   db_options.max_background_jobs = 2;
   db_options.max_open_files = kMaxOpenFiles;
+  db_options.row_cache = options.row_cache;
   db_options.bytes_per_sync = 1 << 20;
   db_options.keep_log_file_num = 4;
   db_options.max_log_file_size = 4 << 20;

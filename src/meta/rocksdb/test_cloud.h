@@ -77,7 +77,7 @@ class TestCloud {
     auto made = io::Drives::create(map, opener());
     EXPECT_TRUE(made) << (made ? "" : made.error().describe());
     if (made) drives_ = std::move(*made);
-    options.block_cache_bytes = 8 << 20;
+    options.cache_bytes = 8 << 20;
     options.memtable_bytes = 1 << 20;
     options.log_segment_bytes = 256 << 10;
   }
