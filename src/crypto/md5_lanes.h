@@ -3,7 +3,8 @@
 //
 // Md5Lanes owns a worker thread; each upload has an Md5Stream, which hands its data over piece by piece. Whatever
 // streams have data waiting advance together; a stream that is alone is hashed by scalar code. Streams join and leave
-// every kQuantumBlocks. A piece waits for the other streams' for a moment, unless done() is waiting for it. Worth it for bodies over kMd5LanesMinBytes: below, a thread hop costs more than the hashing.
+// every kQuantumBlocks. A piece waits for the other streams' for a moment, unless done() is waiting for it. Worth it
+// for bodies over kMd5LanesMinBytes: below, a thread hop costs more than the hashing.
 //
 //   const auto md5 = lanes.make_stream();
 //   md5->start(piece);                    // hashing runs …
@@ -78,7 +79,7 @@ class Md5Lanes {
   std::condition_variable quantum_;  // a quantum ended, for withdraw()
   std::deque<Work> waiting_;
   std::vector<Work> active_;  // changed by the worker only, under the lock
-  int open_streams_ = 0;  // that may bring more data
+  int open_streams_ = 0;      // that may bring more data
   bool stopping_ = false;
   std::thread worker_;
 };

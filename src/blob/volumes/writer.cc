@@ -298,7 +298,8 @@ void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
   if (seal) {
     if (!holds_head) sealed_page = std::move(stream.first_page);
     const auto encoded = encode(*seal);
-    std::memcpy((holds_head ? stream.buffer.data() : sealed_page.data()) + kHeaderBytes, encoded.data(), encoded.size());
+    std::memcpy((holds_head ? stream.buffer.data() : sealed_page.data()) + kHeaderBytes, encoded.data(),
+                encoded.size());
   } else if (holds_head) {
     stream.first_page = to_bytes(stream.buffer.view().first(kPageBytes));
   }

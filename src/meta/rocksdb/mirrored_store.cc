@@ -16,7 +16,7 @@
 namespace andromede::meta {
 namespace {
 
-constexpr std::size_t kRowShare = 4;       // one part of the cache's so many is for records by key
+constexpr std::size_t kRowShare = 4;        // one part of the cache's so many is for records by key
 constexpr double kHighPriorityShare = 0.3;  // of the cache: indexes and filters
 constexpr int kCacheShardBits = 4;
 constexpr int kMaxCopyRounds = 8;

@@ -14,8 +14,8 @@
 namespace andromede::meta {
 
 struct MirroredOptions {
-  std::size_t cache_bytes = 96 << 20;  // shared by all mirrors: blocks, blob values, records
-  std::size_t memtable_bytes = 16 << 20;     // of one family; a mirror takes up to three times that
+  std::size_t cache_bytes = 96 << 20;     // shared by all mirrors: blocks, blob values, records
+  std::size_t memtable_bytes = 16 << 20;  // of one family; a mirror takes up to three times that
   std::uint64_t log_segment_bytes = 64 << 20;
   std::size_t max_queued_commits = 4096;
   unsigned reader_threads = 2;  // for reads that must touch a drive
