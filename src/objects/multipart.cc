@@ -190,6 +190,9 @@ Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const BucketRecord
     // From now on the parts stay as they are, or the mark does not.
     CO_TRY(stored, co_await stored_parts(bucket, id));
   }
+  // Parts that were not found say nothing when the upload ended meanwhile: whoever ended it took them.
+  CO_TRY(const auto now, co_await meta_.get(change.partition, {meta::Space::kRecords, upload_key}));
+  if (now != upload.raw) co_return fail(Errc::kConflict, "the upload changed while its parts were read");
   change.expect.push_back({upload_key, std::move(upload.raw)});
   change.erase.push_back({meta::Space::kRecords, upload_key});
   std::vector<PartRecord> parts;
