@@ -9,8 +9,6 @@ namespace andromede {
 namespace {
 
 constexpr std::size_t kCacheLineBytes = 64;
-// Large buffers begin on a page, as transfers past the page cache demand.
-constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kLeastPagedBytes = 64 << 10;
 constexpr char kHexDigits[] = "0123456789abcdef";
 constexpr char kBase64Digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

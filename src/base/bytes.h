@@ -28,8 +28,11 @@ inline std::string_view as_text(ByteView bytes) noexcept {
 inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
 inline Bytes to_bytes(std::string_view text) { return to_bytes(as_bytes(text)); }
 
-// A block of uninitialised memory, move-only: what bodies, segments and shards are moved in. 64-byte aligned, and
-// 4096-byte aligned from 64 KiB on.
+// Of memory and of the page cache: what transfers past that cache are aligned to.
+inline constexpr std::size_t kPageBytes = 4096;
+
+// A block of uninitialised memory, move-only: what bodies, segments and shards are moved in. 64-byte aligned; from
+// 64 KiB on it begins on a page.
 class Buffer {
  public:
   Buffer() = default;

@@ -26,7 +26,7 @@ class File {
   // here that an event loop may make. Default: always kUnavailable.
   [[nodiscard]] virtual Result<std::size_t> read_at_nowait(std::uint64_t offset, MutableByteView out);
   // Writes all of `data`, or fails (and may then have written any part of it). Cheapest for the processor where offset,
-  // size and address of 128 KiB or more are multiples of 4096: such data goes past the page cache.
+  // size and address of 128 KiB or more are multiples of kPageBytes: such data goes past the page cache.
   [[nodiscard]] virtual Status write_at(std::uint64_t offset, ByteView data) = 0;
   // Writes the pieces one after another, starting at offset (pwritev).
   [[nodiscard]] virtual Status write_at(std::uint64_t offset, const std::vector<ByteView>& pieces) = 0;

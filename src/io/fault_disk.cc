@@ -11,7 +11,6 @@
 namespace andromede::io {
 namespace {
 
-constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kSectorBytes = 512;
 constexpr std::uint64_t kUnlimitedBytes = 1ULL << 40;  // what space() reports without a capacity
 constexpr std::size_t kOps = static_cast<std::size_t>(DiskOp::kSyncFolder) + 1;

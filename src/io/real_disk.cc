@@ -26,10 +26,9 @@ namespace {
 constexpr std::size_t kPiecesPerCall = 64;
 constexpr std::uint64_t kStatBlockBytes = 512;  // unit of st_blocks
 constexpr std::chrono::seconds kUsageLife{2};
-// Writes of whole pages from this size on go past the page cache (O_DIRECT): copying them there costs the processor as
-// much as all else that an upload takes, and pushes out what is read.
+// Writes of whole pages from this size on go past the page cache (O_DIRECT): copying them there is a fifth of what a
+// large upload costs the processor, and pushes out what is read.
 constexpr std::size_t kDirectMinBytes = 128 << 10;
-constexpr std::size_t kPageBytes = 4096;
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kFolderMode = 0700;
 
