@@ -24,9 +24,10 @@ struct ShardStream {
   unsigned blocks = 0;             // in the buffer
   Bytes checksums;                 // of the group under way
   std::uint32_t blocks_checksum = 0;
-  Bytes first_page;  // kept once written: it is written again, with the seal
+  Bytes first_page;  // kept once written: it is written again, with the seal, when all else is
   Region region;
 
+  bool ended = false;  // the last buffer is posted
   bool failed = false;
   bool durable = false;
   bool settled = false;    // durable, or failed with nothing under way
@@ -96,7 +97,6 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
   std::mutex mutex_;
   std::vector<ShardStream> streams_;
   std::optional<Error> first_error_;
-  bool closing_ = false;
   bool aborted_ = false;
   bool waits_for_settled_ = false;
   OneShot<bool>* waiter_ = nullptr;
@@ -281,9 +281,10 @@ void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
       return;
     }
     ++stream.in_flight;
+    stream.ended = seal.has_value();
   }
   Buffer next;
-  if (closing_) {
+  if (seal) {
     const std::size_t filled = round_up(stream.buffer.size(), kPageBytes) - stream.buffer.size();
     std::memset(stream.buffer.tail().data(), 0, filled);
     stream.buffer.grow(filled);
@@ -293,12 +294,10 @@ void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
     next.append(stream.buffer.view().last(rest));
     stream.buffer.resize(stream.buffer.size() - rest);
   }
-  Bytes sealed_page;
   const bool holds_head = stream.buffer_begin == 0;
   if (seal) {
-    if (!holds_head) sealed_page = std::move(stream.first_page);
     const auto encoded = encode(*seal);
-    std::memcpy((holds_head ? stream.buffer.data() : sealed_page.data()) + kHeaderBytes, encoded.data(),
+    std::memcpy((holds_head ? stream.buffer.data() : stream.first_page.data()) + kHeaderBytes, encoded.data(),
                 encoded.size());
   } else if (holds_head) {
     stream.first_page = to_bytes(stream.buffer.view().first(kPageBytes));
@@ -308,12 +307,10 @@ void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
   // A std::function is copied, a Buffer is not.
   const auto bytes = std::make_shared<Buffer>(std::move(stream.buffer));
   stream.buffer = std::move(next);
-  const bool posted = stream.drive->post([self = shared_from_this(), shard, at, bytes, page = std::move(sealed_page)] {
-    const Region& region = self->streams_[shard].region;
+  const bool posted = stream.drive->post([self = shared_from_this(), shard, at, bytes] {
     Status status;
-    if (!bytes->empty()) status = region.file->write_at(at, bytes->view());
+    if (!bytes->empty()) status = self->streams_[shard].region.file->write_at(at, bytes->view());
     self->core_.give_back(std::move(*bytes));
-    if (status && !page.empty()) status = region.file->write_at(region.offset, page);
     self->written(shard, std::move(status));
   });
   if (!posted) written(shard, fail(Errc::kOverloaded, "the drive's queue is full"));
@@ -333,7 +330,7 @@ void WriteState::written(unsigned shard, Status status) {
       if (!first_error_) first_error_ = status.error();
     }
     if (stream.in_flight == 0) {
-      sync = closing_ && !stream.failed && !aborted_;
+      sync = stream.ended && !stream.failed && !aborted_;
       if (sync) {
         ++stream.in_flight;
       } else if (stream.failed) {
@@ -345,6 +342,11 @@ void WriteState::written(unsigned shard, Status status) {
     if (!sync) wake(lock);
   }
   if (sync) {
+    // A drive's jobs run side by side: only now can no other write of the first page come after the seal.
+    if (!stream.first_page.empty()) {
+      Status sealed = stream.region.file->write_at(stream.region.offset, std::exchange(stream.first_page, {}));
+      if (!sealed) return written(shard, std::move(sealed));
+    }
     stream.drive->post_sync(stream.region.volume, [self = shared_from_this(), shard](Status synced_status) {
       self->synced(shard, std::move(synced_status));
     });
@@ -446,10 +448,6 @@ Task<Result<BlobRef>> WriteState::finish() {
   }
   co_await wait_for_room();
   CO_CHECK_OK(enough_left());
-  {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
-  }
   for (unsigned i = 0; i < total(); ++i) {
     append_checksums(streams_[i]);
     post_buffer(i, RecordSeal{.blob = id_,
