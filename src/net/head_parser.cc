@@ -193,8 +193,10 @@ Parsed judge_framing(const FramingHeaders& seen, RequestFraming& framing) {
   }
   framing.has_content_length = seen.content_lengths == 1;
   framing.keep_alive = !seen.close && (!framing.http_1_0 || seen.keep_alive);
-  const bool has_body = framing.chunked || framing.content_length > 0;
-  framing.expects_continue = seen.expects_continue && has_body && !framing.http_1_0;
+  // RFC 9110, 10.1.1 allows no 100 where there is no content, but for an empty file botocore (aws cli, boto3) expects
+  // it: it takes a final response that comes first for refusal, and misreads the next one on that connection.
+  const bool announces_body = framing.chunked || framing.has_content_length;
+  framing.expects_continue = seen.expects_continue && announces_body && !framing.http_1_0;
   return {};
 }
 

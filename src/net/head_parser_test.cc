@@ -46,7 +46,9 @@ TEST(HeadParser, KnowsWhenConnectionsStayOpen) {
   EXPECT_FALSE(parse("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n")->framing.keep_alive);
 }
 
-TEST(HeadParser, HasNothingToContinueWithoutABody) {
+TEST(HeadParser, ContinuesOnlyWhereABodyIsAnnounced) {
+  EXPECT_TRUE(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n")
+                  ->framing.expects_continue);
   EXPECT_FALSE(parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n")->framing.expects_continue);
   EXPECT_FALSE(
       parse("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\n")->framing.expects_continue);

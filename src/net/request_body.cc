@@ -77,10 +77,9 @@ Task<Result<ByteView>> RequestBody::read_chunked() {
 }
 
 bool RequestBody::can_be_passed() const {
-  if (failed_) return false;
-  if (complete()) return true;
   // A client that still waits for 100 Continue may send the body or not: what comes next would be a guess.
-  return !continue_due_ && (chunked_ || left_ <= stream_.limits().drain_bytes);
+  if (failed_ || continue_due_) return false;
+  return complete() || chunked_ || left_ <= stream_.limits().drain_bytes;
 }
 
 Task<bool> RequestBody::drain() {

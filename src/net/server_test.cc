@@ -206,6 +206,16 @@ TEST(Server, SaysContinueWhenTheBodyIsRead) {
   EXPECT_TRUE(peer.read_response().ends_with("\r\n\r\nbody"));
 }
 
+TEST(Server, SaysContinueForAnEmptyBody) {
+  TestServer server;
+  RawPeer peer = server.peer();
+  for (int i = 0; i < 2; ++i) {
+    peer.send(post("/echo", "Content-Length: 0\r\nExpect: 100-continue\r\n", ""));
+    EXPECT_EQ(peer.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    EXPECT_TRUE(peer.read_response().starts_with("HTTP/1.1 200 OK\r\n"));
+  }
+}
+
 TEST(Server, DoesNotSayContinueForABodyThatIsThere) {
   TestServer server;
   RawPeer peer = server.peer();

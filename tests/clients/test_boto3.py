@@ -25,6 +25,16 @@ class Boto3(ClientCase):
         self.bucket = "boto-" + self.id().rsplit(".", 1)[1].replace("_", "-")
         self.s3.create_bucket(Bucket=self.bucket)
 
+    def test_connection_goes_on_behind_an_empty_file(self):
+        # botocore sends files, empty ones too, with Expect: 100-continue.
+        one_connection = make_client(max_pool_connections=1, read_timeout=10)
+        for name, size in (("empty", 0), ("full", 100_000), ("empty again", 0), ("full again", 1)):
+            path = self.folder / name
+            path.write_bytes(bytes(size))
+            with open(path, "rb") as file:
+                put = one_connection.put_object(Bucket=self.bucket, Key=name, Body=file)
+            self.assertEqual(put["ETag"], f'"{hashlib.md5(bytes(size)).hexdigest()}"')
+
     def assert_code(self, code, call, **arguments):
         with self.assertRaises(botocore.exceptions.ClientError) as caught:
             call(**arguments)
