@@ -42,7 +42,7 @@ Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive) {
 Result<sovereignty::Consortium> read_consortium(const std::string& path) {
   auto text = read_text_file(path);
   if (!text && text.error() == Errc::kNotFound) {
-    return fail(Errc::kNotFound, path + ": not found: examples/consortium-2011.toml is one to start from");
+    return fail(Errc::kInvalidArgument, path + ": not found: examples/consortium-2011.toml is one to start from");
   }
   if (!text) return fail(text.error());
   return sovereignty::parse_consortium(*text, path);

@@ -74,6 +74,7 @@ Status read_storage(const TomlTable& root, Config& config) {
 
 Status read_log(const TomlTable& root, Config& config) {
   TRY(const TomlTable table, section(root, "log"));
+  TRY(config.access_log, table.flag("access", false));
   TRY(const std::string level, table.text("level", "info"));
   if (level == "debug") {
     config.log_level = LogLevel::kDebug;

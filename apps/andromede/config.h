@@ -42,6 +42,7 @@ struct Config {
   unsigned event_loops = 0;  // 0: one per core
 
   LogLevel log_level = LogLevel::kInfo;
+  bool access_log = false;  // a line for every S3 request, not only for those that failed
 };
 
 // kInvalidArgument, kNotFound.

@@ -59,7 +59,8 @@ std::string config_text(const InitOptions& options, const Endpoint& s3) {
           "bandwidth_bytes_per_s = 209715200    # of heal, drain, scrub and rebalance\n"
           "\n"
           "[log]\n"
-          "level = \"info\"\n";
+          "level = \"info\"\n"
+          "access = false  # true: a line for every request; a request that fails for a fault of ours always has one\n";
   return text;
 }
 

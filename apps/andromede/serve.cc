@@ -92,6 +92,7 @@ Status serve(const Config& config) {
 
   api::s3::Options s3_options;
   s3_options.region = config.region;
+  s3_options.access_log = config.access_log;
   s3_options.host_suffixes = config.virtual_hosts;
   api::s3::FrontEnd s3_front_end(cloud->objects(), cloud->directory(), cloud->clock(), cloud->random(),
                                  cloud->metrics(), s3_options);

@@ -286,9 +286,10 @@ std::string between(std::string_view text, std::string_view open, std::string_vi
   return std::string(text.substr(begin + open.size(), end - begin - open.size()));
 }
 
-// Lists everything under the prefix; an operation is a key, a latency a page.
+// Lists everything under the prefix, again while there is time; an operation is a key, a latency a page.
 void run_list(const Settings& settings, Outcome& outcome) {
   Client client(settings);
+  const auto end = steady_clock::now() + std::chrono::duration<double>(settings.seconds);
   std::string token;
   do {
     const auto before = steady_clock::now();
@@ -300,7 +301,7 @@ void run_list(const Settings& settings, Outcome& outcome) {
       ++outcome.operations;
     }
     token = between(text, "<NextContinuationToken>", "</NextContinuationToken>");
-  } while (!token.empty());
+  } while (!token.empty() || steady_clock::now() < end);
 }
 
 struct KeyHistory {

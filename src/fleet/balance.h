@@ -16,12 +16,15 @@ class Balance {
  public:
   explicit Balance(const CandidateList& candidates);
 
-  // No drive is too full or too empty.
-  [[nodiscard]] bool even() const;
-  // Bytes above the mean on drives that are fuller than it.
+  // Where shards may go. Between sites first: what moves within a site before that might move again.
+  enum class Reach { kAnySite, kSameSite };
+
+  // No drive within reach of others is too full or too empty.
+  [[nodiscard]] bool even(Reach reach) const;
+  // Bytes above the mean, of all drives or of its site's, on drives that are fuller than it.
   [[nodiscard]] std::uint64_t excess_bytes() const;
   // A shard of `ref` that should move, and where to; the spread is not worse after it. nullopt: none should.
-  [[nodiscard]] std::optional<Move> next(const Layout& layout, const blob::BlobRef& ref) const;
+  [[nodiscard]] std::optional<Move> next(const Layout& layout, const blob::BlobRef& ref, Reach reach) const;
   void moved(DriveId from, DriveId to, std::uint64_t bytes);
 
  private:
@@ -29,11 +32,20 @@ class Balance {
     double used = 0;
     double total = 0;
     [[nodiscard]] double ratio() const { return total > 0 ? used / total : 1; }
+    [[nodiscard]] bool too_full(double mean) const { return ratio() > mean * (1 + kEvenWithin); }
+    [[nodiscard]] bool too_empty(double mean) const { return ratio() < mean * (1 - kEvenWithin); }
   };
-  [[nodiscard]] bool too_full(const Fill& fill) const { return fill.ratio() > mean_ * (1 + kEvenWithin); }
-  [[nodiscard]] bool too_empty(const Fill& fill) const { return fill.ratio() < mean_ * (1 - kEvenWithin); }
-  std::map<DriveId, Fill> fills_;
-  double mean_ = 0;
+  struct DriveFill : Fill {
+    SiteId site;
+  };
+  // The fill that a drive of this site should have.
+  [[nodiscard]] double mean(Reach reach, const SiteId& site) const;
+  [[nodiscard]] bool helps(const DriveFill& from, const DriveFill& to, double size, Reach reach) const;
+  void add(DriveId drive, double bytes);
+
+  std::map<DriveId, DriveFill> fills_;
+  std::map<SiteId, Fill> sites_;
+  Fill all_;
 };
 
 }  // namespace andromede::fleet

@@ -108,19 +108,19 @@ TEST(Balance, MovesToTheEmptyDriveUntilEvenAndKeepsTheSpread) {
   for (std::size_t i = 0; i < 4; ++i) candidates[i].free_bytes = 100 * kMiB;
   candidates[4].free_bytes = 200 * kMiB;
   Balance balance(candidates);
-  EXPECT_FALSE(balance.even());
+  EXPECT_FALSE(balance.even(Balance::Reach::kAnySite));
   const Layout layout(world.map, std::make_shared<CandidateList>(candidates));
   std::uint64_t moved = 0;
-  for (int i = 0; i < 1000 && !balance.even(); ++i) {
+  for (int i = 0; i < 1000 && !balance.even(Balance::Reach::kAnySite); ++i) {
     const auto ref = world.blob({0, 1, 2, 3});
-    const auto move = balance.next(layout, ref);
+    const auto move = balance.next(layout, ref, Balance::Reach::kAnySite);
     if (!move) break;
     EXPECT_EQ(move->to, world.map->drives[4].id);
     EXPECT_EQ(layout.tolerance(after(ref, {*move})).site_losses, 2U);
     balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
     moved += shard_bytes(ref);
   }
-  EXPECT_TRUE(balance.even());
+  EXPECT_TRUE(balance.even(Balance::Reach::kAnySite));
   EXPECT_LE(moved, 82 * kMiB);
   EXPECT_GE(moved, 76 * kMiB);
 }
@@ -131,9 +131,34 @@ TEST(Balance, DoesNotPutTwoShardsOfABlobOnOneSiteForTheSakeOfEvenness) {
   candidates[1].free_bytes = 200 * kMiB;  // the second drive of site 0 is empty
   const Balance balance(candidates);
   const Layout layout(world.map, std::make_shared<CandidateList>(candidates));
-  const auto move = balance.next(layout, world.blob({0, 2, 3, 4}));
+  const auto move = balance.next(layout, world.blob({0, 2, 3, 4}), Balance::Reach::kAnySite);
   ASSERT_TRUE(move);
   EXPECT_EQ(move->shard, 0U) << "only the shard that is on site 0 already may go there";
+}
+
+// Four sites hold a shard of every blob each: nothing can leave a site, and a new drive of one takes its site's share.
+TEST(Balance, EvensASiteWithinItselfWhereTheSpreadKeepsEverythingThere) {
+  World world({3, 2, 2, 2});
+  CandidateList candidates = *world.online();
+  for (auto& candidate : candidates) candidate.free_bytes = candidate.total_bytes - 90 * kMiB;
+  candidates[2].free_bytes = candidates[2].total_bytes;
+  Balance balance(candidates);
+  const Layout layout(world.map, std::make_shared<CandidateList>(candidates));
+  std::uint64_t moved = 0;
+  for (const auto reach : {Balance::Reach::kAnySite, Balance::Reach::kSameSite}) {
+    for (std::size_t i = 0; i < 1000; ++i) {
+      const auto ref = world.blob({i % 2, 3, 5, 7});
+      const auto move = balance.next(layout, ref, reach);
+      if (!move) continue;
+      EXPECT_EQ(move->shard, 0U);
+      EXPECT_EQ(move->to, world.map->drives[2].id);
+      balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
+      moved += shard_bytes(ref);
+    }
+  }
+  EXPECT_TRUE(balance.even(Balance::Reach::kSameSite));
+  EXPECT_FALSE(balance.even(Balance::Reach::kAnySite)) << "the other sites stay fuller: that is as even as it gets";
+  EXPECT_NEAR(static_cast<double>(moved) / kMiB, 60, 4);
 }
 
 }  // namespace

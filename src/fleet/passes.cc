@@ -143,31 +143,34 @@ Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatc
   Balance balance(*candidates_.snapshot());
   std::mutex mutex;
   PassResult total;
-  // One pass moves one shard of a blob at most; as long as that helps there may be more to gain.
-  for (std::uint64_t before = 0; !balance.even();) {
-    CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
-      between();
-      if (!progress(0)) return fail(Errc::kCancelled, "stopped");
-      const Layout layout(drives_.map(), candidates_.snapshot());
-      return each_blob(
-          batch, [&](const blob::BlobRef& ref) { return move_for_balance(ref, layout, balance, mutex, progress); },
-          total);
-    }));
-    if (total.shards == before) break;
-    before = total.shards;
+  for (const auto reach : {Balance::Reach::kAnySite, Balance::Reach::kSameSite}) {
+    // One pass moves one shard of a blob at most; as long as that helps there may be more to gain.
+    for (std::uint64_t before = total.shards; !balance.even(reach); before = total.shards) {
+      CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+        between();
+        if (!progress(0)) return fail(Errc::kCancelled, "stopped");
+        const Layout layout(drives_.map(), candidates_.snapshot());
+        const auto move = [&](const blob::BlobRef& ref) {
+          return move_for_balance(ref, layout, {balance, mutex, reach}, progress);
+        };
+        return each_blob(batch, move, total);
+      }));
+      if (total.shards == before) break;
+    }
   }
   return total;
 }
 
-Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const Layout& layout, Balance& balance,
-                                            std::mutex& mutex, const Progress& progress) {
+Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const Layout& layout, SharedBalance shared,
+                                            const Progress& progress) {
+  auto& [balance, mutex, reach] = shared;
   PassResult result;
   result.blobs = 1;
   std::optional<Move> move;
   {
     // Counted before it is done, so that two movers do not both fill the same gap.
     const std::lock_guard lock(mutex);
-    if (!balance.even()) move = balance.next(layout, ref);
+    if (!balance.even(reach)) move = balance.next(layout, ref, reach);
     if (move) balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
   }
   if (!move) return result;

@@ -57,8 +57,13 @@ class Passes {
   Status each_blob(const std::vector<blob::BlobRef>& batch, const PerBlob& work, PassResult& total);
   // One pass over the whole catalog: `between` and a look at `progress` before each batch.
   Result<PassResult> over_all(const Progress& progress, const BetweenBatches& between, const PerBlob& per_blob);
-  Result<PassResult> move_for_balance(const blob::BlobRef& ref, const Layout& layout, Balance& balance,
-                                      std::mutex& mutex, const Progress& progress);
+  struct SharedBalance {
+    Balance& balance;
+    std::mutex& mutex;  // guards it
+    Balance::Reach reach;
+  };
+  Result<PassResult> move_for_balance(const blob::BlobRef& ref, const Layout& layout, SharedBalance shared,
+                                      const Progress& progress);
 
   io::Drives& drives_;
   Candidates& candidates_;

@@ -109,6 +109,9 @@ Status read_drives(const TomlTable& table, Site& site, std::set<std::string>& na
     }
     TRY(const std::int64_t capacity, drive_table.integer("capacity_bytes", 0, kMaxCapacityBytes, 0));
     drive.capacity_bytes = static_cast<std::uint64_t>(capacity);
+    if (drive.capacity_bytes != 0 && drive.capacity_bytes < kMinCapacityBytes) {
+      return fail(drive_table.error("capacity_bytes", "is too small: give 536870912 (512 MiB) at least, or 0 for all"));
+    }
     site.drives.push_back(std::move(drive));
     if (names.size() > kMaxDrives) return fail(table.error("drive", "goes beyond 512 drives in all"));
   }

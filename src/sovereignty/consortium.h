@@ -11,10 +11,13 @@
 
 namespace andromede::sovereignty {
 
+// Less would not hold a drive's copy of the metadata with its log.
+inline constexpr std::uint64_t kMinCapacityBytes = 512ULL << 20;
+
 struct DriveSpec {
   DriveName name;
   std::string path;                  // absolute, or relative to the cloud's folder
-  std::uint64_t capacity_bytes = 0;  // 0: all of the file system
+  std::uint64_t capacity_bytes = 0;  // 0: all of the file system; else kMinCapacityBytes at least
 };
 
 struct Site {

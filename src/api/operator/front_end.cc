@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "codec/json.h"
 #include "journal/journal.h"
+#include "sovereignty/consortium.h"
 
 namespace andromede::api {
 namespace {
@@ -242,6 +243,10 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::add_drive(const Call& call) {
   if (const auto capacity = call.body.find("capacity_bytes"); capacity != call.body.end()) {
     if (!capacity->is_number_unsigned()) return fail(Errc::kInvalidArgument, "capacity_bytes must be a whole number");
     drive.capacity_bytes = capacity->get<std::uint64_t>();
+    if (drive.capacity_bytes != 0 && drive.capacity_bytes < sovereignty::kMinCapacityBytes) {
+      return fail(Errc::kInvalidArgument,
+                  "capacity_bytes is too small: give 536870912 (512 MiB) at least, or 0 for all");
+    }
   }
   CHECK_OK(fleet_.add_drive(drive, call.operator_name));
   return Answer{201, dump({{"added", drive.name.value()}})};

@@ -1,0 +1,118 @@
+"""What every operations test shares: a cloud of its own on the real binary, S3 clients, and background traffic."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import sys
+import threading
+import time
+import unittest
+import urllib.request
+
+import boto3
+import botocore.config
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "harness"))
+
+from cloud import ROOT, Cloud  # noqa: E402
+
+BINARY = os.environ.get("ANDROMEDE_BINARY", str(ROOT / "build/release/apps/andromede/andromede"))
+
+
+class Traffic(threading.Thread):
+    """Writes objects of several sizes, reads each back and compares, until stopped. Nothing may fail."""
+
+    SIZES = (1_000, 70_000, 2_000_000)
+
+    def __init__(self, s3, bucket):
+        super().__init__(daemon=True)
+        self.s3, self.bucket = s3, bucket
+        self.stopping = threading.Event()
+        self.stored = {}
+        self.failures = []
+
+    def run(self):
+        number = 0
+        while not self.stopping.is_set():
+            number += 1
+            body = os.urandom(self.SIZES[number % len(self.SIZES)])
+            key = f"traffic/{number:05}"
+            try:
+                self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+                self.stored[key] = hashlib.sha256(body).hexdigest()
+                if self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read() != body:
+                    self.failures.append(f"{key}: other bytes came back")
+            except Exception as error:  # every failure of a client's is one of the test's
+                self.failures.append(f"{key}: {error}")
+
+    def finish(self):
+        self.stopping.set()
+        self.join(60)
+        return self.failures
+
+
+class OperationsCase(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = ROOT / "build" / f"operations-{os.getpid()}-{self.id().rsplit('.', 1)[1]}"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.cloud = Cloud(BINARY, self.folder / "cloud")
+        self.addCleanup(lambda: self.cloud.kill())
+
+    @staticmethod
+    def repository_file(path):
+        return ROOT / path
+
+    def client(self, tenant=0, **options):
+        key, secret = self.cloud.credentials(tenant)
+        verify = options.pop("verify", None)
+        return boto3.client("s3", endpoint_url=options.pop("endpoint_url", self.cloud.endpoint), region_name="us-east-1",
+                            aws_access_key_id=key, aws_secret_access_key=secret, verify=verify,
+                            config=botocore.config.Config(retries={"max_attempts": 0}, connect_timeout=5,
+                                                          read_timeout=60, **options))
+
+    def start_traffic(self, bucket):
+        self.traffic = Traffic(self.client(), bucket)
+        self.traffic.start()
+        self.wait_for("traffic flows", lambda: len(self.traffic.stored) >= 5)
+
+    def finish_traffic(self):
+        self.assertEqual(self.traffic.finish(), [])
+
+    def assert_traffic_is_there(self):
+        s3 = self.client()
+        for key, digest in self.traffic.stored.items():
+            body = s3.get_object(Bucket=self.traffic.bucket, Key=key)["Body"].read()
+            self.assertEqual(hashlib.sha256(body).hexdigest(), digest, key)
+
+    def status(self):
+        return self.cloud.operator_json("status")
+
+    def settled(self):
+        status = self.status()
+        return not status["degraded"] and not any(job["state"] == "running" for job in status["jobs"])
+
+    def drives(self, *names):
+        return [self.cloud.folder / "drives" / name for name in names]
+
+    def metrics(self):
+        """Name with labels → value."""
+        url = f"http://127.0.0.1:{self.cloud.operator_port}/metrics"
+        lines = urllib.request.urlopen(url, timeout=5).read().decode().splitlines()
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and not line.startswith("#")}
+
+    def metric(self, name):
+        """The sum over all labels."""
+        return sum(value for key, value in self.metrics().items() if key.split("{")[0] == name)
+
+    def wait_for(self, what, condition, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(0.1)
+        self.fail(f"not within {seconds} s: {what}\n{self.cloud.operator('status', check=False).stdout}\n{self.cloud.log_tail()}")

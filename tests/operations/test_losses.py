@@ -1,0 +1,118 @@
+"""Drives are lost, rot or fill while tenants work."""
+
+import os
+import shutil
+
+import botocore.exceptions
+
+from operations_case import OperationsCase
+
+
+class Losses(OperationsCase):
+    def test_two_sites_with_the_first_metadata_drive_are_lost_and_replaced(self):
+        self.cloud.create().start()
+        self.client().create_bucket(Bucket="archives")
+        mirrors = [drive["name"] for drive in self.status()["drives"] if drive["metadata_mirror"]]
+        self.assertEqual(len(mirrors), 3)
+        first_site = mirrors[0].rsplit("-", 1)[0]
+        second_site = mirrors[1].rsplit("-", 1)[0]
+        lost = [f"{site}-{number}" for site in (first_site, second_site) for number in (1, 2)]
+        self.start_traffic("archives")
+        for drive in self.drives(*lost):
+            shutil.rmtree(drive)
+        self.wait_for("the loss is noticed", lambda: self.status()["degraded"], 15)
+        self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
+        before = len(self.traffic.stored)
+        self.wait_for("writes and reads go on", lambda: len(self.traffic.stored) > before + 20)
+        for name in lost:
+            new = self.cloud.folder / "drives" / f"{name}-new"
+            new.mkdir()
+            self.cloud.operator("drive", "replace", name, new)
+        self.wait_for("redundancy is whole again", self.settled, 120)
+        self.finish_traffic()
+        self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 0)
+        self.cloud.stop()
+        # To prove it: the two sites that stayed are lost now, and the server starts without them.
+        stayed = [drive for drive in (self.cloud.folder / "drives").iterdir() if not drive.name.endswith("-new")]
+        for drive in stayed:
+            shutil.rmtree(drive)
+        self.assertEqual(len(stayed), 4)
+        self.cloud.start()
+        self.assert_traffic_is_there()
+        self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])
+
+    def test_bit_rot_is_found_on_read_and_by_scrub(self):
+        self.cloud.create().start()
+        s3 = self.client()
+        s3.create_bucket(Bucket="archives")
+        bodies = {f"k{number}": os.urandom(1_500_000) for number in range(20)}
+        for key, body in bodies.items():
+            s3.put_object(Bucket="archives", Key=key, Body=body)
+        self.rot("orange-1")
+        for key, body in bodies.items():
+            self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body, key)
+        self.rot("thales-2")
+        self.assertGreater(self.metric("andromede_blob_damaged_total") + self.metric("andromede_shards_damaged_total"), 0)
+        scrubbed = self.cloud.operator_json("scrub")
+        self.assertEqual(scrubbed["state"], "done", scrubbed)
+        self.assertGreater(scrubbed["repaired"], 0)
+        self.assertEqual(scrubbed["lost"], 0)
+        self.assertEqual(self.cloud.operator_json("scrub")["repaired"], 0, "all was repaired the first time")
+        for drive in self.drives("etat-1", "etat-2", "dassault-1", "dassault-2"):
+            shutil.rmtree(drive)
+        for key, body in bodies.items():
+            self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body, key)
+
+    def rot(self, name):
+        """Flips a byte in every 100 kB of the drive's volumes."""
+        volumes = [path for path in self.drives(name)[0].rglob("*.vol")]
+        self.assertTrue(volumes)
+        for path in volumes:
+            with open(path, "r+b") as file:
+                for offset in range(50_000, path.stat().st_size, 100_000):
+                    file.seek(offset)
+                    byte = file.read(1)
+                    if byte and byte != b"\0":
+                        file.seek(offset)
+                        file.write(bytes([byte[0] ^ 0x10]))
+
+    def test_full_drives_refuse_writes_and_go_on_reading(self):
+        consortium = self.folder / "small.toml"
+        text = (self.repository_file("examples/consortium-2011.toml")).read_text()
+        lines = []
+        for line in text.splitlines():
+            if "capacity_bytes" in line:
+                continue
+            lines.append(line)
+            if line.strip().startswith("path ="):
+                lines.append("  capacity_bytes = 536_870_912")
+        consortium.write_text("\n".join(lines) + "\n")
+        self.cloud.create(consortium).start()
+        s3 = self.client()
+        s3.create_bucket(Bucket="archives")
+        stored, refused = {}, None
+        for number in range(1500):
+            body = os.urandom(5_000_000)
+            try:
+                s3.put_object(Bucket="archives", Key=f"k{number}", Body=body)
+                stored[f"k{number}"] = body
+            except botocore.exceptions.ClientError as error:
+                refused = error
+                break
+        self.assertIsNotNone(refused, "the drives never filled")
+        self.assertEqual(refused.response["ResponseMetadata"]["HTTPStatusCode"], 507)
+        self.assertEqual(refused.response["Error"]["Code"], "InsufficientStorage")
+        self.assertGreater(len(stored), 20)
+        for key, body in stored.items():
+            self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body, key)
+        s3.put_object(Bucket="archives", Key="small", Body=b"small objects still fit")
+        for key in list(stored)[:10]:
+            s3.delete_object(Bucket="archives", Key=key)
+        self.wait_for("deletes make room again", lambda: self.fits(s3, 5_000_000), 30)
+
+    def fits(self, s3, size_bytes):
+        try:
+            s3.put_object(Bucket="archives", Key="again", Body=bytes(size_bytes))
+            return True
+        except botocore.exceptions.ClientError:
+            return False

@@ -1,0 +1,214 @@
+"""The program as its operator meets it: TLS, stop, readiness, metrics, logs, errors of configuration and command line."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from operations_case import BINARY, OperationsCase
+
+
+class Serving(OperationsCase):
+    def test_tls_from_a_local_authority_and_a_certificate_swapped_while_serving(self):
+        self.make_tls_cloud()
+        authority = self.cloud.folder / "tls" / "ca.crt"
+        s3 = self.client(endpoint_url=f"https://127.0.0.1:{self.cloud.s3_port}", verify=str(authority))
+        s3.create_bucket(Bucket="archives")
+        body = os.urandom(20_000_000)
+        s3.put_object(Bucket="archives", Key="k", Body=body)
+        self.assertEqual(s3.get_object(Bucket="archives", Key="k")["Body"].read(), body)
+        for version, works in ((ssl.TLSVersion.TLSv1_3, True), (ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_1, False)):
+            self.assertEqual(self.shakes_hands(version), works, version)
+        first = self.certificate()
+        started = s3.get_object(Bucket="archives", Key="k")["Body"]
+        started.read(1000)
+        self.sign_another_certificate()
+        self.cloud.process.send_signal(signal.SIGHUP)
+        self.wait_for("the new certificate is served", lambda: self.certificate() != first, 10)
+        self.assertEqual(started.read(), body[1000:], "what was under way goes on")
+        self.assertEqual(s3.get_object(Bucket="archives", Key="k")["Body"].read(), body)
+        second = self.certificate()
+        (self.cloud.folder / "tls" / "server.crt").write_text("not a certificate")
+        self.cloud.process.send_signal(signal.SIGHUP)
+        self.wait_for("the broken file is told", lambda: '"level":"error"' in self.cloud.log.read_text(), 10)
+        self.assertEqual(self.certificate(), second, "the last good certificate stays")
+
+    def make_tls_cloud(self):
+        subprocess.run([BINARY, "init", "--folder", self.cloud.folder, "--consortium",
+                        self.repository_file("examples/consortium-2011.toml"), "--local-ca", "--listen",
+                        f"127.0.0.1:{self.cloud.s3_port}", "--operator-listen", f"127.0.0.1:{self.cloud.operator_port}"],
+                       check=True, stdout=subprocess.DEVNULL)
+        self.cloud.start()
+
+    def sign_another_certificate(self):
+        tls = self.cloud.folder / "tls"
+        names = self.folder / "names"
+        names.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        run = {"check": True, "capture_output": True}
+        subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                        "/CN=localhost", "-keyout", self.folder / "new.key", "-out", self.folder / "new.csr"], **run)
+        subprocess.run(["openssl", "x509", "-req", "-in", self.folder / "new.csr", "-CA", tls / "ca.crt", "-CAkey",
+                        tls / "ca.key", "-CAcreateserial", "-days", "2", "-extfile", names, "-out",
+                        self.folder / "new.crt"], **run)
+        shutil.copy(self.folder / "new.key", tls / "server.key")
+        shutil.copy(self.folder / "new.crt", tls / "server.crt")
+
+    def certificate(self):
+        return ssl.get_server_certificate(("127.0.0.1", self.cloud.s3_port))
+
+    def shakes_hands(self, version):
+        context = ssl.create_default_context(cafile=self.cloud.folder / "tls" / "ca.crt")
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        try:
+            context.minimum_version = context.maximum_version = version
+            with socket.create_connection(("127.0.0.1", self.cloud.s3_port), 5) as plain:
+                with context.wrap_socket(plain, server_hostname="127.0.0.1"):
+                    return True
+        except (ssl.SSLError, ConnectionError):
+            return False
+
+    def test_plain_http_stays_on_loopback(self):
+        self.cloud.create()
+        self.edit_config(f'listen = "127.0.0.1:{self.cloud.s3_port}"', f'listen = "0.0.0.0:{self.cloud.s3_port}"')
+        refused = self.serve_and_fail()
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("TLS", refused.stderr.upper())
+
+    def edit_config(self, old, new):
+        text = self.cloud.config.read_text()
+        self.assertIn(old, text)
+        self.cloud.config.write_text(text.replace(old, new, 1))
+
+    def serve_and_fail(self):
+        return subprocess.run([BINARY, "serve", "--config", self.cloud.config], capture_output=True, text=True, timeout=20,
+                              check=False)
+
+    def test_errors_of_configuration_name_line_and_remedy(self):
+        self.cloud.create()
+        good = self.cloud.config.read_text()
+        cases = {
+            'region = "us-east-1"': ('regoin = "us-east-1"', ["andromede.toml", "regoin", "region"]),
+            "cache_bytes = 100663296": ('cache_bytes = "much"', ["andromede.toml", "cache_bytes"]),
+            'level = "info"': ('level = "loud"', ["andromede.toml", "loud", "info"]),
+            'consortium = "consortium.toml"': ('consortium = "absent.toml"', ["absent.toml"]),
+            "[log]": ("[log", ["andromede.toml"]),
+        }
+        for old, (new, words) in cases.items():
+            self.cloud.config.write_text(good)
+            self.edit_config(old, new)
+            refused = self.serve_and_fail()
+            self.assertEqual(refused.returncode, 2, f"{new}: {refused.stderr}")
+            for word in words:
+                self.assertIn(word, refused.stderr, new)
+        line = next(n for n, text in enumerate(good.splitlines(), 1) if text.startswith("region"))
+        self.cloud.config.write_text(good)
+        self.edit_config('region = "us-east-1"', 'regoin = "us-east-1"')
+        self.assertIn(f"andromede.toml:{line}", self.serve_and_fail().stderr)
+        self.cloud.config.unlink()
+        missing = self.serve_and_fail()
+        self.assertEqual(missing.returncode, 2)
+        self.assertIn("andromede.toml", missing.stderr)
+
+    def test_wrong_command_lines(self):
+        for words in (["sevre"], ["drive"], ["drive", "add"], ["status", "--chekc"], ["drain", "--accept-site-losses", "many"]):
+            result = subprocess.run([BINARY, *words], capture_output=True, text=True, check=False)
+            self.assertEqual(result.returncode, 2, f"{words}: {result.stdout}{result.stderr}")
+            self.assertIn("help", result.stderr + result.stdout)
+        self.cloud.create()
+        unanswered = self.cloud.operator("status", check=False)
+        self.assertEqual(unanswered.returncode, 4, unanswered.stderr)
+
+    def test_stop_lets_requests_finish(self):
+        self.cloud.create().start()
+        s3 = self.client()
+        s3.create_bucket(Bucket="archives")
+        body = os.urandom(3_000_000)
+        url = self.client(signature_version="s3v4").generate_presigned_url("put_object", {"Bucket": "archives", "Key": "slow"})
+        upload = http.client.HTTPConnection("127.0.0.1", self.cloud.s3_port, timeout=20)
+        upload.putrequest("PUT", url.split(str(self.cloud.s3_port), 1)[1])
+        upload.putheader("Content-Length", str(len(body)))
+        upload.endheaders(body[:1_000_000])
+        time.sleep(0.3)
+        self.cloud.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        with self.assertRaises(OSError):
+            socket.create_connection(("127.0.0.1", self.cloud.s3_port), 2).close()
+        upload.send(body[1_000_000:])
+        response = upload.getresponse()
+        self.assertEqual(response.status, 200, response.read())
+        self.assertEqual(self.cloud.process.wait(20), 0)
+        self.cloud.start()
+        self.assertEqual(s3.get_object(Bucket="archives", Key="slow")["Body"].read(), body)
+
+    def test_systemd_hears_of_readiness_watchdog_and_stop(self):
+        self.cloud.create()
+        path = self.folder / "notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(str(path))
+            notify.settimeout(20)
+            process = subprocess.Popen([BINARY, "serve", "--config", self.cloud.config], stderr=subprocess.DEVNULL,
+                                       env={**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"})
+            try:
+                heard = ""
+                while "READY=1" not in heard:
+                    heard += notify.recv(4096).decode() + "\n"
+                heard = ""
+                while heard.count("WATCHDOG=1") < 3:
+                    heard += notify.recv(4096).decode() + "\n"
+                process.send_signal(signal.SIGTERM)
+                while "STOPPING=1" not in heard:
+                    heard += notify.recv(4096).decode() + "\n"
+                self.assertEqual(process.wait(20), 0)
+            finally:
+                process.kill()
+                process.wait()
+
+    def test_operators_see_health_metrics_and_logs_without_secrets(self):
+        self.cloud.create()
+        self.edit_config('level = "info"', 'level = "debug"')
+        self.edit_config("access = false", "access = true")
+        self.cloud.start()
+        s3 = self.client()
+        trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        s3.meta.events.register("before-sign.s3", lambda request, **_: request.headers.add_header("traceparent", trace))
+        s3.create_bucket(Bucket="archives")
+        answer = s3.put_object(Bucket="archives", Key="k", Body=bytes(100_000))
+        s3.get_object(Bucket="archives", Key="k")["Body"].read()
+        request_id = answer["ResponseMetadata"]["RequestId"]
+        operator = f"http://127.0.0.1:{self.cloud.operator_port}"
+        for path in ("/health/live", "/health/ready"):
+            self.assertEqual(urllib.request.urlopen(operator + path, timeout=5).status, 200)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(operator + "/v1/status", timeout=5)
+        self.assertIn(refused.exception.code, (401, 404))
+        names = {name.split("{")[0] for name in self.metrics()}
+        for name in ("andromede_s3_requests_total", "andromede_s3_request_seconds_bucket", "andromede_drive_online",
+                     "andromede_meta_commit_group_size_bucket", "andromede_meta_commit_queue_depth"):
+            self.assertIn(name, names)
+        log = self.cloud.log.read_text()
+        lines = [json.loads(line) for line in log.splitlines()]
+        put = [line for line in lines if line.get("requestId") == request_id]
+        self.assertTrue(put, "the request is in the log")
+        self.assertIn("4bf92f3577b34da6a3ce929d0e0e4736", json.dumps(put))
+        token = next(path for path in self.cloud.folder.rglob("*token*"))
+        secrets = [self.cloud.credentials(tenant)[1] for tenant in (0, 1)] + [token.read_text().strip()]
+        for secret in secrets:
+            self.assertNotIn(secret, log)
+        for path in (self.cloud.folder / "credentials.json", self.cloud.folder / "aws-credentials", token):
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600, path)
+
+    def test_completion_is_valid_for_each_shell(self):
+        for shell in ("bash", "zsh"):
+            script = subprocess.run([BINARY, "completion", shell], capture_output=True, text=True, check=True).stdout
+            self.assertIn("drain", script)
+        checked = subprocess.run(["bash", "-n"], input=subprocess.run([BINARY, "completion", "bash"], capture_output=True,
+                                                                      text=True, check=True).stdout, text=True, check=False)
+        self.assertEqual(checked.returncode, 0)
