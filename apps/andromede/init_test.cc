@@ -95,7 +95,7 @@ TEST_F(InitTest, DoesNotTouchAnExistingCloud) {
 }
 
 TEST_F(InitTest, MakesNothingFromABadConsortiumOrListener) {
-  EXPECT_EQ(init_cloud(options("/no/such/file.toml")).error(), Errc::kNotFound);
+  EXPECT_EQ(init_cloud(options("/no/such/file.toml")).error(), Errc::kInvalidArgument);
   ASSERT_TRUE(write_file(folder_.path() + "/bad.toml", "name = 3\n", false));
   EXPECT_EQ(init_cloud(options(folder_.path() + "/bad.toml")).error(), Errc::kInvalidArgument);
   auto open_to_all = options();

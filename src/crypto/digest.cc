@@ -124,7 +124,6 @@ std::size_t checksum_size(Checksum kind) {
     case Checksum::kNone:
       return 0;
     case Checksum::kCrc32:
-      return 4;
     case Checksum::kCrc32c:
       return 4;
     case Checksum::kCrc64Nvme:

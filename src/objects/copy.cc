@@ -39,8 +39,8 @@ Task<Result<CopyAnswer>> ServiceImpl::copy(identity::Caller caller, CopyRequest 
   record.head.checksum_kind = kind;
   record.head.md5 = sealed.digests.md5;
   record.checksum = *sealed.digests.checksum(kind);
-  record.system = request.replace_metadata ? std::move(request.system) : info.system;
-  record.user = request.replace_metadata ? std::move(request.user) : info.user;
+  record.system = request.replace_metadata ? request.system : info.system;
+  record.user = request.replace_metadata ? request.user : info.user;
   record.pieces = sealed.pieces;
   CO_CHECK_OK(co_await commit_object({caller, bucket, request.bucket, request.key}, "CopyObject", record, sealed,
                                      request.conditions));

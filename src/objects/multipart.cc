@@ -186,7 +186,7 @@ Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const BucketRecord
   CO_TRY(std::vector<StoredPart> stored, co_await stored_parts(bucket, id));
   const bool hold = stored.size() > kMaxExpectedParts;
   if (hold) {
-    CO_TRY(upload.raw, co_await mark_upload(bucket, upload_key, std::move(upload), true));
+    CO_TRY(upload.raw, co_await mark_upload(bucket, upload_key, upload, true));
     // From now on the parts stay as they are, or the mark does not.
     CO_TRY(stored, co_await stored_parts(bucket, id));
   }

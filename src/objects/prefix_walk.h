@@ -35,7 +35,7 @@ class PrefixWalk {
     return start_at(std::move(after));
   }
   // The first whose name is at least `name`.
-  Task<Result<bool>> start_at(std::string name) { return cursor_->seek(base_ + std::max(std::move(name), prefix_)); }
+  Task<Result<bool>> start_at(std::string name) { return cursor_->seek(base_ + std::max(name, prefix_)); }
   Task<Result<bool>> next() { return cursor_->next(); }
   std::optional<Result<bool>> try_next() { return cursor_->try_next(); }
   // To the first record behind all whose names begin with `prefix`.

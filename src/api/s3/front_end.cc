@@ -49,7 +49,6 @@ Task<Status> run_operation(Request& request) {
     case Operation::kPutObject:
       return put_object(request);
     case Operation::kGetObject:
-      return get_object(request);
     case Operation::kHeadObject:
       return get_object(request);
     case Operation::kDeleteObject:

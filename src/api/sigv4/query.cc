@@ -15,7 +15,7 @@ constexpr std::array<bool, 256> make_unreserved() {
   for (unsigned c = 'A'; c <= 'Z'; ++c) table[c] = true;
   for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = true;
   for (unsigned c = '0'; c <= '9'; ++c) table[c] = true;
-  for (const unsigned c : {'-', '.', '_', '~'}) table[c] = true;
+  for (const unsigned char c : {'-', '.', '_', '~'}) table[c] = true;
   return table;
 }
 constexpr auto kUnreserved = make_unreserved();

@@ -416,23 +416,19 @@ void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
 // --- syncing
 
 void DriveVolumes::post_sync(const std::shared_ptr<Volume>& volume, std::function<void(Status)> done) {
-  bool start = false;
-  bool retired = false;
-  {
-    const std::lock_guard lock(mutex_);
-    retired = volume->retired;
-    if (!retired) {
-      volume->waiting_for_sync.push_back(std::move(done));
-      start = !std::exchange(volume->syncing, true);
-    }
-  }
-  if (retired) {
+  std::unique_lock lock(mutex_);
+  if (volume->retired) {
+    lock.unlock();
     done(fail(Errc::kIo, "the volume failed, or its drive went away"));
-  } else if (start) {
-    // At most one job a volume is queued, and volumes that are written to are few.
-    const bool posted = sync_pool_.post([this, volume] { run_syncs(volume); });
-    CHECK(posted, "the sync queue holds one job a volume");
+    return;
   }
+  volume->waiting_for_sync.push_back(std::move(done));
+  const bool start = !std::exchange(volume->syncing, true);
+  lock.unlock();
+  if (!start) return;
+  // At most one job a volume is queued, and volumes that are written to are few.
+  const bool posted = sync_pool_.post([this, volume] { run_syncs(volume); });
+  CHECK(posted, "the sync queue holds one job a volume");
 }
 
 void DriveVolumes::run_syncs(std::shared_ptr<Volume> volume) {

@@ -27,7 +27,7 @@ void Releases::unpin(BlobId blob) {
   std::vector<Release> waiting;
   waiting.swap(found->second.waiting);
   erase_if_idle(blob);
-  for (Release& release : waiting) enqueue(std::move(release));
+  for (const Release& release : waiting) enqueue(release);
 }
 
 void Releases::release(BlobId blob, unsigned shard, const ShardPlace& place) {
@@ -36,7 +36,7 @@ void Releases::release(BlobId blob, unsigned shard, const ShardPlace& place) {
   enqueue({.blob = blob, .shard = shard, .place = place});
 }
 
-void Releases::enqueue(Release release) {
+void Releases::enqueue(const Release& release) {
   DriveVolumes* const drive = find_drive_(release.place.drive);
   Queue& queue = queues_[release.place.drive];
   if (stopping_ || drive == nullptr || !drive->online() || queue.releases.size() >= kMaxQueuedReleases) {
@@ -44,7 +44,7 @@ void Releases::enqueue(Release release) {
     return;
   }
   const DriveId id = release.place.drive;
-  queue.releases.push_back(std::move(release));
+  queue.releases.push_back(release);
   if (queue.running) return;
   if (drive->post([this, id] { run(id); })) {
     queue.running = true;
@@ -70,7 +70,7 @@ void Releases::run(DriveId id) {
       }
       // A full pool makes this thread go on: what is queued must not be forgotten.
       if (i >= kReleasesInARow && drive->post([this, id] { run(id); })) return;
-      release = std::move(queue.releases.front());
+      release = queue.releases.front();
       queue.releases.pop_front();
     }
     if (!begin(release)) continue;

@@ -49,7 +49,7 @@ class Releases {
     std::deque<Release> releases;
     bool running = false;
   };
-  void enqueue(Release release);  // mutex_ is held
+  void enqueue(const Release& release);  // mutex_ is held
   void run(DriveId drive);
   bool begin(const Release& release);
   void end(const Release& release);
