@@ -149,17 +149,17 @@ Task<Result<std::optional<ServiceImpl::StoredUpload>>> ServiceImpl::find_upload(
   co_return StoredUpload{std::move(*raw), std::move(record)};
 }
 
-Task<Result<std::vector<ServiceImpl::StoredPart>>> ServiceImpl::stored_parts(const BucketRecord& bucket, UploadId id) {
-  std::vector<StoredPart> parts;
+Task<Result<std::vector<PartRecord>>> ServiceImpl::stored_parts(const BucketRecord& bucket, UploadId id) {
+  std::vector<PartRecord> parts;
   meta::Scan scan;
   scan.partition = layout::bucket_partition(bucket.id);
   scan.begin = layout::parts(id);
   scan.end = layout::past_prefix(scan.begin);
   while (true) {
     CO_TRY(auto items, co_await meta_.scan(scan));
-    for (meta::Item& item : items) {
+    for (const meta::Item& item : items) {
       CO_TRY(PartRecord record, decode_part(as_bytes(item.value)));
-      parts.push_back({std::move(item.value), std::move(record)});
+      parts.push_back(std::move(record));
     }
     if (items.size() < scan.limit) co_return parts;
     scan.begin = items.back().key + '\0';
@@ -183,25 +183,18 @@ Task<Result<std::string>> ServiceImpl::mark_upload(const BucketRecord& bucket, c
 
 Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const BucketRecord& bucket, const std::string& upload_key,
                                                               UploadId id, StoredUpload upload, meta::Commit& change) {
-  CO_TRY(std::vector<StoredPart> stored, co_await stored_parts(bucket, id));
-  const bool hold = stored.size() > kMaxExpectedParts;
-  if (hold) {
+  // Expecting the parts that are seen would not be enough: a part that comes after the look would be left behind.
+  if (!upload.record.held) {
     CO_TRY(upload.raw, co_await mark_upload(bucket, upload_key, upload, true));
-    // From now on the parts stay as they are, or the mark does not.
-    CO_TRY(stored, co_await stored_parts(bucket, id));
   }
+  CO_TRY(std::vector<PartRecord> parts, co_await stored_parts(bucket, id));
   // Parts that were not found say nothing when the upload ended meanwhile: whoever ended it took them.
   CO_TRY(const auto now, co_await meta_.get(change.partition, {meta::Space::kRecords, upload_key}));
   if (now != upload.raw) co_return fail(Errc::kConflict, "the upload changed while its parts were read");
   change.expect.push_back({upload_key, std::move(upload.raw)});
   change.erase.push_back({meta::Space::kRecords, upload_key});
-  std::vector<PartRecord> parts;
-  parts.reserve(stored.size());
-  for (StoredPart& part : stored) {
-    std::string key = layout::part(id, part.record.number);
-    if (!hold) change.expect.push_back({key, std::move(part.raw)});
-    change.erase.push_back({meta::Space::kRecords, std::move(key)});
-    parts.push_back(std::move(part.record));
+  for (const PartRecord& part : parts) {
+    change.erase.push_back({meta::Space::kRecords, layout::part(id, part.number)});
   }
   co_return parts;
 }

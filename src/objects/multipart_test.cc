@@ -218,6 +218,18 @@ TEST_F(MultipartTest, AnAbortDuringAPartLeavesNothingOfIt) {
   expect_nothing_left();
 }
 
+TEST_F(MultipartTest, APartDuringACompletionIsInItOrRefused) {
+  for (int round = 0; round < 10; ++round) {
+    const UploadId id = create();
+    const std::vector<CompletedPart> parts{part(id, 1, "the only one")};
+    std::thread uploader([&] { static_cast<void>(upload(id, 2, pattern(300'000))); });
+    EXPECT_TRUE(complete(id, parts));
+    uploader.join();
+  }
+  ASSERT_TRUE(remove());
+  expect_nothing_left();
+}
+
 TEST_F(MultipartTest, CompositeAndFullObjectChecksums) {
   for (const auto& [kind, type] :
        std::vector<std::pair<crypto::Checksum, ChecksumType>>{{crypto::Checksum::kCrc32, ChecksumType::kFullObject},
@@ -427,7 +439,7 @@ TEST_F(MultipartTest, TenThousandPartsFitOneCommit) {
     }
     TestCloud::must(sync_wait(cloud_.meta().commit(std::move(change), Deadline::never())));
   }
-  // A completion of so many parts holds the upload; one that fails leaves it held, and the next part frees it.
+  // A completion holds the upload; one that fails leaves it held, and the next part frees it.
   parts.back().etag = "wrong";
   EXPECT_EQ(code_of(complete(id, parts)), ObjectErrc::kInvalidPart);
   parts.back() = part(id, kMaxParts, "last");

@@ -100,7 +100,7 @@ struct UploadRecord {
   ChecksumType checksum_type = ChecksumType::kFullObject;
   SystemMetadata system;
   UserMetadata user;
-  bool held = false;                  // its parts are being taken all at once, too many to expect each
+  bool held = false;                  // its parts are being taken all at once
   std::array<std::uint8_t, 16> by{};  // held: a random mark of who takes them
   friend bool operator==(const UploadRecord&, const UploadRecord&) = default;
 };

@@ -26,9 +26,8 @@ namespace andromede::objects {
 
 // How often a change is tried anew after another one came between.
 inline constexpr unsigned kMaxCommitTries = 100;
-// How many parts and blob records one commit expects. An upload of more parts is held instead; blobs beyond are not
-// expected: one that moves in that very moment leaves an orphan.
-inline constexpr std::size_t kMaxExpectedParts = 4000;
+// How many blob records one commit expects. Blobs beyond are not expected: one that moves in that very moment leaves an
+// orphan.
 inline constexpr std::size_t kMaxExpectations = 8000;
 // How many deletions of one multi-delete are under way at once.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
@@ -91,10 +90,6 @@ class ServiceImpl final : public Service {
   struct StoredUpload {
     std::string raw;
     UploadRecord record;
-  };
-  struct StoredPart {
-    std::string raw;
-    PartRecord record;
   };
   struct Names {  // of one change in a bucket
     const identity::Caller& caller;
@@ -162,9 +157,9 @@ class ServiceImpl final : public Service {
   // --- multipart.cc
   Task<Result<std::optional<StoredUpload>>> find_upload(const BucketRecord& bucket, const std::string& key,
                                                         UploadId id);
-  Task<Result<std::vector<StoredPart>>> stored_parts(const BucketRecord& bucket, UploadId id);
-  // All parts of an upload, to be taken by `change`: adds what erases them and the upload, and what it must expect so
-  // that they are still the same then. kConflict.
+  Task<Result<std::vector<PartRecord>>> stored_parts(const BucketRecord& bucket, UploadId id);
+  // All parts of an upload, to be taken by `change`: holds the upload, adds what erases them and it, and expects it as
+  // it is held now, which it is not once a part was added or replaced. kConflict.
   Task<Result<std::vector<PartRecord>>> take_parts(const BucketRecord& bucket, const std::string& upload_key,
                                                    UploadId id, StoredUpload upload, meta::Commit& change);
   // Sets or takes away an upload's mark. kConflict.
