@@ -59,6 +59,12 @@ sigset_t block_signals() {
   return signals;
 }
 
+void remember_drive_paths(Cloud& cloud) {
+  if (const Status remembered = cloud.remember_drive_paths(); !remembered) {
+    log_warning("drive paths not written", {{"error", remembered.error().describe()}});
+  }
+}
+
 void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Server& s3, Cloud& cloud) {
   while (true) {
     const timespec second{1, 0};
@@ -75,9 +81,7 @@ void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Ser
       sd_notify(0, "READY=1");
     }
     if (loops.slowest_heartbeat() < kMaxHeartbeat) sd_notify(0, "WATCHDOG=1");
-    if (const Status remembered = cloud.remember_drive_paths(); !remembered) {
-      log_warning("drive paths not written", {{"error", remembered.error().describe()}});
-    }
+    remember_drive_paths(cloud);
   }
 }
 
@@ -117,6 +121,7 @@ Status serve(const Config& config) {
   sd_notify(0, "STOPPING=1");
   s3->stop(kGrace);
   operators->stop(kGrace);
+  remember_drive_paths(*cloud);
   cloud->stop();
   log_info("stopped");
   return {};

@@ -20,7 +20,7 @@ class Losses(OperationsCase):
         self.start_traffic("archives")
         for drive in self.drives(*lost):
             shutil.rmtree(drive)
-        self.wait_for("the loss is noticed", lambda: self.status()["degraded"], 15)
+        self.wait_for("the loss is noticed", lambda: self.offline() == set(lost), 15)
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
         before = len(self.traffic.stored)
         self.wait_for("writes and reads go on", lambda: len(self.traffic.stored) > before + 20)
@@ -40,6 +40,9 @@ class Losses(OperationsCase):
         self.cloud.start()
         self.assert_traffic_is_there()
         self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])
+
+    def offline(self):
+        return {drive["name"] for drive in self.status()["drives"] if not drive["online"]}
 
     def test_bit_rot_is_found_on_read_and_by_scrub(self):
         self.cloud.create().start()
