@@ -20,6 +20,12 @@ from cloud import ROOT, Cloud  # noqa: E402
 BINARY = os.environ.get("ANDROMEDE_BINARY", str(ROOT / "build/release/apps/andromede/andromede"))
 
 
+def lose(drive):
+    """Removes a drive's folder, again while the server still makes files there."""
+    while drive.exists():
+        shutil.rmtree(drive, ignore_errors=True)
+
+
 class Traffic(threading.Thread):
     """Writes objects of several sizes, reads each back and compares, until stopped. Nothing may fail
     for good: a 503 is tried again, as clients of S3 do (README, what is not there yet)."""

@@ -1,11 +1,10 @@
 """Drives are lost, rot or fill while tenants work."""
 
 import os
-import shutil
 
 import botocore.exceptions
 
-from operations_case import OperationsCase
+from operations_case import OperationsCase, lose
 
 
 class Losses(OperationsCase):
@@ -19,7 +18,7 @@ class Losses(OperationsCase):
         lost = [f"{site}-{number}" for site in (first_site, second_site) for number in (1, 2)]
         self.start_traffic("archives")
         for drive in self.drives(*lost):
-            shutil.rmtree(drive)
+            lose(drive)
         self.wait_for("the loss is noticed", lambda: self.offline() == set(lost), 15)
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
         before = len(self.traffic.stored)
@@ -35,7 +34,7 @@ class Losses(OperationsCase):
         # To prove it: the two sites that stayed are lost now, and the server starts without them.
         stayed = [drive for drive in (self.cloud.folder / "drives").iterdir() if not drive.name.endswith("-new")]
         for drive in stayed:
-            shutil.rmtree(drive)
+            lose(drive)
         self.assertEqual(len(stayed), 4)
         self.cloud.start()
         self.assert_traffic_is_there()
@@ -62,7 +61,7 @@ class Losses(OperationsCase):
         self.assertEqual(scrubbed["lost"], 0)
         self.assertEqual(self.cloud.operator_json("scrub")["repaired"], 0, "all was repaired the first time")
         for drive in self.drives("etat-1", "etat-2", "dassault-1", "dassault-2"):
-            shutil.rmtree(drive)
+            lose(drive)
         for key, body in bodies.items():
             self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body, key)
 
