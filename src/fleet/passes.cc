@@ -144,17 +144,18 @@ Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatc
   std::mutex mutex;
   PassResult total;
   for (const auto reach : {Balance::Reach::kAnySite, Balance::Reach::kSameSite}) {
+    const auto move_batch = [&](const std::vector<blob::BlobRef>& batch) -> Status {
+      between();
+      if (!progress(0)) return fail(Errc::kCancelled, "stopped");
+      const Layout layout(drives_.map(), candidates_.snapshot());
+      const auto move = [&](const blob::BlobRef& ref) {
+        return move_for_balance(ref, layout, {balance, mutex, reach}, progress);
+      };
+      return each_blob(batch, move, total);
+    };
     // One pass moves one shard of a blob at most; as long as that helps there may be more to gain.
     for (std::uint64_t before = total.shards; !balance.even(reach); before = total.shards) {
-      CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
-        between();
-        if (!progress(0)) return fail(Errc::kCancelled, "stopped");
-        const Layout layout(drives_.map(), candidates_.snapshot());
-        const auto move = [&](const blob::BlobRef& ref) {
-          return move_for_balance(ref, layout, {balance, mutex, reach}, progress);
-        };
-        return each_blob(batch, move, total);
-      }));
+      CHECK_OK(each_batch(move_batch));
       if (total.shards == before) break;
     }
   }

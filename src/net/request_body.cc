@@ -79,7 +79,7 @@ Task<Result<ByteView>> RequestBody::read_chunked() {
 bool RequestBody::can_be_passed() const {
   // A client that still waits for 100 Continue may send the body or not: what comes next would be a guess.
   if (failed_ || continue_due_) return false;
-  return complete() || chunked_ || left_ <= stream_.limits().drain_bytes;
+  return chunked_ || left_ <= stream_.limits().drain_bytes;
 }
 
 Task<bool> RequestBody::drain() {

@@ -109,8 +109,8 @@ Status read_drives(const TomlTable& table, Site& site, std::set<std::string>& na
     }
     TRY(const std::int64_t capacity, drive_table.integer("capacity_bytes", 0, kMaxCapacityBytes, 0));
     drive.capacity_bytes = static_cast<std::uint64_t>(capacity);
-    if (drive.capacity_bytes != 0 && drive.capacity_bytes < kMinCapacityBytes) {
-      return fail(drive_table.error("capacity_bytes", "is too small: give 536870912 (512 MiB) at least, or 0 for all"));
+    if (const Status enough = check_capacity(drive.capacity_bytes); !enough) {
+      return fail(drive_table.error("capacity_bytes", enough.error().message()));
     }
     site.drives.push_back(std::move(drive));
     if (names.size() > kMaxDrives) return fail(table.error("drive", "goes beyond 512 drives in all"));
@@ -184,6 +184,12 @@ Status check_rule(const TomlTable& root, const Consortium& consortium) {
 }
 
 }  // namespace
+
+Status check_capacity(std::uint64_t capacity_bytes) {
+  constexpr std::uint64_t kMinCapacityBytes = 512ULL << 20;
+  if (capacity_bytes == 0 || capacity_bytes >= kMinCapacityBytes) return {};
+  return fail(Errc::kInvalidArgument, "is too small: give 536870912 (512 MiB) at least, or 0 for all");
+}
 
 Result<Consortium> parse_consortium(std::string_view text, std::string_view file) {
   TRY(const TomlTable root, TomlTable::parse(text, std::string(file)));

@@ -11,13 +11,14 @@
 
 namespace andromede::sovereignty {
 
-// Less would not hold a drive's copy of the metadata with its log.
-inline constexpr std::uint64_t kMinCapacityBytes = 512ULL << 20;
+// A drive's capacity_bytes that is not 0 (all of the file system) holds its copy of the metadata with the log at least:
+// 512 MiB. kInvalidArgument says what is wrong and what would be right.
+Status check_capacity(std::uint64_t capacity_bytes);
 
 struct DriveSpec {
   DriveName name;
   std::string path;                  // absolute, or relative to the cloud's folder
-  std::uint64_t capacity_bytes = 0;  // 0: all of the file system; else kMinCapacityBytes at least
+  std::uint64_t capacity_bytes = 0;  // see check_capacity()
 };
 
 struct Site {

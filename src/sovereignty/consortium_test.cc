@@ -75,6 +75,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadCase{"data_shards = 2", "data_shards = 0", "between 1 and 32"},
                     BadCase{"data_shards = 2", "data_shards = 8", "cannot be placed"},
                     BadCase{"id = \"etat\"\nname", "id = \"État\"\nname", "not a name"},
+                    BadCase{"capacity_bytes = 0", "capacity_bytes = 1000", "512 MiB"},
                     BadCase{"[policy]", "[policies]", "policy"}));
 
 TEST(Consortium, ErrorsNameTheLine) {

@@ -20,19 +20,10 @@ sys.path.insert(0, str(HERE.parent / "harness"))
 
 from cloud import ROOT, Cloud  # noqa: E402
 
-import boto3  # noqa: E402
-import botocore  # noqa: E402
-import botocore.config  # noqa: E402
+import botocore.exceptions  # noqa: E402
 
 BUCKET = "crash"
 PART = 5 << 20
-
-
-def client(cloud):
-    key, secret = cloud.credentials()
-    return boto3.client("s3", endpoint_url=cloud.endpoint, region_name="us-east-1", aws_access_key_id=key,
-                        aws_secret_access_key=secret,
-                        config=botocore.config.Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=60))
 
 
 class MultipartWriter(threading.Thread):
@@ -40,7 +31,7 @@ class MultipartWriter(threading.Thread):
 
     def __init__(self, cloud, seed, acknowledged, started):
         super().__init__()
-        self.s3 = client(cloud)
+        self.s3 = cloud.client()
         self.random = random.Random(seed)
         self.acknowledged = acknowledged
         self.started = started
@@ -98,7 +89,7 @@ class CrashTest:
                                 capture_output=True, check=False)
         if result.returncode != 0:
             raise AssertionError(f"objects: {result.stdout}{result.stderr}")
-        s3 = client(self.cloud)
+        s3 = self.cloud.client()
         for key, digest in list(self.started.items()):
             try:
                 body = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
@@ -117,7 +108,7 @@ class CrashTest:
         return sum(drive["shards"] for drive in self.cloud.operator_json("status")["drives"])
 
     def delete_everything(self):
-        s3 = client(self.cloud)
+        s3 = self.cloud.client()
         for upload in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
             s3.abort_multipart_upload(Bucket=BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
         while contents := s3.list_objects_v2(Bucket=BUCKET).get("Contents"):
@@ -135,7 +126,7 @@ class CrashTest:
 
     def run(self, rounds):
         self.cloud.create().start()
-        client(self.cloud).create_bucket(Bucket=BUCKET)
+        self.cloud.client().create_bucket(Bucket=BUCKET)
         for number in range(1, rounds + 1):
             self.write_and_kill()
             begin = time.monotonic()

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import socket
@@ -13,6 +12,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+CONSORTIUM = ROOT / "examples" / "consortium-2011.toml"
 
 
 def free_port():
@@ -37,16 +37,14 @@ class Cloud:
     def endpoint(self):
         return f"http://127.0.0.1:{self.s3_port}"
 
-    def create(self, consortium=ROOT / "examples" / "consortium-2011.toml"):
+    def create(self, consortium=CONSORTIUM, *options):
+        """`options`: more of `andromede init`."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self.log.unlink(missing_ok=True)
-        subprocess.run([self.binary, "init", "--folder", self.folder, "--consortium", consortium], check=True,
-                       stdout=subprocess.DEVNULL)
-        text = self.config.read_text()
-        for section, port in (("s3", self.s3_port), ("operator", self.operator_port)):
-            text = re.sub(rf"(\[{section}\][^\[]*?\nlisten = )\"[^\"]*\"", rf'\1"127.0.0.1:{port}"', text, count=1)
-        self.config.write_text(text)
+        subprocess.run([self.binary, "init", "--folder", self.folder, "--consortium", consortium,
+                        "--listen", f"127.0.0.1:{self.s3_port}", "--operator-listen", f"127.0.0.1:{self.operator_port}",
+                        *options], check=True, stdout=subprocess.DEVNULL)
         return self
 
     def start(self, seconds=60):
@@ -96,6 +94,18 @@ class Cloud:
         tenants = json.loads((self.folder / "credentials.json").read_text())["tenants"]
         return tenants[tenant]["access_key_id"], tenants[tenant]["secret_access_key"]
 
+    def client(self, attempts=1, verify=None, endpoint_url=None, **config):
+        """A boto3 client of the first tenant; `config` goes into botocore's Config."""
+        import boto3  # not there where only the benchmarks run
+        import botocore.config
+
+        key, secret = self.credentials()
+        config = {"connect_timeout": 5, "read_timeout": 60, **config}
+        return boto3.client("s3", endpoint_url=endpoint_url or self.endpoint, region_name="us-east-1", verify=verify,
+                            aws_access_key_id=key, aws_secret_access_key=secret,
+                            config=botocore.config.Config(
+                                retries={"mode": "standard", "total_max_attempts": attempts}, **config))
+
     def environment(self, tenant=0):
         """For clients: the AWS variables, and nothing of the caller's own AWS settings."""
         key, secret = self.credentials(tenant)
@@ -122,6 +132,17 @@ class Cloud:
 
     def operator_json(self, *words):
         return json.loads(self.operator(*words, "--json").stdout)
+
+    def status(self):
+        return self.operator_json("status")
+
+    def wait_for(self, what, condition, seconds=60):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"not within {seconds} s: {what}\n{self.operator('status', check=False).stdout}\n{self.log_tail()}")
 
     def __enter__(self):
         return self

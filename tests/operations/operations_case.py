@@ -6,16 +6,12 @@ import pathlib
 import shutil
 import sys
 import threading
-import time
 import unittest
 import urllib.request
 
-import boto3
-import botocore.config
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "harness"))
 
-from cloud import ROOT, Cloud  # noqa: E402
+from cloud import CONSORTIUM, ROOT, Cloud  # noqa: E402, F401
 
 BINARY = os.environ.get("ANDROMEDE_BINARY", str(ROOT / "build/release/apps/andromede/andromede"))
 
@@ -27,8 +23,8 @@ def lose(drive):
 
 
 class Traffic(threading.Thread):
-    """Writes objects of several sizes, reads each back and compares, until stopped. Nothing may fail
-    for good: a 503 is tried again, as clients of S3 do (README, what is not there yet)."""
+    """Writes objects of several sizes, reads each back and compares, until stopped. Nothing may fail for
+    good: a 503 is tried again, as clients of S3 do (README, what is not there yet)."""
 
     SIZES = (1_000, 70_000, 2_000_000)
 
@@ -70,38 +66,22 @@ class OperationsCase(unittest.TestCase):
         self.cloud = Cloud(BINARY, self.folder / "cloud")
         self.addCleanup(lambda: self.cloud.kill())
 
-    @staticmethod
-    def repository_file(path):
-        return ROOT / path
-
-    def client(self, tenant=0, **options):
-        key, secret = self.cloud.credentials(tenant)
-        verify = options.pop("verify", None)
-        attempts = options.pop("attempts", 1)
-        return boto3.client("s3", endpoint_url=options.pop("endpoint_url", self.cloud.endpoint), region_name="us-east-1",
-                            aws_access_key_id=key, aws_secret_access_key=secret, verify=verify,
-                            config=botocore.config.Config(retries={"mode": "standard", "total_max_attempts": attempts}, connect_timeout=5,
-                                                          read_timeout=60, **options))
-
     def start_traffic(self, bucket):
-        self.traffic = Traffic(self.client(attempts=4), bucket)
+        self.traffic = Traffic(self.cloud.client(attempts=4), bucket)
         self.traffic.start()
-        self.wait_for("traffic flows", lambda: len(self.traffic.stored) >= 5)
+        self.cloud.wait_for("traffic flows", lambda: len(self.traffic.stored) >= 5)
 
     def finish_traffic(self):
         self.assertEqual(self.traffic.finish(), [])
 
     def assert_traffic_is_there(self):
-        s3 = self.client()
+        s3 = self.cloud.client()
         for key, digest in self.traffic.stored.items():
             body = s3.get_object(Bucket=self.traffic.bucket, Key=key)["Body"].read()
             self.assertEqual(hashlib.sha256(body).hexdigest(), digest, key)
 
-    def status(self):
-        return self.cloud.operator_json("status")
-
     def settled(self):
-        status = self.status()
+        status = self.cloud.status()
         return not status["degraded"] and not any(job["state"] == "running" for job in status["jobs"])
 
     def drives(self, *names):
@@ -116,11 +96,3 @@ class OperationsCase(unittest.TestCase):
     def metric(self, name):
         """The sum over all labels."""
         return sum(value for key, value in self.metrics().items() if key.split("{")[0] == name)
-
-    def wait_for(self, what, condition, seconds=60):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if condition():
-                return
-            time.sleep(0.1)
-        self.fail(f"not within {seconds} s: {what}\n{self.cloud.operator('status', check=False).stdout}\n{self.cloud.log_tail()}")

@@ -1,17 +1,18 @@
 """Drives are lost, rot or fill while tenants work."""
 
 import os
+import re
 
 import botocore.exceptions
 
-from operations_case import OperationsCase, lose
+from operations_case import CONSORTIUM, OperationsCase, lose
 
 
 class Losses(OperationsCase):
     def test_two_sites_with_the_first_metadata_drive_are_lost_and_replaced(self):
         self.cloud.create().start()
-        self.client().create_bucket(Bucket="archives")
-        mirrors = [drive["name"] for drive in self.status()["drives"] if drive["metadata_mirror"]]
+        self.cloud.client().create_bucket(Bucket="archives")
+        mirrors = [drive["name"] for drive in self.cloud.status()["drives"] if drive["metadata_mirror"]]
         self.assertEqual(len(mirrors), 3)
         first_site = mirrors[0].rsplit("-", 1)[0]
         second_site = mirrors[1].rsplit("-", 1)[0]
@@ -19,15 +20,15 @@ class Losses(OperationsCase):
         self.start_traffic("archives")
         for drive in self.drives(*lost):
             lose(drive)
-        self.wait_for("the loss is noticed", lambda: self.offline() == set(lost), 15)
+        self.cloud.wait_for("the loss is noticed", lambda: self.offline() == set(lost), 15)
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
         before = len(self.traffic.stored)
-        self.wait_for("writes and reads go on", lambda: len(self.traffic.stored) > before + 20)
+        self.cloud.wait_for("writes and reads go on", lambda: len(self.traffic.stored) > before + 20)
         for name in lost:
             new = self.cloud.folder / "drives" / f"{name}-new"
             new.mkdir()
             self.cloud.operator("drive", "replace", name, new)
-        self.wait_for("redundancy is whole again", self.settled, 120)
+        self.cloud.wait_for("redundancy is whole again", self.settled, 120)
         self.finish_traffic()
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 0)
         self.cloud.stop()
@@ -41,11 +42,11 @@ class Losses(OperationsCase):
         self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])
 
     def offline(self):
-        return {drive["name"] for drive in self.status()["drives"] if not drive["online"]}
+        return {drive["name"] for drive in self.cloud.status()["drives"] if not drive["online"]}
 
     def test_bit_rot_is_found_on_read_and_by_scrub(self):
         self.cloud.create().start()
-        s3 = self.client()
+        s3 = self.cloud.client()
         s3.create_bucket(Bucket="archives")
         bodies = {f"k{number}": os.urandom(1_500_000) for number in range(20)}
         for key, body in bodies.items():
@@ -80,17 +81,11 @@ class Losses(OperationsCase):
 
     def test_full_drives_refuse_writes_and_go_on_reading(self):
         consortium = self.folder / "small.toml"
-        text = (self.repository_file("examples/consortium-2011.toml")).read_text()
-        lines = []
-        for line in text.splitlines():
-            if "capacity_bytes" in line:
-                continue
-            lines.append(line)
-            if line.strip().startswith("path ="):
-                lines.append("  capacity_bytes = 536_870_912")
-        consortium.write_text("\n".join(lines) + "\n")
+        lines = [line for line in CONSORTIUM.read_text().splitlines() if "capacity_bytes" not in line]
+        text = "\n".join(lines) + "\n"
+        consortium.write_text(re.sub(r"^( *)path = .*$", r"\g<0>\n\1capacity_bytes = 536_870_912", text, flags=re.MULTILINE))
         self.cloud.create(consortium).start()
-        s3 = self.client()
+        s3 = self.cloud.client()
         s3.create_bucket(Bucket="archives")
         stored, refused = {}, None
         for number in range(1500):
@@ -110,7 +105,7 @@ class Losses(OperationsCase):
         s3.put_object(Bucket="archives", Key="small", Body=b"small objects still fit")
         for key in list(stored)[:10]:
             s3.delete_object(Bucket="archives", Key=key)
-        self.wait_for("deletes make room again", lambda: self.fits(s3, 5_000_000), 30)
+        self.cloud.wait_for("deletes make room again", lambda: self.fits(s3, 5_000_000), 30)
 
     def fits(self, s3, size_bytes):
         try:

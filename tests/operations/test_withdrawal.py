@@ -8,11 +8,11 @@ from operations_case import OperationsCase
 class Withdrawal(OperationsCase):
     def test_drain_is_refused_before_a_byte_moves_where_the_promise_would_break(self):
         self.cloud.create().start()
-        before = self.status()
+        before = self.cloud.status()
         refused = self.cloud.operator("drain", "orange", check=False)
         self.assertEqual(refused.returncode, 3, refused.stderr)
         self.assertIn("site", refused.stderr)
-        self.assertEqual(self.status()["epoch"], before["epoch"])
+        self.assertEqual(self.cloud.status()["epoch"], before["epoch"])
         unknown = self.cloud.operator("drain", "nowhere", check=False)
         self.assertEqual(unknown.returncode, 1, unknown.stderr)
         self.assertIn("nowhere", unknown.stderr)
@@ -24,15 +24,15 @@ class Withdrawal(OperationsCase):
         self.assertNotEqual(slow, config)
         self.cloud.config.write_text(slow)
         self.cloud.start()
-        s3 = self.client()
+        s3 = self.cloud.client()
         s3.create_bucket(Bucket="archives")
         for number in range(30):
             s3.put_object(Bucket="archives", Key=f"k{number}", Body=bytes([number]) * 3_000_000)
         self.start_traffic("archives")
         self.cloud.operator("drain", "dassault", "--accept-site-losses", "1", "--no-wait")
-        self.wait_for("the drain runs", lambda: self.states("dassault") == {"draining"})
+        self.cloud.wait_for("the drain runs", lambda: self.states("dassault") == {"draining"})
         self.cloud.operator("drain", "--abort")
-        self.wait_for("the site stays", lambda: self.states("dassault") == {"active"} and self.settled())
+        self.cloud.wait_for("the site stays", lambda: self.states("dassault") == {"active"} and self.settled())
         self.finish_traffic()
         self.cloud.operator("drain", "dassault", "--accept-site-losses", "1", "--no-wait")
         for _ in range(3):
@@ -41,7 +41,7 @@ class Withdrawal(OperationsCase):
         self.cloud.stop()
         self.cloud.config.write_text(config)
         self.cloud.start()
-        self.wait_for("the drain ends", lambda: self.states("dassault") == {"drained"}, 120)
+        self.cloud.wait_for("the drain ends", lambda: self.states("dassault") == {"drained"}, 120)
         for drive in self.drives("dassault-1", "dassault-2"):
             self.assertEqual([path for path in drive.rglob("*.vol")], [])
             shutil.rmtree(drive)
@@ -50,22 +50,22 @@ class Withdrawal(OperationsCase):
             self.assertEqual(s3.get_object(Bucket="archives", Key=f"k{number}")["Body"].read(), bytes([number]) * 3_000_000)
 
     def states(self, site):
-        return {drive["state"] for drive in self.status()["drives"] if drive["site"] == site}
+        return {drive["state"] for drive in self.cloud.status()["drives"] if drive["site"] == site}
 
     def test_new_drives_are_filled_evenly(self):
         self.cloud.create().start()
-        s3 = self.client()
+        s3 = self.cloud.client()
         s3.create_bucket(Bucket="archives")
         for number in range(60):
             s3.put_object(Bucket="archives", Key=f"k{number}", Body=bytes([number]) * 2_000_000)
         new = self.cloud.folder / "drives" / "orange-3"
         new.mkdir()
         self.cloud.operator("drive", "add", "orange-3", "--site", "orange", "--associate", "orange", "--path", new)
-        self.wait_for("the new drive holds its share", lambda: self.share("orange-3") > 0.2 and self.settled(), 60)
+        self.cloud.wait_for("the new drive holds its share", lambda: self.share("orange-3") > 0.2 and self.settled(), 60)
         self.assertLess(self.share("orange-3"), 0.5)
 
     def share(self, name):
         """Of the bytes of its site."""
-        drives = [drive for drive in self.status()["drives"] if drive["site"] == name.rsplit("-", 1)[0]]
+        drives = [drive for drive in self.cloud.status()["drives"] if drive["site"] == name.rsplit("-", 1)[0]]
         live = {drive["name"]: drive["live_bytes"] for drive in drives}
         return live[name] / max(1, sum(live.values()))

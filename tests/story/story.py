@@ -99,30 +99,10 @@ class Story:
         require(result.returncode == 0, f"aws {' '.join(map(str, words))}: {result.stderr.strip()}")
         return result.stdout
 
-    def client(self):
-        import boto3
-        import botocore.config
-
-        key, secret = self.cloud.credentials()
-        return boto3.client("s3", endpoint_url=self.cloud.endpoint, region_name="us-east-1", aws_access_key_id=key,
-                            aws_secret_access_key=secret,
-                            config=botocore.config.Config(retries={"max_attempts": 0}, connect_timeout=2, read_timeout=30))
-
-    def wait_for(self, what, condition, seconds=60):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if condition():
-                return
-            time.sleep(0.2)
-        raise AssertionError(f"not within {seconds} s: {what}; status: {self.cloud.operator('status', check=False).stdout}")
-
-    def status(self):
-        return self.cloud.operator_json("status")
-
     def found(self):
         self.tell("2011. The State, Orange, Dassault Systèmes and Thales found the consortium: one site, two drives each.")
         self.cloud.create().start()
-        status = self.status()
+        status = self.cloud.status()
         require(len(status["drives"]) == 8 and not status["degraded"], f"eight healthy drives: {status}")
         self.note(f"Every object survives the loss of any {status['actual']['site_losses']} sites.")
 
@@ -147,12 +127,12 @@ class Story:
 
     def withdraw(self):
         self.tell("Dassault Systèmes announces its withdrawal, while the tenants write and read.")
-        self.traffic = Traffic(self.client())
+        self.traffic = Traffic(self.cloud.client(connect_timeout=2, read_timeout=30))
         self.traffic.start()
-        before = self.status()
+        before = self.cloud.status()
         refused = self.cloud.operator("drain", "dassault", check=False)
         require(refused.returncode == 3, f"a withdrawal that lowers the promise is refused: {refused}")
-        after = self.status()
+        after = self.cloud.status()
         require([d["shards"] for d in after["drives"] if d["site"] == "dassault"] and after["epoch"] == before["epoch"],
                 "a refused withdrawal changes nothing")
         self.note("Refused at first, before a byte moves:")
@@ -163,18 +143,18 @@ class Story:
     def kill_and_resume(self):
         self.tell("In the middle of it the server is killed (kill -9).")
         time.sleep(0.3)
-        moving = [d for d in self.status()["drives"] if d["site"] == "dassault"]
+        moving = [d for d in self.cloud.status()["drives"] if d["site"] == "dassault"]
         self.cloud.kill()
         left = sum(d["shards"] for d in moving)
         self.note(f"Still {left} shards of Dassault Systèmes' at that moment. The server starts again, and resumes by itself.")
         self.cloud.start()
 
         def drained():
-            drives = [d for d in self.status()["drives"] if d["site"] == "dassault"]
+            drives = [d for d in self.cloud.status()["drives"] if d["site"] == "dassault"]
             return all(d["state"] == "drained" for d in drives)
 
-        self.wait_for("Dassault Systèmes' drives are drained", drained, 90)
-        drives = [d for d in self.status()["drives"] if d["site"] == "dassault"]
+        self.cloud.wait_for("Dassault Systèmes' drives are drained", drained, 90)
+        drives = [d for d in self.cloud.status()["drives"] if d["site"] == "dassault"]
         require(all(d["shards"] == 0 and not d["metadata_mirror"] for d in drives), f"nothing is left there: {drives}")
         left = [path for name in ("dassault-1", "dassault-2")
                 for path in (self.cloud.folder / "drives" / name).rglob("*") if path.is_file() and path.suffix == ".vol"]
@@ -186,8 +166,8 @@ class Story:
     def lose_a_drive(self):
         self.tell("A drive of Orange's dies.")
         shutil.rmtree(self.cloud.folder / "drives" / "orange-1")
-        self.wait_for("the loss is noticed", lambda: self.status()["degraded"], 15)
-        self.note("Status says degraded: " + "; ".join(self.status()["reasons"]))
+        self.cloud.wait_for("the loss is noticed", lambda: self.cloud.status()["degraded"], 15)
+        self.note("Status says degraded: " + "; ".join(self.cloud.status()["reasons"]))
         self.traffic.finish()
         self.note(f"Meanwhile {len(self.traffic.stored)} objects were written and read, {self.traffic.retried} tries repeated.")
 
@@ -213,12 +193,12 @@ class Story:
         self.cloud.operator("drive", "replace", "orange-1", self.cloud.folder / "drives" / "orange-1b")
 
         def whole():
-            status = self.status()
+            status = self.cloud.status()
             return not status["degraded"] and status["actual"]["site_losses"] == 2 and not any(
                 job["state"] == "running" for job in status["jobs"])
 
-        self.wait_for("redundancy is whole again", whole, 90)
-        status = self.status()
+        self.cloud.wait_for("redundancy is whole again", whole, 90)
+        status = self.cloud.status()
         self.note("Redundancy is whole again: any two of the four sites may fail. Shards by drive:")
         for drive in status["drives"]:
             if drive["state"] == "active":
@@ -229,7 +209,7 @@ class Story:
         for name in ("etat-1", "etat-2", "thales-1", "thales-2"):
             drive = self.cloud.folder / "drives" / name
             drive.rename(drive.with_name(name + ".off"))
-        self.wait_for("the loss is noticed", lambda: self.status()["degraded"], 15)
+        self.cloud.wait_for("the loss is noticed", lambda: self.cloud.status()["degraded"], 15)
         self.compare()
         journal = self.cloud.operator_json("journal", "verify")
         require(journal["ok"], f"the journal: {journal}")

@@ -243,9 +243,8 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::add_drive(const Call& call) {
   if (const auto capacity = call.body.find("capacity_bytes"); capacity != call.body.end()) {
     if (!capacity->is_number_unsigned()) return fail(Errc::kInvalidArgument, "capacity_bytes must be a whole number");
     drive.capacity_bytes = capacity->get<std::uint64_t>();
-    if (drive.capacity_bytes != 0 && drive.capacity_bytes < sovereignty::kMinCapacityBytes) {
-      return fail(Errc::kInvalidArgument,
-                  "capacity_bytes is too small: give 536870912 (512 MiB) at least, or 0 for all");
+    if (const Status enough = sovereignty::check_capacity(drive.capacity_bytes); !enough) {
+      return fail(Errc::kInvalidArgument, "capacity_bytes " + enough.error().message());
     }
   }
   CHECK_OK(fleet_.add_drive(drive, call.operator_name));
