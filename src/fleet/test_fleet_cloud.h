@@ -195,7 +195,9 @@ class FleetCloud {
   }
   [[nodiscard]] std::string reasons() {
     std::string all;
-    for (const std::string& reason : fleet->status()->reasons) all += reason + "; ";
+    const auto status = fleet->status();
+    if (!status) return status.error().describe();
+    for (const std::string& reason : status->reasons) all += reason + "; ";
     return all;
   }
   // The job after it has ended.

@@ -64,6 +64,8 @@ Status DriveVolumes::attach() {
   std::shared_ptr<io::Disk> disk = drives_.disk(id_);
   if (disk == nullptr) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
   {
+    // Who waits for a drive and the drive's own event both attach it: a second time would fail what is being written.
+    if (disk == disk_) return {};
     // Before the scan: what writers sync from here on does not count as durable, so the scan sees all that does.
     const std::lock_guard lock(mutex_);
     for (const auto& [number, volume] : volumes_) volume->retired = true;

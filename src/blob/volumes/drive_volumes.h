@@ -70,7 +70,8 @@ class DriveVolumes {
   ~DriveVolumes();
 
   [[nodiscard]] DriveId id() const { return id_; }
-  // Opens the drive's volumes and counts what is in them; again after the drive came back. kUnavailable: offline.
+  // Opens the drive's volumes and counts what is in them; again after the drive came back. Nothing to do when that was
+  // done since. kUnavailable: offline.
   Status attach();
   // Whether the drive is attached and the disk that was attached is still the drive's.
   [[nodiscard]] bool online() const;

@@ -265,6 +265,21 @@ TEST(Maintenance, ADriveLeavesEmptyOnlyAndCanComeAgain) {
   EXPECT_EQ(cloud.store().usage(DriveId::random(cloud.random)).error(), Errc::kUnavailable);
 }
 
+// The event of a drive that came back attaches it, and so does whoever waited for it: writers begin in between.
+TEST(Maintenance, AttachingAgainLeavesRunningWritersAlone) {
+  TestCloud cloud(1);
+  const Bytes data = random_bytes(cloud.random, 700'000);
+  auto writer = sync_wait(
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), Deadline::never()));
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE(sync_wait((*writer)->write(ByteView(data).first(300'000))));
+  ASSERT_TRUE(cloud.store().attach(cloud.id(0)));
+  ASSERT_TRUE(sync_wait((*writer)->write(ByteView(data).subspan(300'000))));
+  const auto ref = sync_wait((*writer)->finish());
+  ASSERT_TRUE(ref) << ref.error().describe();
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+}
+
 TEST(Maintenance, UsageIsTheSameAfterARestart) {
   TestCloud cloud(4);
   for (const std::size_t size : {std::size_t{0}, std::size_t{100}, std::size_t{66000}, std::size_t{3000000}}) {

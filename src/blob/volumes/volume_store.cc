@@ -86,10 +86,7 @@ class VolumeStoreImpl final : public VolumeStore {
     TRY(DriveVolumes* const found, find(drive));
     return found->usage();
   }
-  Status attach(DriveId drive) override {
-    if (core_.online_drive(drive) != nullptr) return {};
-    return core_.attach(drive);
-  }
+  Status attach(DriveId drive) override { return core_.attach(drive); }
   Status detach_empty(DriveId drive) override {
     TRY(DriveVolumes* const found, find(drive));
     return found->detach_empty();
