@@ -1,5 +1,8 @@
 #include "spread_placer.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace andromede::app {
 namespace {
 
@@ -10,17 +13,40 @@ constexpr std::uint64_t kChecksumShare = 64;
 }  // namespace
 
 Result<blob::Target> SpreadPlacer::place(BlobId /*id*/, std::uint64_t size_bytes) {
+  const std::uint64_t payload = (size_bytes + rule_.data_shards - 1) / rule_.data_shards;
+  const std::uint64_t shard_bytes = payload + payload / kChecksumShare + kRecordOverheadBytes;
+  TRY(auto drives, choose(std::vector<std::optional<DriveId>>(rule_.shards()), shard_bytes));
+  return blob::Target{{rule_.data_shards, rule_.parity_shards}, std::move(drives), this};
+}
+
+Result<std::vector<DriveId>> SpreadPlacer::replace(blob::Code /*code*/, const std::vector<std::optional<DriveId>>& kept,
+                                                   std::uint64_t shard_bytes) {
+  candidates_.refresh();
+  return choose(kept, shard_bytes);
+}
+
+Result<std::vector<DriveId>> SpreadPlacer::choose(const std::vector<std::optional<DriveId>>& kept,
+                                                  std::uint64_t shard_bytes) {
   const auto candidates = candidates_.snapshot();
   sovereignty::Rule rule = rule_;
   const std::size_t online = candidates->size();
   if (online < rule.shards() && rule.parity_shards > 0 && online > rule.data_shards) {
     rule.parity_shards = static_cast<std::uint8_t>(online - rule.data_shards);
   }
-  const std::uint64_t payload = (size_bytes + rule.data_shards - 1) / rule.data_shards;
-  const std::uint64_t shard_bytes = payload + payload / kChecksumShare + kRecordOverheadBytes;
-  TRY(auto drives, sovereignty::place(rule, *candidates, {}, shard_bytes, random_));
-  drives.resize(rule_.shards());
-  return blob::Target{{rule_.data_shards, rule_.parity_shards}, std::move(drives)};
+  // Which shard a drive gets is all the same to the spread: the kept ones come first.
+  std::vector<std::optional<DriveId>> keep;
+  std::copy_if(kept.begin(), kept.end(), std::back_inserter(keep), [](const auto& drive) { return drive.has_value(); });
+  TRY(const auto chosen, sovereignty::place(rule, *candidates, keep, shard_bytes, random_));
+  std::vector<DriveId> drives(kept.size());
+  std::size_t next = keep.size();
+  for (std::size_t shard = 0; shard < kept.size(); ++shard) {
+    if (kept[shard]) {
+      drives[shard] = *kept[shard];
+    } else if (next < chosen.size()) {
+      drives[shard] = chosen[next++];
+    }
+  }
+  return drives;
 }
 
 }  // namespace andromede::app

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,10 +55,24 @@ struct BlobRef {
 std::string encode(const BlobRef& ref);
 Result<BlobRef> decode_blob_ref(ByteView bytes);
 
+// Chooses other drives for shards that a Writer lost under way, by the placement that chose the first.
+class Replacer {
+ public:
+  virtual ~Replacer() = default;
+  // `kept` has an entry per shard: where it is, or nullopt for one that is lost. Answers a drive per shard, those of
+  // `kept` unchanged; none ids where no drive is left. `shard_bytes`: a record's size. May block; from any thread.
+  // Errors: kUnavailable (too few drives online), kNoSpace.
+  virtual Result<std::vector<DriveId>> replace(Code code, const std::vector<std::optional<DriveId>>& kept,
+                                               std::uint64_t shard_bytes) = 0;
+};
+
 // The drives for one blob's shards, in shard order, chosen by the placement (sovereignty/placement.h).
 struct Target {
   Code code;
   std::vector<DriveId> drives;
+  // Asked when so many drives fail under way that what is left would not survive the next loss. Borrowed, outlives the
+  // Writer; null: such a write fails.
+  Replacer* replacer = nullptr;
 };
 
 // Streams one blob in. One call at a time. Destroyed before finish() succeeded, it gives its space back.
@@ -66,7 +81,9 @@ class Writer {
   virtual ~Writer() = default;
   // Takes all of `data` (copied or encoded before it answers). Back-pressure: suspends while the drives are behind.
   virtual Task<Status> write(ByteView data) = 0;
-  // Every shard is durable when this answers. Fewer bytes than were announced are fine; more are kInvalidArgument.
+  // Durable when this answers: every shard, or at least one more than data shards where drives failed under way; lost
+  // ones are rebuilt on other drives first where fewer would be left. Fewer bytes than were announced are fine; more
+  // are kInvalidArgument.
   virtual Task<Result<BlobRef>> finish() = 0;
 };
 

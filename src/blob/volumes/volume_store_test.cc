@@ -151,6 +151,69 @@ TEST(VolumeStore, WritesWithOneDriveLessWhereParityAllows) {
   EXPECT_EQ(cloud.put({.code = {1, 0}, .drives = {cloud.id(2)}}, data).error(), Errc::kUnavailable);
 }
 
+// Offers drives that hold no shard, from the last one down, whatever their state.
+class LastDrivesFirst final : public Replacer {
+ public:
+  explicit LastDrivesFirst(std::vector<DriveId> drives) : drives_(std::move(drives)) {}
+  Result<std::vector<DriveId>> replace(Code /*code*/, const std::vector<std::optional<DriveId>>& kept,
+                                       std::uint64_t /*shard_bytes*/) override {
+    std::vector<DriveId> answer;
+    for (const auto& drive : kept) {
+      answer.push_back(drive.value_or(DriveId{}));
+      if (drive || drives_.empty()) continue;
+      answer.back() = drives_.back();
+      drives_.pop_back();
+    }
+    return answer;
+  }
+
+ private:
+  std::vector<DriveId> drives_;
+};
+
+TEST(VolumeStore, AWriteThatLosesItsParityIsCompletedOnOtherDrives) {
+  for (const bool first_spare_fails : {false, true}) {
+    TestCloud cloud(8);
+    LastDrivesFirst replacer({cloud.id(4), cloud.id(5), cloud.id(6), cloud.id(7)});
+    Target target = cloud.target({2, 2});
+    target.replacer = &replacer;
+    const Bytes data = random_bytes(cloud.random, 1'500'000);
+    auto writer =
+        *sync_wait(cloud.store().open_writer(BlobId::random(cloud.random), target, 1'500'000, Deadline::never()));
+    ASSERT_TRUE(sync_wait(writer->write(ByteView(data).first(700'000))));
+    cloud.take_offline(0);
+    cloud.take_offline(2);
+    if (first_spare_fails) {
+      cloud.take_offline(7);
+      cloud.take_offline(6);
+    }
+    ASSERT_TRUE(sync_wait(writer->write(ByteView(data).subspan(700'000))));
+    const auto ref = sync_wait(writer->finish());
+    ASSERT_TRUE(ref) << ref.error().describe();
+    for (const ShardPlace& place : ref->shards) EXPECT_TRUE(cloud.drives().online(place.drive));
+    cloud.take_offline(1);
+    cloud.take_offline(3);
+    EXPECT_EQ(*cloud.get(*ref), data);
+  }
+}
+
+TEST(VolumeStore, AWriteThatNoDriveCompletesFailsAndLeavesNothing) {
+  TestCloud cloud(6);
+  LastDrivesFirst replacer({cloud.id(4), cloud.id(5)});
+  Target target = cloud.target({2, 2});
+  target.replacer = &replacer;
+  const Bytes data = random_bytes(cloud.random, 1'500'000);
+  auto writer =
+      *sync_wait(cloud.store().open_writer(BlobId::random(cloud.random), target, 1'500'000, Deadline::never()));
+  ASSERT_TRUE(sync_wait(writer->write(data)));
+  for (const unsigned lost : {0U, 2U, 4U, 5U}) cloud.take_offline(lost);
+  const auto ref = sync_wait(writer->finish());
+  ASSERT_FALSE(ref);
+  EXPECT_EQ(ref.error(), Errc::kUnavailable);
+  writer.reset();
+  EXPECT_TRUE(eventually([&] { return cloud.shards(1) + cloud.shards(3) == 0; }));
+}
+
 TEST(VolumeStore, KeepsTheAnnouncement) {
   TestCloud cloud(4);
   const Bytes data = random_bytes(cloud.random, 3000000);

@@ -1,10 +1,13 @@
 #include "blob/volumes/writer.h"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "blob/volumes/erasure.h"
+#include "blob/volumes/maintenance.h"
 #include "crypto/digest.h"
 
 namespace andromede::blob {
@@ -35,11 +38,21 @@ struct ShardStream {
   unsigned in_flight = 0;
 };
 
+unsigned durable_shards(const BlobRef& ref) {
+  return static_cast<unsigned>(std::count_if(ref.shards.begin(), ref.shards.end(),
+                                             [](const ShardPlace& place) { return !place.drive.is_none(); }));
+}
+
 // Shared by the Writer and the jobs that it posts: the last of them ends it.
 class WriteState : public std::enable_shared_from_this<WriteState> {
  public:
-  WriteState(StoreCore& core, BlobId id, Code code, std::uint64_t declared)
-      : core_(core), id_(id), layout_(code, declared), erasure_(code), streams_(code.total()) {
+  WriteState(StoreCore& core, BlobId id, Code code, Replacer* replacer, std::uint64_t declared)
+      : core_(core),
+        id_(id),
+        replacer_(code.parity == 0 ? nullptr : replacer),
+        layout_(code, declared),
+        erasure_(code),
+        streams_(code.total()) {
     core_.writer_begins(id_);
   }
   WriteState(const WriteState&) = delete;
@@ -56,10 +69,12 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
 
  private:
   [[nodiscard]] unsigned total() const { return layout_.code().total(); }
-  // How many shards must be durable: one may be lost where there is parity for it and one more.
+  // How many shards must be durable in the end: one may be lost where there is parity for it and one more.
   [[nodiscard]] unsigned needed() const {
     return layout_.code().parity == 0 ? layout_.code().data : layout_.code().data + 1U;
   }
+  // How many a write goes on with: all others can be rebuilt from as many as there are data shards.
+  [[nodiscard]] unsigned needed_to_go_on() const { return replacer_ == nullptr ? needed() : layout_.code().data; }
   [[nodiscard]] unsigned buffer_blocks() const {
     unsigned blocks = kGatherBlocks;
     while (blocks > 1 && blocks * total() > kGatherBlocks) blocks /= 2;
@@ -76,6 +91,9 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
   void synced(unsigned shard, Status status);
   void lose(unsigned shard, const Error& error);
   Status enough_left();
+  BlobRef take_shards();
+  Status replace_lost_shards(BlobRef& ref);
+  Status rebuild_lost_shards(BlobRef& ref);
   void wake(std::unique_lock<std::mutex>& lock);
   void settle(unsigned shard);
   void post_abandon(unsigned shard);
@@ -87,6 +105,7 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
 
   StoreCore& core_;
   const BlobId id_;
+  Replacer* const replacer_;
   const Layout layout_;  // of the declared size
   const ErasureCode erasure_;
   std::uint64_t taken_ = 0;      // bytes of the blob
@@ -397,10 +416,10 @@ Status WriteState::enough_left() {
   const std::lock_guard lock(mutex_);
   unsigned left = 0;
   for (const ShardStream& stream : streams_) left += stream.failed ? 0 : 1;
-  if (left >= needed()) return {};
+  if (left >= needed_to_go_on()) return {};
   if (total() == 1 || *first_error_ == Errc::kNoSpace || *first_error_ == Errc::kOverloaded) return fail(*first_error_);
   return fail(Errc::kUnavailable, std::to_string(left) + " of " + std::to_string(total()) + " shards can be written, " +
-                                      std::to_string(needed()) +
+                                      std::to_string(needed_to_go_on()) +
                                       " are needed; the first failure: " + first_error_->describe());
 }
 
@@ -459,6 +478,17 @@ Task<Result<BlobRef>> WriteState::finish() {
   co_await wait_until_settled();
   CO_CHECK_OK(enough_left());
 
+  BlobRef ref = take_shards();
+  if (durable_shards(ref) < needed()) {
+    CO_CHECK_OK(
+        co_await core_.recovery_pool.run([self = shared_from_this(), &ref] { return self->replace_lost_shards(ref); }));
+  }
+  core_.written_bytes.add(static_cast<double>(taken_));
+  co_return ref;
+}
+
+// Names the durable shards, which are the caller's from then on.
+BlobRef WriteState::take_shards() {
   BlobRef ref{.id = id_, .size_bytes = taken_, .code = layout_.code(), .shards = {}};
   for (unsigned i = 0; i < total(); ++i) {
     ShardStream& stream = streams_[i];
@@ -466,7 +496,7 @@ Task<Result<BlobRef>> WriteState::finish() {
       ref.shards.push_back({});
       continue;
     }
-    stream.abandoned = true;  // it belongs to the metadata now
+    stream.abandoned = true;  // it belongs to the ref now
     ref.shards.push_back(
         {.drive = stream.drive->id(), .volume = stream.region.volume->number, .offset = stream.region.offset});
     if (used_bytes_ < stream.region.bytes) {
@@ -476,8 +506,50 @@ Task<Result<BlobRef>> WriteState::finish() {
       }));
     }
   }
-  core_.written_bytes.add(static_cast<double>(taken_));
-  co_return ref;
+  return ref;
+}
+
+// Blocks. What fails leaves no shard behind.
+Status WriteState::replace_lost_shards(BlobRef& ref) {
+  const unsigned left = durable_shards(ref);
+  Status status;
+  // A drive chosen anew may fail like the first.
+  for (unsigned tries = 0; tries < total() && durable_shards(ref) < needed(); ++tries)
+    status = rebuild_lost_shards(ref);
+  if (durable_shards(ref) >= needed()) {
+    log_info("drives failed under a write; it was completed on others",
+             {{"blob", id_.to_string()}, {"shards", durable_shards(ref)}, {"rebuilt", durable_shards(ref) - left}});
+    return {};
+  }
+  for (unsigned i = 0; i < total(); ++i) core_.releases.release(id_, i, ref.shards[i]);
+  return fail(Errc::kUnavailable, std::to_string(durable_shards(ref)) + " of " + std::to_string(total()) +
+                                      " shards were written, " + std::to_string(needed()) +
+                                      " are needed, and no more " +
+                                      "could be rebuilt elsewhere: " + status.error().describe());
+}
+
+Status WriteState::rebuild_lost_shards(BlobRef& ref) {
+  std::vector<std::optional<DriveId>> kept(total());
+  for (unsigned i = 0; i < total(); ++i) {
+    if (core_.online_drive(ref.shards[i].drive) != nullptr) {
+      kept[i] = ref.shards[i].drive;
+    } else {
+      core_.releases.release(id_, i, std::exchange(ref.shards[i], {}));
+    }
+  }
+  TRY(const auto drives, replacer_->replace(ref.code, kept, used_bytes_));
+  Status status = fail(Errc::kUnavailable, "no drive is left for a lost shard");
+  for (unsigned i = 0; i < total(); ++i) {
+    if (kept[i] || drives[i].is_none()) continue;
+    const auto place = copy_shard(core_, ref, i, drives[i], {});
+    if (place) {
+      ref.shards[i] = *place;
+      core_.repaired.add();
+    } else {
+      status = fail(place.error());
+    }
+  }
+  return status;
 }
 
 void WriteState::abort() {
@@ -531,7 +603,7 @@ Task<Result<std::unique_ptr<Writer>>> open_volume_writer(StoreCore& core, BlobId
     co_return fail(Errc::kInvalidArgument, "no such code, no drive for each shard, or more bytes than a blob may have");
   }
   if (deadline.passed(core.clock)) co_return fail(Errc::kTimeout, "storing took longer than allowed");
-  auto state = std::make_shared<WriteState>(core, id, target.code, size_bytes);
+  auto state = std::make_shared<WriteState>(core, id, target.code, target.replacer, size_bytes);
   auto writer = std::make_unique<VolumeWriter>(state, core.clock, deadline);
   CO_CHECK_OK(co_await state->reserve(std::move(target.drives)));
   co_return std::unique_ptr<Writer>(std::move(writer));

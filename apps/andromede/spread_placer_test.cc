@@ -1,0 +1,106 @@
+#include "spread_placer.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "base/metrics.h"
+#include "blob/volumes/volume_store.h"
+#include "io/fault_disk.h"
+
+namespace andromede::app {
+namespace {
+
+// Four sites with two drives each, and the placer of a 2+2 code over them.
+class SpreadPlacerTest : public testing::Test {
+ protected:
+  SpreadPlacerTest() {
+    io::DriveMap map;
+    map.cloud = CloudId::random(random_);
+    for (unsigned i = 0; i < 8; ++i) {
+      const std::string name = "d" + std::to_string(i);
+      disks_[name] = io::FaultDisk::make(name, i);
+      ids_.push_back(DriveId::random(random_));
+      map.drives.push_back({.id = ids_.back(),
+                            .name = DriveName(name),
+                            .site = SiteId("s" + std::to_string(i / 2)),
+                            .associate = AssociateId("a"),
+                            .path = name});
+    }
+    drives_ = *io::Drives::create(map, [this](const io::DriveInfo& drive) -> Result<std::unique_ptr<io::Disk>> {
+      return std::unique_ptr<io::Disk>(disks_.at(drive.path)->share());
+    });
+    blobs_ =
+        *blob::VolumeStore::open(*drives_, clock_, random_, metrics_, {.volume_bytes = 8U << 20, .reserve_bytes = 0});
+    candidates_ = std::make_unique<fleet::Candidates>(*drives_, *blobs_);
+    placer_ =
+        std::make_unique<SpreadPlacer>(sovereignty::Rule{.data_shards = 2, .parity_shards = 2}, *candidates_, random_);
+  }
+  ~SpreadPlacerTest() override {
+    blobs_->stop();
+    drives_->stop();
+  }
+
+  void lose(unsigned i) {
+    disks_.at("d" + std::to_string(i))->set_offline(true);
+    drives_->report_failure(ids_[i], Error(make_error_code(Errc::kIo), "taken away by the test"));
+  }
+  [[nodiscard]] std::size_t site_of(DriveId id) const {
+    return static_cast<std::size_t>(std::find(ids_.begin(), ids_.end(), id) - ids_.begin()) / 2;
+  }
+
+  SeededRandom random_{1};
+  ManualClock clock_{Timestamp{1700000000000}};
+  Metrics metrics_;
+  std::map<std::string, std::unique_ptr<io::FaultDisk>> disks_;
+  std::vector<DriveId> ids_;
+  std::unique_ptr<io::Drives> drives_;
+  std::unique_ptr<blob::VolumeStore> blobs_;
+  std::unique_ptr<fleet::Candidates> candidates_;
+  std::unique_ptr<SpreadPlacer> placer_;
+};
+
+TEST_F(SpreadPlacerTest, GivesEverySiteAShard) {
+  const auto target = placer_->place(BlobId::random(random_), 1 << 20);
+  ASSERT_TRUE(target) << target.error().describe();
+  std::set<std::size_t> sites;
+  for (const DriveId drive : target->drives) sites.insert(site_of(drive));
+  EXPECT_EQ(sites.size(), 4U);
+  EXPECT_EQ(target->replacer, placer_.get());
+}
+
+TEST_F(SpreadPlacerTest, LeavesOutTheLastShardsWhereDrivesAreMissingButNeverAllParity) {
+  for (unsigned i = 0; i < 5; ++i) lose(i);
+  candidates_->refresh();
+  const auto three = placer_->place(BlobId::random(random_), 1 << 20);
+  ASSERT_TRUE(three) << three.error().describe();
+  ASSERT_EQ(three->drives.size(), 4U);
+  EXPECT_TRUE(three->drives[3].is_none());
+  EXPECT_EQ(std::set<DriveId>(three->drives.begin(), three->drives.begin() + 3),
+            std::set<DriveId>(ids_.begin() + 5, ids_.end()));
+  lose(5);
+  candidates_->refresh();
+  const auto two = placer_->place(BlobId::random(random_), 1 << 20);
+  ASSERT_FALSE(two);
+  EXPECT_EQ(two.error(), Errc::kUnavailable);
+}
+
+TEST_F(SpreadPlacerTest, ReplacesLostShardsBesideThoseThatAreKept) {
+  for (unsigned i = 0; i < 4; ++i) lose(i);  // noticed without a refresh() by the test
+  const auto drives = placer_->replace({2, 2}, {std::nullopt, ids_[4], std::nullopt, ids_[6]}, 1 << 20);
+  ASSERT_TRUE(drives) << drives.error().describe();
+  EXPECT_EQ((*drives)[1], ids_[4]);
+  EXPECT_EQ((*drives)[3], ids_[6]);
+  EXPECT_EQ((std::set<DriveId>{(*drives)[0], (*drives)[2]}), (std::set<DriveId>{ids_[5], ids_[7]}));
+}
+
+TEST_F(SpreadPlacerTest, LeavesALostShardOutWhereNoDriveIsLeftForIt) {
+  for (unsigned i = 0; i < 5; ++i) lose(i);
+  const auto drives = placer_->replace({2, 2}, {ids_[5], std::nullopt, ids_[6], std::nullopt}, 1 << 20);
+  ASSERT_TRUE(drives) << drives.error().describe();
+  EXPECT_EQ(*drives, (std::vector<DriveId>{ids_[5], ids_[7], ids_[6], DriveId{}}));
+}
+
+}  // namespace
+}  // namespace andromede::app
