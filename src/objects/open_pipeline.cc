@@ -73,6 +73,7 @@ Task<Result<ByteView>> PieceReader::read() {
 }
 
 Task<Status> PieceReader::open_blob(const Piece& piece) {
+  if (!transfer_) transfer_.emplace(context_.transfers);
   if (opener_ == nullptr) {
     CO_TRY(const crypto::SecretKey key, context_.keys.open_data_key(account_, piece.wrapped_key));
     opener_ = std::make_unique<crypto::SegmentOpener>(key, piece.blob);
@@ -132,12 +133,11 @@ Result<ByteView> PieceReader::read_inlined(const Piece& piece) {
 
 Task<Result<ByteView>> PieceReader::read_blob(const Piece& piece) {
   const std::size_t skip = position_ % kSegmentBytes;
-  const std::uint64_t wanted = std::min<std::uint64_t>(piece_left() + skip, kReadBatchBytes);
-  if (plain_.capacity() < kReadBatchBytes) {
-    const std::uint64_t range = (piece_left() + skip + kSegmentBytes - 1) / kSegmentBytes * kSegmentBytes;
-    if (plain_.capacity() < std::min<std::uint64_t>(range, kReadBatchBytes)) {
-      plain_ = Buffer(static_cast<std::size_t>(std::min<std::uint64_t>(range, kReadBatchBytes)));
-    }
+  const std::uint64_t batch_bytes = transfer_->batch_bytes();
+  const std::uint64_t wanted = std::min(piece_left() + skip, batch_bytes);
+  const std::uint64_t range = (piece_left() + skip + kSegmentBytes - 1) / kSegmentBytes * kSegmentBytes;
+  if (plain_.capacity() < std::min(range, batch_bytes)) {
+    plain_ = Buffer(static_cast<std::size_t>(std::min(range, batch_bytes)));
   }
   plain_.clear();
   const std::uint32_t last = last_segment(piece.size_bytes);

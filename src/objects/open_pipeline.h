@@ -20,6 +20,7 @@
 #include "meta/store.h"
 #include "objects/live_blobs.h"
 #include "objects/records.h"
+#include "objects/transfers.h"
 
 namespace andromede::objects {
 
@@ -29,13 +30,12 @@ struct OpenContext {
   blob::Store& blobs;
   keys::KeyService& keys;
   LiveBlobs& live;
+  Transfers& transfers;
   const Clock& clock;
   Counter bytes_read;
   std::chrono::milliseconds deadline{0};
 };
 
-// The most plaintext that one read gives.
-inline constexpr std::size_t kReadBatchBytes = 1 << 20;
 // How often a blob that moved while it was read is looked up again.
 inline constexpr unsigned kMaxRelocations = 16;
 
@@ -65,9 +65,10 @@ class PieceReader {
   const meta::Partition partition_;
   const std::vector<Piece> pieces_;
   std::string payload_;
-  std::size_t index_ = 0;       // the piece that is read
-  std::uint64_t position_ = 0;  // in that piece
-  std::uint64_t left_ = 0;      // bytes of the range still to be given
+  std::size_t index_ = 0;                     // the piece that is read
+  std::uint64_t position_ = 0;                // in that piece
+  std::uint64_t left_ = 0;                    // bytes of the range still to be given
+  std::optional<Transfers::Entry> transfer_;  // from the first blob on: an inlined payload is no matter
   std::unique_ptr<crypto::SegmentOpener> opener_;
   std::unique_ptr<blob::Reader> reader_;
   std::uint32_t next_segment_ = 0;  // that reader_ gives

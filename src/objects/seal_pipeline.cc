@@ -60,6 +60,7 @@ class PieceWriter {
         account_(account),
         announced_(announced),
         out_(out),
+        transfer_(context.transfers),
         digests_(announced.value_or(kMaxPutBytes) > crypto::kMd5LanesMinBytes ? &context.lanes : nullptr, kinds) {}
 
   // Takes all of `plain`.
@@ -114,7 +115,7 @@ class PieceWriter {
 
   // Only a batch that more is to come behind needs room for a whole batch.
   void prepare(Buffer& plain) {
-    const std::uint64_t wanted = std::min<std::uint64_t>(planned_bytes_ - piece_bytes_, kBatchBytes);
+    const std::uint64_t wanted = std::min<std::uint64_t>(planned_bytes_ - piece_bytes_, transfer_.batch_bytes());
     if (plain.capacity() < wanted) plain = Buffer(static_cast<std::size_t>(wanted));
     plain.clear();
   }
@@ -162,6 +163,7 @@ class PieceWriter {
   const AccountId& account_;
   const std::optional<std::uint64_t> announced_;
   SealedBody& out_;
+  const Transfers::Entry transfer_;
   std::array<Buffer, 2> plain_;
   std::size_t filling_ = 0;
   Buffer sealed_;

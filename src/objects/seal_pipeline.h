@@ -20,12 +20,10 @@
 #include "objects/body_digests.h"
 #include "objects/live_blobs.h"
 #include "objects/records.h"
+#include "objects/transfers.h"
 
 namespace andromede::objects {
 
-// What is digested, sealed and handed to the blob store at once.
-inline constexpr std::size_t kSegmentsPerBatch = 16;
-inline constexpr std::size_t kBatchBytes = kSegmentsPerBatch * crypto::kSegmentBytes;
 static_assert(2 * kBatchBytes + kSegmentsPerBatch * crypto::kSealedSegmentBytes <= kRequestBufferBytes);
 
 // A body of unknown size becomes blobs of these sizes: the first, then twice the one before, up to the last.
@@ -44,6 +42,7 @@ struct SealContext {
   keys::KeyService& keys;
   Placer& placer;
   LiveBlobs& live;
+  Transfers& transfers;
   const Clock& clock;
   Random& random;
   crypto::Md5Lanes& lanes;

@@ -33,6 +33,7 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
             keys,
             placer,
             live_,
+            transfers_,
             clock,
             random,
             lanes_,
@@ -43,6 +44,7 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
             blobs,
             keys,
             live_,
+            transfers_,
             clock,
             metrics.counter("andromede_objects_read_bytes_total", "Plaintext bytes read and opened"),
             options.deadline} {}

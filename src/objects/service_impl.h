@@ -188,6 +188,7 @@ class ServiceImpl final : public Service {
   crypto::Md5Lanes lanes_;
   BucketCache buckets_;
   LiveBlobs live_;
+  Transfers transfers_;
   BlobCatalog catalog_;
   const SealContext seal_;
   const OpenContext open_;

@@ -15,7 +15,6 @@ struct Chunk {
   std::uint64_t end = 0;
   StripeSet set;
   std::vector<unsigned> want;  // data shards
-  Buffer joined;               // k > 1: the stripes put together
 };
 
 // Jobs that run side by side, and one task that waits for them.
@@ -60,7 +59,7 @@ class ReadState : public std::enable_shared_from_this<ReadState> {
   // Starts reading what is wanted on the drives' pools; then load() waits, and rebuilds what is bad.
   FanPtr start(const std::shared_ptr<Chunk>& chunk);
   Task<Status> load(std::shared_ptr<Chunk> chunk, FanPtr started);
-  // The chunk's bytes, once loaded.
+  // The chunk's bytes, once loaded; valid until the next call, and while the chunk is not changed.
   ByteView view(Chunk& chunk);
 
  private:
@@ -71,6 +70,7 @@ class ReadState : public std::enable_shared_from_this<ReadState> {
   StoreCore& core_;
   ShardAccess access_;
   const BlobId blob_;
+  Buffer joined_;  // k > 1: the stripes of the last view() put together
 };
 
 void ReadState::plan(Chunk& chunk, std::uint64_t begin, std::uint64_t end) const {
@@ -172,16 +172,16 @@ ByteView ReadState::view(Chunk& chunk) {
     return chunk.set.shards[chunk.want[0]].blocks.view().subspan(at, length);
   }
   const std::size_t capacity = chunk.set.count * stripe_bytes;
-  if (chunk.joined.capacity() < capacity) chunk.joined = Buffer(capacity);
-  chunk.joined.resize(capacity);
+  if (joined_.capacity() < capacity) joined_ = Buffer(capacity);
+  joined_.resize(capacity);
   for (unsigned i = 0; i < chunk.set.count; ++i) {
     const std::size_t block = layout.block_bytes(first + i);
     for (const unsigned shard : chunk.want) {
-      std::memcpy(chunk.joined.data() + i * stripe_bytes + shard * block,
+      std::memcpy(joined_.data() + i * stripe_bytes + shard * block,
                   chunk.set.shards[shard].blocks.data() + StripeSet::at(i), block);
     }
   }
-  return chunk.joined.view().subspan(chunk.begin - first * stripe_bytes, length);
+  return joined_.view().subspan(chunk.begin - first * stripe_bytes, length);
 }
 
 class VolumeReader final : public Reader {
