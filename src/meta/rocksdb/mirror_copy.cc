@@ -91,8 +91,8 @@ Result<std::uint64_t> MirrorCopy::round() {
   const std::string to = state_path(target_);
   std::error_code error;
   fs::remove_all(from, error);
-  if (!error) fs::create_directories(to, error);
-  if (error) return fail(Errc::kIo, error.message());
+  if (error) return fail(Errc::kIo, from + ": " + error.message());
+  CHECK_OK(State::make_folder(to));
   CHECK_OK(source_.state().checkpoint(from));
   const Status copied = copy_missing(from, to);
   fs::remove_all(from, error);

@@ -132,11 +132,19 @@ class State::Listener final : public rocksdb::EventListener {
   const std::function<void(const Error&)> report_;
 };
 
+Status State::make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directory(std::filesystem::path(path).parent_path(), error);
+  if (!error) std::filesystem::create_directory(path, error);
+  if (error) return fail(Errc::kIo, path + ": " + error.message());
+  return {};
+}
+
 Result<std::unique_ptr<State>> State::create(const std::string& path, Options options) {
   std::error_code error;
   std::filesystem::remove_all(path, error);
-  if (!error) std::filesystem::create_directories(path, error);
   if (error) return fail(Errc::kIo, path + ": " + error.message());
+  CHECK_OK(make_folder(path));
   return open_at(path, std::move(options), true);
 }
 

@@ -42,6 +42,9 @@ class State {
     std::function<void(const Error&)> on_background_error;
   };
 
+  // Makes the folder of a state and the one around it, and none above: the root of a drive that went away must not come
+  // to be on the disk beneath its mount point.
+  static Status make_folder(const std::string& path);
   // Makes an empty state, whatever the folder held.
   static Result<std::unique_ptr<State>> create(const std::string& path, Options options);
   // kCorrupt also when files are missing.

@@ -177,5 +177,13 @@ TEST_F(StateTest, CheckpointIsAStateOfItsOwn) {
   EXPECT_EQ(*(*opened)->get(Space::kRecords, "c", Tier::kAll, value), Found::kNo);
 }
 
+TEST_F(StateTest, DoesNotMakeTheRootOfADriveThatWentAway) {
+  const std::string root = folder_.path() + "/drive";
+  const auto made = State::create(root + "/meta/state", options());
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error(), Errc::kIo);
+  EXPECT_FALSE(std::filesystem::exists(root));
+}
+
 }  // namespace
 }  // namespace andromede::meta
