@@ -67,6 +67,13 @@ Status write_all(int file, std::string_view content, const std::string& path) {
 
 }  // namespace
 
+std::string absolute_path(const std::string& path) {
+  if (path.empty()) return {};
+  std::string absolute = std::filesystem::absolute(path).lexically_normal().string();
+  while (absolute.size() > 1 && absolute.back() == '/') absolute.pop_back();
+  return absolute;
+}
+
 Result<std::string> read_text_file(const std::string& path) { return read_limited(path, false); }
 
 Result<std::string> read_secret_file(const std::string& path) { return read_limited(path, true); }

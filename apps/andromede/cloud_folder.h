@@ -29,6 +29,9 @@ struct CloudFolder {
   [[nodiscard]] std::string tls() const { return root + "/tls"; }
 };
 
+// `path` from the working directory on, without dots or a slash at its end. Empty stays empty.
+std::string absolute_path(const std::string& path);
+
 // kNotFound, kIo, kInvalidArgument (over kMaxSmallFileBytes).
 Result<std::string> read_text_file(const std::string& path);
 // As read_text_file; kRefused when others than the owner may read it.

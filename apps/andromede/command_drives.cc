@@ -1,9 +1,9 @@
 // status, drive, scrub, drain: what asks the running server about drives.
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <string_view>
 
+#include "cloud_folder.h"
 #include "command_line.h"
 #include "commands.h"
 #include "exit_codes.h"
@@ -120,7 +120,7 @@ int run_drive_add(const CommonOptions& common, const DriveOptions& options) {
   nlohmann::json body{{"name", options.name},
                       {"site", options.site},
                       {"associate", options.associate},
-                      {"path", std::filesystem::absolute(options.path).lexically_normal().string()}};
+                      {"path", absolute_path(options.path)}};
   if (options.capacity_bytes > 0) body["capacity_bytes"] = options.capacity_bytes;
   const auto added = client->post("/v1/drives", body);
   if (!added) return report_answer(added.error(), client->config());
@@ -135,8 +135,8 @@ int run_drive_add(const CommonOptions& common, const DriveOptions& options) {
 int run_drive_replace(const CommonOptions& common, const DriveOptions& options) {
   auto client = connect(common);
   if (!client) return report_usage(client.error());
-  const auto replaced = client->post("/v1/drives/" + options.name + "/replace",
-                                     {{"path", std::filesystem::absolute(options.path).lexically_normal().string()}});
+  const auto replaced =
+      client->post("/v1/drives/" + options.name + "/replace", {{"path", absolute_path(options.path)}});
   if (!replaced) return report_answer(replaced.error(), client->config());
   if (common.json) {
     print_json(*replaced);

@@ -122,7 +122,7 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
 Result<Config> parse_config(std::string_view text, const std::string& path) {
   TRY(const TomlTable root, TomlTable::parse(text, path));
   Config config;
-  config.file = std::filesystem::absolute(path).lexically_normal().string();
+  config.file = absolute_path(path);
   const std::filesystem::path base = std::filesystem::path(config.file).parent_path();
   {
     TRY(const TomlTable table, section(root, "cloud"));

@@ -172,9 +172,8 @@ Result<InitReport> init_cloud(const InitOptions& options) {
   TRY(const auto consortium, read_consortium(options.consortium));
   TRY(const std::string consortium_text, read_text_file(options.consortium));
   TRY(const Endpoint s3, parse_endpoint(options.s3_listen));
-  std::string root = fs::absolute(options.folder).lexically_normal().string();
-  while (root.size() > 1 && root.back() == '/') root.pop_back();
-  const CloudFolder folder{std::move(root)};
+  const CloudFolder folder{absolute_path(options.folder)};
+  if (folder.root.empty()) return fail(Errc::kInvalidArgument, "the cloud's folder has a name");
   std::error_code code;
   if (fs::exists(folder.config(), code) || fs::exists(folder.consortium(), code)) {
     return fail(Errc::kAlreadyExists, folder.root +

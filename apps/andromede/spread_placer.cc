@@ -3,23 +3,17 @@
 #include <algorithm>
 #include <iterator>
 
+#include "fleet/layout.h"
+
 namespace andromede::app {
-namespace {
-
-// Header and block checksums of a shard's record, generously (docs/formats/volume.md).
-constexpr std::uint64_t kRecordOverheadBytes = 8192;
-constexpr std::uint64_t kChecksumShare = 64;
-
-}  // namespace
-
 Result<blob::Target> SpreadPlacer::place(BlobId /*id*/, std::uint64_t size_bytes) {
-  const std::uint64_t payload = (size_bytes + rule_.data_shards - 1) / rule_.data_shards;
-  const std::uint64_t shard_bytes = payload + payload / kChecksumShare + kRecordOverheadBytes;
-  TRY(auto drives, choose(std::vector<std::optional<DriveId>>(rule_.shards()), shard_bytes));
-  return blob::Target{{rule_.data_shards, rule_.parity_shards}, std::move(drives), this};
+  const blob::Code code{rule_.data_shards, rule_.parity_shards};
+  const std::vector<std::optional<DriveId>> none_kept(code.total());
+  TRY(auto drives, choose(none_kept, fleet::shard_bytes(code, size_bytes)));
+  return blob::Target{code, std::move(drives), this};
 }
 
-Result<std::vector<DriveId>> SpreadPlacer::replace(blob::Code /*code*/, const std::vector<std::optional<DriveId>>& kept,
+Result<std::vector<DriveId>> SpreadPlacer::replace(const std::vector<std::optional<DriveId>>& kept,
                                                    std::uint64_t shard_bytes) {
   candidates_.refresh();
   return choose(kept, shard_bytes);

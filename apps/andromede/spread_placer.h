@@ -19,7 +19,7 @@ class SpreadPlacer final : public objects::Placer, public blob::Replacer {
   Result<blob::Target> place(BlobId id, std::uint64_t size_bytes) override;
 
   // Looks at the drives again first: one of those that were candidates has just failed.
-  Result<std::vector<DriveId>> replace(blob::Code code, const std::vector<std::optional<DriveId>>& kept,
+  Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
                                        std::uint64_t shard_bytes) override;
 
  private:

@@ -88,7 +88,7 @@ TEST_F(SpreadPlacerTest, LeavesOutTheLastShardsWhereDrivesAreMissingButNeverAllP
 
 TEST_F(SpreadPlacerTest, ReplacesLostShardsBesideThoseThatAreKept) {
   for (unsigned i = 0; i < 4; ++i) lose(i);  // noticed without a refresh() by the test
-  const auto drives = placer_->replace({2, 2}, {std::nullopt, ids_[4], std::nullopt, ids_[6]}, 1 << 20);
+  const auto drives = placer_->replace({std::nullopt, ids_[4], std::nullopt, ids_[6]}, 1 << 20);
   ASSERT_TRUE(drives) << drives.error().describe();
   EXPECT_EQ((*drives)[1], ids_[4]);
   EXPECT_EQ((*drives)[3], ids_[6]);
@@ -97,7 +97,7 @@ TEST_F(SpreadPlacerTest, ReplacesLostShardsBesideThoseThatAreKept) {
 
 TEST_F(SpreadPlacerTest, LeavesALostShardOutWhereNoDriveIsLeftForIt) {
   for (unsigned i = 0; i < 5; ++i) lose(i);
-  const auto drives = placer_->replace({2, 2}, {ids_[5], std::nullopt, ids_[6], std::nullopt}, 1 << 20);
+  const auto drives = placer_->replace({ids_[5], std::nullopt, ids_[6], std::nullopt}, 1 << 20);
   ASSERT_TRUE(drives) << drives.error().describe();
   EXPECT_EQ(*drives, (std::vector<DriveId>{ids_[5], ids_[7], ids_[6], DriveId{}}));
 }

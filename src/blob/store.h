@@ -62,7 +62,7 @@ class Replacer {
   // `kept` has an entry per shard: where it is, or nullopt for one that is lost. Answers a drive per shard, those of
   // `kept` unchanged; none ids where no drive is left. `shard_bytes`: a record's size. May block; from any thread.
   // Errors: kUnavailable (too few drives online), kNoSpace.
-  virtual Result<std::vector<DriveId>> replace(Code code, const std::vector<std::optional<DriveId>>& kept,
+  virtual Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
                                                std::uint64_t shard_bytes) = 0;
 };
 

@@ -18,8 +18,8 @@ sovereignty::Rule rule_of(blob::Code code) {
 
 }  // namespace
 
-std::uint64_t shard_bytes(const blob::BlobRef& ref) {
-  const std::uint64_t payload = (ref.size_bytes + ref.code.data - 1) / ref.code.data;
+std::uint64_t shard_bytes(blob::Code code, std::uint64_t size_bytes) {
+  const std::uint64_t payload = (size_bytes + code.data - 1) / code.data;
   return payload + payload / kChecksumShare + kRecordOverheadBytes;
 }
 

@@ -22,8 +22,9 @@ struct Move {
   DriveId to;
 };
 
-// What one shard of `ref` takes on a drive, about: payload, checksums and header.
-std::uint64_t shard_bytes(const blob::BlobRef& ref);
+// What one shard of a blob of `size_bytes` takes on a drive, about: payload, checksums and header.
+std::uint64_t shard_bytes(blob::Code code, std::uint64_t size_bytes);
+inline std::uint64_t shard_bytes(const blob::BlobRef& ref) { return shard_bytes(ref.code, ref.size_bytes); }
 
 // Not thread-safe; cheap to make for every batch of blobs.
 class Layout {

@@ -155,7 +155,7 @@ TEST(VolumeStore, WritesWithOneDriveLessWhereParityAllows) {
 class LastDrivesFirst final : public Replacer {
  public:
   explicit LastDrivesFirst(std::vector<DriveId> drives) : drives_(std::move(drives)) {}
-  Result<std::vector<DriveId>> replace(Code /*code*/, const std::vector<std::optional<DriveId>>& kept,
+  Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
                                        std::uint64_t /*shard_bytes*/) override {
     std::vector<DriveId> answer;
     for (const auto& drive : kept) {

@@ -480,8 +480,12 @@ Task<Result<BlobRef>> WriteState::finish() {
 
   BlobRef ref = take_shards();
   if (durable_shards(ref) < needed()) {
-    CO_CHECK_OK(
-        co_await core_.recovery_pool.run([self = shared_from_this(), &ref] { return self->replace_lost_shards(ref); }));
+    const Status replaced =
+        co_await core_.recovery_pool.run([self = shared_from_this(), &ref] { return self->replace_lost_shards(ref); });
+    if (!replaced) {
+      for (unsigned i = 0; i < total(); ++i) core_.releases.release(id_, i, ref.shards[i]);
+      co_return fail(replaced.error());
+    }
   }
   core_.written_bytes.add(static_cast<double>(taken_));
   co_return ref;
@@ -509,25 +513,25 @@ BlobRef WriteState::take_shards() {
   return ref;
 }
 
-// Blocks. What fails leaves no shard behind.
+// Blocks. Whether it fails or not, `ref` names what is durable.
 Status WriteState::replace_lost_shards(BlobRef& ref) {
-  const unsigned left = durable_shards(ref);
   Status status;
   // A drive chosen anew may fail like the first.
-  for (unsigned tries = 0; tries < total() && durable_shards(ref) < needed(); ++tries)
+  for (unsigned tries = 0; tries < total() && durable_shards(ref) < needed(); ++tries) {
     status = rebuild_lost_shards(ref);
-  if (durable_shards(ref) >= needed()) {
-    log_info("drives failed under a write; it was completed on others",
-             {{"blob", id_.to_string()}, {"shards", durable_shards(ref)}, {"rebuilt", durable_shards(ref) - left}});
-    return {};
   }
-  for (unsigned i = 0; i < total(); ++i) core_.releases.release(id_, i, ref.shards[i]);
-  return fail(Errc::kUnavailable, std::to_string(durable_shards(ref)) + " of " + std::to_string(total()) +
-                                      " shards were written, " + std::to_string(needed()) +
-                                      " are needed, and no more " +
-                                      "could be rebuilt elsewhere: " + status.error().describe());
+  if (durable_shards(ref) < needed()) {
+    return fail(Errc::kUnavailable,
+                std::to_string(durable_shards(ref)) + " of " + std::to_string(total()) + " shards were written, " +
+                    std::to_string(needed()) +
+                    " are needed, and no more could be rebuilt elsewhere: " + status.error().describe());
+  }
+  log_info("drives failed under a write; it was completed on others",
+           {{"blob", id_.to_string()}, {"shards", durable_shards(ref)}});
+  return {};
 }
 
+// Fails unless every lost shard was rebuilt.
 Status WriteState::rebuild_lost_shards(BlobRef& ref) {
   std::vector<std::optional<DriveId>> kept(total());
   for (unsigned i = 0; i < total(); ++i) {
@@ -537,12 +541,13 @@ Status WriteState::rebuild_lost_shards(BlobRef& ref) {
       core_.releases.release(id_, i, std::exchange(ref.shards[i], {}));
     }
   }
-  TRY(const auto drives, replacer_->replace(ref.code, kept, used_bytes_));
-  Status status = fail(Errc::kUnavailable, "no drive is left for a lost shard");
+  TRY(const auto drives, replacer_->replace(kept, used_bytes_));
+  Status status;
   for (unsigned i = 0; i < total(); ++i) {
-    if (kept[i] || drives[i].is_none()) continue;
-    const auto place = copy_shard(core_, ref, i, drives[i], {});
-    if (place) {
+    if (kept[i]) continue;
+    if (drives[i].is_none()) {
+      status = fail(Errc::kUnavailable, "no drive is left for a lost shard");
+    } else if (const auto place = copy_shard(core_, ref, i, drives[i], {})) {
       ref.shards[i] = *place;
       core_.repaired.add();
     } else {
