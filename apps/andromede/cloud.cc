@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/task.h"
+#include "io/drive_label.h"
 #include "keys/custody/file_custody.h"
 
 namespace andromede::app {
@@ -106,15 +107,17 @@ Status Cloud::ready() {
 }
 
 Status Cloud::remember_drive_paths() {
-  const auto map = drives_->map();
-  if (map->epoch == remembered_epoch_) return {};
-  std::string paths;
-  for (const io::DriveInfo& drive : map->drives) {
-    const bool used = drive.state == io::DriveState::kActive || drive.state == io::DriveState::kDraining;
-    if (used) paths += drive.path + "\n";
+  const auto remember = [this](const std::set<std::string>& paths) {
+    std::string lines;
+    for (const std::string& path : paths) lines += path + "\n";
+    return write_file(folder_.drive_paths(), lines, false);
+  };
+  std::set<std::string> paths;
+  for (const io::DriveInfo& drive : drives_->map()->drives) {
+    if (io::in_use(drive)) paths.insert(drive.path);
   }
-  CHECK_OK(write_file(folder_.drive_paths(), paths, false));
-  remembered_epoch_ = map->epoch;
+  CHECK_OK(remember(paths));
+  drives_->remember_paths(remember);
   return {};
 }
 

@@ -41,8 +41,6 @@ class Cloud {
 
   // Whether tenants can be served now: metadata that answers, and drives enough to write to.
   [[nodiscard]] Status ready();
-  // Remembers where the drives are, after the map changed. Cheap when it did not.
-  Status remember_drive_paths();
   void stop();
 
   [[nodiscard]] const Clock& clock() const { return clock_; }
@@ -57,6 +55,8 @@ class Cloud {
  private:
   Cloud(const Config& config, sovereignty::Consortium consortium);
   Status open_all(const Config& config);
+  // Writes down where the drives are, now and before each change of them.
+  Status remember_drive_paths();
 
   const CloudFolder folder_;
   const sovereignty::Consortium consortium_;
@@ -74,7 +74,6 @@ class Cloud {
   std::unique_ptr<SpreadPlacer> placer_;
   std::unique_ptr<objects::Service> objects_;
   std::unique_ptr<fleet::Fleet> fleet_;
-  std::uint64_t remembered_epoch_ = 0;
   bool stopped_ = false;
 };
 

@@ -59,13 +59,7 @@ sigset_t block_signals() {
   return signals;
 }
 
-void remember_drive_paths(Cloud& cloud) {
-  if (const Status remembered = cloud.remember_drive_paths(); !remembered) {
-    log_warning("drive paths not written", {{"error", remembered.error().describe()}});
-  }
-}
-
-void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Server& s3, Cloud& cloud) {
+void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Server& s3) {
   while (true) {
     const timespec second{1, 0};
     const int number = ::sigtimedwait(&signals, nullptr, &second);
@@ -81,7 +75,6 @@ void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Ser
       sd_notify(0, "READY=1");
     }
     if (loops.slowest_heartbeat() < kMaxHeartbeat) sd_notify(0, "WATCHDOG=1");
-    remember_drive_paths(cloud);
   }
 }
 
@@ -117,11 +110,10 @@ Status serve(const Config& config) {
                      {"tls", !config.tls_certificate.empty()},
                      {"operator", config.operators.address + ":" + std::to_string(operators->port())}});
   sd_notify(0, "READY=1");
-  run_until_signal(signals, loops, *s3, *cloud);
+  run_until_signal(signals, loops, *s3);
   sd_notify(0, "STOPPING=1");
   s3->stop(kGrace);
   operators->stop(kGrace);
-  remember_drive_paths(*cloud);
   cloud->stop();
   log_info("stopped");
   return {};

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <set>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -203,7 +202,8 @@ struct Drives::Impl {
 
   // Held while drives are written to or brought back, so that what they get is the current map. Taken before `mutex`.
   std::mutex changing;
-  std::uint64_t last_epoch;  // used up, even if the change failed; under `changing`
+  std::uint64_t last_epoch;                                      // used up, even if the change failed; under `changing`
+  std::function<Status(const std::set<std::string>&)> remember;  // under `changing`
 
   mutable std::mutex mutex;  // never held during I/O
   std::shared_ptr<const DriveMap> map;
@@ -399,6 +399,17 @@ struct Drives::Impl {
     return check_drive_map(after);
   }
 
+  Status remember_paths_of(const DriveMap& before, const DriveMap& next) const {
+    if (!remember) return {};
+    std::set<std::string> paths;
+    for (const DriveMap* map : {&before, &next}) {
+      for (const DriveInfo& drive : map->drives) {
+        if (in_use(drive)) paths.insert(drive.path);
+      }
+    }
+    return remember(paths);
+  }
+
   // Under `changing`.
   Status update(const std::function<Status(DriveMap&)>& change) {
     const auto before = current();
@@ -412,6 +423,7 @@ struct Drives::Impl {
     }
     Joining joining;
     CHECK_OK(label_all(next, fresh, joining));
+    CHECK_OK(remember_paths_of(*before, next));
     last_epoch = next.epoch;
     // The joining drives first: one that cannot take the map fails the change while no other has seen it.
     CHECK_OK(write_to_joining(next, joining));
@@ -535,6 +547,11 @@ Status Drives::update(const std::function<Status(DriveMap&)>& change) {
   }
   impl_->tell();
   return done;
+}
+
+void Drives::remember_paths(std::function<Status(const std::set<std::string>&)> remember) {
+  const std::lock_guard lock(impl_->changing);
+  impl_->remember = std::move(remember);
 }
 
 void Drives::report_failure(DriveId id, const Error& error) {

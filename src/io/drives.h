@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -88,6 +89,10 @@ class Drives {
   // new drive cannot join, nothing is changed; kUnavailable: no drive took the map. An old drive that does not take it
   // goes offline. Drives that the change made drained or replaced are closed.
   Status update(const std::function<Status(DriveMap&)>& change);
+  // From now on `remember` is given the paths of the drives in use, as they are and as a change makes them, before a
+  // drive takes the changed map: who keeps them finds the cloud again whatever happens next. An error of its refuses
+  // the change. Not to call update().
+  void remember_paths(std::function<Status(const std::set<std::string>&)> remember);
   // Takes a drive offline after an I/O failure. Idempotent. Listeners are told.
   void report_failure(DriveId id, const Error& error);
   // Probes every online drive now (and offline ones, which come back when their label allows and they take the map).

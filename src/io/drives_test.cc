@@ -530,6 +530,40 @@ TEST_F(DrivesTest, AReplacedDriveIsClosedAndItsSuccessorTakesItsName) {
   EXPECT_TRUE(drives_->online(fresh.id));
 }
 
+TEST_F(DrivesTest, PathsAreRememberedBeforeADriveTakesTheChange) {
+  create();
+  const DriveMap before = *drives_->map();
+  add_disk("b2");
+  const DriveInfo fresh = drive_at(random_, "b", "b2");
+  const auto succeed = [&](DriveMap& map) {
+    map.drives[1].state = DriveState::kReplaced;
+    map.drives.push_back(fresh);
+    return Status{};
+  };
+  drives_->remember_paths([](const std::set<std::string>&) -> Status { return fail(Errc::kNoSpace, "full"); });
+  EXPECT_EQ(drives_->update(succeed).error(), Errc::kNoSpace);
+  EXPECT_EQ(*drives_->map(), before) << "a change whose paths are not kept is refused";
+  EXPECT_EQ(disks_["b2"]->list("").value(), std::vector<std::string>());
+
+  std::set<std::string> kept;
+  drives_->remember_paths([&](const std::set<std::string>& paths) -> Status {
+    EXPECT_EQ(stored("a"), before);
+    kept = paths;
+    return {};
+  });
+  ASSERT_TRUE(drives_->update(succeed));
+  EXPECT_EQ(kept, (std::set<std::string>{"a", "b", "b2", "c"}));
+
+  kept.clear();
+  add_disk("d");
+  ASSERT_TRUE(disks_["d"]->replace("stranger", to_bytes("x")));
+  EXPECT_FALSE(drives_->update([&](DriveMap& map) {
+    map.drives.push_back(drive_at(random_, "d", "d"));
+    return Status{};
+  }));
+  EXPECT_TRUE(kept.empty()) << "a folder that cannot join is not looked for at the next start";
+}
+
 TEST_F(DrivesTest, ASuccessorInTheSameFolderNeedsItEmpty) {
   create();
   const auto replace = [&](const DriveInfo& fresh) {

@@ -41,6 +41,33 @@ class Losses(OperationsCase):
         self.assert_traffic_is_there()
         self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])
 
+    def test_a_replaced_drive_is_found_after_a_kill_though_all_the_first_ones_are_gone(self):
+        self.cloud.create().start()
+        s3 = self.cloud.client()
+        s3.create_bucket(Bucket="archives")
+        body = os.urandom(300_000)
+        s3.put_object(Bucket="archives", Key="kept", Body=body)
+        names = [drive["name"] for drive in self.cloud.status()["drives"]]
+        for name in names:
+            self.cloud.wait_for("redundancy is whole", self.settled, 60)
+            lose(self.cloud.folder / "drives" / name)
+            self.cloud.wait_for("the loss is noticed", lambda lost=name: lost in self.offline(), 15)
+            new = self.cloud.folder / "drives" / f"{name}-new"
+            new.mkdir()
+            self.cloud.operator("drive", "replace", name, new)
+        self.cloud.wait_for("redundancy is whole", self.settled, 60)
+        # One more, and the server is killed in the moment after the answer.
+        lose(self.cloud.folder / "drives" / f"{names[0]}-new")
+        self.cloud.wait_for("the loss is noticed", lambda: names[0] in self.offline(), 15)
+        newest = self.cloud.folder / "drives" / f"{names[0]}-newest"
+        newest.mkdir()
+        self.cloud.operator("drive", "replace", names[0], newest)
+        self.cloud.kill()
+        self.assertIn(f"{newest}\n", (self.cloud.folder / "drive-paths").read_text())
+        self.cloud.start()
+        self.cloud.wait_for("redundancy is whole", self.settled, 60)
+        self.assertEqual(self.cloud.client().get_object(Bucket="archives", Key="kept")["Body"].read(), body)
+
     def offline(self):
         return {drive["name"] for drive in self.cloud.status()["drives"] if not drive["online"]}
 
