@@ -551,12 +551,14 @@ JobState FleetImpl::run_drain(std::uint64_t job, std::string& message) {
   }
   board_.change(job, [&](Job& running) { running.bytes_total = total; });
 
+  std::uint64_t moved = 0;
   for (int fruitless = 0;;) {
     candidates_.refresh();
     look_after();
     const auto pass = passes_.settle_all(progress_of(job), [this] { look_after(); });
     if (!pass) return ended_with(pass.error(), message);
     count(job, *pass);
+    moved += pass->shards;
     std::string left;
     const auto empty = nothing_left_on(leaving, left);
     if (!empty) return ended_with(empty.error(), message);
@@ -575,7 +577,7 @@ JobState FleetImpl::run_drain(std::uint64_t job, std::string& message) {
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, kBetweenPasses, [this] { return stopping_ || abort_; });
   }
-  message = "0 shards, 0 mirrors on " + names_of(leaving);
+  message = std::to_string(moved) + " shards moved; 0 shards, 0 mirrors left on " + names_of(leaving);
   due(true, false);
   return JobState::kDone;
 }

@@ -43,7 +43,9 @@ struct Job {
   Timestamp started;
   std::optional<Timestamp> ended;
   std::optional<std::chrono::seconds> eta;
-  std::string message;  // what failed; or, of a drain, the proof: "0 shards, 0 mirrors on dassault-1, dassault-2"
+  // What failed, or what was done; of a drain, moved since this process started, and the proof:
+  // "312 shards moved; 0 shards, 0 mirrors left on dassault-1, dassault-2"
+  std::string message;
 };
 
 struct DriveStatus {
