@@ -113,7 +113,8 @@ Status Cloud::remember_drive_paths() {
     return write_file(folder_.drive_paths(), lines, false);
   };
   std::set<std::string> paths;
-  for (const io::DriveInfo& drive : drives_->map()->drives) {
+  const auto map = drives_->map();
+  for (const io::DriveInfo& drive : map->drives) {
     if (io::in_use(drive)) paths.insert(drive.path);
   }
   CHECK_OK(remember(paths));

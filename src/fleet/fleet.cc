@@ -506,7 +506,8 @@ JobState FleetImpl::run_heal(std::uint64_t job, std::string& message) {
 
 JobState FleetImpl::run_scrub(std::uint64_t job, std::string& message) {
   std::uint64_t total = 0;
-  for (const DriveInfo& drive : drives_.map()->drives) {
+  const auto map = drives_.map();
+  for (const DriveInfo& drive : map->drives) {
     if (const auto usage = blobs_.usage(drive.id)) total += usage->live_bytes;
   }
   board_.change(job, [&](Job& running) { running.bytes_total = total; });

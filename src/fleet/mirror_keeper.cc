@@ -58,8 +58,11 @@ Status MirrorKeeper::keep(const std::function<bool()>& go_on) {
       candidates.push_back({drive.id, drive.site, drive.associate, 0, 0});
     }
   }
-  // Those that take part come first: of two mirrors on one site, the one that works is kept.
-  std::sort(current.begin(), current.end(), [this](DriveId a, DriveId b) { return takes_part(a) && !takes_part(b); });
+  // Those that take part come first: of two mirrors on one site, the one that works is kept. Looked up once: a mirror
+  // may fail at any moment, and an order that changes while it is made takes the algorithm out of its range.
+  std::map<DriveId, bool> part;
+  for (const DriveId drive : current) part[drive] = takes_part(drive);
+  std::stable_partition(current.begin(), current.end(), [&part](DriveId drive) { return part.at(drive); });
   const auto wanted = sovereignty::place_mirrors(rule_, candidates, current);
   if (now < retry_at_) return {};
   Status kept = add_missing(wanted, go_on);

@@ -34,7 +34,8 @@ class VolumeStoreImpl final : public VolumeStore {
 
   void start(io::Drives& drives) {
     std::vector<std::thread> threads;
-    for (const auto& drive : drives.map()->drives) {
+    const auto map = drives.map();
+    for (const auto& drive : map->drives) {
       if (!drives.online(drive.id)) continue;
       threads.emplace_back([this, id = drive.id] { attach_or_warn(core_, id); });
     }
