@@ -26,9 +26,20 @@ class Mirrors {
   // is called with (copied, total) bytes; false: stop (kCancelled), nothing is left behind. A drive that was a mirror,
   // went offline and came back is brought up to date the same way.
   virtual Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) = 0;
-  // Takes a mirror out (marks it in the drive map first) and removes its files where the drive is online. kRefused when
-  // it is the last.
+  // Takes a mirror out (marks it in the drive map first) and removes its files where the drive is online. Idempotent:
+  // of a drive that neither takes part nor is marked, what a former mirror left is closed and removed. kRefused when it
+  // is the last; kNotFound: no such drive.
   virtual Status remove_mirror(DriveId drive) = 0;
+  // Whether anything of a mirror (marker, log, state, checkpoint) lies on the drive, whether or not it counts; empty
+  // folders do not. kUnavailable when the drive is offline; kNotFound: no such drive.
+  [[nodiscard]] virtual Result<bool> holds_files(DriveId drive) = 0;
+  // Reads all of a mirror's tables, blob files and its manifest from the drive and checks them against their recorded
+  // checksums, while commits and reads go on. `pace`, which may be empty, is told the bytes of each piece of at most
+  // 1 MiB after it was read, and may sleep; false stops. Errors: kCorrupt and kIo (another mirror takes part: this one
+  // is given up, so that it is copied anew; it is the last: it stays, and the message says so), kUnavailable (no mirror
+  // on the drive takes part), kCancelled (stopped, or the mirror left meanwhile), kOverloaded (too many open files),
+  // kNotFound (no such drive).
+  virtual Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t bytes)>& pace) = 0;
 };
 
 }  // namespace andromede::meta

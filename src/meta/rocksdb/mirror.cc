@@ -1,5 +1,6 @@
 #include "meta/rocksdb/mirror.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -78,6 +79,24 @@ Status remove_mirror_files(io::Disk& disk) {
   CHECK_OK(disk.sync_folder(kLogFolder));
   CHECK_OK(remove_checkpoint(disk));
   return remove_folder(state_path(disk));
+}
+
+Result<bool> holds_mirror_files(io::Disk& disk) {
+  const std::string marker = std::filesystem::path(kMarkerPath).filename();
+  for (const char* folder : {kMetaFolder, kLogFolder}) {
+    const auto names = disk.list(folder);
+    if (!names && names.error() == Errc::kNotFound) continue;
+    if (!names) return andromede::fail(names.error());
+    const bool all_count = folder == kLogFolder;
+    if (all_count ? !names->empty() : std::find(names->begin(), names->end(), marker) != names->end()) return true;
+  }
+  for (const std::string& folder : {state_path(disk), checkpoint_path(disk), checkpoint_path(disk) + ".tmp"}) {
+    std::error_code error;
+    if (!std::filesystem::exists(folder, error) && !error) continue;
+    if (!error && !std::filesystem::is_empty(folder, error) && !error) return true;
+    if (error) return andromede::fail(Errc::kIo, folder + ": " + error.message());
+  }
+  return false;
 }
 
 State::Options Mirror::state_options(const Options& options) {

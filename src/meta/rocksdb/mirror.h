@@ -35,6 +35,9 @@ Result<std::uint64_t> decode_marker(ByteView bytes);  // segment bytes
 // Removes the marker, then everything else of a mirror. The mirror must be closed.
 Status remove_mirror_files(io::Disk& disk);
 
+// Whether anything of a mirror lies on the drive; empty folders are nothing.
+Result<bool> holds_mirror_files(io::Disk& disk);
+
 class Mirror {
  public:
   struct Options {

@@ -1,72 +1,39 @@
 #include "meta/rocksdb/mirror_copy.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
-#include <system_error>
+
+#include "meta/rocksdb/raw_file.h"
 
 namespace andromede::meta {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kCopyBytes = 1 << 20;
-
-Error from_errno(const std::string& path) {
-  const int number = errno;
-  const Errc code = number == ENOSPC || number == EDQUOT ? Errc::kNoSpace : Errc::kIo;
-  return {make_error_code(code), path + ": " + std::generic_category().message(number)};
-}
-
-class Descriptor {
- public:
-  Descriptor(const std::string& path, int flags) : number_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  [[nodiscard]] int get() const { return number_; }
-
- private:
-  const int number_;
-};
-
-Status write_all(int file, ByteView data, const std::string& path) {
-  while (!data.empty()) {
-    const ssize_t count = ::write(file, data.data(), data.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(from_errno(path));
-    data = data.subspan(static_cast<std::size_t>(count));
-  }
-  return {};
+// What is gone from under a copy is not what the caller of add_mirror would take kNotFound for.
+Status opened_for_copy(const RawFile& file) {
+  Status opened = file.opened();
+  if (opened || !(opened.error() == Errc::kNotFound)) return opened;
+  return fail(Errc::kIo, opened.error().message());
 }
 
 // `step` is told the bytes of each piece; false stops.
 Status copy_file(const std::string& from, const std::string& to, const std::function<bool(std::uint64_t)>& step) {
-  const Descriptor in(from, O_RDONLY);
-  if (in.get() < 0) return fail(from_errno(from));
-  const Descriptor out(to, O_WRONLY | O_CREAT | O_TRUNC);
-  if (out.get() < 0) return fail(from_errno(to));
-  Bytes piece(kCopyBytes);
-  for (;;) {
-    const ssize_t count = ::read(in.get(), piece.data(), piece.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(from_errno(from));
-    if (count == 0) break;
-    CHECK_OK(write_all(out.get(), ByteView(piece).first(static_cast<std::size_t>(count)), to));
-    if (!step(static_cast<std::uint64_t>(count))) return fail(Errc::kCancelled, "copying a mirror was stopped");
-  }
-  if (::fsync(out.get()) != 0) return fail(from_errno(to));
-  return {};
+  RawFile in(from, O_RDONLY);
+  CHECK_OK(opened_for_copy(in));
+  RawFile out(to, O_WRONLY | O_CREAT | O_TRUNC);
+  CHECK_OK(opened_for_copy(out));
+  CHECK_OK(in.read_on([&](ByteView piece) -> Status {
+    CHECK_OK(out.write(piece));
+    if (!step(piece.size())) return fail(Errc::kCancelled, "copying a mirror was stopped");
+    return {};
+  }));
+  return out.sync();
 }
 
 Status sync_folder(const std::string& path) {
-  const Descriptor folder(path, O_RDONLY | O_DIRECTORY);
-  if (folder.get() < 0 || ::fsync(folder.get()) != 0) return fail(from_errno(path));
-  return {};
+  RawFile folder(path, O_RDONLY | O_DIRECTORY);
+  CHECK_OK(opened_for_copy(folder));
+  return folder.sync();
 }
 
 // RocksDB never changes these once written; it never uses their numbers again while it is open.

@@ -29,6 +29,14 @@ std::shared_ptr<Mirror> MirrorSet::reader() const {
   return last_resort_;
 }
 
+std::shared_ptr<Mirror> MirrorSet::find(DriveId drive) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& mirror : *list_) {
+    if (mirror->drive() == drive && !mirror->failed()) return mirror;
+  }
+  return nullptr;
+}
+
 void MirrorSet::publish(List list) {
   online_.set(static_cast<double>(list.size()));
   auto made = std::make_shared<const List>(std::move(list));

@@ -1,8 +1,8 @@
 // MirrorSet: the mirrors that take part in every commit, and how one leaves: flagged by whoever saw it fail, marked out
 // in the drive map by the committer before the next acknowledgement, so that it can never come back as truth.
 //
-// Threads: list(), reader() and the failure calls from any thread; the rest from the committer's thread, or while it is
-// paused.
+// Threads: list(), reader(), find() and the failure calls from any thread; the rest from the committer's thread, or
+// while it is paused.
 #pragma once
 
 #include <atomic>
@@ -33,6 +33,8 @@ class MirrorSet {
   // The mirror to read from; null when none is usable. When the last one can no longer be written, while its drive is
   // there, it still answers reads.
   [[nodiscard]] std::shared_ptr<Mirror> reader() const;
+  // The drive's mirror; null unless it is in the list and has not failed.
+  [[nodiscard]] std::shared_ptr<Mirror> find(DriveId drive) const;
 
   // A drive went away.
   void drive_lost(DriveId drive, const Error& error);

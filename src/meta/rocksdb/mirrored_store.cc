@@ -12,6 +12,7 @@
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/rocksdb/reader.h"
 #include "meta/rocksdb/recovery.h"
+#include "meta/rocksdb/verify.h"
 
 namespace andromede::meta {
 namespace {
@@ -22,6 +23,8 @@ constexpr int kCacheShardBits = 4;
 constexpr int kMaxCopyRounds = 8;
 // What may be left for the round that runs while commits wait.
 constexpr std::uint64_t kSmallRoundBytes = 8 << 20;
+
+Error no_such_drive() { return {make_error_code(Errc::kNotFound), "no such drive"}; }
 
 Error went_offline() { return {make_error_code(Errc::kIo), "the drive went offline"}; }
 
@@ -60,6 +63,8 @@ class Engine final : public MirroredStore {
   [[nodiscard]] std::vector<MirrorStatus> mirrors() const override;
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override;
   Status remove_mirror(DriveId drive) override;
+  [[nodiscard]] Result<bool> holds_files(DriveId drive) override;
+  Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& pace) override;
 
  private:
   // The way back to the engine for callbacks that may outlive it: nobody can unsubscribe from Drives, and a cursor may
@@ -192,7 +197,7 @@ Status Engine::mark(DriveId drive, bool mirrors_metadata) {
 
 Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) {
   const std::lock_guard maintenance(maintenance_);
-  if (drives_.map()->find(drive) == nullptr) return fail(Errc::kNotFound, "no such drive");
+  if (drives_.map()->find(drive) == nullptr) return fail(no_such_drive());
   const auto online = mirrors_.list();
   if (std::any_of(online->begin(), online->end(), [&](const auto& mirror) { return mirror->drive() == drive; })) {
     return {};
@@ -243,18 +248,43 @@ Status Engine::remove_mirror(DriveId drive) {
         std::any_of(online->begin(), online->end(), [&](const auto& mirror) { return mirror->drive() == drive; });
     const auto map = drives_.map();
     const io::DriveInfo* const known = map->find(drive);
-    if (!takes_part && (known == nullptr || !known->mirrors_metadata)) {
-      return fail(Errc::kNotFound, "the drive holds no metadata mirror");
+    if (known == nullptr) return fail(no_such_drive());
+    if (takes_part || known->mirrors_metadata) {
+      const bool another = std::any_of(online->begin(), online->end(), [&](const auto& mirror) {
+        return mirror->drive() != drive && !mirror->failed();
+      });
+      if (!another) return fail(Errc::kRefused, "it is the last metadata mirror; add another one first");
+      CHECK_OK(mark(drive, false));
+      mirrors_.leave(drive);
     }
-    const bool another = std::any_of(online->begin(), online->end(),
-                                     [&](const auto& mirror) { return mirror->drive() != drive && !mirror->failed(); });
-    if (!another) return fail(Errc::kRefused, "it is the last metadata mirror; add another one first");
-    CHECK_OK(mark(drive, false));
-    mirrors_.leave(drive);
   }
   CHECK_OK(mirrors_.close_retired(drive));
   const auto disk = drives_.disk(drive);
-  return disk == nullptr ? Status() : remove_mirror_files(*disk);
+  if (disk == nullptr) return {};
+  // A drive that never was a mirror gets no folders of one.
+  TRY(const bool left, holds_mirror_files(*disk));
+  return left ? remove_mirror_files(*disk) : Status();
+}
+
+Result<bool> Engine::holds_files(DriveId drive) {
+  if (drives_.map()->find(drive) == nullptr) return fail(no_such_drive());
+  const auto disk = drives_.disk(drive);
+  if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
+  return holds_mirror_files(*disk);
+}
+
+Status Engine::verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& pace) {
+  if (drives_.map()->find(drive) == nullptr) return fail(no_such_drive());
+  const std::shared_ptr<Mirror> mirror = mirrors_.find(drive);
+  if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror on the drive takes part");
+  // Not under maintenance_: this may take hours. Whoever takes the mirror out waits for no more than a piece.
+  const Status verified = verify_state(
+      mirror->state(), [&](std::uint64_t bytes) { return mirrors_.find(drive) == mirror && (!pace || pace(bytes)); });
+  if (verified || !(verified.error() == Errc::kCorrupt || verified.error() == Errc::kIo)) return verified;
+  if (mirrors_.read_failed(*mirror, verified.error())) {
+    return fail(verified.error().in("the mirror is given up, to be copied anew"));
+  }
+  return fail(verified.error().in("it is the last metadata mirror and stays; bring another drive"));
 }
 
 }  // namespace

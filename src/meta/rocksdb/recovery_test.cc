@@ -14,16 +14,6 @@
 namespace andromede::meta {
 namespace {
 
-// Waits until `condition` holds; false when it never does.
-template <typename Condition>
-bool eventually(Condition condition) {
-  for (int i = 0; i < 4000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return false;
-}
-
 std::string key_of(int i) { return "key" + std::to_string(i); }
 
 // Each commit changes two spaces, a counter and the journal, so that one that is not whole is seen.
@@ -380,7 +370,6 @@ TEST(Mirrors, LastOneIsNeverMarkedOut) {
   const Status refused = cloud.store().remove_mirror(cloud.id(1));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error(), Errc::kRefused);
-  EXPECT_EQ(cloud.store().remove_mirror(cloud.id(0)).error(), Errc::kNotFound);
   cloud.disk(1).set_offline(true);
   const auto lost = cloud.put("b", "2");
   ASSERT_FALSE(lost);
@@ -392,6 +381,50 @@ TEST(Mirrors, LastOneIsNeverMarkedOut) {
   ASSERT_TRUE(cloud.open());
   EXPECT_EQ(cloud.read("a"), "1");
   EXPECT_TRUE(cloud.current(1));
+}
+
+TEST(Mirrors, RemovingIsIdempotentAndClearsWhatAFormerMirrorLeft) {
+  TestCloud cloud(3, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 5), 5);
+  const auto holds = [&](std::size_t i) {
+    const auto answer = cloud.store().holds_files(cloud.id(i));
+    EXPECT_TRUE(answer) << answer.error().describe();
+    return answer.value_or(false);
+  };
+  EXPECT_TRUE(holds(0));
+  EXPECT_FALSE(holds(2));
+  cloud.disk(0).set_offline(true);
+  cloud.drives().probe_all();
+  ASSERT_TRUE(eventually([&] { return !cloud.current(0); }));
+  EXPECT_EQ(cloud.store().holds_files(cloud.id(0)).error(), Errc::kUnavailable);
+  EXPECT_TRUE(cloud.store().remove_mirror(cloud.id(0)));  // it is away: nothing to be done
+  cloud.disk(0).set_offline(false);
+  cloud.drives().probe_all();
+  EXPECT_TRUE(holds(0));
+  for (int i = 0; i < 2; ++i) {
+    const Status removed = cloud.store().remove_mirror(cloud.id(0));
+    EXPECT_TRUE(removed) << removed.error().describe();
+    EXPECT_FALSE(holds(0));
+  }
+  EXPECT_TRUE(cloud.store().remove_mirror(cloud.id(2)));  // never was one
+  EXPECT_FALSE(std::filesystem::exists(cloud.root(2) + "/meta"));
+  EXPECT_EQ(cloud.store().remove_mirror(DriveId()).error(), Errc::kNotFound);
+  EXPECT_EQ(cloud.store().holds_files(DriveId()).error(), Errc::kNotFound);
+  // Each kind of leftover counts by itself.
+  std::filesystem::create_directories(cloud.root(0) + "/meta/state");
+  EXPECT_FALSE(holds(0));
+  std::ofstream(cloud.root(0) + "/meta/state/000001.sst") << "x";
+  EXPECT_TRUE(holds(0));
+  ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(0)));
+  ASSERT_TRUE(cloud.disk(0).open("meta/log/segment-0000", io::OpenMode::kCreate));
+  EXPECT_TRUE(holds(0));
+  ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(0)));
+  ASSERT_TRUE(cloud.disk(0).replace(kMarkerPath, encode_marker(kLogBlockBytes)));
+  EXPECT_TRUE(holds(0));
+  ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(0)));
+  EXPECT_FALSE(holds(0));
+  check_whole(cloud, 5, 5);
 }
 
 TEST(Mirrors, StoppedOrFailedCopyLeavesNothingBehind) {

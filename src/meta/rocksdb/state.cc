@@ -1,6 +1,7 @@
 #include "meta/rocksdb/state.h"
 
 #include <rocksdb/convenience.h>
+#include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
@@ -163,6 +164,7 @@ Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options o
   db_options.max_background_jobs = 2;
   db_options.max_open_files = kMaxOpenFiles;
   db_options.row_cache = options.row_cache;
+  db_options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   db_options.bytes_per_sync = 1 << 20;
   db_options.keep_log_file_num = 4;
   db_options.max_log_file_size = 4 << 20;
@@ -350,6 +352,26 @@ std::uint64_t State::bytes() const {
     if (db_->GetIntProperty(family, "rocksdb.total-blob-file-size", &value)) total += value;
   }
   return total;
+}
+
+std::vector<State::LiveFile> State::live_files() const {
+  const auto recorded = [](const std::string& method, const std::string& value) {
+    return method == rocksdb::kStandardDbFileChecksumFuncName ? value : std::string();
+  };
+  std::vector<LiveFile> files;
+  std::vector<rocksdb::ColumnFamilyMetaData> families;
+  db_->GetAllColumnFamilyMetaData(&families);
+  for (const rocksdb::ColumnFamilyMetaData& family : families) {
+    for (const rocksdb::LevelMetaData& level : family.levels) {
+      for (const rocksdb::SstFileMetaData& file : level.files) {
+        files.push_back({db_->GetName() + file.name, recorded(file.file_checksum_func_name, file.file_checksum)});
+      }
+    }
+    for (const rocksdb::BlobMetaData& file : family.blob_files) {
+      files.push_back({db_->GetName() + file.blob_file_name, recorded(file.checksum_method, file.checksum_value)});
+    }
+  }
+  return files;
 }
 
 }  // namespace andromede::meta

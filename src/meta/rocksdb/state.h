@@ -86,6 +86,12 @@ class State {
   // A consistent copy of the files as hard links in `path`, flushed first.
   Status checkpoint(const std::string& path) const;
   [[nodiscard]] std::uint64_t bytes() const;
+  // A table or blob file that the state stands on: never changed, and removed once nothing stands on it any more.
+  struct LiveFile {
+    std::string path;
+    std::string checksum;  // CRC-32C, big-endian, as recorded when it was written; empty: none was
+  };
+  [[nodiscard]] std::vector<LiveFile> live_files() const;
 
  private:
   class Listener;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,16 @@ class ChainSealer final : public LogSealer {
   std::uint64_t sequence_ = 0;
   std::string last_;
 };
+
+// Waits until `condition` holds; false when it never does.
+template <typename Condition>
+bool eventually(Condition condition) {
+  for (int i = 0; i < 4000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
 
 class TestCloud {
  public:
