@@ -98,10 +98,12 @@ Status Cloud::ready() {
   if (std::none_of(mirrors.begin(), mirrors.end(), [](const auto& mirror) { return mirror.online; })) {
     return fail(Errc::kUnavailable, "no metadata mirror is online");
   }
+  // As SpreadPlacer: what is written must survive the next loss, where the code can survive any.
+  const std::size_t needed = consortium_.rule.data_shards + (consortium_.rule.parity_shards > 0 ? 1U : 0U);
   const std::size_t online = candidates_->snapshot()->size();
-  if (online < consortium_.rule.data_shards) {
-    return fail(Errc::kUnavailable, std::to_string(online) + " drives are online; reading needs " +
-                                        std::to_string(consortium_.rule.data_shards));
+  if (online < needed) {
+    return fail(Errc::kUnavailable,
+                std::to_string(online) + " drives are online; writing needs " + std::to_string(needed));
   }
   return {};
 }

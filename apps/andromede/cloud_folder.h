@@ -23,6 +23,8 @@ struct CloudFolder {
   [[nodiscard]] std::string operator_token() const { return root + "/operator.token"; }
   // Paths of all drives, one a line, so that a cloud is found again when none of its first drives is left.
   [[nodiscard]] std::string drive_paths() const { return root + "/drive-paths"; }
+  // There while `init` makes the cloud: its id, then the folders of its drives, one a line.
+  [[nodiscard]] std::string unfinished() const { return root + "/unfinished"; }
   [[nodiscard]] std::string root_key() const { return root + "/keys/root.sealed"; }
   [[nodiscard]] std::string root_seal() const { return root + "/keys/root.seal"; }
   [[nodiscard]] std::string directory_key() const { return root + "/keys/directory.wrapped"; }

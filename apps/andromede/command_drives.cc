@@ -173,6 +173,8 @@ int run_drain(const CommonOptions& common, const DrainOptions& options) {
   nlohmann::json body = nlohmann::json::object();
   body[options.site.empty() ? "drive" : "site"] = options.site.empty() ? options.drive : options.site;
   if (options.accept_site_losses) body["accept_site_losses"] = *options.accept_site_losses;
+  if (options.accept_unerased) body["accept_unerased"] = true;
+  if (options.bandwidth_bytes_per_s > 0) body["bandwidth_bytes_per_s"] = options.bandwidth_bytes_per_s;
   return start_and_wait(common, "/v1/drain", body, options.no_wait);
 }
 

@@ -29,6 +29,8 @@ struct DrainOptions {
   std::string site;
   std::string drive;
   std::optional<unsigned> accept_site_losses;
+  std::uint64_t bandwidth_bytes_per_s = 0;  // 0: the configured one
+  bool accept_unerased = false;
   bool abort = false;
   bool no_wait = false;
 };

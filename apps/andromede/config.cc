@@ -149,13 +149,13 @@ Result<Config> parse_config(std::string_view text, const std::string& path) {
 }
 
 Result<Config> read_config(const std::string& path) {
-  std::error_code code;
-  if (!std::filesystem::exists(path, code)) {
+  const auto text = read_text_file(path);
+  if (!text && text.error() == Errc::kNotFound) {
     return fail(Errc::kNotFound,
                 path + ": not found: make a cloud with `andromede init`, or name its file with --config");
   }
-  TRY(const std::string text, read_text_file(path));
-  return parse_config(text, path);
+  if (!text) return fail(text.error());
+  return parse_config(*text, path);
 }
 
 }  // namespace andromede::app

@@ -4,11 +4,13 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cloud.h"
 #include "cloud_folder.h"
 #include "config.h"
 #include "crypto/digest.h"
+#include "io/drive_label.h"
 #include "io/drives.h"
 #include "keys/custody/file_custody.h"
 #include "local_ca.h"
@@ -132,14 +134,53 @@ Status make_token(const CloudFolder& folder, Random& random) {
   return write_file(folder.operator_token(), to_hex(token) + "\n", true);
 }
 
-// Everything of a cloud, in the order that a crash in between leaves no folder that looks whole.
+Status note_unfinished(const CloudFolder& folder, const io::DriveMap& map) {
+  std::string note = map.cloud.to_string() + "\n";
+  for (const io::DriveInfo& drive : map.drives) note += drive.path + "\n";
+  return write_file(folder.unfinished(), note, false);
+}
+
+// Removes what an init that was cut off left: nothing but its own, and nobody has stored anything there yet.
+Status clear_unfinished(const CloudFolder& folder) {
+  TRY(const std::string note, read_text_file(folder.unfinished()));
+  std::istringstream lines(note);
+  std::string cloud;
+  std::getline(lines, cloud);
+  std::error_code code;
+  for (std::string path; std::getline(lines, path) && !code;) {
+    const std::string label_path = path + "/" + std::string(io::kLabelFile);
+    const auto bytes = read_text_file(label_path);
+    const auto label = bytes ? io::decode_drive_label(as_bytes(*bytes)) : fail(bytes.error());
+    if (!label || label->cloud.to_string() != cloud) continue;
+    std::vector<std::string> made;
+    for (const auto& inside : fs::directory_iterator(path, code)) {
+      if (inside.path() != label_path) made.push_back(inside.path());
+    }
+    // The label last: as long as it is there, this can be done again.
+    made.push_back(label_path);
+    for (const std::string& inside : made) {
+      if (!code) fs::remove_all(inside, code);
+    }
+  }
+  const std::string keys = folder.root + "/keys";
+  for (const std::string& made : {keys, folder.tls(), folder.operator_token(), folder.drive_paths(),
+                                  folder.credentials(), folder.aws_credentials(), folder.consortium()}) {
+    if (!code) fs::remove_all(made, code);
+  }
+  // Last: as long as it is there, the next init clears up.
+  if (!code) fs::remove(folder.unfinished(), code);
+  if (code) return fail(Errc::kIo, folder.root + ": what an interrupted init left cannot be removed: " + code.message());
+  return {};
+}
+
+// Everything of a cloud. A crash in between leaves a folder that says it is not whole.
 Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& folder, const Config& config,
                               const sovereignty::Consortium& consortium, std::string_view consortium_text,
                               std::string_view config_content) {
   InitReport report;
   SystemRandom random;
-  CHECK_OK(make_folder(folder.root, fs::perms::owner_all));
   TRY(const io::DriveMap map, first_map(folder.root, consortium, random));
+  CHECK_OK(note_unfinished(folder, map));
   {
     TRY(const auto drives, io::Drives::create(map, open_drive));
     drives->stop();
@@ -156,9 +197,11 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
     CHECK_OK(make_tenants(*cloud, consortium, map.cloud, folder, report.endpoint));
     cloud->stop();
   }
-  // Last, so that a folder with a configuration is a whole cloud.
   CHECK_OK(write_file(folder.consortium(), consortium_text, false));
+  // A folder with a configuration is a whole cloud.
   CHECK_OK(write_file(folder.config(), config_content, false));
+  std::error_code code;
+  fs::remove(folder.unfinished(), code);
   report.config = folder.config();
   report.credentials = folder.credentials();
   report.drives = map.drives.size();
@@ -175,7 +218,8 @@ Result<InitReport> init_cloud(const InitOptions& options) {
   const CloudFolder folder{absolute_path(options.folder)};
   if (folder.root.empty()) return fail(Errc::kInvalidArgument, "the cloud's folder has a name");
   std::error_code code;
-  if (fs::exists(folder.config(), code) || fs::exists(folder.consortium(), code)) {
+  const bool unfinished = fs::exists(folder.unfinished(), code) && !fs::exists(folder.config(), code);
+  if (!unfinished && (fs::exists(folder.config(), code) || fs::exists(folder.consortium(), code))) {
     return fail(Errc::kAlreadyExists, folder.root +
                                           " holds a cloud already: choose another folder, or start that one "
                                           "with `andromede serve`");
@@ -185,8 +229,13 @@ Result<InitReport> init_cloud(const InitOptions& options) {
   TRY(const Config config, parse_config(config_content, folder.config()));
 
   const bool fresh = !fs::exists(folder.root, code);
+  if (unfinished) CHECK_OK(clear_unfinished(folder));
+  if (fresh) CHECK_OK(make_folder(folder.root, fs::perms::owner_all));
   auto made = make_cloud(options, folder, config, consortium, consortium_text, config_content);
   // Half a cloud is worth nothing, and would be in the way of the next try.
+  if (!made && fs::exists(folder.unfinished(), code)) {
+    if (const Status cleared = clear_unfinished(folder); !cleared) return fail(cleared.error());
+  }
   if (!made && fresh) fs::remove_all(folder.root, code);
   return made;
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloud.h"
+#include "io/drive_label.h"
 #include "io/temporary_folder.h"
 #include "local_ca.h"
 #include "messages.h"
@@ -115,6 +116,32 @@ TEST_F(InitTest, LeavesNoHalfACloudBehind) {
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error(), Errc::kIo) << made.error().describe();
   EXPECT_FALSE(std::filesystem::exists(options().folder));
+}
+
+TEST_F(InitTest, GoesOnWhereAnInterruptedOneStopped) {
+  auto text = *read_text_file(kConsortium);
+  const std::string path = "drives/thales-2";
+  const std::string elsewhere = folder_.path() + "/elsewhere";
+  text.replace(text.find("\"" + path), path.size() + 1, "\"" + elsewhere);
+  ASSERT_TRUE(write_file(folder_.path() + "/c.toml", text, false));
+  const auto given = options(folder_.path() + "/c.toml");
+  ASSERT_TRUE(init_cloud(given));
+  const CloudFolder files{given.folder};
+  // As if it had been killed just before the configuration: everything else is there.
+  const auto config = read_config(files.config());
+  const auto cloud = Cloud::open(*config, *read_consortium(config->consortium));
+  ASSERT_TRUE(cloud);
+  const auto label = io::decode_drive_label(as_bytes(*read_text_file(elsewhere + "/label")));
+  std::string note = label->cloud.to_string() + "\n";
+  const auto status = (*cloud)->fleet().status();
+  for (const auto& drive : status->drives) note += drive.info.path + "\n";
+  (*cloud)->stop();
+  ASSERT_TRUE(write_file(files.unfinished(), note, false));
+  std::filesystem::remove(files.config());
+  const auto again = init_cloud(given);
+  ASSERT_TRUE(again) << again.error().describe();
+  EXPECT_FALSE(std::filesystem::exists(files.unfinished()));
+  EXPECT_EQ(init_cloud(given).error(), Errc::kAlreadyExists);
 }
 
 TEST_F(InitTest, ASecretThatOthersCanReadIsNotUsed) {

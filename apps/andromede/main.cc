@@ -60,6 +60,10 @@ void add_drain_command(CLI::App& app, Arguments& arguments) {
   drain->add_option("--drive", arguments.drain.drive, text(Msg::kOptDrainDrive));
   CLI::Option* accept =
       drain->add_option("--accept-site-losses", arguments.accept, text(Msg::kOptAccept))->check(CLI::Range(0U, 32U));
+  drain->add_flag("--accept-unerased", arguments.drain.accept_unerased, text(Msg::kOptAcceptUnerased));
+  drain->add_option("--bandwidth", arguments.drain.bandwidth_bytes_per_s, text(Msg::kOptBandwidth))
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::PositiveNumber);
   drain->add_flag("--abort", arguments.drain.abort, text(Msg::kOptAbort));
   drain->add_flag("--no-wait", arguments.drain.no_wait, text(Msg::kOptNoWait));
   drain->callback([&arguments, accept] {

@@ -50,6 +50,8 @@ enum class Msg {
   kOptCapacity,
   kOptNoWait,
   kOptAccept,
+  kOptAcceptUnerased,
+  kOptBandwidth,
   kOptAbort,
   kOptDrainSite,
   kOptDrainDrive,

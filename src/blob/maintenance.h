@@ -44,8 +44,11 @@ class Maintenance {
     std::uint64_t bytes = 0;
   };
   // Releases records on `drive` that the catalog does not name, that no running Writer owns and that are older than
-  // `grace` (records of an earlier process are old enough by themselves).
-  virtual Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace) = 0;
+  // `grace` (records of an earlier process are old enough by themselves). kCancelled when `go_on`, asked before each
+  // record, says false; what was released until then is.
+  virtual Result<Reclaimed> reclaim_orphans(
+      DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
+      const std::function<bool()>& go_on = [] { return true; }) = 0;
   [[nodiscard]] virtual Result<DriveUsage> usage(DriveId drive) = 0;
   // Starts using a drive that was added to the map or came back; stops using one that leaves (its volumes, which must
   // hold no live record, are removed).
@@ -54,6 +57,8 @@ class Maintenance {
 
   // Blobs whose reads found damage since the last call, to be healed soon.
   virtual std::vector<BlobId> take_damaged() = 0;
+  // How many blobs were written without one of their shards since the start: to be settled once they are recorded.
+  [[nodiscard]] virtual std::uint64_t short_writes() const = 0;
 };
 
 }  // namespace andromede::blob

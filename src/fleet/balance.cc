@@ -1,6 +1,7 @@
 #include "fleet/balance.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace andromede::fleet {
 
@@ -27,6 +28,12 @@ bool Balance::even(Reach reach) const {
     const double wanted = mean(reach, entry.second.site);
     return entry.second.too_full(wanted) || entry.second.too_empty(wanted);
   });
+}
+
+double Balance::unevenness() const {
+  double most = 0;
+  for (const auto& [drive, fill] : fills_) most = std::max(most, std::abs(fill.ratio() - all_.ratio()));
+  return most;
 }
 
 std::uint64_t Balance::excess_bytes() const {

@@ -21,6 +21,9 @@ class Balance {
 
   // No drive within reach of others is too full or too empty.
   [[nodiscard]] bool even(Reach reach) const;
+  [[nodiscard]] bool even() const { return even(Reach::kAnySite) && even(Reach::kSameSite); }
+  // How far the fill of a drive is from the mean of all at most: 0.01 is one hundredth of the drive.
+  [[nodiscard]] double unevenness() const;
   // Bytes above the mean, of all drives or of its site's, on drives that are fuller than it.
   [[nodiscard]] std::uint64_t excess_bytes() const;
   // A shard of `ref` that should move, and where to; the spread is not worse after it. nullopt: none should.

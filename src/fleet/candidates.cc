@@ -9,14 +9,12 @@ std::shared_ptr<const CandidateList> Candidates::snapshot() const {
   return list_;
 }
 
-sovereignty::Candidate Candidates::describe(const io::DriveInfo& drive) const {
-  sovereignty::Candidate candidate{drive.id, drive.site, drive.associate, 0, 0};
-  if (!drives_.online(drive.id)) return candidate;
-  if (const auto usage = blobs_.usage(drive.id)) {
-    candidate.free_bytes = usage->free_bytes;
-    candidate.total_bytes = usage->live_bytes + usage->free_bytes;
-  }
-  return candidate;
+std::optional<sovereignty::Candidate> Candidates::describe(const io::DriveInfo& drive) const {
+  if (drive.state != io::DriveState::kActive || !drives_.online(drive.id)) return std::nullopt;
+  const auto usage = blobs_.usage(drive.id);
+  if (!usage) return std::nullopt;
+  return sovereignty::Candidate{drive.id, drive.site, drive.associate, usage->live_bytes + usage->free_bytes,
+                                usage->free_bytes};
 }
 
 void Candidates::refresh() {
@@ -25,7 +23,7 @@ void Candidates::refresh() {
   auto list = std::make_shared<CandidateList>();
   const auto map = drives_.map();
   for (const io::DriveInfo& drive : map->drives) {
-    if (drive.state == io::DriveState::kActive && drives_.online(drive.id)) list->push_back(describe(drive));
+    if (auto candidate = describe(drive)) list->push_back(std::move(*candidate));
   }
   const std::lock_guard lock(mutex_);
   list_ = std::move(list);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "blob/maintenance.h"
@@ -22,14 +23,14 @@ class Candidates {
   // Both are borrowed and outlive this.
   Candidates(io::Drives& drives, blob::Maintenance& blobs);
 
-  // Active drives that are online.
+  // Active drives that are online and whose volumes could be opened.
   [[nodiscard]] std::shared_ptr<const CandidateList> snapshot() const;
   // Looks at the drives again. Blocks.
   void refresh();
-  // One drive as a candidate, whatever its state; free space and usage are 0 when it is offline.
-  [[nodiscard]] sovereignty::Candidate describe(const io::DriveInfo& drive) const;
 
  private:
+  [[nodiscard]] std::optional<sovereignty::Candidate> describe(const io::DriveInfo& drive) const;
+
   io::Drives& drives_;
   blob::Maintenance& blobs_;
   std::mutex refreshing_;

@@ -15,6 +15,13 @@ bool drained(FleetCloud& cloud, const std::string& drive) {
   return cloud.drive(drive).info.state == io::DriveState::kDrained;
 }
 
+unsigned metadata_files(const FleetCloud& cloud, const std::string& drive) {
+  namespace fs = std::filesystem;
+  unsigned files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(cloud.path(drive) + "/meta")) files += !entry.is_directory();
+  return files;
+}
+
 TEST(Drain, MovesEverythingOffAndProvesIt) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   cloud.put_many(40, 40'000);
@@ -29,6 +36,7 @@ TEST(Drain, MovesEverythingOffAndProvesIt) {
   EXPECT_TRUE(drained(cloud, "s0-1"));
   EXPECT_FALSE(cloud.drive("s0-1").metadata_mirror_current);
   EXPECT_TRUE(std::filesystem::is_empty(cloud.path("s0-1") + "/volumes"));
+  EXPECT_EQ(metadata_files(cloud, "s0-1"), 0U);
   cloud.expect_all_whole(2);
   cloud.expect_all_readable();
   EXPECT_TRUE(cloud.journaled("DrainSite"));
@@ -110,6 +118,77 @@ TEST(Drain, AbortedItsDrivesTakeDataAgain) {
   EXPECT_FALSE(cloud.drives->map()->accepted_site_losses);
   EXPECT_TRUE(cloud.journaled("AbortDrain"));
   cloud.expect_all_readable();
+}
+
+TEST(Drain, AMirrorThatWasLostForAMomentLeavesNothingBehind) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.put_many(5, 40'000);
+  ASSERT_TRUE(cloud.drive("s0-1").metadata_mirror_current);
+  std::filesystem::rename(cloud.path("s0-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return cloud.drive("s3-1").metadata_mirror_current; })) << cloud.reasons();
+  std::filesystem::rename(cloud.path("away"), cloud.path("s0-1"));
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  const auto job = cloud.fleet->drain(site("s0"), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  EXPECT_EQ(metadata_files(cloud, "s0-1"), 0U);
+}
+
+TEST(Drain, AnOfflineDriveIsNotProvenEmptyUnlessThatIsAccepted) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.options.max_fruitless_passes = 2;
+  cloud.reopen();
+  cloud.put_many(10, 40'000);
+  std::filesystem::rename(cloud.path("s1-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));
+  const auto job = cloud.fleet->drain(site("s1"), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_GT(job->bytes_total + cloud.ended(job->number).bytes_total, 0U);
+  const Job stuck = cloud.ended(job->number);
+  EXPECT_EQ(stuck.state, JobState::kFailed);
+  EXPECT_NE(stuck.message.find("s1-1 is offline and cannot be erased"), std::string::npos) << stuck.message;
+  EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kDraining);
+  EXPECT_FALSE(cloud.journaled("CompleteDrain"));
+  EXPECT_EQ(cloud.fleet->replace_drive(DriveName("s1-1"), cloud.make_folder("new"), "claire").error(), Errc::kConflict);
+
+  DrainRequest accepting = site("s1");
+  accepting.accept_unerased = true;
+  const auto again = cloud.fleet->drain(accepting, "claire");
+  ASSERT_TRUE(again) << again.error().describe();
+  const Job end = cloud.ended(again->number);
+  EXPECT_EQ(end.state, JobState::kDone) << end.message;
+  EXPECT_NE(end.message.find("not erased, as accepted: s1-1"), std::string::npos) << end.message;
+  EXPECT_TRUE(drained(cloud, "s1-1"));
+  cloud.expect_all_whole(2);
+  cloud.expect_all_readable();
+}
+
+TEST(Drain, GoesOnByItselfWhenItsDriveComesBack) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.options.orphan_grace = std::chrono::milliseconds(100);
+  cloud.options.max_fruitless_passes = 1;
+  cloud.reopen();
+  cloud.put_many(10, 40'000);
+  std::filesystem::rename(cloud.path("s1-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));
+  const auto job = cloud.fleet->drain(site("s1"), "claire");
+  ASSERT_TRUE(job);
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kFailed);
+  std::filesystem::rename(cloud.path("away"), cloud.path("s1-1"));
+  ASSERT_TRUE(eventually([&] { return drained(cloud, "s1-1"); })) << cloud.reasons();
+  EXPECT_TRUE(std::filesystem::is_empty(cloud.path("s1-1") + "/volumes"));
+  EXPECT_EQ(metadata_files(cloud, "s1-1"), 0U);
+}
+
+TEST(Drain, WhatNeedNotBeAcceptedIsNotRemembered) {
+  FleetCloud cloud({2, 2, 2, 2});
+  DrainRequest request;
+  request.drive = DriveName("s3-2");
+  request.accept_site_losses = std::uint8_t{0};
+  const auto job = cloud.fleet->drain(request, "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  EXPECT_FALSE(cloud.drives->map()->accepted_site_losses);
 }
 
 TEST(Drain, ASingleDriveLeavesItsSiteBehind) {

@@ -60,7 +60,7 @@ struct FleetStatus {
   std::vector<DriveStatus> drives;
   sovereignty::Tolerance demanded;
   sovereignty::Tolerance actual;     // by the drives online now, for blobs written now
-  bool degraded = false;             // a drive is offline, a mirror is missing, or blobs wait for heal
+  bool degraded = false;             // a drive or mirror is missing or unusable, or blobs wait for heal
   std::vector<std::string> reasons;  // why degraded, in words
   std::uint64_t damaged_found = 0;   // blocks or shards found bad since start, by reads and scrubs
   std::uint64_t repaired = 0;
@@ -72,6 +72,9 @@ struct DrainRequest {
   std::optional<SiteId> site;
   std::optional<DriveName> drive;                  // one of the two
   std::optional<std::uint8_t> accept_site_losses;  // the operators accept to tolerate only so many from now on
+  std::uint64_t bandwidth_bytes_per_s = 0;         // of this drain, until it ends or the process does; 0: the configured one
+  // A leaving drive that is offline counts as left although what it holds cannot be erased; the journal says so.
+  bool accept_unerased = false;
 };
 
 struct Options {
@@ -81,6 +84,10 @@ struct Options {
   std::chrono::milliseconds reclaim_every{60 * 60 * 1000};
   std::chrono::milliseconds mirror_grace{3000};  // a lost metadata mirror is replaced after that
   std::uint64_t reserve_bytes = 64ULL << 20;     // room that a withdrawal leaves free on each remaining drive
+  // A drain fails after so many passes in a row that cannot go on: an operator has to look.
+  unsigned max_fruitless_passes = 20;
+  // Blobs that were written one shard short are healed once no more come for so long: those are committed by then.
+  std::chrono::milliseconds short_writes_quiet{10'000};
 };
 
 class Fleet {
@@ -104,7 +111,8 @@ class Fleet {
   // fleet began by itself make way and are taken up again afterwards.
   virtual Result<Job> heal(std::string operator_name) = 0;
   virtual Result<Job> scrub(std::string operator_name) = 0;
-  // kRefused before a byte moves, when what remains cannot hold the spread and the losses demanded.
+  // kRefused before a byte moves, when what remains cannot hold the spread and the losses demanded. Of the site or
+  // drive that is draining already, after its job failed: goes on with it.
   virtual Result<Job> drain(DrainRequest request, std::string operator_name) = 0;
   // The draining drives take data again; what moved stays where it is until rebalance.
   virtual Status abort_drain(std::string operator_name) = 0;

@@ -113,6 +113,72 @@ TEST(Fleet, ShardsThatGotNoDriveAreRebuilt) {
   cloud.expect_all_whole(2);
 }
 
+// The heal of the drive's return is over before the write is.
+TEST(Fleet, AWriteThatEndsOneShardShortIsHealed) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.options.short_writes_quiet = std::chrono::milliseconds(100);
+  cloud.reopen();
+  fs::rename(cloud.path("s3-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 3; }));
+  const BlobId id = cloud.put(40'000, [&] {
+    fs::rename(cloud.path("away"), cloud.path("s3-1"));
+    EXPECT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 4 && cloud.healthy(); }));
+  });
+  EXPECT_TRUE(eventually([&] { return !cloud.ref(id).shards.back().drive.is_none(); })) << cloud.reasons();
+  cloud.expect_all_whole(2);
+}
+
+TEST(Fleet, AHealGoesBeforeAScrubThatIsStartedAgainAfterwards) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(20, 200'000);
+  cloud.options.bandwidth_bytes_per_s = 2 << 20;
+  cloud.reopen();
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  const auto scrub = cloud.fleet->scrub("claire");
+  ASSERT_TRUE(scrub);
+  const auto heals_done = [&] {
+    const auto jobs = cloud.fleet->status()->jobs;
+    return std::count_if(jobs.begin(), jobs.end(), [](const Job& job) {
+      return job.kind == JobKind::kHeal && job.state == JobState::kDone;
+    });
+  };
+  const auto before = heals_done();
+  fs::rename(cloud.path("s3-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return !cloud.drive("s3-1").online; }));
+  fs::rename(cloud.path("away"), cloud.path("s3-1"));
+  ASSERT_TRUE(eventually([&] { return heals_done() > before; }));
+  EXPECT_EQ(cloud.fleet->job(scrub->number)->state, JobState::kRunning);
+  EXPECT_EQ(cloud.ended(scrub->number).state, JobState::kDone);
+}
+
+TEST(Fleet, ScrubFindsARottenMetadataMirrorAndItIsMadeAnew) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(50, 1000);
+  cloud.reopen();
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  ASSERT_TRUE(cloud.drive("s1-1").metadata_mirror_current);
+  fs::path largest;
+  for (const auto& entry : fs::directory_iterator(cloud.path("s1-1") + "/meta/state")) {
+    if (entry.path().extension() == ".sst" && (largest.empty() || entry.file_size() > fs::file_size(largest))) {
+      largest = entry.path();
+    }
+  }
+  ASSERT_FALSE(largest.empty());
+  std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(100);
+  file.write("rotten", 6);
+  file.close();
+  const auto scrub = cloud.fleet->scrub("claire");
+  ASSERT_TRUE(scrub);
+  const Job end = cloud.ended(scrub->number);
+  EXPECT_EQ(end.state, JobState::kDone) << end.message;
+  EXPECT_NE(end.message.find("3 metadata mirrors read, 1 damaged"), std::string::npos) << end.message;
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  EXPECT_TRUE(cloud.drive("s1-1").metadata_mirror_current);
+  const auto again = cloud.fleet->scrub("claire");
+  EXPECT_NE(cloud.ended(again->number).message.find("3 metadata mirrors read, 0 damaged"), std::string::npos);
+}
+
 TEST(Fleet, ScrubFindsRottenBitsAndRepairsThem) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(10, 60'000);
@@ -122,12 +188,14 @@ TEST(Fleet, ScrubFindsRottenBitsAndRepairsThem) {
   ASSERT_TRUE(scrub);
   const Job end = cloud.ended(scrub->number);
   EXPECT_EQ(end.state, JobState::kDone) << end.message;
-  EXPECT_EQ(end.message, "10 blobs read, 1 shards damaged, 1 repaired");
+  EXPECT_EQ(end.message,
+            "10 blobs read, 1 shards damaged, 1 repaired; 3 metadata mirrors read, 0 damaged and made anew");
   EXPECT_EQ(cloud.fleet->status()->damaged_found, 1U);
   cloud.expect_all_whole(2);
   const auto again = cloud.fleet->scrub("claire");
   ASSERT_TRUE(again);
-  EXPECT_EQ(cloud.ended(again->number).message, "10 blobs read, 0 shards damaged, 0 repaired");
+  EXPECT_EQ(cloud.ended(again->number).message,
+            "10 blobs read, 0 shards damaged, 0 repaired; 3 metadata mirrors read, 0 damaged and made anew");
 }
 
 TEST(Fleet, ANewDriveIsFilledEvenlyAndNoMoreThanNeededMoves) {

@@ -7,10 +7,16 @@
 namespace andromede::fleet {
 namespace {
 
-constexpr std::chrono::seconds kRetryAfter{5};
+constexpr std::chrono::seconds kFirstRetry{5};
+constexpr std::chrono::seconds kLongestRetry{300};
 
 bool contains(const std::vector<DriveId>& list, DriveId drive) {
   return std::find(list.begin(), list.end(), drive) != list.end();
+}
+
+bool active(const io::DriveMap& map, DriveId id) {
+  const io::DriveInfo* drive = map.find(id);
+  return drive != nullptr && drive->state == io::DriveState::kActive;
 }
 
 }  // namespace
@@ -25,60 +31,109 @@ MirrorKeeper::MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidate
       grace_(grace),
       witness_(std::move(witness)) {}
 
-bool MirrorKeeper::takes_part(DriveId drive) const {
-  const auto mirrors = mirrors_.mirrors();
-  return std::any_of(mirrors.begin(), mirrors.end(),
-                     [drive](const meta::MirrorStatus& mirror) { return mirror.drive == drive && mirror.online; });
+MirrorKeeper::Drives MirrorKeeper::online_mirrors() const {
+  Drives online;
+  for (const meta::MirrorStatus& mirror : mirrors_.mirrors()) {
+    if (mirror.online) online.insert(mirror.drive);
+  }
+  return online;
 }
 
 MirrorKeeper::State MirrorKeeper::state() const {
   State state;
-  state.wanted = std::size_t{rule_.parity_shards} + 1;
   const auto map = drives_.map();
-  for (const meta::MirrorStatus& mirror : mirrors_.mirrors()) {
-    const io::DriveInfo* drive = map->find(mirror.drive);
-    if (mirror.online && drive != nullptr && drive->state == io::DriveState::kActive) ++state.online;
-  }
+  const auto stays = [](const io::DriveInfo& drive) { return drive.state == io::DriveState::kActive; };
+  const auto drives = std::count_if(map->drives.begin(), map->drives.end(), stays);
+  state.wanted = std::min<std::size_t>(rule_.mirrors(), static_cast<std::size_t>(drives));
+  for (const DriveId id : online_mirrors()) state.online += active(*map, id) ? 1 : 0;
   return state;
 }
 
+std::string MirrorKeeper::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
 Status MirrorKeeper::keep(const std::function<bool()>& go_on) {
-  const SteadyTime now = clock_.steady();
   const auto map = drives_.map();
-  std::vector<DriveId> current;
-  CandidateList candidates = *candidates_.snapshot();
-  for (const io::DriveInfo& drive : map->drives) {
-    if (!drive.mirrors_metadata || drive.state != io::DriveState::kActive) continue;
-    if (drives_.online(drive.id)) {
-      away_since_.erase(drive.id);
-      current.push_back(drive.id);
-    } else if (now - away_since_.try_emplace(drive.id, now).first->second < grace_) {
-      // Gone for a moment only, perhaps: its place is kept.
-      current.push_back(drive.id);
-      candidates.push_back({drive.id, drive.site, drive.associate, 0, 0});
-    }
+  note_members(*map, online_mirrors());
+  const bool others = other_drives();
+  if (clock_.steady() < retry_at_ && !others) return {};
+  Status kept = change(go_on);
+  failures_ = kept ? 0 : failures_ + 1;
+  if (!kept) {
+    const auto wait = kFirstRetry * (1U << std::min(failures_ - 1, 6U));
+    retry_at_ = clock_.steady() + std::min<std::chrono::seconds>(wait, kLongestRetry);
   }
-  // Those that take part come first: of two mirrors on one site, the one that works is kept. Looked up once: a mirror
-  // may fail at any moment, and an order that changes while it is made takes the algorithm out of its range.
-  std::map<DriveId, bool> part;
-  for (const DriveId drive : current) part[drive] = takes_part(drive);
-  std::stable_partition(current.begin(), current.end(), [&part](DriveId drive) { return part.at(drive); });
-  const auto wanted = sovereignty::place_mirrors(rule_, candidates, current);
-  if (now < retry_at_) return {};
-  Status kept = add_missing(wanted, go_on);
-  if (kept) kept = remove_surplus(wanted);
-  if (!kept) retry_at_ = clock_.steady() + kRetryAfter;
+  const std::lock_guard lock(mutex_);
+  trouble_ = kept ? std::string() : kept.error().message();
   return kept;
 }
 
-Status MirrorKeeper::add_missing(const std::vector<DriveId>& wanted, const std::function<bool()>& go_on) {
+bool MirrorKeeper::other_drives() {
+  Drives now;
+  const auto candidates = candidates_.snapshot();
+  for (const sovereignty::Candidate& candidate : *candidates) now.insert(candidate.drive);
+  return std::exchange(tried_with_, now) != now;
+}
+
+void MirrorKeeper::note_members(const io::DriveMap& map, const Drives& online) {
+  for (const DriveId id : online) {
+    members_[id] = std::nullopt;
+    swept_.erase(id);
+  }
+  const SteadyTime now = clock_.steady();
+  for (auto member = members_.begin(); member != members_.end();) {
+    const io::DriveInfo* drive = map.find(member->first);
+    if (!online.contains(member->first) && !member->second) {
+      member->second = now;
+      if (drive != nullptr) {
+        const Status told = witness_(*drive, Change::kLost);
+        if (!told) log_warning("the loss of a metadata mirror is not journaled", {{"error", told.error().describe()}});
+      }
+    }
+    const bool forgotten = member->second && now - *member->second >= grace_;
+    member = forgotten || !active(map, member->first) ? members_.erase(member) : std::next(member);
+  }
+  for (const io::DriveInfo& drive : map.drives) {
+    if (!drives_.online(drive.id)) swept_.erase(drive.id);
+  }
+}
+
+std::vector<DriveId> MirrorKeeper::wanted(const io::DriveMap& map, const Drives& online) const {
+  CandidateList candidates = *candidates_.snapshot();
+  // Those that take part come first: of two mirrors on one site, the one that works is kept.
+  std::vector<DriveId> current;
+  for (const auto& [id, away_since] : members_) {
+    if (online.contains(id)) current.push_back(id);
+  }
+  for (const auto& [id, away_since] : members_) {
+    if (online.contains(id)) continue;
+    current.push_back(id);
+    const bool listed = std::any_of(candidates.begin(), candidates.end(),
+                                    [&id](const sovereignty::Candidate& candidate) { return candidate.drive == id; });
+    const io::DriveInfo* drive = map.find(id);
+    if (!listed && drive != nullptr) candidates.push_back({id, drive->site, drive->associate, 0, 0});
+  }
+  return sovereignty::place_mirrors(rule_, candidates, current);
+}
+
+Status MirrorKeeper::change(const std::function<bool()>& go_on) {
+  const auto map = drives_.map();
+  const Drives online = online_mirrors();
+  const std::vector<DriveId> places = wanted(*map, online);
+  CHECK_OK(add_missing(*map, places, online, go_on));
+  return remove_surplus(*map, places);
+}
+
+Status MirrorKeeper::add_missing(const io::DriveMap& map, const std::vector<DriveId>& wanted, const Drives& online,
+                                 const std::function<bool()>& go_on) {
   for (const DriveId id : wanted) {
-    if (takes_part(id) || !drives_.online(id)) continue;
-    const auto map = drives_.map();
-    const io::DriveInfo* drive = map->find(id);
-    if (drive == nullptr) continue;
+    const io::DriveInfo* drive = map.find(id);
+    if (online.contains(id) || drive == nullptr || !drives_.online(id)) continue;
     log_info("making a metadata mirror", {{"drive", drive->name.value()}});
-    if (!drive->mirrors_metadata) CHECK_OK(witness_(*drive, true));
+    // One that the map still names was the last of all and comes back: no entry can be written before it does.
+    if (!drive->mirrors_metadata) CHECK_OK(witness_(*drive, Change::kAdded));
     const Status added = mirrors_.add_mirror(id, [&go_on](std::uint64_t, std::uint64_t) { return go_on(); });
     if (!added) return fail(added.error().in("metadata mirror on " + drive->name.value()));
     log_info("metadata mirror takes part", {{"drive", drive->name.value()}});
@@ -86,25 +141,43 @@ Status MirrorKeeper::add_missing(const std::vector<DriveId>& wanted, const std::
   return {};
 }
 
-Status MirrorKeeper::remove_surplus(const std::vector<DriveId>& wanted) {
+Status MirrorKeeper::remove_surplus(const io::DriveMap& map, const std::vector<DriveId>& wanted) {
   // Only once every wanted one takes part, so that the number of copies never falls.
-  for (const DriveId id : wanted) {
-    if (!takes_part(id)) return {};
-  }
-  if (wanted.empty()) return {};
-  const auto map = drives_.map();
-  for (const io::DriveInfo& drive : map->drives) {
-    if (!drive.mirrors_metadata || contains(wanted, drive.id)) continue;
-    // A lost mirror that has no successor yet is expected back, unless its drive is never coming back.
-    const bool leaves = drive.state != io::DriveState::kActive;
-    if (!leaves && !drives_.online(drive.id) && wanted.size() < std::size_t{rule_.parity_shards} + 1) continue;
-    CHECK_OK(witness_(drive, false));
+  const Drives online = online_mirrors();
+  const auto takes_part = [&online](DriveId id) { return online.contains(id); };
+  if (wanted.empty() || !std::all_of(wanted.begin(), wanted.end(), takes_part)) return {};
+  for (const io::DriveInfo& drive : map.drives) {
+    if (contains(wanted, drive.id) || !drives_.online(drive.id) || swept_.contains(drive.id)) continue;
+    if (!takes_part(drive.id)) {
+      TRY(const bool left, mirrors_.holds_files(drive.id));
+      if (!left) {
+        swept_.insert(drive.id);
+        continue;
+      }
+    }
+    CHECK_OK(witness_(drive, Change::kRemoved));
     const Status removed = mirrors_.remove_mirror(drive.id);
     if (!removed) return fail(removed.error().in("metadata mirror on " + drive.name.value()));
-    away_since_.erase(drive.id);
+    members_.erase(drive.id);
     log_info("metadata mirror given up", {{"drive", drive.name.value()}});
   }
   return {};
+}
+
+Result<unsigned> MirrorKeeper::verify(const std::function<bool(std::uint64_t bytes)>& pace) {
+  unsigned damaged = 0;
+  for (const DriveId id : online_mirrors()) {
+    const Status sound = mirrors_.verify_mirror(id, pace);
+    if (sound) continue;
+    const auto map = drives_.map();
+    const io::DriveInfo* drive = map->find(id);
+    const std::string name = drive == nullptr ? id.to_string() : drive->name.value();
+    if (sound.error() != Errc::kCorrupt) return fail(sound.error().in("metadata mirror on " + name));
+    log_error("a metadata mirror is damaged", {{"drive", name}, {"error", sound.error().describe()}});
+    if (online_mirrors().contains(id)) return fail(sound.error().in("the only metadata mirror, on " + name));
+    ++damaged;
+  }
+  return damaged;
 }
 
 }  // namespace andromede::fleet

@@ -1,11 +1,15 @@
-// MirrorKeeper: keeps the metadata on as many mirrors, at different sites, as the rule asks for. Called from one
-// thread.
+// MirrorKeeper: keeps the metadata on as many mirrors, at different sites, as the rule asks for, and nothing of it on
+// any other drive. keep() and verify() are called from one thread; state() and trouble() from any.
 #pragma once
 
 #include <chrono>
 #include <functional>
 #include <map>
+#include <mutex>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -19,27 +23,42 @@ namespace andromede::fleet {
 
 class MirrorKeeper {
  public:
-  // Told (drive, added) before a mirror is made or given up, to journal it; an error stops the change.
-  using Witness = std::function<Status(const io::DriveInfo& drive, bool added)>;
+  enum class Change : std::uint8_t { kAdded, kLost, kRemoved };
+  // Told of a change, to journal it: before a mirror is made or given up, where an error stops the change; after one
+  // was lost.
+  using Witness = std::function<Status(const io::DriveInfo& drive, Change change)>;
 
-  // All are borrowed and outlive this. A mirror on a drive that is offline is replaced by one on another site once it
-  // has been away for `grace`.
+  // All are borrowed and outlive this. The place of a mirror on a drive that is offline is kept for `grace`, so that a
+  // moment's absence costs no copy elsewhere; then it is made on another drive.
   MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates, sovereignty::Rule rule,
                const Clock& clock, std::chrono::milliseconds grace, Witness witness);
 
-  // Adds what is missing and can be had, gives up what has a successor or must leave. kCancelled when `go_on` said
-  // false. After a failure nothing is tried again for a while.
+  // Adds what is missing and can be had, gives up what has a successor or must leave, and removes what a former mirror
+  // left on a drive. kCancelled when `go_on` said false. After a failure nothing is tried again for a while, longer
+  // each time, unless drives come or go.
   Status keep(const std::function<bool()>& go_on);
+  // Reads and checks every mirror whole. A damaged one is given up and made anew by keep(). Answers how many were
+  // damaged; an error when the last one is, or when `pace` said false (kCancelled).
+  Result<unsigned> verify(const std::function<bool(std::uint64_t bytes)>& pace);
   struct State {
-    std::size_t wanted = 0;  // parity + 1
+    std::size_t wanted = 0;
     std::size_t online = 0;  // take part in every commit, on drives that stay
   };
   [[nodiscard]] State state() const;
+  // Why the last keep() failed; empty when it did not.
+  [[nodiscard]] std::string trouble() const;
 
  private:
-  Status add_missing(const std::vector<DriveId>& wanted, const std::function<bool()>& go_on);
-  Status remove_surplus(const std::vector<DriveId>& wanted);
-  [[nodiscard]] bool takes_part(DriveId drive) const;
+  using Drives = std::set<DriveId>;
+  [[nodiscard]] Drives online_mirrors() const;
+  void note_members(const io::DriveMap& map, const Drives& online);
+  [[nodiscard]] std::vector<DriveId> wanted(const io::DriveMap& map, const Drives& online) const;
+  Status add_missing(const io::DriveMap& map, const std::vector<DriveId>& wanted, const Drives& online,
+                     const std::function<bool()>& go_on);
+  Status remove_surplus(const io::DriveMap& map, const std::vector<DriveId>& wanted);
+  Status change(const std::function<bool()>& go_on);
+  // Since the last call.
+  bool other_drives();
 
   io::Drives& drives_;
   meta::Mirrors& mirrors_;
@@ -48,8 +67,14 @@ class MirrorKeeper {
   const Clock& clock_;
   const std::chrono::milliseconds grace_;
   const Witness witness_;
-  std::map<DriveId, SteadyTime> away_since_;
+  // Drives that take part, or did until lately: since when they have not.
+  std::map<DriveId, std::optional<SteadyTime>> members_;
+  Drives swept_;  // nothing of a former mirror lies there
+  Drives tried_with_;
   SteadyTime retry_at_{};
+  unsigned failures_ = 0;
+  mutable std::mutex mutex_;
+  std::string trouble_;  // under mutex_
 };
 
 }  // namespace andromede::fleet

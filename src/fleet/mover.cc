@@ -1,5 +1,7 @@
 #include "fleet/mover.h"
 
+#include <algorithm>
+
 namespace andromede::fleet {
 namespace {
 
@@ -107,6 +109,11 @@ Result<Mover::Checked> Mover::verify(blob::BlobRef ref, const blob::Pace& pace) 
     ++checked.repaired;
     ref = std::move(after);
     ++i;
+  }
+  const auto without_drive = [](const blob::ShardPlace& place) { return place.drive.is_none(); };
+  if (std::any_of(ref.shards.begin(), ref.shards.end(), without_drive)) {
+    TRY(const MoveCount settled, settle(std::move(ref), pace));
+    checked.repaired += settled.rebuilt;
   }
   return checked;
 }

@@ -30,7 +30,8 @@ class Mover {
   Result<MoveCount> settle(blob::BlobRef ref, const blob::Pace& pace);
   // One move that the caller chose; nothing when the blob was deleted or changed meanwhile. Errors as settle().
   Result<MoveCount> move(const blob::BlobRef& ref, Move move, const blob::Pace& pace);
-  // Reads every shard on drives that are online; rewrites what is damaged or missing. Errors as settle().
+  // Reads every shard on drives that are online; rewrites what is damaged or missing, and settles the blob when a shard
+  // has no drive. Errors as settle().
   struct Checked {
     std::uint64_t damaged = 0;
     std::uint64_t repaired = 0;

@@ -186,16 +186,20 @@ Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const Layo
   return result;
 }
 
-Result<std::uint64_t> Passes::count_on(DriveId drive, const std::function<bool()>& go_on) {
-  std::uint64_t shards = 0;
+Result<Passes::Named> Passes::count_on(DriveId drive, const std::function<bool()>& go_on) {
+  Named named;
   CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
     for (const blob::BlobRef& ref : batch) {
-      for (const blob::ShardPlace& place : ref.shards) shards += place.drive == drive ? 1 : 0;
+      for (const blob::ShardPlace& place : ref.shards) {
+        if (place.drive != drive) continue;
+        ++named.shards;
+        named.bytes += shard_bytes(ref);
+      }
     }
     return {};
   }));
-  return shards;
+  return named;
 }
 
 }  // namespace andromede::fleet

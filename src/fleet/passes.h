@@ -47,8 +47,12 @@ class Passes {
   Result<PassResult> settle_all(const Progress& progress, const BetweenBatches& between);
   Result<PassResult> verify_all(const Progress& progress, const BetweenBatches& between);
   Result<PassResult> rebalance(const Progress& progress, const BetweenBatches& between);
-  // Shards that the catalog names on `drive`.
-  Result<std::uint64_t> count_on(DriveId drive, const std::function<bool()>& go_on);
+  struct Named {
+    std::uint64_t shards = 0;
+    std::uint64_t bytes = 0;
+  };
+  // Shards that the catalog names on `drive`. From any thread.
+  Result<Named> count_on(DriveId drive, const std::function<bool()>& go_on);
 
  private:
   using PerBlob = std::function<Result<PassResult>(const blob::BlobRef&)>;

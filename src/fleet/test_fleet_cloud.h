@@ -123,7 +123,8 @@ class FleetCloud {
   }
 
   // Writes a blob as objects/ does: placed, written, recorded. With fewer drives than shards the last get none.
-  BlobId put(std::size_t size) {
+  // `meanwhile` happens between the first half and the second.
+  BlobId put(std::size_t size, const std::function<void()>& meanwhile = [] {}) {
     const BlobId id = BlobId::random(random);
     Bytes body(size);
     random.fill(body);
@@ -134,7 +135,7 @@ class FleetCloud {
     EXPECT_TRUE(placed) << placed.error().describe();
     placed->resize(rule.shards());
     const blob::Target target{{rule.data_shards, rule.parity_shards}, *placed};
-    const auto ref = sync_wait(write(id, target, body));
+    const auto ref = sync_wait(write(id, target, body, meanwhile));
     EXPECT_TRUE(ref) << ref.error().describe();
     meta::Commit commit;
     commit.partition = "cloud";
@@ -236,9 +237,12 @@ class FleetCloud {
   static io::Drives::OpenDisk opener() {
     return [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path, drive.capacity_bytes); };
   }
-  Task<Result<blob::BlobRef>> write(BlobId id, blob::Target target, ByteView body) {
+  Task<Result<blob::BlobRef>> write(BlobId id, blob::Target target, ByteView body,
+                                    const std::function<void()>& meanwhile) {
     CO_TRY(auto writer, co_await blobs->open_writer(id, target, body.size(), Deadline::never()));
-    CO_CHECK_OK(co_await writer->write(body));
+    CO_CHECK_OK(co_await writer->write(body.first(body.size() / 2)));
+    meanwhile();
+    CO_CHECK_OK(co_await writer->write(body.subspan(body.size() / 2)));
     co_return co_await writer->finish();
   }
   Task<Result<Bytes>> read(blob::BlobRef ref) {

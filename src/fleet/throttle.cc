@@ -1,6 +1,7 @@
 #include "fleet/throttle.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -33,5 +34,17 @@ bool Throttle::take(std::uint64_t bytes, const std::function<bool()>& cancelled)
 }
 
 void Throttle::wake() { changed_.notify_all(); }
+
+double Throttle::change(double bytes_per_s) {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(bytes_per_s_, bytes_per_s);
+}
+
+Throttle::Limit::Limit(Throttle& throttle, std::uint64_t bytes_per_s) : throttle_(throttle) {
+  before_ = throttle.change(1);
+  throttle.change(bytes_per_s > 0 ? static_cast<double>(bytes_per_s) : before_);
+}
+
+Throttle::Limit::~Limit() { throttle_.change(before_); }
 
 }  // namespace andromede::fleet

@@ -19,9 +19,25 @@ class Throttle {
   // Lets sleepers look at `cancelled` again.
   void wake();
 
+  // Another bandwidth while it lives. One at a time.
+  class Limit {
+   public:
+    // 0: leaves the throttle's own.
+    Limit(Throttle& throttle, std::uint64_t bytes_per_s);
+    Limit(const Limit&) = delete;
+    Limit& operator=(const Limit&) = delete;
+    ~Limit();
+
+   private:
+    Throttle& throttle_;
+    double before_;
+  };
+
  private:
-  const double bytes_per_s_;
+  double change(double bytes_per_s);  // answers the one before
+
   std::mutex mutex_;
+  double bytes_per_s_;  // under mutex_
   std::condition_variable changed_;
   std::chrono::steady_clock::time_point due_{};
 };

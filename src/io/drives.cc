@@ -318,7 +318,8 @@ struct Drives::Impl {
 
   void open_missing(bool also_quarantined) {
     const std::lock_guard lock(changing);
-    for (const DriveInfo& drive : current()->drives) {
+    const auto now = current();
+    for (const DriveInfo& drive : now->drives) {
       if (!in_use(drive) || disk(drive.id) != nullptr) continue;
       if (!also_quarantined && quarantined(drive.id)) continue;
       if (const Status opened = try_open(drive); !opened) explain(drive, opened.error().describe());
@@ -402,8 +403,8 @@ struct Drives::Impl {
   Status remember_paths_of(const DriveMap& before, const DriveMap& next) const {
     if (!remember) return {};
     std::set<std::string> paths;
-    for (const DriveMap* map : {&before, &next}) {
-      for (const DriveInfo& drive : map->drives) {
+    for (const DriveMap* each : {&before, &next}) {
+      for (const DriveInfo& drive : each->drives) {
         if (in_use(drive)) paths.insert(drive.path);
       }
     }

@@ -223,23 +223,31 @@ Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate
 
 std::vector<DriveId> place_mirrors(const Rule& rule, const std::vector<Candidate>& candidates,
                                    const std::vector<DriveId>& current) {
-  const unsigned wanted = unsigned{rule.parity_shards} + 1;
+  const std::size_t wanted = std::min<std::size_t>(rule.mirrors(), candidates.size());
+  const SiteTable sites(candidates);
+  std::vector<unsigned> on_site(sites.ids.size(), 0);
+  std::vector<bool> taken(candidates.size(), false);
+  const auto rank = [&](std::size_t at) {
+    return std::find(current.begin(), current.end(), candidates[at].drive) - current.begin();
+  };
+  const auto better = [&](std::size_t a, std::size_t b) {
+    const unsigned load_a = on_site[sites.of_candidate[a]];
+    const unsigned load_b = on_site[sites.of_candidate[b]];
+    if (load_a != load_b) return load_a < load_b;
+    const auto rank_a = rank(a);
+    const auto rank_b = rank(b);
+    if (rank_a != rank_b) return rank_a < rank_b;
+    return candidates[a].free_bytes > candidates[b].free_bytes;
+  };
   std::vector<DriveId> chosen;
-  std::set<SiteId> taken;
-  for (const DriveId drive : current) {
-    const std::size_t at = find_candidate(candidates, drive);
-    if (at == kNone || chosen.size() == wanted) continue;
-    if (taken.insert(candidates[at].site).second) chosen.push_back(drive);
-  }
   while (chosen.size() < wanted) {
-    const Candidate* best = nullptr;
-    for (const Candidate& candidate : candidates) {
-      if (taken.contains(candidate.site)) continue;
-      if (best == nullptr || candidate.free_bytes > best->free_bytes) best = &candidate;
+    std::size_t best = kNone;
+    for (std::size_t at = 0; at < candidates.size(); ++at) {
+      if (!taken[at] && (best == kNone || better(at, best))) best = at;
     }
-    if (best == nullptr) break;
-    taken.insert(best->site);
-    chosen.push_back(best->drive);
+    taken[best] = true;
+    ++on_site[sites.of_candidate[best]];
+    chosen.push_back(candidates[best].drive);
   }
   return chosen;
 }

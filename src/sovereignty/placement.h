@@ -20,6 +20,8 @@ struct Rule {
   std::uint8_t site_losses = 2;   // whole sites that may fail without loss
   std::uint8_t drive_losses = 2;  // drives that may fail without loss
   [[nodiscard]] unsigned shards() const { return unsigned{data_shards} + parity_shards; }
+  // As many copies of the metadata as survive what the shards survive.
+  [[nodiscard]] unsigned mirrors() const { return unsigned{parity_shards} + 1; }
 };
 
 struct Candidate {
@@ -51,8 +53,9 @@ Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate
                                    const std::vector<std::optional<DriveId>>& keep, std::uint64_t shard_bytes,
                                    Random& random);
 
-// Drives for the metadata's mirrors: parity_shards + 1 of different sites where there are as many, keeping `current`
-// ones that are still candidates. Fewer sites: as many mirrors as sites.
+// Drives for the metadata's mirrors: rule.mirrors() of them (fewer only where there are fewer candidates), spread over
+// the sites as evenly as possible. Among equal choices those of `current` stay, the first named first; then the drive
+// with the most free space.
 std::vector<DriveId> place_mirrors(const Rule& rule, const std::vector<Candidate>& candidates,
                                    const std::vector<DriveId>& current);
 

@@ -259,7 +259,7 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::replace_drive(const Call& cal
 }
 
 Result<OperatorFrontEnd::Answer> OperatorFrontEnd::drain(const Call& call) {
-  CHECK_OK(only_keys(call.body, {"site", "drive", "accept_site_losses"}));
+  CHECK_OK(only_keys(call.body, {"site", "drive", "accept_site_losses", "accept_unerased", "bandwidth_bytes_per_s"}));
   fleet::DrainRequest request;
   if (call.body.contains("site")) {
     TRY(std::string site, read_name(call.body, "site"));
@@ -274,6 +274,16 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::drain(const Call& call) {
       return fail(Errc::kInvalidArgument, "accept_site_losses must be a number from 0 to 32");
     }
     request.accept_site_losses = accepted->get<std::uint8_t>();
+  }
+  if (const auto accepted = call.body.find("accept_unerased"); accepted != call.body.end()) {
+    if (!accepted->is_boolean()) return fail(Errc::kInvalidArgument, "accept_unerased must be true or false");
+    request.accept_unerased = accepted->get<bool>();
+  }
+  if (const auto bandwidth = call.body.find("bandwidth_bytes_per_s"); bandwidth != call.body.end()) {
+    if (!bandwidth->is_number_unsigned() || *bandwidth == 0) {
+      return fail(Errc::kInvalidArgument, "bandwidth_bytes_per_s must be a whole number above 0");
+    }
+    request.bandwidth_bytes_per_s = bandwidth->get<std::uint64_t>();
   }
   TRY(const auto job, fleet_.drain(std::move(request), call.operator_name));
   return Answer{202, dump(to_json(job))};

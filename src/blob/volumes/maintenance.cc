@@ -7,6 +7,10 @@
 namespace andromede::blob {
 namespace {
 
+// A blob that is recorded with another place for a shard has moved, unless this is the copy that is about to be named,
+// which takes no longer than a commit may.
+constexpr std::chrono::seconds kMovedGrace{60};
+
 constexpr std::size_t kCatalogPage = 1000;
 // Where a record begins on a drive: volume and offset.
 using Place = std::pair<std::uint32_t, std::uint64_t>;
@@ -210,19 +214,24 @@ Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<Unk
 }  // namespace
 
 Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Catalog& catalog,
-                                               std::chrono::milliseconds grace) {
+                                               std::chrono::milliseconds grace, const std::function<bool()>& go_on) {
   DriveVolumes* const drive = core.online_drive(id);
   if (drive == nullptr) return fail(Errc::kUnavailable, "drive " + id.to_string() + " is offline");
   const std::int64_t now_ms = core.clock.now().ms;
   Maintenance::Reclaimed reclaimed;
   Status failed;
-  const auto is_young = [&](const RecordHead& head) {
+  const auto younger_than = [&](const RecordHead& head, std::chrono::milliseconds age) {
     const std::int64_t since = std::max(head.header.created_ms, head.seal ? head.seal->sealed_ms : 0);
-    return head.header.session == core.session && now_ms - since < grace.count();
+    return head.header.session == core.session && now_ms - since < age.count();
   };
+  const auto moved_grace = std::min<std::chrono::milliseconds>(grace, kMovedGrace);
   const auto visit = [&](const RecordHead& head) {
+    if (!go_on()) {
+      failed = fail(Errc::kCancelled, "stopped");
+      return false;
+    }
     const RecordHeader& header = head.header;
-    if (core.is_written(header.blob) || is_young(head)) return true;
+    if (core.is_written(header.blob) || younger_than(head, moved_grace)) return true;
     auto named = catalog.find(header.blob);
     if (!named) {
       failed = fail(named.error());
@@ -230,6 +239,7 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
     }
     const ShardPlace place{.drive = id, .volume = header.volume, .offset = header.offset};
     if (*named && header.shard < (*named)->shards.size() && (*named)->shards[header.shard] == place) return true;
+    if (!*named && younger_than(head, grace)) return true;
     const auto released = drive->release(header.blob, header.shard, header.volume, header.offset);
     if (released) {
       ++reclaimed.records;

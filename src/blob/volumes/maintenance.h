@@ -10,6 +10,6 @@ namespace andromede::blob {
 Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned index, DriveId to, const Pace& pace);
 Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned index, const Pace& pace);
 Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId drive, Catalog& catalog,
-                                               std::chrono::milliseconds grace);
+                                               std::chrono::milliseconds grace, const std::function<bool()>& go_on);
 
 }  // namespace andromede::blob

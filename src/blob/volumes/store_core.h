@@ -2,6 +2,7 @@
 // Thread-safe. It outlives every Writer and Reader.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <set>
@@ -61,6 +62,7 @@ class StoreCore {
   const Counter repaired;  // shards rewritten
   const Counter read_bytes;
   const Counter written_bytes;
+  std::atomic<std::uint64_t> short_writes{0};
 
  private:
   io::Drives& drives_;

@@ -80,8 +80,9 @@ class VolumeStoreImpl final : public VolumeStore {
     if (place) core_.repaired.add();
     return place;
   }
-  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace) override {
-    return blob::reclaim_orphans(core_, drive, catalog, grace);
+  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
+                                    const std::function<bool()>& go_on) override {
+    return blob::reclaim_orphans(core_, drive, catalog, grace, go_on);
   }
   Result<DriveUsage> usage(DriveId drive) override {
     TRY(DriveVolumes* const found, find(drive));
@@ -93,6 +94,7 @@ class VolumeStoreImpl final : public VolumeStore {
     return found->detach_empty();
   }
   std::vector<BlobId> take_damaged() override { return core_.take_damaged(); }
+  [[nodiscard]] std::uint64_t short_writes() const override { return core_.short_writes; }
 
  private:
   Result<DriveVolumes*> find(DriveId id) const {

@@ -488,6 +488,7 @@ Task<Result<BlobRef>> WriteState::finish() {
     }
   }
   core_.written_bytes.add(static_cast<double>(taken_));
+  if (durable_shards(ref) < total()) ++core_.short_writes;
   co_return ref;
 }
 

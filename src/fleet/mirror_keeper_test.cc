@@ -1,0 +1,228 @@
+// The keeper alone: drives on real folders, mirrors that do what the test says.
+#include "fleet/mirror_keeper.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/random.h"
+#include "io/temporary_folder.h"
+
+namespace andromede::fleet {
+namespace {
+
+class FakeMirrors final : public meta::Mirrors {
+ public:
+  [[nodiscard]] std::vector<meta::MirrorStatus> mirrors() const override {
+    std::vector<meta::MirrorStatus> all;
+    for (const DriveId id : order) all.push_back({id, online.contains(id), 0, 0});
+    // As when a mirror fails between two looks.
+    if (--looks_until_loss == 0) online.erase(order.front());
+    return all;
+  }
+  Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& /*progress*/) override {
+    ++additions;
+    if (refuse) return fail(Errc::kNoSpace, "no room");
+    online.insert(drive);
+    files.insert(drive);
+    if (std::find(order.begin(), order.end(), drive) == order.end()) order.push_back(drive);
+    return {};
+  }
+  Status remove_mirror(DriveId drive) override {
+    online.erase(drive);
+    files.erase(drive);
+    std::erase(order, drive);
+    return {};
+  }
+  [[nodiscard]] Result<bool> holds_files(DriveId drive) override { return files.contains(drive); }
+  Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& /*pace*/) override {
+    if (!damaged.contains(drive)) return {};
+    if (online.size() > 1) online.erase(drive);
+    return fail(Errc::kCorrupt, "a block is damaged");
+  }
+
+  std::vector<DriveId> order;
+  mutable std::set<DriveId> online;
+  std::set<DriveId> files;
+  std::set<DriveId> damaged;
+  mutable int looks_until_loss = -1;
+  int additions = 0;
+  bool refuse = false;
+};
+
+class AnyDrive final : public blob::Maintenance {
+ public:
+  Result<blob::ShardPlace> copy_shard(const blob::BlobRef&, unsigned, DriveId, const blob::Pace&) override {
+    return fail(Errc::kUnsupported, "not here");
+  }
+  void release_shard(BlobId, unsigned, blob::ShardPlace) override {}
+  Result<blob::ShardHealth> verify_shard(const blob::BlobRef&, unsigned, const blob::Pace&) override {
+    return blob::ShardHealth::kGood;
+  }
+  Result<blob::ShardPlace> repair_shard(const blob::BlobRef&, unsigned, const blob::Pace&) override {
+    return fail(Errc::kUnsupported, "not here");
+  }
+  Result<Reclaimed> reclaim_orphans(DriveId, blob::Catalog&, std::chrono::milliseconds,
+                                    const std::function<bool()>&) override {
+    return Reclaimed{};
+  }
+  [[nodiscard]] Result<blob::DriveUsage> usage(DriveId) override { return blob::DriveUsage{0, 0, 1000, 1000}; }
+  Status attach(DriveId) override { return {}; }
+  Status detach_empty(DriveId) override { return {}; }
+  std::vector<BlobId> take_damaged() override { return {}; }
+  [[nodiscard]] std::uint64_t short_writes() const override { return 0; }
+};
+
+class MirrorKeeperTest : public testing::Test {
+ protected:
+  MirrorKeeperTest() {
+    io::DriveMap map;
+    map.cloud = CloudId::random(random_);
+    for (const char* site : {"s0", "s1", "s2", "s3"}) {
+      io::DriveInfo drive;
+      drive.id = DriveId::random(random_);
+      drive.name = DriveName(site);
+      drive.site = SiteId(site);
+      drive.associate = AssociateId(site);
+      drive.path = folder_.path() + "/" + site;
+      std::filesystem::create_directory(drive.path);
+      map.drives.push_back(drive);
+    }
+    drives_ = *io::Drives::create(
+        map, [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path, drive.capacity_bytes); });
+    for (const int i : {0, 1, 2}) {
+      mirrors_.order.push_back(id(i));
+      mirrors_.online.insert(id(i));
+      mirrors_.files.insert(id(i));
+    }
+    candidates_ = std::make_unique<Candidates>(*drives_, blobs_);
+    keeper_ = std::make_unique<MirrorKeeper>(*drives_, mirrors_, *candidates_, sovereignty::Rule{}, clock_,
+                                             std::chrono::milliseconds(3000),
+                                             [this](const io::DriveInfo& drive, MirrorKeeper::Change change) {
+                                               told_.emplace_back(drive.name.value(), change);
+                                               return Status{};
+                                             });
+  }
+  ~MirrorKeeperTest() override { drives_->stop(); }
+
+  [[nodiscard]] DriveId id(int i) const { return drives_->map()->drives[static_cast<std::size_t>(i)].id; }
+  void away(int i) {
+    const std::string path = folder_.path() + "/s" + std::to_string(i);
+    std::filesystem::rename(path, path + ".away");
+    drives_->probe_all();
+    candidates_->refresh();
+  }
+  void back(int i) {
+    const std::string path = folder_.path() + "/s" + std::to_string(i);
+    std::filesystem::rename(path + ".away", path);
+    drives_->probe_all();
+    candidates_->refresh();
+  }
+  void lose(int i) {
+    away(i);
+    mirrors_.online.erase(id(i));
+  }
+  Status keep() {
+    return keeper_->keep([] { return true; });
+  }
+
+  using Told = std::vector<std::pair<std::string, MirrorKeeper::Change>>;
+  io::TemporaryFolder folder_;
+  SystemRandom random_;
+  ManualClock clock_{Timestamp{0}};
+  FakeMirrors mirrors_;
+  AnyDrive blobs_;
+  std::unique_ptr<io::Drives> drives_;
+  std::unique_ptr<Candidates> candidates_;
+  std::unique_ptr<MirrorKeeper> keeper_;
+  Told told_;
+};
+
+// A comparison that asked the mirrors anew each time once made std::sort run out of its range.
+TEST_F(MirrorKeeperTest, AMirrorThatFailsWhileItLooksDoesNoHarm) {
+  for (int looks = 1; looks < 8; ++looks) {
+    mirrors_.online = {id(0), id(1), id(2)};
+    mirrors_.looks_until_loss = looks;
+    EXPECT_TRUE(keep());
+    EXPECT_GE(mirrors_.online.size(), 2U);
+  }
+}
+
+TEST_F(MirrorKeeperTest, AMomentsAbsenceMovesNothing) {
+  ASSERT_TRUE(keep());
+  lose(0);
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.additions, 0);
+  EXPECT_EQ(told_, (Told{{"s0", MirrorKeeper::Change::kLost}}));
+  clock_.advance(std::chrono::milliseconds(2900));
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.additions, 0);
+  back(0);
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(0), id(1), id(2)}));
+  EXPECT_EQ(mirrors_.additions, 1);
+}
+
+TEST_F(MirrorKeeperTest, AfterTheGraceAnotherSiteTakesItAndWhatIsLeftOnTheFirstIsRemoved) {
+  ASSERT_TRUE(keep());
+  lose(0);
+  ASSERT_TRUE(keep());
+  clock_.advance(std::chrono::milliseconds(3000));
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(1), id(2), id(3)}));
+  back(0);
+  ASSERT_TRUE(mirrors_.files.contains(id(0)));
+  ASSERT_TRUE(keep());
+  EXPECT_FALSE(mirrors_.files.contains(id(0)));
+  EXPECT_EQ(told_, (Told{{"s0", MirrorKeeper::Change::kLost},
+                         {"s3", MirrorKeeper::Change::kAdded},
+                         {"s0", MirrorKeeper::Change::kRemoved}}));
+}
+
+TEST_F(MirrorKeeperTest, WithTwoSitesLeftASecondOneGoesToOneOfThem) {
+  lose(0);
+  lose(1);
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(2), id(3)}));
+  EXPECT_EQ(keeper_->state().online, 2U);
+  EXPECT_EQ(keeper_->state().wanted, 3U);
+}
+
+TEST_F(MirrorKeeperTest, AFailureIsTriedAgainLaterAndLaterOrWhenDrivesCome) {
+  ASSERT_TRUE(keep());
+  lose(0);
+  ASSERT_TRUE(keep());
+  clock_.advance(std::chrono::seconds(4));
+  mirrors_.refuse = true;
+  EXPECT_EQ(keep().error(), Errc::kNoSpace);
+  EXPECT_EQ(keeper_->trouble(), "metadata mirror on s3: no room");
+  EXPECT_TRUE(keep());
+  EXPECT_EQ(mirrors_.additions, 1);
+  clock_.advance(std::chrono::seconds(6));
+  EXPECT_FALSE(keep());
+  clock_.advance(std::chrono::seconds(6));
+  EXPECT_TRUE(keep()) << "ten seconds after the second failure, not five";
+  EXPECT_EQ(mirrors_.additions, 2);
+  back(0);
+  mirrors_.refuse = false;
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online.size(), 3U);
+  EXPECT_EQ(keeper_->trouble(), "");
+}
+
+TEST_F(MirrorKeeperTest, ADamagedMirrorIsGivenUpAndMadeAnew) {
+  ASSERT_TRUE(keep());
+  mirrors_.damaged = {id(1)};
+  const auto damaged = keeper_->verify([](std::uint64_t) { return true; });
+  ASSERT_TRUE(damaged) << damaged.error().describe();
+  EXPECT_EQ(*damaged, 1U);
+  mirrors_.damaged.clear();
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(0), id(1), id(2)}));
+  mirrors_.online = {id(2)};
+  mirrors_.damaged = {id(2)};
+  EXPECT_EQ(keeper_->verify([](std::uint64_t) { return true; }).error(), Errc::kCorrupt);
+}
+
+}  // namespace
+}  // namespace andromede::fleet
