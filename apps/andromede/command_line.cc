@@ -39,11 +39,18 @@ Result<nlohmann::json> find_again(OperatorClient& client, const nlohmann::json& 
   for (const auto& other : status["jobs"]) {
     if (other["kind"] == job["kind"] && other["started"] > job["started"]) return other;
   }
+  // A subject is a site, a drive, or a list of drives.
+  const auto names = [&subject](const std::string& word) {
+    return (", " + subject + ", ").find(", " + word + ", ") != std::string::npos;
+  };
+  bool any = false;
   bool drained = job.value("kind", "") == "drain";
   for (const auto& drive : status["drives"]) {
-    const bool named = drive["site"] == subject || drive["name"] == subject;
-    if (named && drive["state"] != "drained" && drive["state"] != "replaced") drained = false;
+    if (!names(drive.value("site", "")) && !names(drive.value("name", ""))) continue;
+    any = any || drive["state"] == "drained";
+    if (drive["state"] != "drained" && drive["state"] != "replaced") drained = false;
   }
+  drained = drained && any;
   nlohmann::json ended = job;
   ended["state"] = drained ? "done" : "aborted";
   ended["message"] = drained ? "drained" : "the server was started again";
@@ -83,7 +90,7 @@ int report_usage(const Error& error) {
 }
 
 int report_answer(const Error& error, const Config& config) {
-  if (error != Errc::kIo && error != Errc::kTimeout) return report(error);
+  if (error != Errc::kIo) return report(error);
   const std::string line = text(Msg::kUnreachable, {config.operators.to_string(), config.file});
   std::fprintf(stderr, "%s\n", text(Msg::kError, {line}).c_str());
   return kExitUnreachable;
@@ -114,7 +121,9 @@ int wait_for_job(OperatorClient& client, const nlohmann::json& job, bool json) {
       gone_since = std::chrono::steady_clock::time_point::max();
       continue;
     }
-    if (answer.error() != Errc::kIo && answer.error() != Errc::kUnavailable) {
+    const bool passes = answer.error() == Errc::kIo || answer.error() == Errc::kUnavailable ||
+                        answer.error() == Errc::kTimeout || answer.error() == Errc::kOverloaded;
+    if (!passes) {
       bar.clear();
       return report_answer(answer.error(), client.config());
     }

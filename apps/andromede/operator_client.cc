@@ -57,13 +57,15 @@ Result<nlohmann::json> OperatorClient::request(const char* method, const std::st
   headers.add("Authorization", "Bearer " + token_);
   headers.add("X-Andromede-Operator", user_name());
   if (!body.empty()) headers.add("Content-Type", "application/json");
-  TRY(const auto response, client_->request(method, target, std::move(headers), body));
-  auto answer = codec::parse_json(response.body, kAnswerLimits);
+  auto response = client_->request(method, target, std::move(headers), body);
+  // Whatever became of the connection: nobody answered. What the server itself answers has its own code.
+  if (!response) return fail(Errc::kIo, response.error().message());
+  auto answer = codec::parse_json(response->body, kAnswerLimits);
   if (!answer) {
-    return fail(Errc::kInternal, "status " + std::to_string(response.status) + " and no JSON: is another program at " +
+    return fail(Errc::kInternal, "status " + std::to_string(response->status) + " and no JSON: is another program at " +
                                      config_.operators.to_string() + "?");
   }
-  if (response.status >= 300) return fail(error_of(*answer, response.status));
+  if (response->status >= 300) return fail(error_of(*answer, response->status));
   return answer;
 }
 

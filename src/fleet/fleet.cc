@@ -495,6 +495,7 @@ void FleetImpl::run(const Request& request) {
       board_.change(request.job, [](Job& waiting) {
         waiting.blobs_done = 0;
         waiting.bytes_done = 0;
+        waiting.moving_since = clock_.steady();
         waiting.message = "waits for a heal, then starts again";
       });
       requested_ = request;

@@ -41,6 +41,7 @@ struct Job {
   std::uint64_t repaired = 0;     // shards rebuilt
   std::uint64_t lost = 0;         // blobs that cannot be rebuilt
   Timestamp started;
+  SteadyTime moving_since{};  // for the ETA: a clock that is set does not change it
   std::optional<Timestamp> ended;
   std::optional<std::chrono::seconds> eta;
   // What failed, or what was done; of a drain, moved since this process started, and the proof:

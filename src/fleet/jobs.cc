@@ -39,6 +39,7 @@ std::uint64_t JobBoard::open(JobKind kind, std::string subject) {
   job.kind = kind;
   job.subject = std::move(subject);
   job.started = clock_.now();
+  job.moving_since = clock_.steady();
   jobs_.push_back(std::move(job));
   if (jobs_.size() > kMaxRememberedJobs) {
     const auto ended =
@@ -66,9 +67,9 @@ void JobBoard::close(std::uint64_t number, JobState state, std::string message) 
 
 Job JobBoard::with_eta(Job job) const {
   if (job.state != JobState::kRunning || job.bytes_done == 0 || job.bytes_total < job.bytes_done) return job;
-  const double elapsed_ms = static_cast<double>(clock_.now().ms - job.started.ms);
+  const std::chrono::duration<double> elapsed = clock_.steady() - job.moving_since;
   const double left = static_cast<double>(job.bytes_total - job.bytes_done) / static_cast<double>(job.bytes_done);
-  job.eta = std::chrono::seconds(static_cast<std::int64_t>(elapsed_ms * left / 1000));
+  job.eta = std::chrono::duration_cast<std::chrono::seconds>(elapsed * left);
   return job;
 }
 

@@ -72,17 +72,25 @@ class CrashTest:
     def environment(self):
         return {**os.environ, "ANDROMEDE_LOAD_SECRET": self.cloud.credentials()[1]}
 
+    def acknowledged_puts(self):
+        return sum(line.startswith("p ") for line in self.log.read_text().splitlines()) if self.log.exists() else 0
+
     def write_and_kill(self):
+        before = self.acknowledged_puts()
         churn = subprocess.Popen(
             self.load_command("churn", "--concurrency", 12, "--keys", 240, "--seconds", 60, "--seed",
                               self.random.getrandbits(32)),
             env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         writer = MultipartWriter(self.cloud, self.random.getrandbits(32), self.acknowledged, self.started)
         writer.start()
-        time.sleep(self.random.uniform(0.1, 2.5))
+        time.sleep(self.random.uniform(0.3, 2.5))
         self.cloud.kill()
         churn.wait()
         writer.join()
+        acknowledged = self.acknowledged_puts() - before
+        if not acknowledged:
+            raise AssertionError("nothing was acknowledged before the kill: the round shows nothing")
+        return acknowledged
 
     def verify(self):
         result = subprocess.run(self.load_command("verify", "--concurrency", 8), env=self.environment(), text=True,
@@ -128,13 +136,15 @@ class CrashTest:
         self.cloud.create().start()
         self.cloud.client().create_bucket(Bucket=BUCKET)
         for number in range(1, rounds + 1):
-            self.write_and_kill()
+            acknowledged = self.write_and_kill()
             begin = time.monotonic()
             self.cloud.start()
             recovery = time.monotonic() - begin
             entries = self.verify()
-            print(f"round {number:3}/{rounds}: ready again after {recovery:.1f} s, {entries} journal entries, "
-                  f"{len(self.acknowledged)} multipart objects: all whole", flush=True)
+            print(f"round {number:3}/{rounds}: {acknowledged} PUTs acknowledged, killed, ready again after {recovery:.1f} s, "
+                  f"{entries} journal entries, {len(self.acknowledged)} multipart objects: all whole", flush=True)
+        if not self.acknowledged:
+            raise AssertionError("no multipart upload was completed in any round")
         self.check_nothing_leaks()
         self.cloud.stop()
         print(f"{rounds} kills: nothing acknowledged was lost, nothing is half there, no space leaked")
