@@ -195,11 +195,15 @@ Status DriveVolumes::detach_empty() {
 std::optional<Region> DriveVolumes::take(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   if (open_ == nullptr || open_->end + bytes > open_->allocated) return std::nullopt;
-  if (open_->end > 0 && open_->end + bytes > options_.volume_bytes) return std::nullopt;
-  Region region{.volume = open_, .file = open_->file, .offset = open_->end, .bytes = bytes};
-  open_->end += bytes;
-  ++open_->shards;
-  open_->live_bytes += bytes;
+  if (open_->end + bytes > options_.volume_bytes) return std::nullopt;
+  return take_from(open_, bytes);
+}
+
+Region DriveVolumes::take_from(const std::shared_ptr<Volume>& volume, std::uint64_t bytes) {
+  Region region{.volume = volume, .file = volume->file, .offset = volume->end, .bytes = bytes};
+  volume->end += bytes;
+  ++volume->shards;
+  volume->live_bytes += bytes;
   return region;
 }
 
@@ -210,26 +214,29 @@ std::optional<Region> DriveVolumes::reserve_in_memory(std::uint64_t bytes) {
 
 Result<Region> DriveVolumes::reserve(std::uint64_t bytes) {
   const std::lock_guard growth(growth_);
-  TRY(const auto disk, this->disk());
-  if (auto region = take(bytes)) return *std::move(region);
-  std::shared_ptr<Volume> volume;
-  {
-    const std::lock_guard lock(mutex_);
-    volume = open_;
+  // Records that need no I/O go on being placed in the open volume, and may take what was added for this one: again,
+  // until it got its place or they have filled the volume.
+  for (;;) {
+    TRY(const auto disk, this->disk());
+    if (auto region = take(bytes)) return *std::move(region);
+    const auto volume = open_volume_with_room(bytes);
+    if (volume == nullptr) return reserve_in_new_volume(*disk, bytes);
+    CHECK_OK(extend(*disk, *volume, bytes));
   }
-  if (volume != nullptr && volume->end > 0 && volume->end + bytes > options_.volume_bytes) {
-    close_open_volume();
-    volume = nullptr;
-  }
-  if (volume == nullptr) {
-    TRY(volume, create_volume(*disk));
-  }
-  CHECK_OK(extend(*disk, *volume, bytes));
-  if (auto region = take(bytes)) return *std::move(region);
-  return fail(Errc::kIo, "the volume failed while a region was reserved in it");
 }
 
-Result<std::shared_ptr<Volume>> DriveVolumes::create_volume(io::Disk& disk) {
+std::shared_ptr<Volume> DriveVolumes::open_volume_with_room(std::uint64_t bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (open_ != nullptr && open_->end + bytes <= options_.volume_bytes) return open_;
+  }
+  close_open_volume();
+  return nullptr;
+}
+
+// The region is taken before others see the volume: a record larger than a volume gets one of its own.
+Result<Region> DriveVolumes::reserve_in_new_volume(io::Disk& disk, std::uint64_t bytes) {
+  TRY(const std::uint64_t spare, spare_bytes(disk, bytes));
   std::uint32_t number = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -239,57 +246,77 @@ Result<std::shared_ptr<Volume>> DriveVolumes::create_volume(io::Disk& disk) {
   auto volume = std::make_shared<Volume>(number);
   TRY(volume->file, disk.open(path(number), io::OpenMode::kCreate));
   CHECK_OK(disk.sync_folder(std::string(kFolder)));
+  const auto allocated = allocate(*volume->file, 0, bytes, spare);
+  if (!allocated) {
+    // Left there it is an empty file, which the next attach() removes.
+    static_cast<void>(disk.remove(path(number)));
+    return fail(allocated.error());
+  }
+  volume->allocated = *allocated;
   const std::lock_guard lock(mutex_);
   volumes_[number] = volume;
   open_ = volume;
   ++open_files_;
-  return volume;
+  return take_from(volume, bytes);
 }
 
 Status DriveVolumes::extend(io::Disk& disk, Volume& volume, std::uint64_t bytes) {
-  TRY(const io::Space space, disk.space());
+  std::shared_ptr<io::File> file;
   std::uint64_t allocated = 0;
   std::uint64_t need = 0;
   {
     const std::lock_guard lock(mutex_);
+    file = volume.file;
     allocated = volume.allocated;
     need = volume.end + bytes > allocated ? volume.end + bytes - allocated : 0;
   }
-  const std::uint64_t spare = space.free_bytes > options_.reserve_bytes ? space.free_bytes - options_.reserve_bytes : 0;
-  if (need > spare) {
-    return fail(Errc::kNoSpace, "drive " + id_.to_string() + " has " + std::to_string(spare) +
-                                    " bytes left beside its reserve, and " + std::to_string(need) + " are needed");
-  }
-  std::uint64_t ahead = std::min(kAheadBytes, spare / kAheadPart / kPageBytes * kPageBytes);
-  if (allocated < options_.volume_bytes) ahead = std::min(ahead, options_.volume_bytes - allocated);
-  const std::uint64_t length = std::max(need, ahead);
-  auto done = volume.file->allocate(allocated, length);
-  std::uint64_t got = length;
-  if (!done && done.error() == Errc::kNoSpace && length > need) {
-    done = volume.file->allocate(allocated, need);
-    got = need;
-  }
-  CHECK_OK(done);
+  TRY(const std::uint64_t spare, spare_bytes(disk, need));
+  TRY(const std::uint64_t got, allocate(*file, allocated, need, spare));
   const std::lock_guard lock(mutex_);
   volume.allocated += got;
   return {};
 }
 
+// How much the drive can still give, beside its reserve. kNoSpace when that is less than `need`.
+Result<std::uint64_t> DriveVolumes::spare_bytes(io::Disk& disk, std::uint64_t need) const {
+  TRY(const io::Space space, disk.space());
+  const std::uint64_t spare = space.free_bytes > options_.reserve_bytes ? space.free_bytes - options_.reserve_bytes : 0;
+  if (need <= spare) return spare;
+  return fail(Errc::kNoSpace, "drive " + id_.to_string() + " has " + std::to_string(spare) +
+                                  " bytes left beside its reserve, and " + std::to_string(need) + " are needed");
+}
+
+// Reserves blocks behind the first `allocated` bytes: those needed, and some ahead. Answers how many bytes.
+Result<std::uint64_t> DriveVolumes::allocate(io::File& file, std::uint64_t allocated, std::uint64_t need,
+                                             std::uint64_t spare) const {
+  std::uint64_t ahead = std::min(kAheadBytes, spare / kAheadPart / kPageBytes * kPageBytes);
+  if (allocated < options_.volume_bytes) ahead = std::min(ahead, options_.volume_bytes - allocated);
+  const std::uint64_t length = std::max(need, ahead);
+  const auto done = file.allocate(allocated, length);
+  if (done) return length;
+  if (done.error() != Errc::kNoSpace || length == need) return fail(done.error());
+  CHECK_OK(file.allocate(allocated, need));
+  return need;
+}
+
 void DriveVolumes::close_open_volume() {
   std::shared_ptr<Volume> volume;
+  std::shared_ptr<io::File> file;
   std::uint64_t end = 0;
   bool ahead = false;
   {
     const std::lock_guard lock(mutex_);
     volume = std::exchange(open_, nullptr);
     if (volume == nullptr) return;
+    // From here on others may close the file.
+    file = volume->file;
     volume->closed = true;
     end = volume->end;
     ahead = volume->allocated > end;
     volume->allocated = end;
   }
   if (ahead) {
-    if (const auto cut = volume->file->truncate(end); !cut) {
+    if (const auto cut = file->truncate(end); !cut) {
       log_warning("volume keeps blocks reserved ahead",
                   {{"volume", path(volume->number)}, {"error", cut.error().describe()}});
     }

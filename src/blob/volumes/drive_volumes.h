@@ -125,10 +125,15 @@ class DriveVolumes {
   static Status walk_file(io::File& file, std::uint32_t number, std::uint64_t end, const Visit& visit,
                           const std::function<bool(std::uint64_t offset, std::uint64_t bytes)>& unknown);
   Result<std::shared_ptr<Volume>> scan(io::Disk& disk, std::uint32_t number);
-  Result<std::shared_ptr<Volume>> create_volume(io::Disk& disk);
+  std::shared_ptr<Volume> open_volume_with_room(std::uint64_t bytes);
+  Result<Region> reserve_in_new_volume(io::Disk& disk, std::uint64_t bytes);
   Status extend(io::Disk& disk, Volume& volume, std::uint64_t bytes);
+  Result<std::uint64_t> spare_bytes(io::Disk& disk, std::uint64_t need) const;
+  Result<std::uint64_t> allocate(io::File& file, std::uint64_t allocated, std::uint64_t need,
+                                 std::uint64_t spare) const;
   void close_open_volume();
   std::optional<Region> take(std::uint64_t bytes);
+  static Region take_from(const std::shared_ptr<Volume>& volume, std::uint64_t bytes);  // mutex_ is held
   void uncount(const std::shared_ptr<Volume>& volume, std::uint64_t shards, std::uint64_t bytes);
   void remove_if_dead(const std::shared_ptr<Volume>& volume);
   void run_syncs(std::shared_ptr<Volume> volume);

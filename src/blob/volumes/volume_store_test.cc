@@ -384,6 +384,37 @@ TEST(VolumeStore, ABlobLargerThanAVolumeHasOneOfItsOwn) {
   EXPECT_TRUE(*cloud.get(*ref) == data);
 }
 
+// What is reserved for a large record may be taken by small ones before it gets there.
+TEST(VolumeStore, LargeAndSmallReservationsAtTheSameTime) {
+  for (const std::uint64_t volume_bytes : {1ULL << 30, 8ULL << 20}) {
+    TestCloud cloud(1, {.volume_bytes = volume_bytes, .reserve_bytes = 0, .threads_per_drive = 2});
+    std::atomic<bool> done{false};
+    std::atomic<int> refused{0};
+    std::thread large([&] {
+      SeededRandom random(5);
+      for (int i = 0; i < 30; ++i) {
+        const auto writer = sync_wait(
+            cloud.store().open_writer(BlobId::random(random), cloud.target({1, 0}), 200U << 20, Deadline::never()));
+        refused += writer ? 0 : 1;
+      }
+      done = true;
+    });
+    const Bytes data = random_bytes(cloud.random, 100'000);
+    while (!done) {
+      const auto ref = cloud.put(cloud.target({1, 0}), data);
+      if (ref) {
+        cloud.store().remove(*ref);
+      } else {
+        ++refused;
+      }
+    }
+    large.join();
+    EXPECT_EQ(refused, 0);
+    EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
+    EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
+  }
+}
+
 TEST(VolumeStore, AFullDriveRefusesCleanlyAndGoesOnReading) {
   TestCloud cloud(1, {.volume_bytes = 8U << 20, .reserve_bytes = 1U << 20, .threads_per_drive = 2});
   cloud.disk(0).set_capacity(20U << 20);
