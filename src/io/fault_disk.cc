@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "base/check.h"
 #include "base/random.h"
@@ -255,6 +256,7 @@ struct FaultDisk::State {
   SeededRandom random;
   std::shared_ptr<Node> top = std::make_shared<Node>(true);
   std::vector<Armed> armed;
+  std::set<std::pair<std::string, std::uint64_t>> unreadable;  // path and page
   std::array<std::uint64_t, kOps> done{};
   std::uint64_t fired = 0;
   std::uint64_t capacity_bytes = 0;
@@ -364,6 +366,10 @@ struct FaultDisk::State {
   Result<std::size_t> read(const Node& node, const std::string& path, std::uint64_t offset, MutableByteView out) {
     TRY(const std::optional<Fault> strike, begin(DiskOp::kRead, path));
     if (strike && strike->action != FaultAction::kFlip) return fail(struck(*strike, path).error());
+    const auto bad = unreadable.lower_bound({path, offset / kPageBytes});
+    if (bad != unreadable.end() && bad->first == path && bad->second * kPageBytes < offset + out.size()) {
+      return fail(Errc::kIo, path + ": a bad sector");
+    }
     const std::size_t count = node.current.read(offset, out);
     if (strike && count > 0) out[random.below(count)] ^= static_cast<std::uint8_t>(1U << random.below(8));
     return count;
@@ -521,6 +527,12 @@ void FaultDisk::arm(Fault fault) {
 void FaultDisk::disarm() {
   const std::lock_guard lock(state_->mutex);
   state_->armed.clear();
+  state_->unreadable.clear();
+}
+
+void FaultDisk::set_unreadable(const std::string& path, std::uint64_t offset) {
+  const std::lock_guard lock(state_->mutex);
+  state_->unreadable.insert({path, offset / kPageBytes});
 }
 
 std::uint64_t FaultDisk::fired() const {

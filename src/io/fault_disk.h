@@ -97,6 +97,8 @@ class FaultDisk final : public Disk {
   void set_capacity(std::uint64_t bytes);
   // Whether read_at_nowait() finds its bytes in memory (and is a kRead) or answers kUnavailable, the default.
   void set_cached(bool cached);
+  // A bad sector: reads that touch that page of the file answer kIo, until disarm().
+  void set_unreadable(const std::string& path, std::uint64_t offset);
   // Flips one bit of what is stored, durably; the offset is below the file's size.
   [[nodiscard]] Status corrupt(const std::string& path, std::uint64_t offset, unsigned bit = 0);
 

@@ -261,6 +261,20 @@ TEST(FaultDisk, OfflineEverythingFails) {
   EXPECT_EQ(content(*other_handle, "a"), Bytes(10, 1));
 }
 
+TEST(FaultDisk, ABadSectorFailsWhatTouchesItsPage) {
+  const auto disk = FaultDisk::make();
+  const auto file = make_file(*disk, "a", Bytes(3 * kPageBytes, 1));
+  disk->set_unreadable("a", kPageBytes + 100);
+  Bytes page(kPageBytes);
+  EXPECT_TRUE(file->read_at(0, page));
+  EXPECT_EQ(file->read_at(kPageBytes, page).error(), Errc::kIo);
+  EXPECT_EQ(file->read_at(100, page).error(), Errc::kIo);
+  EXPECT_TRUE(file->read_at(2 * kPageBytes, page));
+  EXPECT_TRUE(disk->probe());
+  disk->disarm();
+  EXPECT_TRUE(file->read_at(kPageBytes, page));
+}
+
 TEST(FaultDisk, UncachedByDefault) {
   const auto disk = FaultDisk::make();
   const auto file = make_file(*disk, "a", Bytes(10, 1));

@@ -17,6 +17,9 @@ constexpr std::uint64_t kAheadBytes = 64ULL << 20;
 constexpr std::uint64_t kAheadPart = 8;
 // Holes are walked in reads of this size.
 constexpr std::size_t kWalkBytes = 256 * 1024;
+// So many bad pages of one volume are tried one by one, each of which may take the drive seconds; the rest of it then
+// counts as unreadable.
+constexpr std::uint64_t kMaxUnreadablePages = 1024;
 
 std::optional<std::uint32_t> number_of(const std::string& name) {
   if (!name.ends_with(kSuffix)) return std::nullopt;
@@ -103,18 +106,31 @@ Result<std::shared_ptr<Volume>> DriveVolumes::scan(io::Disk& disk, std::uint32_t
   volume->closed = true;
   volume->inherited = true;
   std::uint64_t end = 0;
-  const auto count = [&](const RecordHead& head) {
-    ++volume->shards;
-    volume->live_bytes += head.live_bytes();
-    end = std::max(end, head.header.offset + head.live_bytes());
-    return true;
-  };
-  const auto count_unknown = [&](std::uint64_t offset, std::uint64_t bytes) {
-    volume->unknown_pages += bytes / kPageBytes;
-    end = std::max(end, offset + bytes);
-    return true;
-  };
-  CHECK_OK(walk_file(*file, number, size, count, count_unknown));
+  const Found found{
+      .record =
+          [&](const RecordHead& head) {
+            ++volume->shards;
+            volume->live_bytes += head.live_bytes();
+            end = std::max(end, head.header.offset + head.live_bytes());
+            return true;
+          },
+      .unknown =
+          [&](std::uint64_t offset, std::uint64_t bytes) {
+            volume->unknown_pages += bytes / kPageBytes;
+            end = std::max(end, offset + bytes);
+            return true;
+          },
+      .unreadable =
+          [&](std::uint64_t offset, std::uint64_t bytes) {
+            volume->unreadable_pages += bytes / kPageBytes;
+            end = std::max(end, offset + bytes);
+            return true;
+          }};
+  CHECK_OK(walk_file(disk, *file, number, size, found));
+  if (volume->unreadable_pages > 0) {
+    log_warning("volume has pages that cannot be read",
+                {{"drive", id_.to_string()}, {"volume", path(number)}, {"pages", volume->unreadable_pages}});
+  }
   // What an earlier process reserved ahead. Failing to give it back costs space only.
   if (size > end) {
     if (const auto cut = file->truncate(end); !cut) {
@@ -125,29 +141,49 @@ Result<std::shared_ptr<Volume>> DriveVolumes::scan(io::Disk& disk, std::uint32_t
   return volume;
 }
 
-Status DriveVolumes::walk_file(io::File& file, std::uint32_t number, std::uint64_t end, const Visit& visit,
-                               const std::function<bool(std::uint64_t, std::uint64_t)>& unknown) {
+Status DriveVolumes::walk_file(io::Disk& disk, io::File& file, std::uint32_t number, std::uint64_t end,
+                               const Found& found) {
   Buffer buffer(kWalkBytes);
   std::uint64_t unknown_begin = 0;
   std::uint64_t unknown_bytes = 0;
   const auto end_unknown = [&] {
     const std::uint64_t bytes = std::exchange(unknown_bytes, 0);
-    return bytes == 0 || unknown(unknown_begin, bytes);
+    return bytes == 0 || found.unknown(unknown_begin, bytes);
+  };
+  const auto read = [&](std::uint64_t from, std::size_t bytes) -> Status {
+    buffer.resize(bytes);
+    TRY(const std::size_t got, file.read_at(from, buffer.span()));
+    std::memset(buffer.data() + got, 0, bytes - got);
+    return {};
   };
   std::uint64_t at = 0;
+  std::uint64_t by_page_until = 0;
+  std::uint64_t bad_pages = 0;
   while (at < end) {
-    buffer.resize(kHeadBytes);
-    TRY(const std::size_t got, file.read_at(at, buffer.span()));
-    std::memset(buffer.data() + got, 0, kHeadBytes - got);
-    if (const auto head = decode_head(buffer.view(), number, at)) {
-      if (!end_unknown() || !visit(*head)) return {};
-      at += head->header.region_bytes;
+    // A second try tells a bad sector from a hiccup.
+    bool readable = read(at, kHeadBytes) || read(at, kHeadBytes);
+    if (readable) {
+      if (const auto head = decode_head(buffer.view(), number, at)) {
+        if (!end_unknown() || !found.record(*head)) return {};
+        at += head->header.region_bytes;
+        continue;
+      }
+      // No record begins here: look for the next one in larger steps.
+      const std::uint64_t step = at < by_page_until ? kPageBytes : std::uint64_t{kWalkBytes};
+      readable = read(at, static_cast<std::size_t>(std::min(step, round_up(end - at, kPageBytes)))).has_value();
+      if (!readable && buffer.size() > kPageBytes) {
+        by_page_until = at + buffer.size();
+        continue;
+      }
+    }
+    if (!readable) {
+      // One bad sector is no lost drive; a lost drive must not pass for bad sectors.
+      CHECK_OK(disk.probe());
+      const std::uint64_t bytes = ++bad_pages > kMaxUnreadablePages ? round_up(end - at, kPageBytes) : kPageBytes;
+      if (!end_unknown() || !found.unreadable(at, bytes)) return {};
+      at += bytes;
       continue;
     }
-    // No record begins here: look for the next one in larger steps.
-    buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kWalkBytes, round_up(end - at, kPageBytes))));
-    TRY(const std::size_t count, file.read_at(at, buffer.span()));
-    std::memset(buffer.data() + count, 0, buffer.size() - count);
     std::size_t page = 0;
     for (; page < buffer.size(); page += kPageBytes) {
       const ByteView bytes = buffer.view().subspan(page, kPageBytes);
@@ -398,7 +434,7 @@ void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
   const auto is_dead = [&] {
     const auto found = volumes_.find(volume->number);
     return found != volumes_.end() && found->second == volume && volume->closed && volume->shards == 0 &&
-           volume->unknown_pages == 0 && !volume->removing;
+           volume->unknown_pages == 0 && volume->unreadable_pages == 0 && !volume->removing;
   };
   {
     const std::lock_guard lock(mutex_);
@@ -408,18 +444,25 @@ void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
   // The counters say that nothing lives here. A file is the one thing that cannot be taken back: look once more.
   std::uint64_t records = 0;
   std::uint64_t live_bytes = 0;
-  const auto recount = [&](const RecordHead& head) {
-    ++records;
-    live_bytes += head.live_bytes();
-    return true;
-  };
+  std::uint64_t unreadable_pages = 0;
+  const Found recount{.record =
+                          [&](const RecordHead& head) {
+                            ++records;
+                            live_bytes += head.live_bytes();
+                            return true;
+                          },
+                      .unknown = [](std::uint64_t, std::uint64_t) { return true; },
+                      .unreadable =
+                          [&](std::uint64_t, std::uint64_t bytes) {
+                            unreadable_pages += bytes / kPageBytes;
+                            return true;
+                          }};
   const auto file = this->file(volume->number);
   Status looked = file ? Status{} : Status(fail(file.error()));
   if (file) {
     const auto allocated = (*file)->allocated();
     if (!allocated || *allocated > 0) {
-      looked =
-          walk_file(**file, volume->number, volume->end, recount, [](std::uint64_t, std::uint64_t) { return true; });
+      looked = walk_file(**disk, **file, volume->number, volume->end, recount);
     }
   }
   {
@@ -433,6 +476,9 @@ void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
       volume->live_bytes = live_bytes;
       return;
     }
+    // Whatever lies there may be a record.
+    volume->unreadable_pages = unreadable_pages;
+    if (unreadable_pages > 0) return;
     if (volume->file != nullptr) --open_files_;
     volumes_.erase(volume->number);
   }
@@ -591,16 +637,19 @@ Status DriveVolumes::walk(const Visit& visit, const VisitUnknown& unknown) {
     for (const auto& [number, volume] : volumes_) extents.push_back({number, volume->end, volume->inherited});
   }
   bool more = true;
-  const auto visit_one = [&](const RecordHead& head) { return more = visit(head); };
   for (const Extent& extent : extents) {
+    TRY(const auto disk, this->disk());
     const auto file = this->file(extent.number);
     if (!file && file.error() == Errc::kNotFound) continue;  // removed meanwhile
     CHECK_OK(file);
-    const auto unknown_one = [&](std::uint64_t offset, std::uint64_t bytes) {
-      if (extent.inherited) more = unknown(extent.number, offset, bytes);
-      return more;
-    };
-    CHECK_OK(walk_file(**file, extent.number, extent.end, visit_one, unknown_one));
+    const Found found{.record = [&](const RecordHead& head) { return more = visit(head); },
+                      .unknown =
+                          [&](std::uint64_t offset, std::uint64_t bytes) {
+                            if (extent.inherited) more = unknown(extent.number, offset, bytes);
+                            return more;
+                          },
+                      .unreadable = [](std::uint64_t, std::uint64_t) { return true; }};
+    CHECK_OK(walk_file(*disk, **file, extent.number, extent.end, found));
     if (!more) break;
   }
   return {};

@@ -38,9 +38,10 @@ struct Volume {
   std::uint64_t allocated = 0;  // blocks are reserved up to here
   std::uint64_t shards = 0;
   std::uint64_t live_bytes = 0;
-  std::uint64_t unknown_pages = 0;  // see docs/formats/volume.md, Walking
-  bool closed = false;              // takes no more records
-  bool inherited = false;           // was there at attach: no writer of ours is in it
+  std::uint64_t unknown_pages = 0;     // see docs/formats/volume.md, Walking
+  std::uint64_t unreadable_pages = 0;  // likewise; while there are any, the file stays
+  bool closed = false;                 // takes no more records
+  bool inherited = false;              // was there at attach: no writer of ours is in it
   // A sync failed, or the drive was attached anew: what this Volume's writers wrote since may be gone.
   bool retired = false;
 
@@ -75,7 +76,8 @@ class DriveVolumes {
   Status attach();
   // Whether the drive is attached and the disk that was attached is still the drive's.
   [[nodiscard]] bool online() const;
-  // kConflict while a record lives there.
+  // kConflict while a record lives there; pages that cannot be read do not hinder it, since by then the catalog names
+  // nothing on the drive.
   Status detach_empty();
 
   // A region at the end of the open volume where that needs no I/O; nullopt: call reserve().
@@ -107,7 +109,8 @@ class DriveVolumes {
   [[nodiscard]] Result<DriveUsage> usage();
 
   // Every record of the drive as it stands now, in order; `visit` answers false to stop. `unknown` gets ranges of
-  // unknown pages, of inherited volumes only. Records reserved later are not visited.
+  // unknown pages, of inherited volumes only. Records reserved later are not visited, nor those whose head cannot be
+  // read: fails only where the drive is gone or a volume cannot be opened.
   using Visit = std::function<bool(const RecordHead&)>;
   using VisitUnknown = std::function<bool(std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes)>;
   Status walk(const Visit& visit, const VisitUnknown& unknown);
@@ -122,8 +125,13 @@ class DriveVolumes {
 
   static std::string path(std::uint32_t number);
   Result<std::shared_ptr<io::Disk>> disk() const;
-  static Status walk_file(io::File& file, std::uint32_t number, std::uint64_t end, const Visit& visit,
-                          const std::function<bool(std::uint64_t offset, std::uint64_t bytes)>& unknown);
+  // What a walk comes upon, one behind the other. Each answers false to stop it.
+  struct Found {
+    Visit record;
+    std::function<bool(std::uint64_t offset, std::uint64_t bytes)> unknown;
+    std::function<bool(std::uint64_t offset, std::uint64_t bytes)> unreadable;
+  };
+  static Status walk_file(io::Disk& disk, io::File& file, std::uint32_t number, std::uint64_t end, const Found& found);
   Result<std::shared_ptr<Volume>> scan(io::Disk& disk, std::uint32_t number);
   std::shared_ptr<Volume> open_volume_with_room(std::uint64_t bytes);
   Result<Region> reserve_in_new_volume(io::Disk& disk, std::uint64_t bytes);

@@ -245,6 +245,59 @@ TEST(Maintenance, ARottenHeadKeepsItsBlocksThroughRestartAndReclaim) {
   EXPECT_EQ(cloud.volume_files(0), 0U);
 }
 
+// The first page of a record, one in the midst of another and one in a hole cannot be read any more.
+TEST(Maintenance, BadSectorsDoNotTakeADriveAway) {
+  TestCloud cloud(1);
+  MapCatalog catalog;
+  const Bytes data = random_bytes(cloud.random, 200000);
+  std::vector<BlobRef> refs;
+  for (int i = 0; i < 4; ++i) {
+    refs.push_back(*cloud.put(cloud.target({1, 0}), data));
+    catalog.refs[refs.back().id] = refs.back();
+  }
+  catalog.refs.erase(refs[2].id);
+  cloud.store().remove(refs[2]);
+  ASSERT_TRUE(eventually([&] { return cloud.shards(0) == 3; }));
+  cloud.close_store();
+  for (const auto& [blob, at] : {std::pair{0, 0ULL}, {1, 150000ULL}, {2, 100000ULL}}) {
+    const ShardPlace& place = refs[static_cast<std::size_t>(blob)].shards[0];
+    cloud.disk(0).set_unreadable(path_of(place), place.offset + at);
+  }
+  cloud.open_store();
+  EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
+  EXPECT_EQ(cloud.shards(0), 2U) << "one head is not readable";
+  EXPECT_TRUE(*cloud.get(refs[3]) == data);
+  EXPECT_TRUE(*cloud.get(refs[1], 0, 100000) == Bytes(data.begin(), data.begin() + 100000));
+  EXPECT_EQ(cloud.get(refs[0]).error(), Errc::kCorrupt);
+  EXPECT_TRUE(cloud.get(refs[0], 70000, 1000)) << "behind its first page it is whole";
+  const auto later = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(later) << later.error().describe();
+  catalog.refs[later->id] = *later;
+  const auto reclaimed = cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0));
+  ASSERT_TRUE(reclaimed) << reclaimed.error().describe();
+  EXPECT_TRUE(cloud.get(refs[0], 70000, 1000)) << "the catalog names it: nothing of it is given back";
+
+  // With all others gone the volume stays, for what may lie there.
+  for (const auto& ref : refs) {
+    cloud.store().remove(ref);
+    catalog.refs.erase(ref.id);
+  }
+  EXPECT_TRUE(eventually([&] { return cloud.shards(0) == 1; }));
+  ASSERT_TRUE(cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0)));
+  EXPECT_EQ(cloud.volume_files(0), 2U);
+  cloud.disk(0).disarm();
+  cloud.restart();
+  EXPECT_EQ(cloud.shards(0), 2U) << "the drive reads that page again: its record is there, for reclaim";
+
+  // One that reads nothing is still there to write to; its volumes keep what they hold.
+  cloud.close_store();
+  cloud.disk(0).arm({.ops = {io::DiskOp::kRead}, .path_prefix = "volumes", .from_then_on = true});
+  cloud.open_store();
+  EXPECT_TRUE(cloud.put(cloud.target({1, 0}), data));
+  cloud.disk(0).disarm();
+  EXPECT_TRUE(*cloud.get(*later) == data);
+}
+
 TEST(Maintenance, ADriveLeavesEmptyOnlyAndCanComeAgain) {
   TestCloud cloud(1);
   const Bytes data = random_bytes(cloud.random, 200000);
