@@ -69,7 +69,9 @@ Status DriveVolumes::attach() {
   {
     // Who waits for a drive and the drive's own event both attach it: a second time would fail what is being written.
     if (disk == disk_) return {};
-    // Before the scan: what writers sync from here on does not count as durable, so the scan sees all that does.
+    // Before the scan: what writers sync from here on does not count as durable, so the scan sees all that does; and
+    // what is being given back is so before the scan, or not at all.
+    const std::lock_guard releasing(releasing_);
     const std::lock_guard lock(mutex_);
     for (const auto& [number, volume] : volumes_) volume->retired = true;
     disk_ = nullptr;
@@ -367,6 +369,13 @@ void DriveVolumes::trim_open_volume() {
 
 // --- giving back
 
+// Under releasing_: after this has said yes no scan counts what is about to be punched, until it is.
+bool DriveVolumes::is_current(const std::shared_ptr<Volume>& volume) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = volumes_.find(volume->number);
+  return found != volumes_.end() && found->second == volume;
+}
+
 void DriveVolumes::uncount(const std::shared_ptr<Volume>& volume, std::uint64_t shards, std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   volume->shards -= std::min(volume->shards, shards);
@@ -375,6 +384,8 @@ void DriveVolumes::uncount(const std::shared_ptr<Volume>& volume, std::uint64_t 
 
 void DriveVolumes::trim(const Region& region, std::uint64_t used_bytes) {
   if (used_bytes >= region.bytes) return;
+  const std::lock_guard releasing(releasing_);
+  if (!is_current(region.volume)) return;
   // What is not given back here is given back when the record is released.
   if (region.file->punch(region.offset + used_bytes, region.bytes - used_bytes)) {
     uncount(region.volume, 0, region.bytes - used_bytes);
@@ -382,19 +393,23 @@ void DriveVolumes::trim(const Region& region, std::uint64_t used_bytes) {
 }
 
 void DriveVolumes::abandon(const Region& region) {
-  // A region that cannot be punched stays counted: its head may be on the drive, an orphan to be reclaimed.
-  if (!region.file->punch(region.offset, region.bytes)) return;
-  uncount(region.volume, 1, region.bytes);
+  {
+    const std::lock_guard releasing(releasing_);
+    // The drive was attached anew since: what is there of this region has been counted, and is an orphan to be
+    // reclaimed. So is, if its head is on the drive, one that cannot be punched.
+    if (!is_current(region.volume) || !region.file->punch(region.offset, region.bytes)) return;
+    uncount(region.volume, 1, region.bytes);
+  }
   remove_if_dead(region.volume);
 }
 
 Result<std::uint64_t> DriveVolumes::release(BlobId blob, unsigned shard, std::uint32_t number, std::uint64_t offset) {
-  TRY(const auto file, this->file(number));
   std::shared_ptr<Volume> volume;
   std::uint64_t live_bytes = 0;
   {
     // Two releases of one record must not both find it.
     const std::lock_guard releasing(releasing_);
+    TRY(const auto file, this->file(number));
     std::array<std::uint8_t, kHeadBytes> bytes{};
     TRY(const std::size_t got, file->read_at(offset, bytes));
     TRY(const RecordHead head, decode_head(ByteView(bytes).first(got), number, offset));
@@ -403,21 +418,24 @@ Result<std::uint64_t> DriveVolumes::release(BlobId blob, unsigned shard, std::ui
     }
     CHECK_OK(file->punch(offset, head.header.region_bytes));
     live_bytes = head.live_bytes();
-    const std::lock_guard lock(mutex_);
-    const auto found = volumes_.find(number);
-    if (found == volumes_.end()) return live_bytes;
-    volume = found->second;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = volumes_.find(number);
+      if (found == volumes_.end()) return live_bytes;
+      volume = found->second;
+    }
+    uncount(volume, 1, live_bytes);
   }
-  uncount(volume, 1, live_bytes);
   remove_if_dead(volume);
   return live_bytes;
 }
 
 Status DriveVolumes::punch_unknown(std::uint32_t number, std::uint64_t offset, std::uint64_t bytes) {
-  TRY(const auto file, this->file(number));
-  CHECK_OK(file->punch(offset, bytes));
   std::shared_ptr<Volume> volume;
   {
+    const std::lock_guard releasing(releasing_);
+    TRY(const auto file, this->file(number));
+    CHECK_OK(file->punch(offset, bytes));
     const std::lock_guard lock(mutex_);
     const auto found = volumes_.find(number);
     if (found == volumes_.end()) return {};

@@ -86,7 +86,7 @@ class DriveVolumes {
   Result<Region> reserve(std::uint64_t bytes);
   // A finished record uses the first `used_bytes` of its region only: the rest is given back.
   void trim(const Region& region, std::uint64_t used_bytes);
-  // Gives an unfinished record's region back.
+  // Gives an unfinished record's region back; one of an earlier attach() is left to reclaim.
   void abandon(const Region& region);
   // Releases the record of that shard at that place, if it is still there. Answers the bytes given back.
   Result<std::uint64_t> release(BlobId blob, unsigned shard, std::uint32_t volume, std::uint64_t offset);
@@ -142,6 +142,7 @@ class DriveVolumes {
   void close_open_volume();
   std::optional<Region> take(std::uint64_t bytes);
   static Region take_from(const std::shared_ptr<Volume>& volume, std::uint64_t bytes);  // mutex_ is held
+  bool is_current(const std::shared_ptr<Volume>& volume) const;
   void uncount(const std::shared_ptr<Volume>& volume, std::uint64_t shards, std::uint64_t bytes);
   void remove_if_dead(const std::shared_ptr<Volume>& volume);
   void run_syncs(std::shared_ptr<Volume> volume);
@@ -154,7 +155,7 @@ class DriveVolumes {
   const Counters counters_;
 
   std::mutex growth_;     // one thread at a time attaches, or extends and creates volumes; taken before mutex_
-  std::mutex releasing_;  // taken before mutex_
+  std::mutex releasing_;  // one thread at a time punches and counts it, or begins to attach; taken before mutex_
   mutable std::mutex mutex_;
   std::shared_ptr<io::Disk> disk_;  // null: not attached
   Volumes volumes_;

@@ -333,6 +333,30 @@ TEST(Maintenance, AttachingAgainLeavesRunningWritersAlone) {
   EXPECT_TRUE(*cloud.get(*ref) == data);
 }
 
+// A drive that went away and came back has counted what a running writer had left on it.
+TEST(Maintenance, AWriterOfBeforeADrivesReturnLeavesItsRecordToReclaim) {
+  TestCloud cloud(1);
+  MapCatalog catalog;
+  const Bytes data = random_bytes(cloud.random, 2 << 20);
+  auto writer = sync_wait(
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), Deadline::never()));
+  ASSERT_TRUE(writer);
+  const std::uint64_t writes = cloud.disk(0).operations(io::DiskOp::kWrite);
+  ASSERT_TRUE(sync_wait((*writer)->write(ByteView(data).first(1 << 20))));
+  ASSERT_TRUE(eventually([&] { return cloud.disk(0).operations(io::DiskOp::kWrite) >= writes + 2; }));
+  cloud.drives().report_failure(cloud.id(0), Error(make_error_code(Errc::kIo), "taken away by the test"));
+  cloud.drives().probe_all();
+  ASSERT_TRUE(eventually([&] { return cloud.shards(0) == 1; }));
+  const std::uint64_t punched = cloud.disk(0).operations(io::DiskOp::kPunch);
+  writer->reset();
+  EXPECT_TRUE(eventually([&] {
+    return cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0))->records == 1;
+  }));
+  EXPECT_EQ(cloud.disk(0).operations(io::DiskOp::kPunch), punched + 1);
+  EXPECT_EQ(cloud.shards(0), 0U);
+  EXPECT_TRUE(cloud.store().detach_empty(cloud.id(0)));
+}
+
 TEST(Maintenance, UsageIsTheSameAfterARestart) {
   TestCloud cloud(4);
   for (const std::size_t size : {std::size_t{0}, std::size_t{100}, std::size_t{66000}, std::size_t{3000000}}) {
