@@ -555,10 +555,12 @@ void Drives::remember_paths(std::function<Status(const std::set<std::string>&)> 
   impl_->remember = std::move(remember);
 }
 
-void Drives::report_failure(DriveId id, const Error& error) {
-  impl_->take_offline(id, nullptr, error.describe(), true);
+void Drives::report_failure(DriveId id, const Disk* disk, const Error& error) {
+  impl_->take_offline(id, disk, error.describe(), true);
   impl_->tell();
 }
+
+void Drives::report_failure(DriveId id, const Error& error) { report_failure(id, nullptr, error); }
 
 void Drives::probe_all() { impl_->probe(true); }
 

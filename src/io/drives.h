@@ -93,7 +93,10 @@ class Drives {
   // drive takes the changed map: who keeps them finds the cloud again whatever happens next. An error of its refuses
   // the change. Not to call update().
   void remember_paths(std::function<Status(const std::set<std::string>&)> remember);
-  // Takes a drive offline after an I/O failure. Idempotent. Listeners are told.
+  // Takes a drive offline after an I/O failure. Idempotent. Listeners are told. A failure of `disk` that comes late,
+  // after the drive went and came back, says nothing about its new opening and is ignored; the caller keeps it open.
+  void report_failure(DriveId id, const Disk* disk, const Error& error);
+  // The same where nobody knows of which opening the failure is.
   void report_failure(DriveId id, const Error& error);
   // Probes every online drive now (and offline ones, which come back when their label allows and they take the map).
   void probe_all();

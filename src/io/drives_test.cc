@@ -600,6 +600,21 @@ TEST_F(DrivesTest, AFailingDriveGoesOfflineOnceAndComesBackByProbing) {
   EXPECT_NE(drives_->disk(b), held);
 }
 
+TEST_F(DrivesTest, AFailureOfAnEarlierOpeningDoesNotTakeTheNewOneDown) {
+  create();
+  const DriveId b = id("b");
+  const Error error(make_error_code(Errc::kIo), "a late answer");
+  const auto first = drives_->disk(b);
+  drives_->report_failure(b, first.get(), error);
+  EXPECT_FALSE(online("b"));
+  drives_->probe_all();
+  EXPECT_TRUE(online("b"));
+  drives_->report_failure(b, first.get(), error);
+  EXPECT_TRUE(online("b"));
+  drives_->report_failure(b, drives_->disk(b).get(), error);
+  EXPECT_FALSE(online("b"));
+}
+
 TEST_F(DrivesTest, ADriveThatComesBackGetsTheCurrentMap) {
   create();
   disks_["b"]->set_offline(true);

@@ -58,7 +58,9 @@ Result<std::shared_ptr<io::Disk>> DriveVolumes::disk() const {
   return now;
 }
 
-void DriveVolumes::report(const Error& error) { drives_.report_failure(id_, error); }
+void DriveVolumes::report(const Volume& volume, const Error& error) {
+  drives_.report_failure(id_, volume.disk.get(), error);
+}
 
 // --- attaching
 
@@ -86,7 +88,7 @@ Status DriveVolumes::attach() {
   for (const std::string& name : names) {
     const auto number = number_of(name);
     if (!number) continue;
-    TRY(volumes[*number], scan(*disk, *number));
+    TRY(volumes[*number], scan(disk, *number));
     next_number = std::max(next_number, *number + 1);
   }
   std::vector<std::shared_ptr<Volume>> all;
@@ -101,10 +103,10 @@ Status DriveVolumes::attach() {
   return {};
 }
 
-Result<std::shared_ptr<Volume>> DriveVolumes::scan(io::Disk& disk, std::uint32_t number) {
-  TRY(const auto file, disk.open(path(number), io::OpenMode::kReadWrite));
+Result<std::shared_ptr<Volume>> DriveVolumes::scan(const std::shared_ptr<io::Disk>& disk, std::uint32_t number) {
+  TRY(const auto file, disk->open(path(number), io::OpenMode::kReadWrite));
   TRY(const std::uint64_t size, file->size());
-  auto volume = std::make_shared<Volume>(number);
+  auto volume = std::make_shared<Volume>(number, disk);
   volume->closed = true;
   volume->inherited = true;
   std::uint64_t end = 0;
@@ -128,7 +130,7 @@ Result<std::shared_ptr<Volume>> DriveVolumes::scan(io::Disk& disk, std::uint32_t
             end = std::max(end, offset + bytes);
             return true;
           }};
-  CHECK_OK(walk_file(disk, *file, number, size, found));
+  CHECK_OK(walk_file(*disk, *file, number, size, found));
   if (volume->unreadable_pages > 0) {
     log_warning("volume has pages that cannot be read",
                 {{"drive", id_.to_string()}, {"volume", path(number)}, {"pages", volume->unreadable_pages}});
@@ -251,14 +253,26 @@ std::optional<Region> DriveVolumes::reserve_in_memory(std::uint64_t bytes) {
 }
 
 Result<Region> DriveVolumes::reserve(std::uint64_t bytes) {
+  TRY(const auto disk, this->disk());
+  auto region = reserve_on(disk, bytes);
+  // A full drive or too few descriptors are no failure of the drive. Reported with no lock held: listeners may attach.
+  if (!region && region.error() != Errc::kNoSpace && region.error() != Errc::kOverloaded &&
+      region.error() != Errc::kUnavailable) {
+    drives_.report_failure(id_, disk.get(), region.error());
+  }
+  return region;
+}
+
+Result<Region> DriveVolumes::reserve_on(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes) {
   const std::lock_guard growth(growth_);
   // Records that need no I/O go on being placed in the open volume, and may take what was added for this one: again,
   // until it got its place or they have filled the volume.
   for (;;) {
-    TRY(const auto disk, this->disk());
+    TRY(const auto now, this->disk());
+    if (now != disk) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " went away and came back");
     if (auto region = take(bytes)) return *std::move(region);
     const auto volume = open_volume_with_room(bytes);
-    if (volume == nullptr) return reserve_in_new_volume(*disk, bytes);
+    if (volume == nullptr) return reserve_in_new_volume(disk, bytes);
     CHECK_OK(extend(*disk, *volume, bytes));
   }
 }
@@ -273,21 +287,21 @@ std::shared_ptr<Volume> DriveVolumes::open_volume_with_room(std::uint64_t bytes)
 }
 
 // The region is taken before others see the volume: a record larger than a volume gets one of its own.
-Result<Region> DriveVolumes::reserve_in_new_volume(io::Disk& disk, std::uint64_t bytes) {
-  TRY(const std::uint64_t spare, spare_bytes(disk, bytes));
+Result<Region> DriveVolumes::reserve_in_new_volume(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes) {
+  TRY(const std::uint64_t spare, spare_bytes(*disk, bytes));
   std::uint32_t number = 0;
   {
     const std::lock_guard lock(mutex_);
     CHECK(next_number_ != 0, "2^32 volumes of a GiB are more than any drive holds");
     number = next_number_++;
   }
-  auto volume = std::make_shared<Volume>(number);
-  TRY(volume->file, disk.open(path(number), io::OpenMode::kCreate));
-  CHECK_OK(disk.sync_folder(std::string(kFolder)));
+  auto volume = std::make_shared<Volume>(number, disk);
+  TRY(volume->file, disk->open(path(number), io::OpenMode::kCreate));
+  CHECK_OK(disk->sync_folder(std::string(kFolder)));
   const auto allocated = allocate(*volume->file, 0, bytes, spare);
   if (!allocated) {
     // Left there it is an empty file, which the next attach() removes.
-    static_cast<void>(disk.remove(path(number)));
+    static_cast<void>(disk->remove(path(number)));
     return fail(allocated.error());
   }
   volume->allocated = *allocated;
@@ -393,14 +407,21 @@ void DriveVolumes::trim(const Region& region, std::uint64_t used_bytes) {
 }
 
 void DriveVolumes::abandon(const Region& region) {
+  Status punched;
   {
     const std::lock_guard releasing(releasing_);
     // The drive was attached anew since: what is there of this region has been counted, and is an orphan to be
-    // reclaimed. So is, if its head is on the drive, one that cannot be punched.
-    if (!is_current(region.volume) || !region.file->punch(region.offset, region.bytes)) return;
-    uncount(region.volume, 1, region.bytes);
+    // reclaimed.
+    if (!is_current(region.volume)) return;
+    punched = region.file->punch(region.offset, region.bytes);
+    if (punched) uncount(region.volume, 1, region.bytes);
   }
-  remove_if_dead(region.volume);
+  if (punched) {
+    remove_if_dead(region.volume);
+  } else {
+    // Nobody knows whether its head is on the drive: attaching it again tells.
+    report(*region.volume, punched.error());
+  }
 }
 
 Result<std::uint64_t> DriveVolumes::release(BlobId blob, unsigned shard, std::uint32_t number, std::uint64_t offset) {
@@ -545,7 +566,7 @@ void DriveVolumes::run_syncs(std::shared_ptr<Volume> volume) {
       status = file->sync();
       counters_.sync_group.observe(static_cast<double>(batch.size()));
       counters_.sync_seconds.observe(std::chrono::duration<double>(clock_.steady() - started).count());
-      if (!status) report(status.error());
+      if (!status) report(*volume, status.error());
     }
     {
       const std::lock_guard lock(mutex_);

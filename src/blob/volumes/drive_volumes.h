@@ -30,7 +30,8 @@ inline constexpr std::size_t kMaxOpenFiles = 128;     // of a drive, closed agai
 // One volume file. Fields below are guarded by the DriveVolumes' mutex, the file excepted.
 struct Volume {
   const std::uint32_t number;
-  explicit Volume(std::uint32_t n) : number(n) {}
+  const std::shared_ptr<io::Disk> disk;  // the opening of the drive that it was attached with
+  Volume(std::uint32_t n, std::shared_ptr<io::Disk> d) : number(n), disk(std::move(d)) {}
 
   std::shared_ptr<io::File> file;  // null: not open now
   std::uint64_t last_use = 0;
@@ -82,7 +83,8 @@ class DriveVolumes {
 
   // A region at the end of the open volume where that needs no I/O; nullopt: call reserve().
   [[nodiscard]] std::optional<Region> reserve_in_memory(std::uint64_t bytes);
-  // kNoSpace, kIo, kUnavailable. Nothing is taken when it fails.
+  // kNoSpace, kUnavailable, kOverloaded; anything else is the drive's failure, and is reported. Nothing is taken when it
+  // fails.
   Result<Region> reserve(std::uint64_t bytes);
   // A finished record uses the first `used_bytes` of its region only: the rest is given back.
   void trim(const Region& region, std::uint64_t used_bytes);
@@ -103,8 +105,8 @@ class DriveVolumes {
   Result<std::shared_ptr<io::File>> file(std::uint32_t volume);
   [[nodiscard]] std::shared_ptr<io::File> cached_file(std::uint32_t volume);
 
-  // Tells the drives that this one failed.
-  void report(const Error& error);
+  // Tells the drives that this one failed, unless it came back since the volume was attached.
+  void report(const Volume& volume, const Error& error);
 
   [[nodiscard]] Result<DriveUsage> usage();
 
@@ -132,9 +134,10 @@ class DriveVolumes {
     std::function<bool(std::uint64_t offset, std::uint64_t bytes)> unreadable;
   };
   static Status walk_file(io::Disk& disk, io::File& file, std::uint32_t number, std::uint64_t end, const Found& found);
-  Result<std::shared_ptr<Volume>> scan(io::Disk& disk, std::uint32_t number);
+  Result<std::shared_ptr<Volume>> scan(const std::shared_ptr<io::Disk>& disk, std::uint32_t number);
+  Result<Region> reserve_on(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes);
   std::shared_ptr<Volume> open_volume_with_room(std::uint64_t bytes);
-  Result<Region> reserve_in_new_volume(io::Disk& disk, std::uint64_t bytes);
+  Result<Region> reserve_in_new_volume(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes);
   Status extend(io::Disk& disk, Volume& volume, std::uint64_t bytes);
   Result<std::uint64_t> spare_bytes(io::Disk& disk, std::uint64_t need) const;
   Result<std::uint64_t> allocate(io::File& file, std::uint64_t allocated, std::uint64_t need,

@@ -151,6 +151,22 @@ TEST(Faults, AFailedSyncFailsAllWhoWroteToThatVolumeBefore) {
   EXPECT_TRUE(*cloud.get(*later) == data);
 }
 
+TEST(Faults, AWriteThatFailsLateSaysNothingAboutADriveThatCameBack) {
+  TestCloud cloud(1);
+  const Bytes data = random_bytes(cloud.random, 2 << 20);
+  auto writer = sync_wait(
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), Deadline::never()));
+  ASSERT_TRUE(writer);
+  cloud.drives().report_failure(cloud.id(0), Error(make_error_code(Errc::kIo), "taken away by the test"));
+  cloud.drives().probe_all();
+  ASSERT_TRUE(eventually([&] { return cloud.store().usage(cloud.id(0)).has_value(); }));
+  cloud.disk(0).arm({.ops = {io::DiskOp::kWrite}, .path_prefix = "volumes"});
+  static_cast<void>(sync_wait((*writer)->write(data)));
+  EXPECT_FALSE(sync_wait((*writer)->finish()));
+  EXPECT_EQ(cloud.disk(0).fired(), 1U);
+  EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
+}
+
 TEST(Faults, ADriveThatLiesIsFoundByItsChecksums) {
   for (std::uint64_t n = 1; n < 40; ++n) {
     TestCloud cloud(4, TestCloud::small_volumes(), n);

@@ -106,21 +106,17 @@ Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned inde
   ShardAccess access(core, ref);
   const Pin pin(core, ref, access);
   const Writing writing(core, ref.id);
-  const auto region = drive->reserve(access.layout().used_bytes());
-  if (!region) {
-    if (region.error() != Errc::kNoSpace && region.error() != Errc::kUnavailable) drive->report(region.error());
-    return fail(region.error());
-  }
-  Status status = write_record(core, access, ref, index, *region, pace);
+  TRY(const Region region, drive->reserve(access.layout().used_bytes()));
+  Status status = write_record(core, access, ref, index, region, pace);
   if (status) {
-    status = drive->sync(region->volume);
+    status = drive->sync(region.volume);
     if (status && !drive->online()) status = fail(Errc::kIo, "the drive went away");
   }
   if (!status) {
-    drive->abandon(*region);
+    drive->abandon(region);
     return fail(status.error());
   }
-  return ShardPlace{.drive = to, .volume = region->volume->number, .offset = region->offset};
+  return ShardPlace{.drive = to, .volume = region.volume->number, .offset = region.offset};
 }
 
 Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned index, const Pace& pace) {

@@ -168,11 +168,7 @@ Task<Status> WriteState::reserve(std::vector<DriveId> drives) {
       continue;
     }
     // A full drive or queue is no failure of the drive: the caller chooses others or comes again.
-    if (region.error() == Errc::kNoSpace || region.error() == Errc::kOverloaded) {
-      refusal = region.error();
-    } else if (region.error() != Errc::kUnavailable && streams_[i].drive != nullptr) {
-      streams_[i].drive->report(region.error());
-    }
+    if (region.error() == Errc::kNoSpace || region.error() == Errc::kOverloaded) refusal = region.error();
     lose(i, region.error());
     streams_[i].abandoned = true;
   }
@@ -338,7 +334,7 @@ void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
 void WriteState::written(unsigned shard, Status status) {
   ShardStream& stream = streams_[shard];
   if (!status && status.error() != Errc::kOverloaded && status.error() != Errc::kNoSpace) {
-    stream.drive->report(status.error());
+    stream.drive->report(*stream.region.volume, status.error());
   }
   bool sync = false;
   {

@@ -85,7 +85,7 @@ Status MirrorSet::drop_failed() {
     log_error("metadata: a mirror is lost",
               {{"drive", mirror->drive().to_string()}, {"error", error.describe()}, {"mirrors_left", left.size()}});
     // Damaged files alone are no reason to give up the drive, with all the data that it holds.
-    if (error == Errc::kIo) drives_.report_failure(mirror->drive(), error);
+    if (error == Errc::kIo) drives_.report_failure(mirror->drive(), &mirror->disk(), error);
     unmarked_.insert(mirror->drive());
   }
   if (left.empty()) {
