@@ -204,6 +204,7 @@ struct Drives::Impl {
   std::mutex changing;
   std::uint64_t last_epoch;                                      // used up, even if the change failed; under `changing`
   std::function<Status(const std::set<std::string>&)> remember;  // under `changing`
+  std::set<std::string> remembered;                              // under `changing`
 
   mutable std::mutex mutex;  // never held during I/O
   std::shared_ptr<const DriveMap> map;
@@ -400,15 +401,27 @@ struct Drives::Impl {
     return check_drive_map(after);
   }
 
-  Status remember_paths_of(const DriveMap& before, const DriveMap& next) const {
+  static void add_paths_of(const DriveMap& of, std::set<std::string>& paths) {
+    for (const DriveInfo& drive : of.drives) {
+      if (in_use(drive)) paths.insert(drive.path);
+    }
+  }
+
+  Status remember_paths_of(const DriveMap& before, const DriveMap& next) {
     if (!remember) return {};
     std::set<std::string> paths;
-    for (const DriveMap* each : {&before, &next}) {
-      for (const DriveInfo& drive : each->drives) {
-        if (in_use(drive)) paths.insert(drive.path);
-      }
+    add_paths_of(before, paths);
+    add_paths_of(next, paths);
+    if (paths == remembered) return {};
+    const Status kept = remember(paths);
+    if (kept) {
+      remembered = std::move(paths);
+      return {};
     }
-    return remember(paths);
+    // A full folder must not keep the loss of a drive from being written down.
+    if (!std::includes(remembered.begin(), remembered.end(), paths.begin(), paths.end())) return kept;
+    log_warning("a drive's path that is out of use is still kept", {{"error", kept.error().describe()}});
+    return {};
   }
 
   // Under `changing`.
@@ -553,6 +566,8 @@ Status Drives::update(const std::function<Status(DriveMap&)>& change) {
 void Drives::remember_paths(std::function<Status(const std::set<std::string>&)> remember) {
   const std::lock_guard lock(impl_->changing);
   impl_->remember = std::move(remember);
+  impl_->remembered.clear();
+  Impl::add_paths_of(*impl_->current(), impl_->remembered);
 }
 
 void Drives::report_failure(DriveId id, const Disk* disk, const Error& error) {

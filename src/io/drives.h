@@ -89,9 +89,10 @@ class Drives {
   // new drive cannot join, nothing is changed; kUnavailable: no drive took the map. An old drive that does not take it
   // goes offline. Drives that the change made drained or replaced are closed.
   Status update(const std::function<Status(DriveMap&)>& change);
-  // From now on `remember` is given the paths of the drives in use, as they are and as a change makes them, before a
-  // drive takes the changed map: who keeps them finds the cloud again whatever happens next. An error of its refuses
-  // the change. Not to call update().
+  // From now on, when a change brings or takes a path, `remember` is given the paths of the drives in use, as they were
+  // and as the change makes them, before a drive takes the changed map: who keeps them finds the cloud again whatever
+  // happens next. The present ones the caller has kept already. An error of its refuses a change that brings a path; a
+  // path too many does no harm. Not to call update().
   void remember_paths(std::function<Status(const std::set<std::string>&)> remember);
   // Takes a drive offline after an I/O failure. Idempotent. Listeners are told. A failure of `disk` that comes late,
   // after the drive went and came back, says nothing about its new opening and is ignored; the caller keeps it open.

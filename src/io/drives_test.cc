@@ -564,6 +564,38 @@ TEST_F(DrivesTest, PathsAreRememberedBeforeADriveTakesTheChange) {
   EXPECT_TRUE(kept.empty()) << "a folder that cannot join is not looked for at the next start";
 }
 
+TEST_F(DrivesTest, AChangeThatBringsNoPathNeedsNoneKept) {
+  create();
+  bool full = true;
+  std::vector<std::set<std::string>> kept;
+  drives_->remember_paths([&](const std::set<std::string>& paths) -> Status {
+    if (full) return fail(Errc::kNoSpace, "full");
+    kept.push_back(paths);
+    return {};
+  });
+  const auto forget_mirror = [](DriveMap& map) {
+    map.drives[0].mirrors_metadata = !map.drives[0].mirrors_metadata;
+    return Status{};
+  };
+  EXPECT_TRUE(drives_->update(forget_mirror));
+  full = false;
+  EXPECT_TRUE(drives_->update(forget_mirror));
+  EXPECT_TRUE(kept.empty()) << "they are kept already";
+  add_disk("d");
+  ASSERT_TRUE(drives_->update([&](DriveMap& map) {
+    map.drives[1].state = DriveState::kDrained;
+    map.drives.push_back(drive_at(random_, "d", "d"));
+    return Status{};
+  }));
+  EXPECT_EQ(kept, (std::vector<std::set<std::string>>{{"a", "b", "c", "d"}}));
+  full = true;
+  EXPECT_TRUE(drives_->update(forget_mirror)) << "\"b\" is kept too long, which does no harm";
+  full = false;
+  EXPECT_TRUE(drives_->update(forget_mirror));
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(kept.back(), (std::set<std::string>{"a", "c", "d"}));
+}
+
 TEST_F(DrivesTest, ASuccessorInTheSameFolderNeedsItEmpty) {
   create();
   const auto replace = [&](const DriveInfo& fresh) {
