@@ -26,6 +26,8 @@ struct DriveUsage {
 
 // Called with bytes just moved or read; it may sleep, to hold a bandwidth. False: stop (kCancelled).
 using Pace = std::function<bool(std::uint64_t bytes)>;
+// Asked between steps of a long work. False: stop (kCancelled).
+using GoOn = std::function<bool()>;
 
 class Maintenance {
  public:
@@ -44,11 +46,13 @@ class Maintenance {
     std::uint64_t bytes = 0;
   };
   // Releases records on `drive` that the catalog does not name, that no running Writer owns and that are older than
-  // `grace` (records of an earlier process are old enough by themselves). kCancelled when `go_on`, asked before each
-  // record, says false; what was released until then is.
-  virtual Result<Reclaimed> reclaim_orphans(
-      DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
-      const std::function<bool()>& go_on = [] { return true; }) = 0;
+  // `grace` (records of an earlier process are old enough by themselves). `go_on` is asked before every volume and
+  // every record; empty: always.
+  virtual Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
+                                            const GoOn& go_on) = 0;
+  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace) {
+    return reclaim_orphans(drive, catalog, grace, {});
+  }
   [[nodiscard]] virtual Result<DriveUsage> usage(DriveId drive) = 0;
   // Starts using a drive that was added to the map or came back; stops using one that leaves (its volumes, which must
   // hold no live record, are removed).

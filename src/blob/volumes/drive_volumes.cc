@@ -664,7 +664,7 @@ Result<DriveUsage> DriveVolumes::usage() {
   return usage;
 }
 
-Status DriveVolumes::walk(const Visit& visit, const VisitUnknown& unknown) {
+Status DriveVolumes::walk(const Visit& visit, const VisitUnknown& unknown, const GoOn& go_on) {
   struct Extent {
     std::uint32_t number;
     std::uint64_t end;
@@ -677,6 +677,7 @@ Status DriveVolumes::walk(const Visit& visit, const VisitUnknown& unknown) {
   }
   bool more = true;
   for (const Extent& extent : extents) {
+    if (!go_on()) return fail(Errc::kCancelled, "stopped");
     TRY(const auto disk, this->disk());
     const auto file = this->file(extent.number);
     if (!file && file.error() == Errc::kNotFound) continue;  // removed meanwhile

@@ -112,10 +112,11 @@ class DriveVolumes {
 
   // Every record of the drive as it stands now, in order; `visit` answers false to stop. `unknown` gets ranges of
   // unknown pages, of inherited volumes only. Records reserved later are not visited, nor those whose head cannot be
-  // read: fails only where the drive is gone or a volume cannot be opened.
+  // read: fails only where the drive is gone or a volume cannot be opened. kCancelled: `go_on`, asked before each volume,
+  // answered false.
   using Visit = std::function<bool(const RecordHead&)>;
   using VisitUnknown = std::function<bool(std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes)>;
-  Status walk(const Visit& visit, const VisitUnknown& unknown);
+  Status walk(const Visit& visit, const VisitUnknown& unknown, const GoOn& go_on);
   // Gives unknown pages back, which the caller knows to be named by nobody.
   Status punch_unknown(std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes);
 

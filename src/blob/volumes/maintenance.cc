@@ -155,10 +155,11 @@ namespace {
 
 // The regions that the catalog's records take on a drive, of the volumes that `volumes` holds.
 Result<std::map<Place, std::uint64_t>> named_regions(DriveId drive, const std::set<std::uint32_t>& volumes,
-                                                     Catalog& catalog) {
+                                                     Catalog& catalog, const GoOn& go_on) {
   std::map<Place, std::uint64_t> named;
   BlobId after;
   for (;;) {
+    if (!go_on()) return fail(Errc::kCancelled, "stopped");
     TRY(const auto refs, catalog.list(after, kCatalogPage));
     for (const BlobRef& ref : refs) {
       for (const ShardPlace& place : ref.shards) {
@@ -178,13 +179,15 @@ struct UnknownPages {
 };
 
 // Punches what of `unknown` lies outside the named regions.
-Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<UnknownPages>& unknown, Catalog& catalog) {
+Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<UnknownPages>& unknown, Catalog& catalog,
+                                      const GoOn& go_on) {
   if (unknown.empty()) return 0;
   std::set<std::uint32_t> volumes;
   for (const auto& pages : unknown) volumes.insert(pages.volume);
-  TRY(const auto named, named_regions(drive.id(), volumes, catalog));
+  TRY(const auto named, named_regions(drive.id(), volumes, catalog, go_on));
   std::uint64_t punched = 0;
   for (const auto& pages : unknown) {
+    if (!go_on()) return fail(Errc::kCancelled, "stopped");
     std::uint64_t at = pages.offset;
     const std::uint64_t end = pages.offset + pages.bytes;
     while (at < end) {
@@ -210,7 +213,9 @@ Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<Unk
 }  // namespace
 
 Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Catalog& catalog,
-                                               std::chrono::milliseconds grace, const std::function<bool()>& go_on) {
+                                               std::chrono::milliseconds grace, const GoOn& go_on) {
+  const GoOn always = [] { return true; };
+  const GoOn& goes_on = go_on ? go_on : always;
   DriveVolumes* const drive = core.online_drive(id);
   if (drive == nullptr) return fail(Errc::kUnavailable, "drive " + id.to_string() + " is offline");
   const std::int64_t now_ms = core.clock.now().ms;
@@ -222,7 +227,7 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
   };
   const auto moved_grace = std::min<std::chrono::milliseconds>(grace, kMovedGrace);
   const auto visit = [&](const RecordHead& head) {
-    if (!go_on()) {
+    if (!goes_on()) {
       failed = fail(Errc::kCancelled, "stopped");
       return false;
     }
@@ -251,9 +256,9 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
     unknown.push_back({.volume = volume, .offset = offset, .bytes = bytes});
     return true;
   };
-  CHECK_OK(drive->walk(visit, collect));
+  CHECK_OK(drive->walk(visit, collect, goes_on));
   CHECK_OK(failed);
-  TRY(const std::uint64_t punched, reclaim_unknown(*drive, unknown, catalog));
+  TRY(const std::uint64_t punched, reclaim_unknown(*drive, unknown, catalog, goes_on));
   reclaimed.bytes += punched;
   if (reclaimed.bytes > 0) {
     log_info("orphans reclaimed",

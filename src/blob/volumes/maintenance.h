@@ -6,10 +6,10 @@
 
 namespace andromede::blob {
 
-// Maintenance::copy_shard, verify_shard and reclaim_orphans. Pace may be empty: no limit.
+// Maintenance::copy_shard, verify_shard and reclaim_orphans. Pace and GoOn may be empty: no limit.
 Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned index, DriveId to, const Pace& pace);
 Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned index, const Pace& pace);
 Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId drive, Catalog& catalog,
-                                               std::chrono::milliseconds grace, const std::function<bool()>& go_on);
+                                               std::chrono::milliseconds grace, const GoOn& go_on);
 
 }  // namespace andromede::blob

@@ -205,6 +205,30 @@ TEST(Maintenance, ReclaimsWhatNobodyNamesAndIsOldEnough) {
   EXPECT_EQ(cloud.shards(0), 1U);
 }
 
+TEST(Maintenance, ReclaimStopsBetweenRecordsAndVolumes) {
+  TestCloud cloud(1);
+  MapCatalog catalog;
+  const Bytes data = random_bytes(cloud.random, 200000);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(cloud.put(cloud.target({1, 0}), data));
+  cloud.restart();
+  ASSERT_TRUE(cloud.put(cloud.target({1, 0}), data));
+  cloud.restart();
+  // Two volumes, of three records and of one.
+  ASSERT_EQ(cloud.shards(0), 4U);
+  int steps = 0;
+  const auto reclaim = [&](int most) {
+    steps = 0;
+    return cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0), [&] { return steps++ < most; });
+  };
+  EXPECT_EQ(reclaim(0).error(), Errc::kCancelled);
+  EXPECT_EQ(steps, 1) << "no volume is begun";
+  EXPECT_EQ(reclaim(2).error(), Errc::kCancelled);
+  EXPECT_EQ(cloud.shards(0), 3U);
+  EXPECT_EQ(reclaim(3).error(), Errc::kCancelled);
+  EXPECT_EQ(cloud.shards(0), 1U) << "stopped before the second volume";
+  EXPECT_EQ(reclaim(10)->records, 1U);
+}
+
 TEST(Maintenance, ARottenHeadKeepsItsBlocksThroughRestartAndReclaim) {
   TestCloud cloud(1);
   MapCatalog catalog;

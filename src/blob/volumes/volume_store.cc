@@ -81,7 +81,7 @@ class VolumeStoreImpl final : public VolumeStore {
     return place;
   }
   Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
-                                    const std::function<bool()>& go_on) override {
+                                    const GoOn& go_on) override {
     return blob::reclaim_orphans(core_, drive, catalog, grace, go_on);
   }
   Result<DriveUsage> usage(DriveId drive) override {
