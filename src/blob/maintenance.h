@@ -13,7 +13,7 @@ namespace andromede::blob {
 
 enum class ShardHealth : std::uint8_t {
   kGood,
-  kDamaged,  // there, and some block fails its checksum
+  kDamaged,  // there, and some block fails its checksum, or cannot be read
   kMissing,  // no such record, or the drive is offline
 };
 
@@ -37,7 +37,7 @@ class Maintenance {
   virtual Result<ShardPlace> copy_shard(const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) = 0;
   // Gives a shard's space back once no Reader needs it.
   virtual void release_shard(BlobId blob, unsigned index, ShardPlace place) = 0;
-  // Reads the whole shard and checks every block.
+  // Reads the whole shard and checks every block. kOverloaded: too many files are open to tell.
   virtual Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
   // Rewrites a damaged shard elsewhere on the same drive from the others; answers its new place.
   virtual Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;

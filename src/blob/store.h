@@ -7,7 +7,8 @@
 //
 // Threads: called from event loops; drive I/O runs on the engine's pools; completion resumes the caller on its loop.
 // Errors: kNoSpace, kUnavailable (too few drives online), kCorrupt (more shards bad than parity can repair), kIo,
-// kNotFound (the record does not lie where the ref says: it moved; read the record again), kTimeout, kCancelled.
+// kNotFound (the record does not lie where the ref says: it moved; read the record again), kTimeout, kCancelled,
+// kOverloaded (a queue is full, or too many files are open: try again later).
 #pragma once
 
 #include <cstdint>

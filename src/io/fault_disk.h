@@ -65,7 +65,7 @@ struct Fault {
   std::string path_prefix = {};  // only operations on paths that begin so; empty: all
   std::uint64_t nth = 1;         // strikes the nth that it counts from now on; 1: the next
   bool from_then_on = false;     // and every later one
-  Errc error = Errc::kIo;        // or kNoSpace
+  Errc error = Errc::kIo;        // or kNoSpace, kOverloaded
 };
 
 class FaultDisk final : public Disk {

@@ -211,6 +211,40 @@ TEST(Faults, ABitThatFlipsOnTheWayIsNeverGivenOut) {
   }
 }
 
+TEST(Faults, TooManyOpenFilesAreNoDamage) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 500000);
+  const auto coded = cloud.put(cloud.target({2, 2}), data);
+  const auto single = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(coded && single);
+  cloud.restart();  // files are open no more
+  const auto refuse = [&](unsigned drive, Errc error) {
+    cloud.disk(drive).arm(
+        {.ops = {io::DiskOp::kOpen}, .path_prefix = "volumes", .from_then_on = true, .error = error});
+  };
+  for (unsigned i = 0; i < 4; ++i) refuse(i, Errc::kOverloaded);
+  EXPECT_EQ(cloud.get(*single).error(), Errc::kOverloaded);
+  EXPECT_EQ(cloud.get(*coded).error(), Errc::kOverloaded);
+  EXPECT_EQ(cloud.store().verify_shard(*coded, 0, {}).error(), Errc::kOverloaded);
+  EXPECT_EQ(cloud.store().copy_shard(*coded, 0, cloud.id(0), {}).error(), Errc::kOverloaded);
+  EXPECT_TRUE(cloud.store().take_damaged().empty());
+  for (unsigned i = 0; i < 4; ++i) {
+    EXPECT_TRUE(cloud.drives().online(cloud.id(i)));
+    if (i > 0) cloud.disk(i).disarm();
+  }
+  // What others give is not refused.
+  EXPECT_TRUE(*cloud.get(*coded) == data);
+  EXPECT_TRUE(cloud.store().take_damaged().empty());
+
+  cloud.disk(0).disarm();
+  refuse(0, Errc::kIo);
+  EXPECT_EQ(*cloud.store().verify_shard(*coded, 0, {}), ShardHealth::kDamaged);
+  EXPECT_EQ(cloud.get(*single).error(), Errc::kCorrupt);
+  cloud.store().take_damaged();
+  EXPECT_TRUE(*cloud.get(*coded) == data);
+  EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{coded->id});
+}
+
 TEST(Faults, AReadErrorIsRepairedFromOthers) {
   TestCloud cloud(4);
   const Bytes data = random_bytes(cloud.random, 2000000);

@@ -124,7 +124,10 @@ Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned i
   if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");
   ShardAccess access(core, ref);
   const Pin pin(core, ref, access);
-  if (access.check(index, Wait::kYes) != Access::kReady) return ShardHealth::kMissing;
+  const Access found = access.check(index, Wait::kYes);
+  if (found == Access::kOverloaded) return fail(access.too_few());
+  if (found == Access::kUnreadable) return ShardHealth::kDamaged;
+  if (found != Access::kReady) return ShardHealth::kMissing;
   bool good = !access.head_damaged(index);
   const Layout& layout = access.layout();
   std::uint32_t blocks_checksum = 0;

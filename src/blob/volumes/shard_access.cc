@@ -29,7 +29,11 @@ Access ShardAccess::check(unsigned index, Wait wait) {
   if (shard.file == nullptr) {
     if (wait == Wait::kNo) return Access::kBlocks;
     auto file = shard.drive->file(place.volume);
-    if (!file) return shard.access = file.error() == Errc::kUnavailable ? Access::kOffline : Access::kGone;
+    shard.overloaded = !file && file.error() == Errc::kOverloaded;
+    if (shard.overloaded) return Access::kOverloaded;
+    if (!file && file.error() == Errc::kUnavailable) return shard.access = Access::kOffline;
+    if (!file && file.error() == Errc::kNotFound) return shard.access = Access::kGone;
+    if (!file) return shard.access = Access::kUnreadable;
     shard.file = *std::move(file);
   }
   std::array<std::uint8_t, kHeadBytes> bytes{};
@@ -76,6 +80,7 @@ bool ShardAccess::read(StripeSet& set, unsigned index, Wait wait) {
   StripeSet::Shard& into = set.shards[index];
   const Access access = check(index, wait);
   if (access == Access::kBlocks) return false;
+  if (access == Access::kOverloaded) return true;
   if (access != Access::kReady) {
     into.tried = true;
     return true;
@@ -146,7 +151,7 @@ Status ShardAccess::load(StripeSet& set, const std::vector<unsigned>& want) {
   // Offline drives are heal's business; what is bad or gone on a drive that is there is damage.
   const auto try_shard = [&](unsigned index) {
     if (!set.shards[index].tried) read(set, index, Wait::kYes);
-    if (shards_[index].access == Access::kOffline) return;
+    if (!set.shards[index].tried || shards_[index].access == Access::kOffline) return;
     damaged += static_cast<std::uint64_t>(std::popcount(set.all() & ~set.shards[index].good));
   };
   std::uint32_t lacking = 0;
@@ -170,6 +175,7 @@ Status ShardAccess::load(StripeSet& set, const std::vector<unsigned>& want) {
     stripes_short = stripes_short_of_blocks();
   }
   if (damaged > 0) core_.note_damage(ref_.id, damaged);
+  if (stripes_short != 0 && any_overloaded()) return fail(too_few());
   if (stripes_short != 0) {
     CHECK_OK(check_enough());
     for (unsigned index = 0; index < shards_.size(); ++index) {
@@ -209,11 +215,24 @@ Status ShardAccess::check_enough() {
   return {};
 }
 
+bool ShardAccess::any_overloaded() const {
+  return std::any_of(shards_.begin(), shards_.end(), [](const Shard& shard) { return shard.overloaded; });
+}
+
 Error ShardAccess::too_few() const {
-  const bool gone =
-      std::any_of(shards_.begin(), shards_.end(), [](const Shard& shard) { return shard.access == Access::kGone; });
-  if (gone)
+  if (any_overloaded()) {
+    return {make_error_code(Errc::kOverloaded),
+            "too many files are open to read blob " + ref_.id.to_string() + ": try again later"};
+  }
+  const auto any = [this](Access access) {
+    return std::any_of(shards_.begin(), shards_.end(), [&](const Shard& shard) { return shard.access == access; });
+  };
+  if (any(Access::kGone))
     return {make_error_code(Errc::kNotFound), "blob " + ref_.id.to_string() + " does not lie where its record says"};
+  if (any(Access::kUnreadable)) {
+    return {make_error_code(Errc::kCorrupt),
+            "more shards of blob " + ref_.id.to_string() + " cannot be read than its parity repairs"};
+  }
   return {make_error_code(Errc::kUnavailable), "too few drives that hold blob " + ref_.id.to_string() + " are online"};
 }
 

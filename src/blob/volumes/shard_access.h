@@ -16,9 +16,11 @@ namespace andromede::blob {
 enum class Access : std::uint8_t {
   kUnchecked,
   kReady,
-  kGone,     // the drive is there, the record is not
-  kOffline,  // the drive is not there, or the shard is lost
-  kBlocks,   // checking would have to wait for the drive; ask again where blocking is allowed
+  kGone,        // the drive is there, the record is not
+  kUnreadable,  // the drive is there, the file cannot be opened
+  kOffline,     // the drive is not there, or the shard is lost
+  kBlocks,      // checking would have to wait for the drive; ask again where blocking is allowed
+  kOverloaded,  // this process has too many files open, which says nothing about the shard; ask again later
 };
 
 enum class Wait : bool { kNo, kYes };
@@ -57,10 +59,11 @@ class ShardAccess {
 
   // Prepares `set` for stripes [first, first + count).
   void begin(StripeSet& set, std::uint64_t first, unsigned count) const;
-  // Reads a shard's blocks of `set` and verifies them. False, with Wait::kNo only: it would have to wait.
+  // Reads a shard's blocks of `set` and verifies them. False, with Wait::kNo only: it would have to wait. The shard counts
+  // as tried unless check() says kOverloaded.
   bool read(StripeSet& set, unsigned shard, Wait wait);
   // Makes all blocks of the shards `want` good, reading others and rebuilding where needed. Blocks. kCorrupt,
-  // kUnavailable, kNotFound as Store says. Damage is noted in the core.
+  // kUnavailable, kNotFound, kOverloaded as Store says. Damage is noted in the core.
   Status load(StripeSet& set, const std::vector<unsigned>& want);
 
   // What the shards that were checked amount to when too few can be read.
@@ -75,10 +78,12 @@ class ShardAccess {
     std::shared_ptr<io::File> file;
     std::optional<RecordHead> head;
     bool head_damaged = false;
+    bool overloaded = false;  // the last check could not be made
   };
   [[nodiscard]] std::size_t bytes_of(const StripeSet& set) const;
   void verify(StripeSet& set, unsigned shard, ByteView checksums) const;
   void rebuild(StripeSet& set, unsigned shard);
+  [[nodiscard]] bool any_overloaded() const;
 
   StoreCore& core_;
   const BlobRef ref_;
