@@ -45,6 +45,8 @@ class StoreCore {
   void reader_ends();
 
   void note_damage(BlobId blob, std::uint64_t blocks);
+  // A blob that was written with a shard missing: take_damaged() answers it too, and no metric counts it as damage.
+  void note_incomplete(BlobId blob);
   [[nodiscard]] std::vector<BlobId> take_damaged();
 
   [[nodiscard]] Buffer staging_buffer(std::size_t capacity);

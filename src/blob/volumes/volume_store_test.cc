@@ -148,7 +148,25 @@ TEST(VolumeStore, WritesWithOneDriveLessWhereParityAllows) {
   ASSERT_TRUE(ref) << ref.error().describe();
   EXPECT_TRUE(ref->shards[2].drive.is_none());
   EXPECT_TRUE(*cloud.get(*ref) == data);
+  EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{ref->id}) << "its missing shard is to be put back";
+  EXPECT_NE(cloud.metrics.render().find("andromede_blob_damaged_total 0"), std::string::npos);
   EXPECT_EQ(cloud.put({.code = {1, 0}, .drives = {cloud.id(2)}}, data).error(), Errc::kUnavailable);
+}
+
+TEST(VolumeStore, AWriteThatLosesADriveUnderWayIsToBeHealed) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 1'500'000);
+  auto writer = *sync_wait(
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({2, 2}), data.size(), Deadline::never()));
+  ASSERT_TRUE(sync_wait(writer->write(ByteView(data).first(700'000))));
+  cloud.take_offline(1);
+  ASSERT_TRUE(sync_wait(writer->write(ByteView(data).subspan(700'000))));
+  EXPECT_TRUE(cloud.store().take_damaged().empty());
+  const auto ref = sync_wait(writer->finish());
+  ASSERT_TRUE(ref) << ref.error().describe();
+  EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{ref->id});
+  EXPECT_TRUE(cloud.put(cloud.target({1, 0}), data));
+  EXPECT_TRUE(cloud.store().take_damaged().empty()) << "a whole one is not";
 }
 
 // Offers drives that hold no shard, from the last one down, whatever their state.
