@@ -90,9 +90,11 @@ Status write_label(Disk& disk, CloudId cloud, DriveId drive) {
   return disk.replace(kLabelPath, encode(DriveLabel{cloud, drive}));
 }
 
-// What a path led to.
+// What a path led to. The disk stays open, and other processes off it, until all drives are opened: two processes that
+// start together must not each get some of them.
 struct Found {
   std::string path;
+  SharedDisk disk;
   DriveLabel label;
   std::optional<DriveMap> map;
 };
@@ -102,7 +104,7 @@ struct Found {
 Result<std::optional<Found>> look_at(const std::string& path, const Drives::OpenDisk& open_disk) {
   DriveInfo where;
   where.path = path;
-  const auto disk = open_disk(where);
+  const auto disk = open_shared(open_disk, where);
   if (!disk && disk.error() == Errc::kConflict) return fail(disk.error());
   if (!disk) {
     log_warning("drive not found", {{"path", path}, {"error", disk.error().describe()}});
@@ -113,7 +115,7 @@ Result<std::optional<Found>> look_at(const std::string& path, const Drives::Open
     log_warning("drive has no readable label", {{"path", path}, {"error", label.error().describe()}});
     return std::nullopt;
   }
-  Found found{path, *label, std::nullopt};
+  Found found{path, *disk, *label, std::nullopt};
   auto map = read_map(**disk);
   if (map && map->cloud == label->cloud) {
     found.map = std::move(*map);
@@ -317,14 +319,20 @@ struct Drives::Impl {
                                      ": the cloud went on without it, or it without the cloud");
   }
 
-  void open_missing(bool also_quarantined) {
+  // The first error of a drive that another process, or another history of the cloud, has; such drives stay offline.
+  Status open_missing(bool also_quarantined) {
     const std::lock_guard lock(changing);
+    Status conflict;
     const auto now = current();
     for (const DriveInfo& drive : now->drives) {
       if (!in_use(drive) || disk(drive.id) != nullptr) continue;
       if (!also_quarantined && quarantined(drive.id)) continue;
-      if (const Status opened = try_open(drive); !opened) explain(drive, opened.error().describe());
+      const Status opened = try_open(drive);
+      if (opened) continue;
+      explain(drive, opened.error().describe());
+      if (conflict && opened.error() == Errc::kConflict) conflict = opened;
     }
+    return conflict;
   }
 
   [[nodiscard]] bool quarantined(DriveId id) const {
@@ -347,7 +355,7 @@ struct Drives::Impl {
 
   void probe(bool also_quarantined) {
     check_online();
-    open_missing(also_quarantined);
+    static_cast<void>(open_missing(also_quarantined));
     tell();
   }
 
@@ -538,7 +546,7 @@ Result<std::unique_ptr<Drives>> Drives::open(const std::vector<std::string>& pat
   }
   TRY(DriveMap map, newest_map(all, cloud));
   std::unique_ptr<Drives> drives(new Drives(std::move(map), std::move(open_disk)));
-  drives->impl_->open_missing(true);
+  CHECK_OK(drives->impl_->open_missing(true));
   drives->impl_->tell();
   return drives;
 }

@@ -73,7 +73,7 @@ class Drives {
   static Result<std::unique_ptr<Drives>> create(DriveMap map, OpenDisk open_disk);
   // Opens what can be opened; a drive that is missing or is not who its path says is offline. kUnavailable when none
   // carries a map; kCorrupt when the paths lead to drives of several clouds, none of which has more than half of them,
-  // or to two histories of one cloud.
+  // or to two histories of one cloud; kConflict when another process has one of the drives.
   static Result<std::unique_ptr<Drives>> open(const std::vector<std::string>& paths, OpenDisk open_disk);
   ~Drives();
 

@@ -215,6 +215,32 @@ TEST_F(DrivesTest, OpensNothingWhileAnotherProcessHasADrive) {
   EXPECT_EQ(Drives::open({"a"}, in_use).error(), Errc::kConflict);
 }
 
+// Two processes that start together: what one has looked at the other does not get before it is opened.
+TEST_F(DrivesTest, WhatWasLookedAtStaysOpenUntilAllAreOpened) {
+  create();
+  drives_.reset();
+  const auto watched = [this](const DriveInfo& drive) {
+    if (!drive.id.is_none()) {
+      for (const auto& [path, disk] : disks_) EXPECT_GE(disk->handles(), 1U) << path << " before " << drive.path;
+    }
+    return opener()(drive);
+  };
+  const auto opened = Drives::open({"a"}, watched);
+  ASSERT_TRUE(opened) << opened.error().describe();
+  for (const auto& [path, disk] : disks_) EXPECT_EQ(disk->handles(), 1U) << path;
+}
+
+TEST_F(DrivesTest, ADriveThatAnotherProcessTookMeanwhileOpensNothing) {
+  create();
+  drives_.reset();
+  const auto taken = [this](const DriveInfo& drive) -> Result<std::unique_ptr<Disk>> {
+    if (drive.path == "c" && drive.id.is_none()) return fail(Errc::kNotFound, "not mounted yet");
+    if (drive.path == "c") return fail(Errc::kConflict, "in use");
+    return opener()(drive);
+  };
+  EXPECT_EQ(Drives::open({"a"}, taken).error(), Errc::kConflict);
+}
+
 TEST_F(DrivesTest, AFreshFolderInADrivesPlaceStaysOut) {
   create();
   add_disk("b");

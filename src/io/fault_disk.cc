@@ -509,6 +509,8 @@ std::unique_ptr<FaultDisk> FaultDisk::make(std::string root, std::uint64_t seed)
 
 std::unique_ptr<FaultDisk> FaultDisk::share() const { return std::unique_ptr<FaultDisk>(new FaultDisk(state_)); }
 
+std::size_t FaultDisk::handles() const { return static_cast<std::size_t>(state_.use_count()) - 1; }
+
 std::unique_ptr<FaultDisk> FaultDisk::crash(std::uint64_t seed) const {
   const std::lock_guard lock(state_->mutex);
   auto left = std::make_shared<State>(state_->root, seed);

@@ -77,6 +77,8 @@ class FaultDisk final : public Disk {
 
   // Another handle of the same drive, with the same faults: what a test gives away while it keeps this one.
   [[nodiscard]] std::unique_ptr<FaultDisk> share() const;
+  // How many other handles, and files opened with any of them, there are.
+  [[nodiscard]] std::size_t handles() const;
   // The drive as a power loss at this moment would leave it: another drive, without faults, online, with the same root
   // and capacity. This one goes on unchanged, so that one moment can be crashed with many seeds.
   [[nodiscard]] std::unique_ptr<FaultDisk> crash(std::uint64_t seed) const;
