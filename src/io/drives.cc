@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "io/drive_calls.h"
 #include "io/drive_label.h"
 
 namespace andromede::io {
@@ -126,23 +127,46 @@ Result<std::optional<Found>> look_at(const std::string& path, const Drives::Open
   return found;
 }
 
+std::string no_answer(const DriveCalls& calls) {
+  const auto limit = std::chrono::duration_cast<std::chrono::seconds>(calls.limit());
+  return "it does not answer within " + std::to_string(limit.count()) + " s, and does not fail either";
+}
+
 // Looks at the seeds, then at every path that a map found so far names.
-Result<std::vector<Found>> discover(const std::vector<std::string>& seeds, const Drives::OpenDisk& open_disk) {
+Result<std::vector<Found>> discover(const std::vector<std::string>& seeds, const Drives::OpenDisk& open_disk,
+                                    DriveCalls& calls) {
   std::vector<Found> all;
   std::set<std::string> seen;
-  std::deque<std::string> waiting(seeds.begin(), seeds.end());
-  while (!waiting.empty()) {
-    const std::string path = waiting.front();
-    waiting.pop_front();
-    if (!seen.insert(path).second) continue;
-    TRY(auto found, look_at(path, open_disk));
-    if (!found) continue;
-    if (found->map) {
-      for (const DriveInfo& drive : found->map->drives) {
-        if (in_use(drive)) waiting.push_back(drive.path);
-      }
+  std::vector<std::string> next = seeds;
+  while (!next.empty()) {
+    std::vector<std::shared_ptr<std::optional<Found>>> looks;
+    std::vector<DriveCalls::Call> round;
+    for (const std::string& path : std::exchange(next, {})) {
+      if (!seen.insert(path).second) continue;
+      const auto into = looks.emplace_back(std::make_shared<std::optional<Found>>());
+      round.push_back({path, [path, open_disk, into]() -> Status {
+                         TRY(*into, look_at(path, open_disk));
+                         return {};
+                       }});
     }
-    all.push_back(std::move(*found));
+    std::vector<std::string> paths;
+    for (const DriveCalls::Call& call : round) paths.push_back(call.path);
+    const auto answers = calls.run(std::move(round));
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      if (!answers[i]) {
+        log_warning("drive not found", {{"path", paths[i]}, {"error", no_answer(calls)}});
+        continue;
+      }
+      CHECK_OK(*answers[i]);
+      if (!*looks[i]) continue;
+      Found& found = **looks[i];
+      if (found.map) {
+        for (const DriveInfo& drive : found.map->drives) {
+          if (in_use(drive)) next.push_back(drive.path);
+        }
+      }
+      all.push_back(std::move(found));
+    }
   }
   return all;
 }
@@ -183,8 +207,9 @@ Result<DriveMap> newest_map(const std::vector<Found>& all, CloudId cloud) {
 }  // namespace
 
 struct Drives::Impl {
-  Impl(DriveMap first, OpenDisk opener)
+  Impl(DriveMap first, OpenDisk opener, std::unique_ptr<DriveCalls> drive_calls)
       : open_disk(std::move(opener)),
+        calls(std::move(drive_calls)),
         last_epoch(first.epoch),
         map(std::make_shared<const DriveMap>(std::move(first))) {}
 
@@ -201,6 +226,7 @@ struct Drives::Impl {
   };
 
   const OpenDisk open_disk;
+  const std::unique_ptr<DriveCalls> calls;  // which own all that they use: nothing of this
 
   // Held while drives are written to or brought back, so that what they get is the current map. Taken before `mutex`.
   std::mutex changing;
@@ -297,20 +323,19 @@ struct Drives::Impl {
     changed.notify_all();
   }
 
-  // Opens the drive, checks who it is and gives it the map. Under `changing`.
-  Status try_open(const DriveInfo& drive) {
-    TRY(const SharedDisk disk, open_shared(open_disk, drive));
-    const auto now = current();
-    CHECK_OK(check_identity(*disk, now->cloud, drive));
-    CHECK_OK(check_history(*disk, *now));
-    CHECK_OK(disk->replace(kMapPath, encode(*now)));
-    bring_online(drive, disk);
-    return {};
+  // Opens the drive, checks who it is and gives it the map.
+  static Result<SharedDisk> try_open(const OpenDisk& open_disk, const DriveInfo& drive, const DriveMap& now,
+                                     std::uint64_t last_epoch) {
+    TRY(SharedDisk disk, open_shared(open_disk, drive));
+    CHECK_OK(check_identity(*disk, now.cloud, drive));
+    CHECK_OK(check_history(*disk, now, last_epoch));
+    CHECK_OK(disk->replace(kMapPath, encode(now)));
+    return disk;
   }
 
   // An error when the drive took part in a history of the cloud that is not this one: overwriting its map would hide
-  // that. An older map, a damaged one and one of a change of ours that failed may be overwritten. Under `changing`.
-  Status check_history(Disk& disk, const DriveMap& now) const {
+  // that. An older map, a damaged one and one of a change of ours that failed may be overwritten.
+  static Status check_history(Disk& disk, const DriveMap& now, std::uint64_t last_epoch) {
     const auto carried = read_map(disk);
     if (!carried) return {};
     const bool other = carried->epoch == now.epoch && *carried != now;
@@ -322,15 +347,29 @@ struct Drives::Impl {
   // The first error of a drive that another process, or another history of the cloud, has; such drives stay offline.
   Status open_missing(bool also_quarantined) {
     const std::lock_guard lock(changing);
-    Status conflict;
     const auto now = current();
+    std::vector<std::pair<DriveInfo, std::shared_ptr<SharedDisk>>> missing;
+    std::vector<DriveCalls::Call> opening;
     for (const DriveInfo& drive : now->drives) {
       if (!in_use(drive) || disk(drive.id) != nullptr) continue;
       if (!also_quarantined && quarantined(drive.id)) continue;
-      const Status opened = try_open(drive);
-      if (opened) continue;
-      explain(drive, opened.error().describe());
-      if (conflict && opened.error() == Errc::kConflict) conflict = opened;
+      const auto into = std::make_shared<SharedDisk>();
+      missing.emplace_back(drive, into);
+      opening.push_back({drive.path, [open = open_disk, drive, now, last = last_epoch, into]() -> Status {
+                           TRY(*into, try_open(open, drive, *now, last));
+                           return {};
+                         }});
+    }
+    const auto answers = calls->run(std::move(opening));
+    Status conflict;
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      const auto& [drive, opened] = missing[i];
+      if (answers[i] && *answers[i]) {
+        bring_online(drive, *opened);
+        continue;
+      }
+      explain(drive, answers[i] ? answers[i]->error().describe() : no_answer(*calls));
+      if (conflict && answers[i] && answers[i]->error() == Errc::kConflict) conflict = *answers[i];
     }
     return conflict;
   }
@@ -343,11 +382,25 @@ struct Drives::Impl {
 
   void check_online() {
     const auto now = current();
+    std::vector<std::pair<DriveId, SharedDisk>> asked;
+    std::vector<DriveCalls::Call> checks;
     for (const auto& [id, disk] : online()) {
       const DriveInfo* const drive = now->find(id);
       if (drive == nullptr) continue;
-      const Status sound = check_identity(*disk, now->cloud, *drive);
-      // Too few descriptors left in this process say nothing about the drive.
+      asked.emplace_back(id, disk);
+      checks.push_back({drive->path, [checked = disk, cloud = now->cloud, who = *drive] {
+                          return check_identity(*checked, cloud, who);
+                        }});
+    }
+    const auto answers = calls->run(std::move(checks));
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      const auto& [id, disk] = asked[i];
+      if (!answers[i]) {
+        take_offline(id, disk.get(), no_answer(*calls), true);
+        continue;
+      }
+      const Status& sound = *answers[i];
+      // Too few descriptors or threads left in this process say nothing about the drive.
       if (sound || sound.error() == Errc::kOverloaded) continue;
       take_offline(id, disk.get(), sound.error().describe(), false);
     }
@@ -371,29 +424,50 @@ struct Drives::Impl {
 
   // New drives of a change, opened and labelled; they lose their label again unless the change succeeds.
   struct Joining {
+    DriveCalls& calls;
     std::vector<std::pair<DriveInfo, SharedDisk>> drives;
     bool joined = false;
-    Joining() = default;
+    explicit Joining(DriveCalls& drive_calls) : calls(drive_calls) {}
     Joining(const Joining&) = delete;
     Joining& operator=(const Joining&) = delete;
     ~Joining() {
       if (joined) return;
-      for (const auto& [drive, disk] : drives) unlabel(*disk);
+      std::vector<DriveCalls::Call> leaving;
+      for (const auto& [drive, disk] : drives) {
+        leaving.push_back({drive.path, [from = disk]() -> Status {
+                             unlabel(*from);
+                             return {};
+                           }});
+      }
+      calls.run(std::move(leaving));
     }
   };
+
+  // Calls one drive that is to join.
+  Status call(const DriveInfo& drive, std::function<Status()> work) const {
+    const auto answer = calls->run({{drive.path, std::move(work)}}).front();
+    if (!answer)
+      return fail(Errc::kTimeout, "drive " + drive.name.value() + " at " + drive.path + ": " + no_answer(*calls));
+    return *answer;
+  }
 
   // All are checked before one is written to.
   Status label_all(const DriveMap& next, const std::vector<DriveInfo>& fresh, Joining& joining) const {
     std::vector<std::pair<DriveInfo, SharedDisk>> checked;
     for (const DriveInfo& drive : fresh) {
-      auto disk = open_shared(open_disk, drive);
-      if (!disk) return fail(disk.error().in("drive " + drive.name.value()));
-      CHECK_OK(check_joinable(**disk, *current(), drive.path));
-      checked.emplace_back(drive, std::move(*disk));
+      const auto into = std::make_shared<SharedDisk>();
+      CHECK_OK(call(drive, [open = open_disk, drive, now = current(), into]() -> Status {
+        auto disk = open_shared(open, drive);
+        if (!disk) return fail(disk.error().in("drive " + drive.name.value()));
+        CHECK_OK(check_joinable(**disk, *now, drive.path));
+        *into = std::move(*disk);
+        return {};
+      }));
+      checked.emplace_back(drive, *into);
     }
-    for (auto& [drive, disk] : checked) {
+    for (const auto& [drive, disk] : checked) {
       joining.drives.emplace_back(drive, disk);
-      CHECK_OK(write_label(*disk, next.cloud, drive.id));
+      CHECK_OK(call(drive, [to = disk, cloud = next.cloud, id = drive.id] { return write_label(*to, cloud, id); }));
     }
     return {};
   }
@@ -443,7 +517,7 @@ struct Drives::Impl {
     for (const DriveInfo& drive : next.drives) {
       if (in_use(drive) && before->find(drive.id) == nullptr) fresh.push_back(drive);
     }
-    Joining joining;
+    Joining joining(*calls);
     CHECK_OK(label_all(next, fresh, joining));
     CHECK_OK(remember_paths_of(*before, next));
     last_epoch = next.epoch;
@@ -457,7 +531,7 @@ struct Drives::Impl {
 
   // Under `changing`.
   Status found(DriveMap first) {
-    Joining joining;
+    Joining joining(*calls);
     CHECK_OK(label_all(first, first.drives, joining));
     CHECK_OK(write_to_joining(first, joining));
     last_epoch = first.epoch;
@@ -466,10 +540,11 @@ struct Drives::Impl {
     return {};
   }
 
-  static Status write_to_joining(const DriveMap& next, const Joining& joining) {
-    const Bytes bytes = encode(next);
+  Status write_to_joining(const DriveMap& next, const Joining& joining) const {
+    const auto bytes = std::make_shared<const Bytes>(encode(next));
     for (const auto& [drive, disk] : joining.drives) {
-      if (const Status written = disk->replace(kMapPath, bytes); !written) {
+      const Status written = call(drive, [to = disk, bytes] { return to->replace(kMapPath, *bytes); });
+      if (!written) {
         return fail(written.error().in("drive " + drive.name.value()));
       }
     }
@@ -477,14 +552,23 @@ struct Drives::Impl {
   }
 
   Status write_to_online(const DriveMap& next) {
-    const Bytes bytes = encode(next);
+    const auto bytes = std::make_shared<const Bytes>(encode(next));
+    const auto drives = online();
+    std::vector<DriveCalls::Call> writes;
+    for (const auto& [id, disk] : drives) {
+      const DriveInfo* const drive = next.find(id);
+      CHECK(drive != nullptr, "drives stay in the map");
+      writes.push_back({drive->path, [to = disk, bytes] { return to->replace(kMapPath, *bytes); }});
+    }
+    const auto answers = calls->run(std::move(writes));
     std::size_t written = 0;
-    for (const auto& [id, disk] : online()) {
-      const Status replaced = disk->replace(kMapPath, bytes);
-      if (replaced) {
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      const auto& [id, disk] = drives[i];
+      if (answers[i] && *answers[i]) {
         ++written;
       } else {
-        take_offline(id, disk.get(), replaced.error().in("writing the drive map").describe(), true);
+        const std::string why = answers[i] ? answers[i]->error().describe() : no_answer(*calls);
+        take_offline(id, disk.get(), "writing the drive map: " + why, true);
       }
     }
     if (written > 0) return {};
@@ -513,12 +597,13 @@ struct Drives::Impl {
   }
 };
 
-Drives::Drives(DriveMap map, OpenDisk open_disk)
-    : impl_(std::make_unique<Impl>(std::move(map), std::move(open_disk))) {}
+Drives::Drives(DriveMap map, OpenDisk open_disk, std::unique_ptr<DriveCalls> calls)
+    : impl_(std::make_unique<Impl>(std::move(map), std::move(open_disk), std::move(calls))) {}
 
 Drives::~Drives() { stop(); }
 
-Result<std::unique_ptr<Drives>> Drives::create(DriveMap map, OpenDisk open_disk) {
+Result<std::unique_ptr<Drives>> Drives::create(DriveMap map, OpenDisk open_disk,
+                                               std::chrono::milliseconds answer_limit) {
   map.epoch = 1;
   CHECK_OK(check_drive_map(map));
   if (map.drives.empty()) return fail(Errc::kInvalidArgument, "a cloud has at least one drive");
@@ -528,7 +613,8 @@ Result<std::unique_ptr<Drives>> Drives::create(DriveMap map, OpenDisk open_disk)
   }
   DriveMap nothing;
   nothing.cloud = map.cloud;
-  std::unique_ptr<Drives> drives(new Drives(std::move(nothing), std::move(open_disk)));
+  std::unique_ptr<Drives> drives(
+      new Drives(std::move(nothing), std::move(open_disk), std::make_unique<DriveCalls>(answer_limit)));
   {
     const std::lock_guard lock(drives->impl_->changing);
     CHECK_OK(drives->impl_->found(std::move(map)));
@@ -537,15 +623,17 @@ Result<std::unique_ptr<Drives>> Drives::create(DriveMap map, OpenDisk open_disk)
   return drives;
 }
 
-Result<std::unique_ptr<Drives>> Drives::open(const std::vector<std::string>& paths, OpenDisk open_disk) {
-  TRY(const std::vector<Found> all, discover(paths, open_disk));
+Result<std::unique_ptr<Drives>> Drives::open(const std::vector<std::string>& paths, OpenDisk open_disk,
+                                             std::chrono::milliseconds answer_limit) {
+  auto calls = std::make_unique<DriveCalls>(answer_limit);
+  TRY(const std::vector<Found> all, discover(paths, open_disk, *calls));
   TRY(const CloudId cloud, cloud_of_most(all));
   for (const Found& found : all) {
     if (found.label.cloud == cloud) continue;
     log_error("drive of another cloud refused", {{"path", found.path}, {"cloud", found.label.cloud.to_string()}});
   }
   TRY(DriveMap map, newest_map(all, cloud));
-  std::unique_ptr<Drives> drives(new Drives(std::move(map), std::move(open_disk)));
+  std::unique_ptr<Drives> drives(new Drives(std::move(map), std::move(open_disk), std::move(calls)));
   CHECK_OK(drives->impl_->open_missing(true));
   drives->impl_->tell();
   return drives;

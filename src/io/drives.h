@@ -6,9 +6,14 @@
 // away cannot bring an old truth back. Bytes: docs/formats/drive-label.md.
 //
 // Thread-safe. map() and disk() are cheap snapshots, callable from event loops; the rest blocks.
+//
+// A drive may hang without failing. Every call of one is waited for so long at most (kDriveAnswerLimit); who has not
+// answered then is offline, and nothing else is asked of it before that call ends. The call itself cannot be ended: its
+// thread is left alone, and left behind when Drives goes.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,6 +32,8 @@
 #include "io/disk.h"
 
 namespace andromede::io {
+
+class DriveCalls;
 
 enum class DriveState : std::uint8_t {
   kActive = 1,    // takes new data
@@ -59,22 +66,29 @@ struct DriveMap {
   bool operator==(const DriveMap&) const = default;
 };
 
+// An idle drive answers in milliseconds; one that syncs for many at once needs seconds.
+inline constexpr std::chrono::seconds kDriveAnswerLimit{10};
+
 Bytes encode(const DriveMap& map);
 Result<DriveMap> decode_drive_map(ByteView bytes);  // kCorrupt
 
 class Drives {
  public:
   // Opens the disk at DriveInfo::path, which may be relative to what the opener knows. Of a drive that open() has only
-  // the path of, the other fields are empty. Called from any thread.
+  // the path of, the other fields are empty. Called from any thread, for several drives at once; copied, and a copy may
+  // live on in the thread of a drive that hangs.
   using OpenDisk = std::function<Result<std::unique_ptr<Disk>>(const DriveInfo&)>;
 
   // Labels empty drives and writes the first map (epoch 1; ids are the caller's). All must be there. kAlreadyExists
-  // when a folder is another cloud's drive or not empty; on any error no folder keeps what was written.
-  static Result<std::unique_ptr<Drives>> create(DriveMap map, OpenDisk open_disk);
+  // when a folder is another cloud's drive or not empty; kTimeout when a drive does not answer; on any error no folder
+  // keeps what was written.
+  static Result<std::unique_ptr<Drives>> create(DriveMap map, OpenDisk open_disk,
+                                                std::chrono::milliseconds answer_limit = kDriveAnswerLimit);
   // Opens what can be opened; a drive that is missing or is not who its path says is offline. kUnavailable when none
   // carries a map; kCorrupt when the paths lead to drives of several clouds, none of which has more than half of them,
   // or to two histories of one cloud; kConflict when another process has one of the drives.
-  static Result<std::unique_ptr<Drives>> open(const std::vector<std::string>& paths, OpenDisk open_disk);
+  static Result<std::unique_ptr<Drives>> open(const std::vector<std::string>& paths, OpenDisk open_disk,
+                                              std::chrono::milliseconds answer_limit = kDriveAnswerLimit);
   ~Drives();
 
   [[nodiscard]] std::shared_ptr<const DriveMap> map() const;
@@ -86,8 +100,8 @@ class Drives {
 
   // Changes the map: `change` edits a copy, which gets the next epoch, is written to every online drive (a new one is
   // labelled first) and then becomes current. A failure of `change` changes nothing. kAlreadyExists, kNotFound, …: a
-  // new drive cannot join, nothing is changed; kUnavailable: no drive took the map. An old drive that does not take it
-  // goes offline. Drives that the change made drained or replaced are closed.
+  // new drive cannot join, nothing is changed, kTimeout when it does not answer; kUnavailable: no drive took the map.
+  // An old drive that does not take it goes offline. Drives that the change made drained or replaced are closed.
   Status update(const std::function<Status(DriveMap&)>& change);
   // From now on, when a change brings or takes a path, `remember` is given the paths of the drives in use, as they were
   // and as the change makes them, before a drive takes the changed map: who keeps them finds the cloud again whatever
@@ -111,7 +125,7 @@ class Drives {
   void subscribe(std::function<void(DriveId, bool online)> listener);
 
  private:
-  Drives(DriveMap map, OpenDisk open_disk);
+  Drives(DriveMap map, OpenDisk open_disk, std::unique_ptr<DriveCalls> calls);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

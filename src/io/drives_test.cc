@@ -59,8 +59,8 @@ class DrivesTest : public testing::Test {
     return map;
   }
 
-  void create() {
-    auto made = Drives::create(new_map(), opener());
+  void create(std::chrono::milliseconds answer_limit = kDriveAnswerLimit) {
+    auto made = Drives::create(new_map(), opener(), answer_limit);
     ASSERT_TRUE(made) << made.error().describe();
     drives_ = std::move(*made);
   }
@@ -704,6 +704,139 @@ TEST_F(DrivesTest, AnEmptiedDriveIsFoundThoughItsFolderIsThere) {
   ASSERT_TRUE(disks_["b"]->remove("label"));
   drives_->probe_all();
   EXPECT_FALSE(online("b"));
+}
+
+// Drives that hang without failing, which only the limit finds out.
+class HangingDrivesTest : public DrivesTest {
+ protected:
+  ~HangingDrivesTest() override { let_go(); }
+  void hang(const std::string& name) { disks_[name]->set_hanging(true); }
+  void let_go() {
+    for (auto& [name, disk] : disks_) disk->set_hanging(false);
+    // Threads that hung may still be at the test's own opener.
+    if (drives_ != nullptr) drives_->probe_all();
+  }
+  // Far longer than the calls need, far shorter than one without a limit would take.
+  static bool ends_soon(const std::function<void()>& work) {
+    const auto begun = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::steady_clock::now() - begun < std::chrono::seconds(5);
+  }
+  bool comes_back(const std::string& name) {
+    for (int i = 0; i < 1000 && !online(name); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      drives_->probe_all();
+    }
+    return online(name);
+  }
+};
+
+constexpr std::chrono::milliseconds kShortLimit{500};
+
+TEST_F(HangingDrivesTest, IsTakenOfflineByProbingAndHoldsUpNobody) {
+  create(kShortLimit);
+  Events events;
+  drives_->subscribe([&](DriveId drive, bool on) { events.emplace_back(drive, on); });
+  hang("b");
+  EXPECT_TRUE(ends_soon([&] { drives_->probe_all(); }));
+  EXPECT_FALSE(online("b"));
+  EXPECT_TRUE(online("a") && online("c"));
+  EXPECT_NE(why("b").find("does not answer"), std::string::npos) << why("b");
+  // Its call still hangs: it is not asked again, and nobody waits for it.
+  EXPECT_TRUE(ends_soon([&] {
+    for (int i = 0; i < 100; ++i) drives_->probe_all();
+    EXPECT_TRUE(drives_->update(accept_one));
+  }));
+  EXPECT_EQ(stored("a").epoch, 2U);
+  disks_["b"]->set_hanging(false);
+  EXPECT_TRUE(comes_back("b"));
+  EXPECT_EQ(stored("b"), *drives_->map());
+  EXPECT_EQ(events, (Events{{id("b"), false}, {id("b"), true}}));
+}
+
+TEST_F(HangingDrivesTest, DoesNotKeepAChangeFromTheOthers) {
+  create(kShortLimit);
+  hang("b");
+  Status changed = fail(Errc::kInternal, "");
+  EXPECT_TRUE(ends_soon([&] { changed = drives_->update(accept_one); }));
+  EXPECT_TRUE(changed);
+  EXPECT_EQ(drives_->map()->epoch, 2U);
+  EXPECT_EQ(stored("a").epoch, 2U);
+  EXPECT_EQ(stored("c").epoch, 2U);
+  EXPECT_FALSE(online("b"));
+  ASSERT_TRUE(drives_->update([](DriveMap& map) { return accept(map, 2); }));
+  // What hung is written at last: an old map, which the drive's return replaces.
+  disks_["b"]->set_hanging(false);
+  EXPECT_TRUE(comes_back("b"));
+  EXPECT_EQ(stored("b").epoch, 3U);
+}
+
+TEST_F(HangingDrivesTest, WhenAllHangNoChangeCounts) {
+  create(kShortLimit);
+  for (const std::string name : {"a", "b", "c"}) hang(name);
+  EXPECT_EQ(drives_->update(accept_one).error(), Errc::kUnavailable);
+  EXPECT_EQ(drives_->map()->epoch, 1U);
+  let_go();
+  EXPECT_TRUE(comes_back("a") && comes_back("b") && comes_back("c"));
+  ASSERT_TRUE(drives_->update([](DriveMap& map) { return accept(map, 3); }));
+  EXPECT_EQ(drives_->map()->epoch, 3U) << "epoch 2 may lie on a drive";
+}
+
+TEST_F(HangingDrivesTest, TheOthersOpenWithoutIt) {
+  create();
+  drives_.reset();
+  hang("b");
+  EXPECT_TRUE(ends_soon([&] {
+    auto opened = Drives::open({"a", "b"}, opener(), kShortLimit);
+    ASSERT_TRUE(opened) << opened.error().describe();
+    drives_ = std::move(*opened);
+  }));
+  EXPECT_TRUE(online("a") && online("c"));
+  EXPECT_FALSE(online("b"));
+  disks_["b"]->set_hanging(false);
+  EXPECT_TRUE(comes_back("b"));
+}
+
+TEST_F(HangingDrivesTest, DoesNotJoin) {
+  create(kShortLimit);
+  const DriveMap made = *drives_->map();
+  add_disk("d");
+  hang("d");
+  const DriveInfo fresh = drive_at(random_, "d", "d");
+  const auto join = [&](DriveMap& map) {
+    map.drives.push_back(fresh);
+    return Status{};
+  };
+  Status joined;
+  EXPECT_TRUE(ends_soon([&] { joined = drives_->update(join); }));
+  EXPECT_EQ(joined.error(), Errc::kTimeout);
+  EXPECT_EQ(*drives_->map(), made);
+  disks_["d"]->set_hanging(false);
+  for (int i = 0; i < 1000 && !joined; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    joined = drives_->update(join);
+  }
+  EXPECT_TRUE(joined) << joined.error().describe();
+  EXPECT_TRUE(online("d"));
+}
+
+TEST_F(HangingDrivesTest, NobodyWaitsForItAtTheEnd) {
+  create(kShortLimit);
+  drives_->watch();
+  hang("b");
+  const std::size_t handles = disks_["b"]->handles();
+  const DriveId b = id("b");
+  while (drives_->online(b)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_TRUE(ends_soon([&] {
+    drives_->stop();
+    drives_.reset();
+  }));
+  EXPECT_EQ(disks_["b"]->handles(), handles) << "what the call uses stays";
+  disks_["b"]->set_hanging(false);
+  for (int i = 0; i < 1000 && disks_["b"]->handles() > 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(disks_["b"]->handles(), 0U);
 }
 
 TEST_F(DrivesTest, ListenersMayAskAndChange) {

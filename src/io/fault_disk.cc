@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <set>
@@ -242,7 +243,7 @@ std::vector<DiskOp> changing_ops() {
           DiskOp::kTruncate, DiskOp::kRename, DiskOp::kRemove, DiskOp::kMakeFolder, DiskOp::kSyncFolder};
 }
 
-// The drive itself. Members are called with the mutex held.
+// The drive itself. Members but enter() are called with the mutex held.
 struct FaultDisk::State {
   State(std::string root_path, std::uint64_t seed) : root(std::move(root_path)), random(seed) {}
 
@@ -260,8 +261,17 @@ struct FaultDisk::State {
   std::array<std::uint64_t, kOps> done{};
   std::uint64_t fired = 0;
   std::uint64_t capacity_bytes = 0;
+  std::condition_variable let_go;
+  bool hanging = false;
   bool offline = false;
   bool cached = false;
+
+  // Locks, once the drive does not hang.
+  std::unique_lock<std::mutex> enter() {
+    std::unique_lock lock(mutex);
+    let_go.wait(lock, [this] { return !hanging; });
+    return lock;
+  }
 
   [[nodiscard]] Status reachable() const {
     if (offline) return fail(Errc::kIo, root + " is offline");
@@ -437,7 +447,7 @@ class FaultDisk::OpenFile final : public File {
       : state_(std::move(state)), node_(std::move(node)), path_(std::move(path)), writable_(writable) {}
 
   Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
-    const std::lock_guard lock(state_->mutex);
+    const auto lock = state_->enter();
     return state_->read(*node_, path_, offset, out);
   }
 
@@ -459,7 +469,7 @@ class FaultDisk::OpenFile final : public File {
   }
 
   Status sync() override {
-    const std::lock_guard lock(state_->mutex);
+    const auto lock = state_->enter();
     return state_->sync(*node_, path_);
   }
 
@@ -476,13 +486,13 @@ class FaultDisk::OpenFile final : public File {
   }
 
   Result<std::uint64_t> size() override {
-    const std::lock_guard lock(state_->mutex);
+    const auto lock = state_->enter();
     CHECK_OK(state_->reachable());
     return node_->current.size();
   }
 
   Result<std::uint64_t> allocated() override {
-    const std::lock_guard lock(state_->mutex);
+    const auto lock = state_->enter();
     CHECK_OK(state_->reachable());
     return node_->current.allocated();
   }
@@ -490,7 +500,7 @@ class FaultDisk::OpenFile final : public File {
  private:
   Status change(DiskOp op, Change what) {
     if (!writable_) return fail(Errc::kInvalidArgument, path_ + " was opened for reading only");
-    const std::lock_guard lock(state_->mutex);
+    const auto lock = state_->enter();
     return state_->change(*node_, op, path_, std::move(what));
   }
 
@@ -565,6 +575,12 @@ void FaultDisk::set_offline(bool offline) {
   state_->offline = offline;
 }
 
+void FaultDisk::set_hanging(bool hanging) {
+  const std::lock_guard lock(state_->mutex);
+  state_->hanging = hanging;
+  state_->let_go.notify_all();
+}
+
 void FaultDisk::set_capacity(std::uint64_t bytes) {
   const std::lock_guard lock(state_->mutex);
   state_->capacity_bytes = bytes;
@@ -588,7 +604,7 @@ Status FaultDisk::corrupt(const std::string& path, std::uint64_t offset, unsigne
 Result<std::unique_ptr<File>> FaultDisk::open(const std::string& path, OpenMode mode) {
   CHECK_OK(check_path(path));
   if (path.empty()) return fail(Errc::kInvalidArgument, "the root is a folder");
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   if (mode == OpenMode::kCreate) {
     TRY(std::shared_ptr<Node> made, state_->create(path));
     return std::make_unique<OpenFile>(state_, std::move(made), path, true);
@@ -601,12 +617,12 @@ Result<std::unique_ptr<File>> FaultDisk::open(const std::string& path, OpenMode 
 Status FaultDisk::replace(const std::string& path, ByteView data) {
   CHECK_OK(check_path(path));
   if (path.empty()) return fail(Errc::kInvalidArgument, "the root is a folder");
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   return state_->replace(path, data);
 }
 
 Result<Bytes> FaultDisk::read_all(const std::string& path, std::size_t limit) {
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   CHECK_OK(state_->pass(DiskOp::kOpen, path));
   TRY(const std::shared_ptr<Node> node, state_->find_file(path));
   if (node->current.size() > limit) {
@@ -620,7 +636,7 @@ Result<Bytes> FaultDisk::read_all(const std::string& path, std::size_t limit) {
 Status FaultDisk::remove(const std::string& path) {
   CHECK_OK(check_path(path));
   if (path.empty()) return fail(Errc::kInvalidArgument, "the root cannot be removed");
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   CHECK_OK(state_->pass(DiskOp::kRemove, path));
   TRY(const std::shared_ptr<Node> node, state_->walk(path));
   for (const auto& [name, meanings] : node->names) {
@@ -633,7 +649,7 @@ Status FaultDisk::remove(const std::string& path) {
 }
 
 Result<std::vector<std::string>> FaultDisk::list(const std::string& folder) {
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   CHECK_OK(state_->pass(DiskOp::kList, folder));
   TRY(const std::shared_ptr<Node> node, state_->find_folder(folder));
   std::vector<std::string> names;
@@ -645,19 +661,19 @@ Result<std::vector<std::string>> FaultDisk::list(const std::string& folder) {
 
 Status FaultDisk::make_folder(const std::string& path) {
   CHECK_OK(check_path(path));
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   CHECK_OK(state_->reachable());
   return state_->make_folder(path);
 }
 
 Status FaultDisk::sync_folder(const std::string& folder) {
   CHECK_OK(check_path(folder));
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   return state_->settle_folder(folder);
 }
 
 Result<Space> FaultDisk::space() {
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   CHECK_OK(state_->reachable());
   const std::uint64_t total = state_->capacity_bytes == 0 ? kUnlimitedBytes : state_->capacity_bytes;
   const std::uint64_t used = allocated_below(*state_->top);
@@ -665,7 +681,7 @@ Result<Space> FaultDisk::space() {
 }
 
 Status FaultDisk::probe() {
-  const std::lock_guard lock(state_->mutex);
+  const auto lock = state_->enter();
   return state_->reachable();
 }
 

@@ -110,26 +110,25 @@ Result<std::shared_ptr<Volume>> DriveVolumes::scan(const std::shared_ptr<io::Dis
   volume->closed = true;
   volume->inherited = true;
   std::uint64_t end = 0;
-  const Found found{
-      .record =
-          [&](const RecordHead& head) {
-            ++volume->shards;
-            volume->live_bytes += head.live_bytes();
-            end = std::max(end, head.header.offset + head.live_bytes());
-            return true;
-          },
-      .unknown =
-          [&](std::uint64_t offset, std::uint64_t bytes) {
-            volume->unknown_pages += bytes / kPageBytes;
-            end = std::max(end, offset + bytes);
-            return true;
-          },
-      .unreadable =
-          [&](std::uint64_t offset, std::uint64_t bytes) {
-            volume->unreadable_pages += bytes / kPageBytes;
-            end = std::max(end, offset + bytes);
-            return true;
-          }};
+  const Found found{.record =
+                        [&](const RecordHead& head) {
+                          ++volume->shards;
+                          volume->live_bytes += head.live_bytes();
+                          end = std::max(end, head.header.offset + head.live_bytes());
+                          return true;
+                        },
+                    .unknown =
+                        [&](std::uint64_t offset, std::uint64_t bytes) {
+                          volume->unknown_pages += bytes / kPageBytes;
+                          end = std::max(end, offset + bytes);
+                          return true;
+                        },
+                    .unreadable =
+                        [&](std::uint64_t offset, std::uint64_t bytes) {
+                          volume->unreadable_pages += bytes / kPageBytes;
+                          end = std::max(end, offset + bytes);
+                          return true;
+                        }};
   CHECK_OK(walk_file(*disk, *file, number, size, found));
   if (volume->unreadable_pages > 0) {
     log_warning("volume has pages that cannot be read",

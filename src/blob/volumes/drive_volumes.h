@@ -83,8 +83,8 @@ class DriveVolumes {
 
   // A region at the end of the open volume where that needs no I/O; nullopt: call reserve().
   [[nodiscard]] std::optional<Region> reserve_in_memory(std::uint64_t bytes);
-  // kNoSpace, kUnavailable, kOverloaded; anything else is the drive's failure, and is reported. Nothing is taken when it
-  // fails.
+  // kNoSpace, kUnavailable, kOverloaded; anything else is the drive's failure, and is reported. Nothing is taken when
+  // it fails.
   Result<Region> reserve(std::uint64_t bytes);
   // A finished record uses the first `used_bytes` of its region only: the rest is given back.
   void trim(const Region& region, std::uint64_t used_bytes);
@@ -112,8 +112,8 @@ class DriveVolumes {
 
   // Every record of the drive as it stands now, in order; `visit` answers false to stop. `unknown` gets ranges of
   // unknown pages, of inherited volumes only. Records reserved later are not visited, nor those whose head cannot be
-  // read: fails only where the drive is gone or a volume cannot be opened. kCancelled: `go_on`, asked before each volume,
-  // answered false.
+  // read: fails only where the drive is gone or a volume cannot be opened. kCancelled: `go_on`, asked before each
+  // volume, answered false.
   using Visit = std::function<bool(const RecordHead&)>;
   using VisitUnknown = std::function<bool(std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes)>;
   Status walk(const Visit& visit, const VisitUnknown& unknown, const GoOn& go_on);

@@ -219,8 +219,7 @@ TEST(Faults, TooManyOpenFilesAreNoDamage) {
   ASSERT_TRUE(coded && single);
   cloud.restart();  // files are open no more
   const auto refuse = [&](unsigned drive, Errc error) {
-    cloud.disk(drive).arm(
-        {.ops = {io::DiskOp::kOpen}, .path_prefix = "volumes", .from_then_on = true, .error = error});
+    cloud.disk(drive).arm({.ops = {io::DiskOp::kOpen}, .path_prefix = "volumes", .from_then_on = true, .error = error});
   };
   for (unsigned i = 0; i < 4; ++i) refuse(i, Errc::kOverloaded);
   EXPECT_EQ(cloud.get(*single).error(), Errc::kOverloaded);

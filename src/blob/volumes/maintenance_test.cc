@@ -373,9 +373,8 @@ TEST(Maintenance, AWriterOfBeforeADrivesReturnLeavesItsRecordToReclaim) {
   ASSERT_TRUE(eventually([&] { return cloud.shards(0) == 1; }));
   const std::uint64_t punched = cloud.disk(0).operations(io::DiskOp::kPunch);
   writer->reset();
-  EXPECT_TRUE(eventually([&] {
-    return cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0))->records == 1;
-  }));
+  EXPECT_TRUE(
+      eventually([&] { return cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0))->records == 1; }));
   EXPECT_EQ(cloud.disk(0).operations(io::DiskOp::kPunch), punched + 1);
   EXPECT_EQ(cloud.shards(0), 0U);
   EXPECT_TRUE(cloud.store().detach_empty(cloud.id(0)));

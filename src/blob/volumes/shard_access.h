@@ -59,8 +59,8 @@ class ShardAccess {
 
   // Prepares `set` for stripes [first, first + count).
   void begin(StripeSet& set, std::uint64_t first, unsigned count) const;
-  // Reads a shard's blocks of `set` and verifies them. False, with Wait::kNo only: it would have to wait. The shard counts
-  // as tried unless check() says kOverloaded.
+  // Reads a shard's blocks of `set` and verifies them. False, with Wait::kNo only: it would have to wait. The shard
+  // counts as tried unless check() says kOverloaded.
   bool read(StripeSet& set, unsigned shard, Wait wait);
   // Makes all blocks of the shards `want` good, reading others and rebuilding where needed. Blocks. kCorrupt,
   // kUnavailable, kNotFound, kOverloaded as Store says. Damage is noted in the core.
