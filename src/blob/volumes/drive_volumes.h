@@ -77,6 +77,8 @@ class DriveVolumes {
   Status attach();
   // Whether the drive is attached and the disk that was attached is still the drive's.
   [[nodiscard]] bool online() const;
+  // Whether the drive is online as it was when the volume was attached. Never blocks.
+  [[nodiscard]] bool serves(const Volume& volume) const { return drives_.disk(id_) == volume.disk; }
   // kConflict while a record lives there; pages that cannot be read do not hinder it, since by then the catalog names
   // nothing on the drive.
   Status detach_empty();

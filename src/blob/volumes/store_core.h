@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "blob/volumes/drive_volumes.h"
 #include "blob/volumes/releases.h"
+#include "blob/volumes/wait_watch.h"
 
 namespace andromede::blob {
 
@@ -52,7 +53,8 @@ class StoreCore {
   [[nodiscard]] Buffer staging_buffer(std::size_t capacity);
   void give_back(Buffer buffer);
 
-  // Waits until nothing runs that was started by a Writer, a Reader or a removal.
+  // Waits until nothing runs that was started by a Writer, a Reader or a removal. A drive that hangs keeps it waiting,
+  // as its threads in the kernel keep the process.
   void stop();
 
   const Clock& clock;
@@ -83,8 +85,9 @@ class StoreCore {
   std::size_t kept_buffer_bytes_ = 0;
 
  public:
-  // Rebuilds for readers, attaches drives that came back. Declared last: its jobs end before anything above goes.
+  // Rebuilds for readers, attaches drives that came back. Declared last: their work ends before anything above goes.
   ThreadPool recovery_pool;
+  WaitWatch wait_watch;
 };
 
 }  // namespace andromede::blob

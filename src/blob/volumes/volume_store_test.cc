@@ -169,6 +169,90 @@ TEST(VolumeStore, AWriteThatLosesADriveUnderWayIsToBeHealed) {
   EXPECT_TRUE(cloud.store().take_damaged().empty()) << "a whole one is not";
 }
 
+// A drive hangs: it neither answers nor fails. Then the probing of Drives takes it offline, or the deadline passes.
+class HangingDrive : public testing::Test {
+ protected:
+  static constexpr unsigned kHanging = 1;
+  ~HangingDrive() override { cloud_.disk(kHanging).set_hanging(false); }
+
+  // Runs `work` beside `meanwhile`, which begins when it hangs.
+  template <typename Work, typename Meanwhile>
+  void run(Work work, Meanwhile meanwhile) {
+    std::atomic<bool> done{false};
+    std::thread thread([&] {
+      work();
+      done = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_FALSE(done) << "the drive does not hang";
+    meanwhile();
+    EXPECT_TRUE(eventually([&] { return done.load(); }));
+    if (!done) cloud_.disk(kHanging).set_hanging(false);
+    thread.join();
+  }
+  Result<std::unique_ptr<Writer>> open(std::size_t bytes, Deadline deadline = Deadline::never()) {
+    return sync_wait(cloud_.store().open_writer(BlobId::random(random_), cloud_.target({2, 2}), bytes, deadline));
+  }
+  void taken_offline() {
+    cloud_.drives().report_failure(cloud_.id(kHanging), Error(make_error_code(Errc::kIo), "does not answer"));
+  }
+  // All but the hanging drive hold the blob, which is to be healed; what hung gives its space back when it goes on.
+  void check(const Result<BlobRef>& ref, const Bytes& data) {
+    ASSERT_TRUE(ref) << ref.error().describe();
+    for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(ref->shards[i].drive.is_none(), i == kHanging);
+    EXPECT_EQ(cloud_.store().take_damaged(), std::vector<BlobId>{ref->id});
+    cloud_.disk(kHanging).set_hanging(false);
+    cloud_.drives().probe_all();
+    MapCatalog catalog;
+    catalog.refs[ref->id] = *ref;
+    EXPECT_TRUE(eventually([&] {
+      static_cast<void>(cloud_.store().reclaim_orphans(cloud_.id(kHanging), catalog, std::chrono::milliseconds(0)));
+      const auto usage = cloud_.store().usage(cloud_.id(kHanging));
+      return usage && usage->shards == 0;
+    }));
+    EXPECT_TRUE(*cloud_.get(*ref) == data);
+  }
+
+  TestCloud cloud_{4};
+  SeededRandom random_{8};
+  const Bytes data_ = random_bytes(random_, 1'500'000);
+};
+
+TEST_F(HangingDrive, AWriteGoesOnWithoutItOnceItIsOffline) {
+  auto writer = open(data_.size());
+  ASSERT_TRUE(writer);
+  cloud_.disk(kHanging).set_hanging(true);
+  Status written;
+  run([&] { written = sync_wait((*writer)->write(data_)); }, [&] { taken_offline(); });
+  ASSERT_TRUE(written) << written.error().describe();
+  const auto ref = sync_wait((*writer)->finish());
+  writer->reset();
+  check(ref, data_);
+}
+
+TEST_F(HangingDrive, AFinishGoesOnWithoutItOnceTheDeadlinePassed) {
+  const Bytes data(data_.begin(), data_.begin() + 100'000);
+  auto writer = open(data.size(), Deadline::after(cloud_.clock, std::chrono::seconds(30)));
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE(sync_wait((*writer)->write(data)));
+  cloud_.disk(kHanging).set_hanging(true);
+  Result<BlobRef> ref = fail(Errc::kInternal, "");
+  run([&] { ref = sync_wait((*writer)->finish()); }, [&] { cloud_.clock.advance(std::chrono::seconds(31)); });
+  writer->reset();
+  check(ref, data);
+}
+
+TEST_F(HangingDrive, AReservationGoesOnWithoutItOnceItIsOffline) {
+  cloud_.disk(kHanging).set_hanging(true);
+  Result<std::unique_ptr<Writer>> writer = fail(Errc::kInternal, "");
+  run([&] { writer = open(data_.size()); }, [&] { taken_offline(); });
+  ASSERT_TRUE(writer) << writer.error().describe();
+  ASSERT_TRUE(sync_wait((*writer)->write(data_)));
+  const auto ref = sync_wait((*writer)->finish());
+  writer->reset();
+  check(ref, data_);
+}
+
 // Offers drives that hold no shard, from the last one down, whatever their state.
 class LastDrivesFirst final : public Replacer {
  public:

@@ -33,7 +33,7 @@ struct ShardStream {
   bool ended = false;  // the last buffer is posted
   bool failed = false;
   bool durable = false;
-  bool settled = false;    // durable, or failed with nothing under way
+  bool settled = false;    // durable, or failed with nothing under way that anybody waits for
   bool abandoned = false;  // its space is given back, or is being
   unsigned in_flight = 0;
 };
@@ -44,20 +44,22 @@ unsigned durable_shards(const BlobRef& ref) {
 }
 
 // Shared by the Writer and the jobs that it posts: the last of them ends it.
-class WriteState : public std::enable_shared_from_this<WriteState> {
+class WriteState final : public WaitWatch::Waiter, public std::enable_shared_from_this<WriteState> {
  public:
-  WriteState(StoreCore& core, BlobId id, Code code, Replacer* replacer, std::uint64_t declared)
+  WriteState(StoreCore& core, BlobId id, Code code, Replacer* replacer, std::uint64_t declared, Deadline deadline)
       : core_(core),
         id_(id),
+        deadline_(deadline),
         replacer_(code.parity == 0 ? nullptr : replacer),
         layout_(code, declared),
         erasure_(code),
-        streams_(code.total()) {
+        streams_(code.total()),
+        regions_(code.total()) {
     core_.writer_begins(id_);
   }
   WriteState(const WriteState&) = delete;
   WriteState& operator=(const WriteState&) = delete;
-  ~WriteState() {
+  ~WriteState() override {
     for (ShardStream& stream : streams_) core_.give_back(std::move(stream.buffer));
     core_.writer_ends(id_);
   }
@@ -66,6 +68,7 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
   Task<Status> write(ByteView data);
   Task<Result<BlobRef>> finish();
   void abort();
+  void look() override;
 
  private:
   [[nodiscard]] unsigned total() const { return layout_.code().total(); }
@@ -82,6 +85,7 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
   }
   // A page for the head or for what the buffer before left over, and one for the checksums and for filling up.
   static std::size_t buffer_bytes(unsigned blocks) { return kPageBytes + blocks * kBlockBytes + kPageBytes; }
+  void reserved(unsigned shard, Result<Region> region);
   void begin_record(unsigned shard);
   void place_last_stripe(std::size_t block_bytes);
   void complete_blocks(std::size_t block_bytes);
@@ -97,14 +101,20 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
   void wake(std::unique_lock<std::mutex>& lock);
   void settle(unsigned shard);
   void post_abandon(unsigned shard);
-  Task<void> wait_for_room();
-  Task<void> wait_until_settled();
-  Task<void> wait_once(bool until_settled);
-  [[nodiscard]] bool has_room() const;
-  [[nodiscard]] bool all_settled() const;
+  // What a wait ends with, of every shard. A shard whose drive has gone, or that is late, is lost, so that the wait
+  // ends whether the drive answers or not.
+  enum class Until : std::uint8_t {
+    kReserved,  // its region is, or cannot be
+    kRoom,      // it takes another buffer, or failed
+    kSettled,
+  };
+  Task<void> wait(Until until);
+  [[nodiscard]] bool reached(Until until, unsigned shard) const;
+  [[nodiscard]] bool reached(Until until) const;
 
   StoreCore& core_;
   const BlobId id_;
+  const Deadline deadline_;
   Replacer* const replacer_;
   const Layout layout_;  // of the declared size
   const ErasureCode erasure_;
@@ -117,54 +127,39 @@ class WriteState : public std::enable_shared_from_this<WriteState> {
   std::vector<ShardStream> streams_;
   std::optional<Error> first_error_;
   bool aborted_ = false;
-  bool waits_for_settled_ = false;
+  std::vector<std::optional<Result<Region>>> regions_;  // nullopt: being reserved
+  Until waits_until_ = Until::kReserved;
   OneShot<bool>* waiter_ = nullptr;
 };
 
 // --- reserving
 
-struct Reservation {
-  explicit Reservation(std::size_t count) : left(count), regions(count) {}
-  std::atomic<std::size_t> left;
-  std::vector<std::optional<Result<Region>>> regions;
-  OneShot<bool> done;
-};
-
 Task<Status> WriteState::reserve(std::vector<DriveId> drives) {
   const std::uint64_t bytes = layout_.used_bytes();
-  const auto reservation = std::make_shared<Reservation>(total());
   std::vector<unsigned> slow;
   for (unsigned i = 0; i < total(); ++i) {
     DriveVolumes* const drive = core_.online_drive(drives[i]);
     streams_[i].drive = drive;
     if (drive == nullptr) {
-      reservation->regions[i] = fail(Errc::kUnavailable, "drive " + drives[i].to_string() + " is offline");
+      regions_[i] = fail(Errc::kUnavailable, "drive " + drives[i].to_string() + " is offline");
     } else if (auto region = drive->reserve_in_memory(bytes)) {
-      reservation->regions[i] = *std::move(region);
+      regions_[i] = *std::move(region);
     } else {
       slow.push_back(i);
     }
   }
-  if (!slow.empty()) {
-    reservation->left = slow.size();
-    for (const unsigned i : slow) {
-      DriveVolumes* const drive = streams_[i].drive;
-      const bool posted = drive->post([reservation, drive, i, bytes] {
-        reservation->regions[i] = drive->reserve(bytes);
-        if (--reservation->left == 0) reservation->done.set(true);
-      });
-      if (!posted) {
-        reservation->regions[i] = fail(Errc::kOverloaded, "the drive's queue is full");
-        if (--reservation->left == 0) reservation->done.set(true);
-      }
-    }
-    co_await reservation->done;
+  for (const unsigned i : slow) {
+    DriveVolumes* const drive = streams_[i].drive;
+    const bool posted =
+        drive->post([self = shared_from_this(), drive, i, bytes] { self->reserved(i, drive->reserve(bytes)); });
+    if (!posted) reserved(i, fail(Errc::kOverloaded, "the drive's queue is full"));
   }
+  co_await wait(Until::kReserved);
   std::optional<Error> refusal;
   for (unsigned i = 0; i < total(); ++i) {
-    auto& region = *reservation->regions[i];
+    const Result<Region>& region = *regions_[i];
     if (region) {
-      streams_[i].region = *std::move(region);
+      streams_[i].region = *region;
       continue;
     }
     // A full drive or queue is no failure of the drive: the caller chooses others or comes again.
@@ -176,6 +171,19 @@ Task<Status> WriteState::reserve(std::vector<DriveId> drives) {
   CO_CHECK_OK(enough_left());
   for (unsigned i = 0; i < total(); ++i) begin_record(i);
   co_return Status{};
+}
+
+void WriteState::reserved(unsigned shard, Result<Region> region) {
+  {
+    std::unique_lock lock(mutex_);
+    if (!regions_[shard]) {
+      regions_[shard] = std::move(region);
+      return wake(lock);
+    }
+  }
+  // Nobody waits for it any more.
+  DriveVolumes* const drive = streams_[shard].drive;
+  if (region && drive->online()) drive->abandon(*region);
 }
 
 void WriteState::begin_record(unsigned shard) {
@@ -217,7 +225,7 @@ Task<Status> WriteState::write(ByteView data) {
     complete_blocks(kBlockBytes);
     const bool group_ends = stripe_ % kGroupBlocks == 0;
     if (streams_[0].blocks == buffer_blocks() || group_ends) {
-      co_await wait_for_room();
+      co_await wait(Until::kRoom);
       CO_CHECK_OK(enough_left());
       for (unsigned i = 0; i < total(); ++i) {
         if (group_ends) append_checksums(streams_[i]);
@@ -375,7 +383,8 @@ void WriteState::synced(unsigned shard, Status status) {
   std::unique_lock lock(mutex_);
   --stream.in_flight;
   if (status) {
-    stream.durable = true;
+    // One that was given up meanwhile stays so: its place in the ref has been decided.
+    stream.durable = !stream.failed;
   } else {
     stream.failed = true;
     if (!first_error_) first_error_ = status.error();
@@ -421,35 +430,71 @@ Status WriteState::enough_left() {
 
 // --- waiting
 
-bool WriteState::has_room() const {
-  return std::all_of(streams_.begin(), streams_.end(),
-                     [](const ShardStream& stream) { return stream.failed || stream.in_flight < kMaxInFlight; });
+bool WriteState::reached(Until until, unsigned shard) const {
+  const ShardStream& stream = streams_[shard];
+  switch (until) {
+    case Until::kReserved:
+      return regions_[shard].has_value();
+    case Until::kRoom:
+      return stream.failed || stream.in_flight < kMaxInFlight;
+    case Until::kSettled:
+      return stream.settled;
+  }
+  return false;
 }
 
-bool WriteState::all_settled() const {
-  return std::all_of(streams_.begin(), streams_.end(), [](const ShardStream& stream) { return stream.settled; });
+bool WriteState::reached(Until until) const {
+  for (unsigned i = 0; i < total(); ++i) {
+    if (!reached(until, i)) return false;
+  }
+  return true;
 }
 
 void WriteState::wake(std::unique_lock<std::mutex>& lock) {
-  if (waiter_ == nullptr || !(waits_for_settled_ ? all_settled() : has_room())) return;
+  if (waiter_ == nullptr || !reached(waits_until_)) return;
   OneShot<bool>* const waiter = std::exchange(waiter_, nullptr);
   lock.unlock();
   waiter->set(true);
 }
 
-Task<void> WriteState::wait_once(bool until_settled) {
+Task<void> WriteState::wait(Until until) {
   OneShot<bool> woken;
   {
     const std::lock_guard lock(mutex_);
-    if (until_settled ? all_settled() : has_room()) co_return;
-    waits_for_settled_ = until_settled;
+    if (reached(until)) co_return;
+    waits_until_ = until;
     waiter_ = &woken;
   }
+  core_.wait_watch.begin(shared_from_this());
   co_await woken;
+  core_.wait_watch.end(this);
 }
 
-Task<void> WriteState::wait_for_room() { return wait_once(false); }
-Task<void> WriteState::wait_until_settled() { return wait_once(true); }
+void WriteState::look() {
+  std::unique_lock lock(mutex_);
+  if (waiter_ == nullptr) return;
+  const bool late = deadline_.passed(core_.clock);
+  for (unsigned i = 0; i < total(); ++i) {
+    if (reached(waits_until_, i)) continue;
+    ShardStream& stream = streams_[i];
+    const bool reserving = waits_until_ == Until::kReserved;
+    const bool there = reserving ? stream.drive->online() : stream.drive->serves(*stream.region.volume);
+    if (there && !late) continue;
+    const std::string drive = "drive " + stream.drive->id().to_string();
+    const Error error = there ? Error(make_error_code(Errc::kTimeout), drive + " did not take its shard in time")
+                              : Error(make_error_code(Errc::kUnavailable), drive + " went away and took its shard");
+    log_warning("a shard is given up under a write", {{"blob", id_.to_string()}, {"error", error.describe()}});
+    if (reserving) {
+      regions_[i] = fail(error);
+      continue;
+    }
+    // What is under way ends by itself, or never, and finds the shard failed.
+    stream.failed = true;
+    stream.settled = true;
+    if (!first_error_) first_error_ = error;
+  }
+  wake(lock);
+}
 
 // --- ending
 
@@ -461,7 +506,7 @@ Task<Result<BlobRef>> WriteState::finish() {
     place_last_stripe(block_bytes);
     complete_blocks(block_bytes);
   }
-  co_await wait_for_room();
+  co_await wait(Until::kRoom);
   CO_CHECK_OK(enough_left());
   for (unsigned i = 0; i < total(); ++i) {
     append_checksums(streams_[i]);
@@ -471,7 +516,7 @@ Task<Result<BlobRef>> WriteState::finish() {
                               .blocks_checksum = streams_[i].blocks_checksum,
                               .sealed_ms = core_.clock.now().ms});
   }
-  co_await wait_until_settled();
+  co_await wait(Until::kSettled);
   CO_CHECK_OK(enough_left());
 
   BlobRef ref = take_shards();
@@ -606,7 +651,7 @@ Task<Result<std::unique_ptr<Writer>>> open_volume_writer(StoreCore& core, BlobId
     co_return fail(Errc::kInvalidArgument, "no such code, no drive for each shard, or more bytes than a blob may have");
   }
   if (deadline.passed(core.clock)) co_return fail(Errc::kTimeout, "storing took longer than allowed");
-  auto state = std::make_shared<WriteState>(core, id, target.code, target.replacer, size_bytes);
+  auto state = std::make_shared<WriteState>(core, id, target.code, target.replacer, size_bytes, deadline);
   auto writer = std::make_unique<VolumeWriter>(state, core.clock, deadline);
   CO_CHECK_OK(co_await state->reserve(std::move(target.drives)));
   co_return std::unique_ptr<Writer>(std::move(writer));
