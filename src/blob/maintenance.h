@@ -59,8 +59,7 @@ class Maintenance {
   virtual Status attach(DriveId drive) = 0;
   virtual Status detach_empty(DriveId drive) = 0;
 
-  // Blobs whose reads found damage or that were written with a shard missing since the last call, to be healed soon.
-  // The catalog may not name one of the latter yet.
+  // Blobs whose reads found damage since the last call, to be healed soon.
   virtual std::vector<BlobId> take_damaged() = 0;
   // How many blobs were written without one of their shards since the start: to be settled once they are recorded.
   [[nodiscard]] virtual std::uint64_t short_writes() const = 0;

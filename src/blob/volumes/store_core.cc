@@ -92,10 +92,6 @@ void StoreCore::reader_ends() {
 
 void StoreCore::note_damage(BlobId blob, std::uint64_t blocks) {
   damaged.add(static_cast<double>(blocks));
-  note_incomplete(blob);
-}
-
-void StoreCore::note_incomplete(BlobId blob) {
   const std::lock_guard lock(mutex_);
   if (damaged_.size() < kMaxDamagedBlobs) damaged_.insert(blob);
 }

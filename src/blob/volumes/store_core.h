@@ -46,8 +46,6 @@ class StoreCore {
   void reader_ends();
 
   void note_damage(BlobId blob, std::uint64_t blocks);
-  // A blob that was written with a shard missing: take_damaged() answers it too, and no metric counts it as damage.
-  void note_incomplete(BlobId blob);
   [[nodiscard]] std::vector<BlobId> take_damaged();
 
   [[nodiscard]] Buffer staging_buffer(std::size_t capacity);
@@ -66,7 +64,7 @@ class StoreCore {
   const Counter repaired;  // shards rewritten
   const Counter read_bytes;
   const Counter written_bytes;
-  std::atomic<std::uint64_t> short_writes{0};
+  std::atomic<std::uint64_t> short_writes{0};  // blobs written with a shard missing
 
  private:
   io::Drives& drives_;

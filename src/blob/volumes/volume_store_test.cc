@@ -148,7 +148,7 @@ TEST(VolumeStore, WritesWithOneDriveLessWhereParityAllows) {
   ASSERT_TRUE(ref) << ref.error().describe();
   EXPECT_TRUE(ref->shards[2].drive.is_none());
   EXPECT_TRUE(*cloud.get(*ref) == data);
-  EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{ref->id}) << "its missing shard is to be put back";
+  EXPECT_EQ(cloud.store().short_writes(), 1U) << "its missing shard is to be put back";
   EXPECT_NE(cloud.metrics.render().find("andromede_blob_damaged_total 0"), std::string::npos);
   EXPECT_EQ(cloud.put({.code = {1, 0}, .drives = {cloud.id(2)}}, data).error(), Errc::kUnavailable);
 }
@@ -164,9 +164,10 @@ TEST(VolumeStore, AWriteThatLosesADriveUnderWayIsToBeHealed) {
   EXPECT_TRUE(cloud.store().take_damaged().empty());
   const auto ref = sync_wait(writer->finish());
   ASSERT_TRUE(ref) << ref.error().describe();
-  EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{ref->id});
+  EXPECT_EQ(cloud.store().short_writes(), 1U);
+  EXPECT_TRUE(cloud.store().take_damaged().empty());
   EXPECT_TRUE(cloud.put(cloud.target({1, 0}), data));
-  EXPECT_TRUE(cloud.store().take_damaged().empty()) << "a whole one is not";
+  EXPECT_EQ(cloud.store().short_writes(), 1U) << "a whole one is none";
 }
 
 // A drive hangs: it neither answers nor fails. Then the probing of Drives takes it offline, or the deadline passes.

@@ -528,7 +528,6 @@ Task<Result<BlobRef>> WriteState::finish() {
       co_return fail(replaced.error());
     }
   }
-  if (durable_shards(ref) < total()) core_.note_incomplete(id_);
   core_.written_bytes.add(static_cast<double>(taken_));
   if (durable_shards(ref) < total()) ++core_.short_writes;
   co_return ref;
