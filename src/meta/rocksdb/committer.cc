@@ -96,6 +96,13 @@ Status Committer::start(Start start) {
   return {};
 }
 
+void Committer::go_on_from(const Start& start) {
+  salt_ = start.salt;
+  last_index_ = start.last_index;
+  last_sequence_.store(start.last_sequence, std::memory_order_release);
+  must_reseal_ = true;
+}
+
 Task<Result<CommitInfo>> Committer::commit(Commit change, Deadline deadline) {
   CO_TRY(const std::size_t bytes, check_limits(change, options_.max_commit_bytes));
   Pending pending(std::move(change), deadline, bytes);

@@ -46,6 +46,10 @@ class Committer {
 
   // Hands the sealer the last entry and starts the thread.
   Status start(Start start);
+  // While paused, with no mirror left: the one that came back goes on from there. The last entry is read from it.
+  void go_on_from(const Start& start);
+  // The last commit that any state shows. While paused.
+  [[nodiscard]] std::uint64_t last_index() const { return last_index_; }
   Task<Result<CommitInfo>> commit(Commit change, Deadline deadline);
   [[nodiscard]] std::uint64_t last_sequence() const { return last_sequence_.load(std::memory_order_acquire); }
 

@@ -1,6 +1,7 @@
 #include "meta/rocksdb/mirror_copy.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "meta/rocksdb/raw_file.h"
 
@@ -52,8 +53,7 @@ Result<std::map<std::string, std::uint64_t>> list_files(const std::string& folde
 }  // namespace
 
 Result<std::uint64_t> MirrorCopy::round() {
-  if (first_) CHECK_OK(remove_mirror_files(target_));
-  first_ = false;
+  if (std::exchange(first_, false)) CHECK_OK(remove_mirror_files(target_));
   const std::string from = checkpoint_path(source_.disk());
   const std::string to = state_path(target_);
   std::error_code error;

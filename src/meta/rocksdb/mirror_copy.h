@@ -25,6 +25,8 @@ class MirrorCopy {
   // One round: a checkpoint of now, and what of it the target lacks. Answers the bytes copied. kCancelled when progress
   // said so; kNoSpace before a byte is copied when the target is too small.
   Result<std::uint64_t> round();
+  // Whether the target may have been changed.
+  [[nodiscard]] bool begun() const { return !first_; }
 
  private:
   Status copy_missing(const std::string& from, const std::string& to);

@@ -75,7 +75,11 @@ class Engine final : public MirroredStore {
   };
 
   [[nodiscard]] Mirror::Options mirror_options() const;
-  Status copy_and_join(DriveId drive, std::shared_ptr<io::Disk> disk, const MirrorCopy::Progress& progress);
+  Status copy_from(Mirror& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
+                   const MirrorCopy::Progress& progress);
+  Status copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, const std::shared_ptr<io::Disk>& disk);
+  // Goes on with a current mirror whose drive is there again after the last one had gone.
+  Status come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk);
   Status mark(DriveId drive, bool mirrors_metadata);
   void close();
 
@@ -197,19 +201,23 @@ Status Engine::mark(DriveId drive, bool mirrors_metadata) {
 
 Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) {
   const std::lock_guard maintenance(maintenance_);
-  if (drives_.map()->find(drive) == nullptr) return fail(no_such_drive());
+  const auto map = drives_.map();
+  const io::DriveInfo* const known = map->find(drive);
+  if (known == nullptr) return fail(no_such_drive());
   const auto online = mirrors_.list();
   if (std::any_of(online->begin(), online->end(), [&](const auto& mirror) { return mirror->drive() == drive; })) {
     return {};
   }
   auto disk = drives_.disk(drive);
   if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
-  CHECK_OK(mirrors_.close_retired(drive));
-  Status joined = copy_and_join(drive, disk, progress);
-  if (!joined) {
-    const Status removed = remove_mirror_files(*disk);
-    if (!removed) log_warning("metadata: an unfinished copy stays", {{"error", removed.error().describe()}});
-    return joined;
+  if (online->empty() && known->mirrors_metadata) {
+    CHECK_OK(come_back(drive, disk));
+  } else {
+    // Before anything on the drive is touched: it may hold the only copy that is left.
+    const auto source = std::find_if(online->begin(), online->end(), [](const auto& each) { return !each->failed(); });
+    if (source == online->end()) return fail(Errc::kUnavailable, "no metadata mirror is online to copy from");
+    CHECK_OK(mirrors_.close_retired(drive));
+    CHECK_OK(copy_from(**source, drive, disk, progress));
   }
   if (drives_.online(drive)) return {};
   // It went while the mirror was in nobody's list.
@@ -217,25 +225,67 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
   return fail(went_offline());
 }
 
-Status Engine::copy_and_join(DriveId drive, std::shared_ptr<io::Disk> disk, const MirrorCopy::Progress& progress) {
-  const std::shared_ptr<Mirror> source = mirrors_.reader();
-  if (source == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online to copy from");
-  MirrorCopy copy(*source, *disk, progress);
+Status Engine::copy_from(Mirror& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
+                         const MirrorCopy::Progress& progress) {
+  MirrorCopy copy(source, *disk, progress);
+  Status joined = copy_and_join(source, copy, drive, disk);
+  if (!joined && copy.begun()) {
+    const Status removed = remove_mirror_files(*disk);
+    if (!removed) log_warning("metadata: an unfinished copy stays", {{"error", removed.error().describe()}});
+  }
+  return joined;
+}
+
+Status Engine::copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, const std::shared_ptr<io::Disk>& disk) {
   for (int i = 0; i < kMaxCopyRounds; ++i) {
     TRY(const std::uint64_t copied, copy.round());
     if (i > 0 && copied <= kSmallRoundBytes) break;
   }
   const Committer::Pause pause(committer_);
   const auto paused = std::chrono::steady_clock::now();
-  if (source->failed()) return fail(Errc::kIo, "the mirror that was copied from failed");
+  if (source.failed()) return fail(Errc::kIo, "the mirror that was copied from failed");
   CHECK_OK(copy.round());
   TRY(std::shared_ptr<Mirror> mirror, Mirror::adopt(drive, disk, mirror_options()));
-  CHECK(mirror->state().applied() == source->state().applied(), "a copy made without commits is level");
+  CHECK(mirror->state().applied() == source.state().applied(), "a copy made without commits is level");
   CHECK_OK(mark(drive, true));
   mirrors_.join(std::move(mirror));
   const std::chrono::duration<double> pause_seconds = std::chrono::steady_clock::now() - paused;
   log_info("metadata: a mirror joined",
            {{"drive", drive.to_string()}, {"commits_waited_seconds", pause_seconds.count()}});
+  return {};
+}
+
+Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
+  const Committer::Pause pause(committer_);
+  if (const auto reader = mirrors_.reader(); reader != nullptr && reader->drive() == drive) {
+    return fail(Errc::kUnavailable,
+                "the last metadata mirror can be read and no longer be written; bring a drive with another one");
+  }
+  CHECK_OK(mirrors_.close_retired(drive));
+  Mirror::Options options = mirror_options();
+  options.warm_cache = true;
+  TRY(std::shared_ptr<Mirror> mirror, open_and_replay(drive, disk, options));
+  const State& state = mirror->state();
+  Committer::Start start;
+  start.salt = draw_salt(random_);
+  start.last_index = state.applied();
+  CHECK_OK(state.last_entry(start.last_sequence, start.last_entry));
+  // Mirrors that went at the same moment need not hold the same, if one of them could not be marked out any more. What
+  // it holds beyond may be whole: nobody was told that it is not done.
+  if (start.last_index < committer_.last_index() || start.last_sequence < committer_.last_sequence()) {
+    return fail(Errc::kUnavailable, "the drive's mirror ends at commit " + std::to_string(start.last_index) + ", " +
+                                        std::to_string(committer_.last_index()) +
+                                        " were made; bring the drive with another one");
+  }
+  CHECK_OK(begin_epoch(*mirror, start.salt, options_.log_segment_bytes));
+  // The others, before the first commit that they lack.
+  CHECK_OK(drives_.update([&](io::DriveMap& map) -> Status {
+    for (io::DriveInfo& each : map.drives) each.mirrors_metadata = each.id == drive;
+    return {};
+  }));
+  mirrors_.join(std::move(mirror));
+  committer_.go_on_from(start);
+  log_info("metadata: the last mirror came back", {{"drive", drive.to_string()}, {"commits", start.last_index}});
   return {};
 }
 

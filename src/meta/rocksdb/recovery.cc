@@ -171,14 +171,10 @@ Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, Ra
   CHECK_OK(bring_level(drives, census));
 
   Recovered recovered;
-  std::array<std::uint8_t, sizeof(std::uint64_t)> salt{};
-  random.fill(salt);
-  std::memcpy(&recovered.start.salt, salt.data(), salt.size());
+  recovered.start.salt = draw_salt(random);
   // All are level and flushed, so no mirror needs another's records any more.
-  CHECK_OK(keep_if(drives, census, [&](Candidate& candidate) -> Status {
-    CHECK_OK(candidate.mirror->state().start_epoch(recovered.start.salt));
-    CHECK_OK(candidate.mirror->resize_log(options.log_segment_bytes));
-    return candidate.mirror->log().start();
+  CHECK_OK(keep_if(drives, census, [&](Candidate& candidate) {
+    return begin_epoch(*candidate.mirror, recovered.start.salt, options.log_segment_bytes);
   }));
 
   recovered.stale = census.empty;
@@ -192,6 +188,26 @@ Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, Ra
   recovered.start.last_index = state.applied();
   CHECK_OK(state.last_entry(recovered.start.last_sequence, recovered.start.last_entry));
   return recovered;
+}
+
+Result<std::shared_ptr<Mirror>> open_and_replay(DriveId drive, std::shared_ptr<io::Disk> disk,
+                                                const Mirror::Options& options) {
+  TRY(Candidate candidate, open_candidate(drive, std::move(disk), options));
+  return std::move(candidate.mirror);
+}
+
+std::uint64_t draw_salt(Random& random) {
+  std::array<std::uint8_t, sizeof(std::uint64_t)> bytes{};
+  random.fill(bytes);
+  std::uint64_t salt = 0;
+  std::memcpy(&salt, bytes.data(), bytes.size());
+  return salt;
+}
+
+Status begin_epoch(Mirror& mirror, std::uint64_t salt, std::uint64_t segment_bytes) {
+  CHECK_OK(mirror.state().start_epoch(salt));
+  CHECK_OK(mirror.resize_log(segment_bytes));
+  return mirror.log().start();
 }
 
 }  // namespace andromede::meta

@@ -24,4 +24,14 @@ struct Recovered {
 // (every current mirror that is online is damaged), kUnsupported (a later version wrote one), kIo.
 Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, Random& random);
 
+// A mirror by itself: opened, and brought by its own log to the last commit that it has. Changes nothing that an
+// opening would not. Errors: kNotFound (the drive holds none), kCorrupt, kIo, kNoSpace, kOverloaded, kUnsupported.
+Result<std::shared_ptr<Mirror>> open_and_replay(DriveId drive, std::shared_ptr<io::Disk> disk,
+                                                const Mirror::Options& options);
+
+// The salt of the log records to come; `random` is the system's outside of tests.
+std::uint64_t draw_salt(Random& random);
+// Makes `salt` the mirror's, flushed together with all that it holds, and its log empty.
+Status begin_epoch(Mirror& mirror, std::uint64_t salt, std::uint64_t segment_bytes);
+
 }  // namespace andromede::meta

@@ -376,11 +376,69 @@ TEST(Mirrors, LastOneIsNeverMarkedOut) {
   EXPECT_EQ(lost.error(), Errc::kUnavailable);
   EXPECT_EQ(cloud.put("c", "3").error(), Errc::kUnavailable);
   EXPECT_EQ(cloud.get("a").error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud.store().add_mirror(cloud.id(1), {}).error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud.store().add_mirror(cloud.id(0), {}).error(), Errc::kUnavailable);
   cloud.disk(1).set_offline(false);
+  cloud.drives().probe_all();
+  ASSERT_TRUE(cloud.drives().online(cloud.id(1)));
+  // What keeps the number of mirrors up asks for any drive that is there.
+  EXPECT_EQ(cloud.store().add_mirror(cloud.id(0), {}).error(), Errc::kUnavailable);
+  const Status back = cloud.store().add_mirror(cloud.id(1), {});
+  ASSERT_TRUE(back) << back.error().describe();
+  EXPECT_EQ(cloud.read("a"), "1");
+  EXPECT_TRUE(cloud.put("d", "4"));
+  EXPECT_TRUE(cloud.store().add_mirror(cloud.id(0), {}));
+  EXPECT_TRUE(cloud.put("e", "5"));
   cloud.lose_power(1);
   ASSERT_TRUE(cloud.open());
   EXPECT_EQ(cloud.read("a"), "1");
+  EXPECT_EQ(cloud.read("d"), "4");
+  EXPECT_EQ(cloud.read("e"), "5");
+  EXPECT_TRUE(cloud.current(0));
   EXPECT_TRUE(cloud.current(1));
+  cloud.verify_journal();
+}
+
+// The group at hand when the last mirrors went may lie on any of them.
+TEST(Mirrors, LastOnesComeBackInAnyOrderWithTheGroupThatWasUnderWay) {
+  for (std::uint64_t n = 1;; ++n) {
+    SCOPED_TRACE("operation " + std::to_string(n));
+    TestCloud cloud(2, 2);
+    cloud.options.log_segment_bytes = 32 << 10;  // so that operations that make room are among them
+    ASSERT_TRUE(cloud.open());
+    for (std::size_t i = 0; i < 2; ++i) {
+      cloud.disk(i).arm(
+          {.ops = io::changing_ops(), .path_prefix = "meta/", .nth = n + i * (n % 3), .from_then_on = true});
+    }
+    constexpr int kCommits = 12;
+    const int acknowledged = commit_until_failure(cloud, 0, kCommits);
+    const bool struck = cloud.disk(0).fired() + cloud.disk(1).fired() > 0;
+    for (std::size_t i = 0; i < 2; ++i) cloud.disk(i).disarm();
+    cloud.drives().probe_all();
+    int came = 0;
+    for (int round = 0; struck && round < 2; ++round) {
+      for (std::size_t i = 0; i < 2; ++i) {
+        const std::size_t drive = n % 2 == 0 ? i : 1 - i;
+        const bool alone = came == 0;
+        const bool was_current = cloud.current(drive);
+        const Status added = cloud.store().add_mirror(cloud.id(drive), {});
+        if (added) ++came;
+        if (!added) {
+          EXPECT_EQ(added.error(), Errc::kUnavailable) << added.error().describe();
+          EXPECT_TRUE(alone && !was_current) << added.error().describe();
+        }
+      }
+    }
+    check_whole(cloud, acknowledged, kCommits);
+    EXPECT_TRUE(cloud.put("after", "1"));
+    EXPECT_TRUE(cloud.current(0));
+    EXPECT_TRUE(cloud.current(1));
+    cloud.lose_power(n);
+    ASSERT_TRUE(cloud.open());
+    EXPECT_EQ(cloud.read("after"), "1");
+    cloud.verify_journal();
+    if (!struck) break;
+  }
 }
 
 TEST(Mirrors, RemovingIsIdempotentAndClearsWhatAFormerMirrorLeft) {
