@@ -10,6 +10,8 @@
 //
 // Errors: kConflict (an expectation did not hold; nothing was changed), kInvalidArgument (over a limit), kOverloaded
 // (the commit queue is full), kNoSpace, kUnavailable (no mirror left), kCorrupt, kTimeout, kCancelled (stopping).
+// A commit that answers kConflict, kInvalidArgument, kOverloaded or kNoSpace was certainly not done and never will be:
+// what was written for it may be given back. After any other error it may be done, now or after the next opening.
 #pragma once
 
 #include <cstdint>

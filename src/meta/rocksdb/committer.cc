@@ -404,7 +404,9 @@ Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView recor
   // From here on the group is in the log of every mirror that is left, whatever is answered.
   last_index_ = last_index;
   last_sequence_.store(next_sequence_ - 1, std::memory_order_release);
-  return kept;
+  // Whatever the map's change failed with: its code could mean that nothing was written, and the group is.
+  if (!kept) return fail(Errc::kUnavailable, "a lost mirror is not marked out: " + kept.error().describe());
+  return {};
 }
 
 void Committer::resume_waiters() {
