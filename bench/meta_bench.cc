@@ -170,7 +170,9 @@ int run(const std::string& folder, int mirrors, double seconds) {
   const SystemClock clock;
   Metrics metrics;
   PlainSealer sealer;
-  auto store = meta::MirroredStore::open(**drives, sealer, clock, metrics, {});
+  meta::MirroredOptions options;
+  options.create = true;
+  auto store = meta::MirroredStore::open(**drives, sealer, clock, metrics, options);
   if (!store) {
     std::fprintf(stderr, "store: %s\n", store.error().describe().c_str());
     return 1;

@@ -54,18 +54,19 @@ Cloud::Cloud(const Config& config, sovereignty::Consortium consortium)
 
 Cloud::~Cloud() { stop(); }
 
-Result<std::unique_ptr<Cloud>> Cloud::open(const Config& config, sovereignty::Consortium consortium) {
+Result<std::unique_ptr<Cloud>> Cloud::open(const Config& config, sovereignty::Consortium consortium, bool making) {
   auto cloud = std::unique_ptr<Cloud>(new Cloud(config, std::move(consortium)));
-  CHECK_OK(cloud->open_all(config));
+  CHECK_OK(cloud->open_all(config, making));
   return cloud;
 }
 
-Status Cloud::open_all(const Config& config) {
+Status Cloud::open_all(const Config& config, bool making) {
   TRY(const auto paths, known_drive_paths(folder_, consortium_));
   TRY(drives_, io::Drives::open(paths, open_drive));
 
   meta::MirroredOptions meta_options;
   meta_options.cache_bytes = config.cache_bytes;
+  meta_options.create = making;
   TRY(meta_, meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options));
 
   TRY(custody_, keys::open_file_custody(folder_.root_key(), folder_.root_seal(), random_));

@@ -32,8 +32,9 @@ Result<sovereignty::Consortium> read_consortium(const std::string& path);
 
 class Cloud {
  public:
-  // Opens what init made. The fleet is made but not started.
-  static Result<std::unique_ptr<Cloud>> open(const Config& config, sovereignty::Consortium consortium);
+  // Opens what init made. The fleet is made but not started. `making`: init is at it; metadata may begin empty.
+  static Result<std::unique_ptr<Cloud>> open(const Config& config, sovereignty::Consortium consortium,
+                                             bool making = false);
   Cloud(const Cloud&) = delete;
   Cloud& operator=(const Cloud&) = delete;
   // Stops what still runs, in the reverse order.
@@ -54,7 +55,7 @@ class Cloud {
 
  private:
   Cloud(const Config& config, sovereignty::Consortium consortium);
-  Status open_all(const Config& config);
+  Status open_all(const Config& config, bool making);
   // Writes down where the drives are, now and before each change of them.
   Status remember_drive_paths();
 

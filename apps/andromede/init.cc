@@ -193,7 +193,7 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
   }
   report.endpoint = (options.local_ca ? "https://" : "http://") + config.s3.to_string();
   {
-    TRY(const auto cloud, Cloud::open(config, consortium));
+    TRY(const auto cloud, Cloud::open(config, consortium, true));
     CHECK_OK(make_tenants(*cloud, consortium, map.cloud, folder, report.endpoint));
     cloud->stop();
   }

@@ -88,6 +88,7 @@ class FleetCloud {
     meta_options.cache_bytes = 4 << 20;
     meta_options.memtable_bytes = 1 << 20;
     meta_options.log_segment_bytes = 1 << 20;
+    meta_options.create = true;
     sealer_ = std::make_unique<journal::Sealer>();
     auto meta_opened = meta::MirroredStore::open(*drives, *sealer_, clock, metrics, meta_options);
     ASSERT_TRUE(meta_opened) << meta_opened.error().describe();

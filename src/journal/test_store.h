@@ -68,6 +68,7 @@ class TestStore {
     options.cache_bytes = 4 << 20;
     options.memtable_bytes = 1 << 20;
     options.log_segment_bytes = 256 << 10;
+    options.create = true;
     sealer_ = std::make_unique<Sealer>();
     auto opened = meta::MirroredStore::open(*drives_, *sealer_, clock_, metrics_, options);
     ASSERT_TRUE(opened) << opened.error().describe();

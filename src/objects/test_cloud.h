@@ -124,7 +124,9 @@ class TestCloud {
   void start() {
     metrics_ = std::make_unique<Metrics>();
     sealer_ = std::make_unique<journal::Sealer>();
-    meta_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, {}));
+    meta::MirroredOptions meta_options;
+    meta_options.create = true;
+    meta_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, meta_options));
     volumes_ = must(blob::VolumeStore::open(*drives_, clock_, random_, *metrics_, {}));
     keys_ = std::make_unique<keys::KeyService>(*custody_, *meta_, clock_, random_);
     must(sync_wait(keys_->load()));

@@ -127,7 +127,7 @@ Mirror::Options Engine::mirror_options() const {
 }
 
 Status Engine::open() {
-  TRY(Recovered recovered, recover(drives_, mirror_options(), random_));
+  TRY(Recovered recovered, recover(drives_, mirror_options(), options_.create, random_));
   for (auto& mirror : recovered.mirrors) mirrors_.join(std::move(mirror));
   CHECK_OK(committer_.start(std::move(recovered.start)));
   {

@@ -22,12 +22,15 @@ struct MirroredOptions {
   // Free space on a mirror's drive below which commits that put data are kNoSpace (deletes go on); never more than a
   // sixteenth of the drive.
   std::uint64_t reserve_bytes = 128 << 20;
+  // The cloud is being made: where no mirror holds anything, they begin empty. Harmless when repeated.
+  bool create = false;
 };
 
 class MirroredStore : public Store, public Mirrors {
  public:
-  // Opens the mirrors that the drive map names, brings them level, and starts the committer. On a new cloud (no mirror
-  // holds anything) they begin empty. `drives`, `sealer`, `clock` and `metrics` outlive the store.
+  // Opens the mirrors that the drive map names, brings them level, and starts the committer. kCorrupt: those that are
+  // online are damaged, or hold nothing and `create` is not set. `drives`, `sealer`, `clock` and `metrics` outlive the
+  // store.
   static Result<std::unique_ptr<MirroredStore>> open(io::Drives& drives, LogSealer& sealer, const Clock& clock,
                                                      Metrics& metrics, MirroredOptions options);
   // Finishes queued commits, flushes and closes; later calls are kCancelled or kUnavailable. Destroying the store

@@ -89,7 +89,7 @@ Status create_all(io::Drives& drives, const Mirror::Options& options, Census& ce
   return {};
 }
 
-Status check_census(const Census& census) {
+Status check_census(const Census& census, bool create) {
   if (census.current() == 0) return fail(Errc::kUnavailable, "the drive map names no metadata mirror");
   if (!census.good.empty()) return {};
   if (!census.damaged.empty()) {
@@ -100,6 +100,13 @@ Status check_census(const Census& census) {
     return fail(Errc::kUnavailable,
                 std::to_string(census.offline.size()) +
                     " metadata mirror(s) are offline and those online hold nothing; bring one online");
+  }
+  // An empty beginning makes every blob one that no metadata names, to be given back.
+  if (!create) {
+    return fail(Errc::kCorrupt,
+                "the " + std::to_string(census.empty.size()) +
+                    " metadata mirror(s) hold nothing, of a cloud that was made before: an unmounted or "
+                    "emptied folder. Bring a drive with an intact mirror online, with its meta folder");
   }
   return {};
 }
@@ -164,9 +171,9 @@ Status mark_out(io::Drives& drives, const std::vector<DriveId>& gone) {
 
 }  // namespace
 
-Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, Random& random) {
+Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bool create, Random& random) {
   TRY(Census census, take_census(drives, options));
-  CHECK_OK(check_census(census));
+  CHECK_OK(check_census(census, create));
   if (census.good.empty()) CHECK_OK(create_all(drives, options, census));
   CHECK_OK(bring_level(drives, census));
 

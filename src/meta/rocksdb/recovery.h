@@ -21,8 +21,9 @@ struct Recovered {
 };
 
 // Errors: kUnavailable (no current mirror is online, or those online hold nothing while others are offline), kCorrupt
-// (every current mirror that is online is damaged), kUnsupported (a later version wrote one), kIo.
-Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, Random& random);
+// (every current mirror that is online is damaged, or all hold nothing: with `create`, they begin empty then),
+// kUnsupported (a later version wrote one), kIo.
+Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bool create, Random& random);
 
 // A mirror by itself: opened, and brought by its own log to the last commit that it has. Changes nothing that an
 // opening would not. Errors: kNotFound (the drive holds none), kCorrupt, kIo, kNoSpace, kOverloaded, kUnsupported.

@@ -290,6 +290,23 @@ TEST(Recovery, NeverBeginsEmptyWhileAMirrorIsAway) {
   EXPECT_EQ(cloud.store().mirrors().size(), 2U);
 }
 
+// Every blob would be one that nothing names, and be given back.
+TEST(Recovery, NeverBeginsEmptyWhereACloudWas) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 3), 3);
+  cloud.close();
+  for (std::size_t i = 0; i < 2; ++i) ASSERT_TRUE(cloud.disk(i).remove(kMarkerPath));
+  const Status opened = cloud.open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), Errc::kCorrupt);
+  EXPECT_NE(opened.error().message().find("hold nothing"), std::string::npos) << opened.error().describe();
+  EXPECT_TRUE(cloud.current(0));
+  ASSERT_TRUE(cloud.disk(1).replace(kMarkerPath, encode_marker(cloud.options.log_segment_bytes)));
+  ASSERT_TRUE(cloud.open());
+  check_whole(cloud, 3, 3);
+}
+
 TEST(Mirrors, LossUnderLoadGoesUnnoticedAndReAddingBringsItBack) {
   TestCloud cloud(3, 3);
   ASSERT_TRUE(cloud.open());

@@ -91,6 +91,7 @@ class TestCloud {
     options.cache_bytes = 8 << 20;
     options.memtable_bytes = 1 << 20;
     options.log_segment_bytes = 256 << 10;
+    options.create = true;
   }
   ~TestCloud() { close(); }
 
@@ -98,6 +99,7 @@ class TestCloud {
     sealer_ = std::make_unique<ChainSealer>();
     metrics_ = std::make_unique<Metrics>();
     TRY(store_, MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, options));
+    options.create = false;
     return {};
   }
   // As kill -9 does; the drives keep what was written.
