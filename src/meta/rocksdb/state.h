@@ -84,7 +84,7 @@ class State {
   [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Space space) const;
 
   // A consistent copy of the files as hard links in `path`, flushed first.
-  Status checkpoint(const std::string& path) const;
+  Status checkpoint(const std::string& path);
   [[nodiscard]] std::uint64_t bytes() const;
   // A table or blob file that the state stands on: never changed, and removed once nothing stands on it any more.
   struct LiveFile {

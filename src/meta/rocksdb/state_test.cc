@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "io/temporary_folder.h"
 #include "meta/rocksdb/counter_merge.h"
@@ -175,6 +177,45 @@ TEST_F(StateTest, CheckpointIsAStateOfItsOwn) {
   std::string value;
   EXPECT_EQ(*(*opened)->get(Space::kInline, "b", Tier::kAll, value), Found::kYes);
   EXPECT_EQ(*(*opened)->get(Space::kRecords, "c", Tier::kAll, value), Found::kNo);
+}
+
+TEST_F(StateTest, CheckpointsUnderLoadHoldEveryFamilyUpToOneCommit) {
+  constexpr std::uint64_t kCheckpoints = 30;
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (std::uint64_t i = 1; !stop; ++i) {
+      RecordBuilder builder;
+      builder.put(Space::kRecords, "last", std::to_string(i));
+      builder.put(Space::kInline, std::to_string(i), std::string(600, 'x'));
+      // Not in every commit: a family may have nothing to flush.
+      if (i % 7 == 0) builder.put(Space::kJournal, std::to_string(i), "entry");
+      builder.finish(1, i, 1);
+      EXPECT_TRUE(state_->apply(builder.payload(), i));
+    }
+  });
+  for (std::uint64_t n = 0; n < kCheckpoints; ++n) {
+    const std::string copy = folder_.path() + "/copy";
+    const std::uint64_t before = state_->applied();
+    const Status made = state_->checkpoint(copy);
+    EXPECT_TRUE(made) << made.error().describe();
+    const auto opened = State::open(copy, options());
+    EXPECT_TRUE(opened);
+    if (!opened) break;
+    const std::uint64_t applied = (*opened)->applied();
+    EXPECT_GE(applied, before);
+    std::string value;
+    for (std::uint64_t i = 1; i <= applied; ++i) {
+      EXPECT_EQ(*(*opened)->get(Space::kInline, std::to_string(i), Tier::kAll, value), Found::kYes) << i;
+      if (i % 7 == 0) EXPECT_EQ(*(*opened)->get(Space::kJournal, std::to_string(i), Tier::kAll, value), Found::kYes);
+    }
+    if (applied > 0) {
+      EXPECT_EQ(*(*opened)->get(Space::kRecords, "last", Tier::kAll, value), Found::kYes);
+      EXPECT_EQ(value, std::to_string(applied));
+    }
+    std::filesystem::remove_all(copy);
+  }
+  stop = true;
+  writer.join();
 }
 
 TEST_F(StateTest, DoesNotMakeTheRootOfADriveThatWentAway) {
