@@ -253,7 +253,7 @@ Status State::start_flush() {
   options.wait = false;
   options.allow_write_stall = true;
   const rocksdb::Status status = db_->Flush(options, families_);
-  if (!status.ok()) return fail(to_error(status, "flush"));
+  if (!status.ok() && !status.IsTryAgain()) return fail(to_error(status, "flush"));
   return {};
 }
 

@@ -64,7 +64,7 @@ class State {
   // Makes `salt` the one that counts, together with all that is applied. Durable when it answers.
   Status start_epoch(std::uint64_t salt);
   Status flush();
-  // Starts a flush and does not wait.
+  // Starts a flush and does not wait; does nothing while RocksDB holds writes up, because flushes are under way then.
   Status start_flush();
   // Whether RocksDB has stopped writing; asks it to try again, which helps after space was freed.
   Status resume();

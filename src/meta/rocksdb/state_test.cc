@@ -218,6 +218,27 @@ TEST_F(StateTest, CheckpointsUnderLoadHoldEveryFamilyUpToOneCommit) {
   writer.join();
 }
 
+TEST_F(StateTest, StartingAFlushWhileWritesAreHeldUpIsNoFailure) {
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    put(i, "a", std::to_string(i));
+    ASSERT_TRUE(state_->flush());
+  }
+  const auto set = [&](const std::string& stop_at) {
+    const rocksdb::Status status =
+        state_->db().SetOptions(state_->family(Space::kRecords), {{"level0_file_num_compaction_trigger", "1000"},
+                                                                  {"level0_slowdown_writes_trigger", stop_at},
+                                                                  {"level0_stop_writes_trigger", stop_at}});
+    EXPECT_TRUE(status.ok()) << status.ToString();
+  };
+  set("2");
+  const Status started = state_->start_flush();
+  EXPECT_TRUE(started) << started.error().describe();
+  set("1000");
+  put(4, "a", "4");
+  EXPECT_TRUE(state_->start_flush());
+  EXPECT_EQ(get("a"), "4");
+}
+
 TEST_F(StateTest, DoesNotMakeTheRootOfADriveThatWentAway) {
   const std::string root = folder_.path() + "/drive";
   const auto made = State::create(root + "/meta/state", options());
