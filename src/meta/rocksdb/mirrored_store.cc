@@ -127,6 +127,9 @@ Mirror::Options Engine::mirror_options() const {
 }
 
 Status Engine::open() {
+  const auto map = drives_.map();
+  ensure_background_threads(static_cast<std::size_t>(std::count_if(
+      map->drives.begin(), map->drives.end(), [](const io::DriveInfo& drive) { return drive.mirrors_metadata; })));
   TRY(Recovered recovered, recover(drives_, mirror_options(), options_.create, random_));
   for (auto& mirror : recovered.mirrors) mirrors_.join(std::move(mirror));
   CHECK_OK(committer_.start(std::move(recovered.start)));
@@ -210,6 +213,7 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
   }
   auto disk = drives_.disk(drive);
   if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
+  ensure_background_threads(online->size() + 1);
   if (online->empty() && known->mirrors_metadata) {
     CHECK_OK(come_back(drive, disk));
   } else {

@@ -2,6 +2,7 @@
 #include "meta/rocksdb/recovery.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/env.h>
 
 #include <atomic>
 #include <filesystem>
@@ -305,6 +306,17 @@ TEST(Recovery, NeverBeginsEmptyWhereACloudWas) {
   ASSERT_TRUE(cloud.disk(1).replace(kMarkerPath, encode_marker(cloud.options.log_segment_bytes)));
   ASSERT_TRUE(cloud.open());
   check_whole(cloud, 3, 3);
+}
+
+TEST(Mirrors, EachCanFlushAndCompactByItself) {
+  TestCloud cloud(6, 5);
+  ASSERT_TRUE(cloud.open());
+  const auto threads = [](rocksdb::Env::Priority kind) { return rocksdb::Env::Default()->GetBackgroundThreads(kind); };
+  EXPECT_GE(threads(rocksdb::Env::Priority::HIGH), 5);
+  EXPECT_GE(threads(rocksdb::Env::Priority::LOW), 5);
+  ASSERT_TRUE(cloud.store().add_mirror(cloud.id(5), {}));
+  EXPECT_GE(threads(rocksdb::Env::Priority::HIGH), 6);
+  EXPECT_GE(threads(rocksdb::Env::Priority::LOW), 6);
 }
 
 TEST(Mirrors, LossUnderLoadGoesUnnoticedAndReAddingBringsItBack) {

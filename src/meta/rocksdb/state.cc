@@ -1,6 +1,7 @@
 #include "meta/rocksdb/state.h"
 
 #include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
@@ -120,6 +121,12 @@ rocksdb::ReadOptions read_options(Tier tier) {
   rocksdb::ReadOptions options;
   options.read_tier = tier == Tier::kMemory ? rocksdb::kBlockCacheTier : rocksdb::kReadAllTier;
   return options;
+}
+
+void ensure_background_threads(std::size_t states) {
+  for (const auto kind : {rocksdb::Env::Priority::HIGH, rocksdb::Env::Priority::LOW}) {
+    rocksdb::Env::Default()->IncBackgroundThreadsIfNeeded(static_cast<int>(states), kind);
+  }
 }
 
 class State::Listener final : public rocksdb::EventListener {

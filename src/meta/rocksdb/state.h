@@ -105,6 +105,10 @@ class State {
   std::uint64_t salt_ = 0;
 };
 
+// RocksDB flushes and compacts in threads that all its databases of a process share, one of each kind unless told
+// otherwise: makes them at least so many, so that a slow drive's work does not hold up that of the others.
+void ensure_background_threads(std::size_t states);
+
 // RocksDB's read options of a tier.
 rocksdb::ReadOptions read_options(Tier tier);
 
