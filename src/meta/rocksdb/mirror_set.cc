@@ -55,7 +55,17 @@ void MirrorSet::drive_lost(DriveId drive, const Error& error) {
   }
 }
 
+bool MirrorSet::release_last_resort(DriveId drive) {
+  const std::lock_guard lock(mutex_);
+  if (last_resort_ == nullptr || last_resort_->drive() != drive) return true;
+  const auto failure = last_resort_->failure();
+  if (failure && *failure == Errc::kCorrupt) return false;
+  last_resort_.reset();
+  return true;
+}
+
 bool MirrorSet::read_failed(Mirror& mirror, const Error& error) {
+  if (!(error == Errc::kCorrupt || error == Errc::kIo)) return false;
   log_error("metadata: a read failed", {{"drive", mirror.drive().to_string()}, {"error", error.describe()}});
   const auto mirrors = list();
   const bool another = std::any_of(mirrors->begin(), mirrors->end(),

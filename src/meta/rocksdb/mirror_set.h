@@ -38,9 +38,13 @@ class MirrorSet {
 
   // A drive went away.
   void drive_lost(DriveId drive, const Error& error);
-  // A read failed on `mirror`. True: another mirror can answer, `mirror` is given up. The last one is never given up
-  // for a bad read: what else it holds stays readable.
+  // A read failed on `mirror`. True: another mirror can answer, `mirror` is given up. Only kCorrupt and kIo are a
+  // mirror's fault, and the last one is never given up for a bad read: what else it holds stays readable.
   bool read_failed(Mirror& mirror, const Error& error);
+
+  // The drive's mirror, if it is the one that answers reads when the list is empty, is let go. Afterwards nothing
+  // answers them. False, and nothing is done: it is damaged, and the rest of it would be lost with it.
+  bool release_last_resort(DriveId drive);
 
   // Whether drop_failed() has work.
   [[nodiscard]] bool has_failed() const;

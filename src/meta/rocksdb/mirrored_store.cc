@@ -261,9 +261,14 @@ Status Engine::copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, co
 
 Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
   const Committer::Pause pause(committer_);
-  if (const auto reader = mirrors_.reader(); reader != nullptr && reader->drive() == drive) {
+  TRY(const io::Space space, disk->space());
+  if (space.free_bytes < std::min(options_.reserve_bytes, space.total_bytes / 16)) {
+    return fail(Errc::kNoSpace, "the drive of the last metadata mirror is full");
+  }
+  if (!mirrors_.release_last_resort(drive)) {
     return fail(Errc::kUnavailable,
-                "the last metadata mirror can be read and no longer be written; bring a drive with another one");
+                "the last metadata mirror is damaged: what of it can be read is served, and nothing written; bring a "
+                "drive with another one");
   }
   CHECK_OK(mirrors_.close_retired(drive));
   Mirror::Options options = mirror_options();
@@ -334,10 +339,11 @@ Status Engine::verify_mirror(DriveId drive, const std::function<bool(std::uint64
   // Not under maintenance_: this may take hours. Whoever takes the mirror out waits for no more than a piece.
   const Status verified = verify_state(
       mirror->state(), [&](std::uint64_t bytes) { return mirrors_.find(drive) == mirror && (!pace || pace(bytes)); });
-  if (verified || !(verified.error() == Errc::kCorrupt || verified.error() == Errc::kIo)) return verified;
+  if (verified) return {};
   if (mirrors_.read_failed(*mirror, verified.error())) {
     return fail(verified.error().in("the mirror is given up, to be copied anew"));
   }
+  if (!(verified.error() == Errc::kCorrupt || verified.error() == Errc::kIo)) return verified;
   return fail(verified.error().in("it is the last metadata mirror and stays; bring another drive"));
 }
 

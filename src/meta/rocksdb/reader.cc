@@ -14,12 +14,6 @@ Status check_key(std::string_view key) {
   return fail(Errc::kInvalidArgument, "a key has at most " + std::to_string(kMaxKeyBytes) + " bytes");
 }
 
-// Whether the read goes on with another mirror after `error`. A full queue or a bad argument is nothing that another
-// mirror would do better.
-bool fail_over(MirrorSet& mirrors, Mirror& mirror, const Error& error) {
-  return (error == Errc::kCorrupt || error == Errc::kIo) && mirrors.read_failed(mirror, error);
-}
-
 // Runs `look(state, tier)`, a callable that answers Result<Found> and outlives the task: in memory first, then on the
 // pool, then on the next mirror.
 template <typename Look>
@@ -31,7 +25,7 @@ Task<Result<Found>> look_up(MirrorSet& mirrors, ThreadPool& pool, Look look) {
     if (found && *found == Found::kNotInMemory) {
       found = co_await pool.run([&]() -> Result<Found> { return look(mirror->state(), Tier::kAll); });
     }
-    if (found || !fail_over(mirrors, *mirror, found.error())) co_return found;
+    if (found || !mirrors.read_failed(*mirror, found.error())) co_return found;
   }
 }
 
@@ -72,7 +66,7 @@ Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
     const std::shared_ptr<Mirror> mirror = mirrors_.reader();
     if (mirror == nullptr) co_return fail(no_mirror());
     auto items = co_await pool_.run([&] { return mirror->state().scan(scan); });
-    if (items || !fail_over(mirrors_, *mirror, items.error())) co_return items;
+    if (items || !mirrors_.read_failed(*mirror, items.error())) co_return items;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <rocksdb/env.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <filesystem>
@@ -446,6 +447,46 @@ TEST(Mirrors, ACommitWhoseLostMirrorCannotBeMarkedOutMayBeDone) {
   EXPECT_TRUE(cloud.put("d", "3"));
   EXPECT_FALSE(cloud.current(0));
   EXPECT_EQ(cloud.verify_journal(), 4U);
+}
+
+// Lets the process open no more files, as a burst of connections would.
+class NoMoreFiles {
+ public:
+  NoMoreFiles() {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    rlimit none = before_;
+    none.rlim_cur = 0;
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  NoMoreFiles(const NoMoreFiles&) = delete;
+  NoMoreFiles& operator=(const NoMoreFiles&) = delete;
+  ~NoMoreFiles() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST(Mirrors, TooManyOpenFilesAreNoDrivesFaultAndNotTheEnd) {
+  constexpr int kMany = 400;
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  int acknowledged = 0;
+  {
+    const NoMoreFiles none;
+    // Until a flush, which the log's segments or the memtables ask for, has failed on both.
+    while (acknowledged < kMany && cloud.commit(numbered(acknowledged, 20'000))) ++acknowledged;
+  }
+  ASSERT_LT(acknowledged, kMany);
+  EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
+  EXPECT_TRUE(cloud.drives().online(cloud.id(1)));
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < 2; ++i) static_cast<void>(cloud.store().add_mirror(cloud.id(i), {}));
+  }
+  EXPECT_TRUE(cloud.current(0));
+  EXPECT_TRUE(cloud.current(1));
+  EXPECT_TRUE(cloud.put("after", "1"));
+  for (int i = 0; i < acknowledged; ++i) EXPECT_EQ(cloud.read(key_of(i), Space::kInline).size(), 20'000U);
+  cloud.verify_journal();
 }
 
 // The group at hand when the last mirrors went may lie on any of them.

@@ -67,7 +67,7 @@ Status RocksCursor::fetch(const std::string* key) {
   batch_.clear();
   const Error error = to_error(iterator_->status(), "cursor");
   // The state that this cursor shows lies on one mirror; the caller's retry finds the next one.
-  if (error == Errc::kCorrupt || error == Errc::kIo) mirrors_.read_failed(*mirror_, error);
+  mirrors_.read_failed(*mirror_, error);
   return fail(error);
 }
 

@@ -9,8 +9,10 @@
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "base/check.h"
 #include "meta/rocksdb/counter_merge.h"
@@ -103,14 +105,21 @@ class BatchBuilder final : public ChangeVisitor {
   rocksdb::WriteBatch& batch_;
 };
 
+// RocksDB keeps an errno only as text.
+bool tells_of(const rocksdb::Status& status, int number) {
+  return status.IsIOError() && status.ToString().find(std::generic_category().message(number)) != std::string::npos;
+}
+
 }  // namespace
 
 Error to_error(const rocksdb::Status& status, std::string_view what) {
   Errc code = Errc::kInternal;
   if (status.IsCorruption()) {
     code = Errc::kCorrupt;
-  } else if (status.IsNoSpace()) {
+  } else if (status.IsNoSpace() || tells_of(status, EDQUOT)) {
     code = Errc::kNoSpace;
+  } else if (tells_of(status, EMFILE) || tells_of(status, ENFILE)) {
+    code = Errc::kOverloaded;
   } else if (status.IsIOError()) {
     code = Errc::kIo;
   }

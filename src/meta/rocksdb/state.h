@@ -22,7 +22,8 @@
 
 namespace andromede::meta {
 
-// Turns a status that is not ok() and not Incomplete into an Error: kCorrupt, kNoSpace, kIo or kInternal.
+// Turns a status that is not ok() and not Incomplete into an Error: kCorrupt, kNoSpace, kOverloaded (too many
+// open files in this process: no drive's fault), kIo or kInternal.
 Error to_error(const rocksdb::Status& status, std::string_view what);
 
 enum class Tier {

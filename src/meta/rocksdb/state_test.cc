@@ -239,6 +239,17 @@ TEST_F(StateTest, StartingAFlushWhileWritesAreHeldUpIsNoFailure) {
   EXPECT_EQ(get("a"), "4");
 }
 
+TEST(StateErrors, TellWhoseFaultItIs) {
+  const auto code = [](const rocksdb::Status& status) { return to_error(status, "a test"); };
+  EXPECT_EQ(code(rocksdb::Status::IOError("While open a file: /a/1.sst", "Too many open files")), Errc::kOverloaded);
+  EXPECT_EQ(code(rocksdb::Status::IOError("While open a file: /a/1.sst", "Too many open files in system")),
+            Errc::kOverloaded);
+  EXPECT_EQ(code(rocksdb::Status::IOError("While appending: /a/1.sst", "Disk quota exceeded")), Errc::kNoSpace);
+  EXPECT_EQ(code(rocksdb::Status::IOError("While reading: /a/1.sst", "Input/output error")), Errc::kIo);
+  EXPECT_EQ(code(rocksdb::Status::NoSpace()), Errc::kNoSpace);
+  EXPECT_EQ(code(rocksdb::Status::Corruption("a block")), Errc::kCorrupt);
+}
+
 TEST_F(StateTest, DoesNotMakeTheRootOfADriveThatWentAway) {
   const std::string root = folder_.path() + "/drive";
   const auto made = State::create(root + "/meta/state", options());
