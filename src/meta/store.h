@@ -111,7 +111,8 @@ class Cursor {
 class LogSealer {
  public:
   virtual ~LogSealer() = default;
-  // Called once at open with the last stored entry (empty when the log is empty) and its sequence (0 when empty).
+  // Called at open with the last stored entry (empty when the log is empty) and its sequence (0 when empty). An error
+  // means that these bytes are damaged: the engine tries another copy, and the last call that succeeded counts.
   virtual Status restore(std::uint64_t last_sequence, ByteView last_entry) = 0;
   // The bytes to store as entry `sequence` (1, 2, 3 … without a gap). May be called for a group of commits that is then
   // not stored, when no mirror could be written; the engine then calls restore() again before the next.

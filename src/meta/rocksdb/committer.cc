@@ -333,19 +333,28 @@ Status Committer::check_space(const MirrorSet::List& mirrors) {
   return {};
 }
 
+Status Committer::restore_from(const Mirror& mirror, std::uint64_t sequence) {
+  Bytes key;
+  append_be64(key, sequence);
+  std::string entry;
+  TRY(const Found found, mirror.state().get(Space::kJournal, as_text(key), Tier::kAll, entry));
+  if (found != Found::kYes) return fail(Errc::kCorrupt, "the last journal entry is missing");
+  return sealer_.restore(sequence, as_bytes(entry));
+}
+
 Status Committer::reseal() {
   const std::uint64_t sequence = last_sequence_.load(std::memory_order_relaxed);
-  std::string entry;
-  if (sequence > 0) {
+  if (sequence == 0) {
+    CHECK_OK(sealer_.restore(0, {}));
+    must_reseal_ = false;
+  }
+  while (must_reseal_) {
     const auto mirror = mirrors_.reader();
     if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
-    Bytes key;
-    append_be64(key, sequence);
-    TRY(const Found found, mirror->state().get(Space::kJournal, as_text(key), Tier::kAll, entry));
-    if (found != Found::kYes) return fail(Errc::kCorrupt, "the last journal entry is missing");
+    const Status restored = restore_from(*mirror, sequence);
+    if (!restored && !mirrors_.read_failed(*mirror, restored.error())) return restored;
+    must_reseal_ = !restored;
   }
-  CHECK_OK(sealer_.restore(sequence, as_bytes(entry)));
-  must_reseal_ = false;
   return {};
 }
 

@@ -105,6 +105,7 @@ class Committer {
   void apply_one(Mirror& mirror, std::uint64_t last_index);
   Status check_space(const MirrorSet::List& mirrors);
   Status reseal();
+  Status restore_from(const Mirror& mirror, std::uint64_t sequence);
   void answer(Pending* pending, Result<CommitInfo> result) { answers_.push_back({pending, std::move(result)}); }
   void resume_waiters();
 

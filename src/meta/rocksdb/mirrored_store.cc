@@ -44,7 +44,7 @@ class Engine final : public MirroredStore {
   Engine& operator=(const Engine&) = delete;
   ~Engine() override;
 
-  Status open();
+  Status open(LogSealer& sealer);
   void stop() override;
 
   Task<Result<CommitInfo>> commit(Commit change, Deadline deadline) override {
@@ -126,11 +126,11 @@ Mirror::Options Engine::mirror_options() const {
   return made;
 }
 
-Status Engine::open() {
+Status Engine::open(LogSealer& sealer) {
   const auto map = drives_.map();
   ensure_background_threads(static_cast<std::size_t>(std::count_if(
       map->drives.begin(), map->drives.end(), [](const io::DriveInfo& drive) { return drive.mirrors_metadata; })));
-  TRY(Recovered recovered, recover(drives_, mirror_options(), options_.create, random_));
+  TRY(Recovered recovered, recover(drives_, mirror_options(), options_.create, sealer, random_));
   for (auto& mirror : recovered.mirrors) mirrors_.join(std::move(mirror));
   CHECK_OK(committer_.start(std::move(recovered.start)));
   {
@@ -353,7 +353,7 @@ Result<std::unique_ptr<MirroredStore>> MirroredStore::open(io::Drives& drives, L
                                                            Metrics& metrics, MirroredOptions options) {
   options.log_segment_bytes = round_up_to_block(std::max<std::uint64_t>(options.log_segment_bytes, kLogBlockBytes));
   auto store = std::make_unique<Engine>(drives, sealer, clock, metrics, options);
-  CHECK_OK(store->open());
+  CHECK_OK(store->open(sealer));
   return std::unique_ptr<MirroredStore>(std::move(store));
 }
 

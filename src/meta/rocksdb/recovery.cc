@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <optional>
 
 #include "base/log.h"
 
@@ -19,7 +20,8 @@ struct Census {
   std::vector<DriveId> empty;
   std::vector<DriveId> damaged;
   std::vector<DriveId> offline;
-  std::string damage;  // what is wrong with the damaged ones, for people
+  std::string damage;         // what is wrong with the damaged ones, for people
+  std::optional<Error> full;  // of one that was counted as offline for want of space
 
   [[nodiscard]] std::size_t current() const { return good.size() + empty.size() + damaged.size() + offline.size(); }
 };
@@ -68,6 +70,10 @@ Result<Census> take_census(io::Drives& drives, const Mirror::Options& options) {
     } else if (candidate.error() == Errc::kIo) {
       drives.report_failure(drive.id, candidate.error());
       census.offline.push_back(drive.id);
+    } else if (candidate.error() == Errc::kNoSpace) {
+      census.full = candidate.error().in("metadata mirror on " + drive.name.value());
+      log_error("metadata: a mirror's drive is full", {{"error", census.full->describe()}});
+      census.offline.push_back(drive.id);
     } else {
       return fail(candidate.error().in("metadata mirror on " + drive.name.value()));
     }
@@ -96,6 +102,7 @@ Status check_census(const Census& census, bool create) {
     return fail(Errc::kCorrupt, "no intact metadata mirror is online; damaged: " + census.damage +
                                     ". Bring a drive with an intact mirror online");
   }
+  if (census.full) return fail(*census.full);
   if (!census.offline.empty()) {
     return fail(Errc::kUnavailable,
                 std::to_string(census.offline.size()) +
@@ -124,14 +131,16 @@ Result<bool> catch_up(const Candidate& leader, Candidate& follower) {
   return state.applied() == leader.mirror->state().applied();
 }
 
-// Moves a mirror that failed in recovery to where it belongs: an I/O failure is its drive's, the rest its own.
+// Moves a mirror that failed in recovery to where it belongs: an I/O failure is its drive's, a full drive comes back
+// when it has space, the rest is its own.
 void set_aside(io::Drives& drives, Census& census, DriveId drive, const Error& error) {
   log_error("metadata: a mirror is set aside", {{"drive", drive.to_string()}, {"error", error.describe()}});
   if (error == Errc::kIo) drives.report_failure(drive, error);
-  (error == Errc::kIo ? census.offline : census.damaged).push_back(drive);
+  const bool intact = error == Errc::kIo || error == Errc::kNoSpace;
+  (intact ? census.offline : census.damaged).push_back(drive);
 }
 
-// Keeps the mirrors for which `step` succeeds; an error when none is left.
+// Keeps the mirrors for which `step` succeeds; an error when none is left, or when it is this process's own.
 Status keep_if(io::Drives& drives, Census& census, const std::function<Status(Candidate&)>& step) {
   std::vector<Candidate> kept;
   Status last;
@@ -139,6 +148,8 @@ Status keep_if(io::Drives& drives, Census& census, const std::function<Status(Ca
     last = step(candidate);
     if (last) {
       kept.push_back(candidate);
+    } else if (last.error() == Errc::kOverloaded) {
+      return last;
     } else {
       set_aside(drives, census, candidate.mirror->drive(), last.error());
     }
@@ -169,15 +180,30 @@ Status mark_out(io::Drives& drives, const std::vector<DriveId>& gone) {
   });
 }
 
+// Where the journal goes on: the last entry of each mirror, of which those that are damaged are set aside.
+Status find_last_entry(io::Drives& drives, Census& census, LogSealer& sealer, Committer::Start& start) {
+  return keep_if(drives, census, [&](Candidate& candidate) -> Status {
+    std::uint64_t sequence = 0;
+    std::string entry;
+    CHECK_OK(candidate.mirror->state().last_entry(sequence, entry));
+    CHECK_OK(sealer.restore(sequence, as_bytes(entry)));
+    start.last_sequence = sequence;
+    start.last_entry = std::move(entry);
+    return {};
+  });
+}
+
 }  // namespace
 
-Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bool create, Random& random) {
+Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bool create, LogSealer& sealer,
+                          Random& random) {
   TRY(Census census, take_census(drives, options));
   CHECK_OK(check_census(census, create));
   if (census.good.empty()) CHECK_OK(create_all(drives, options, census));
   CHECK_OK(bring_level(drives, census));
 
   Recovered recovered;
+  CHECK_OK(find_last_entry(drives, census, sealer, recovered.start));
   recovered.start.salt = draw_salt(random);
   // All are level and flushed, so no mirror needs another's records any more.
   CHECK_OK(keep_if(drives, census, [&](Candidate& candidate) {
@@ -191,9 +217,7 @@ Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bo
   // Before the first commit: from then on these lack what was acknowledged.
   if (!gone.empty()) CHECK_OK(mark_out(drives, gone));
   for (const Candidate& candidate : census.good) recovered.mirrors.push_back(candidate.mirror);
-  const State& state = recovered.mirrors.front()->state();
-  recovered.start.last_index = state.applied();
-  CHECK_OK(state.last_entry(recovered.start.last_sequence, recovered.start.last_entry));
+  recovered.start.last_index = recovered.mirrors.front()->state().applied();
   return recovered;
 }
 

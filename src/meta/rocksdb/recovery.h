@@ -20,10 +20,15 @@ struct Recovered {
   std::vector<DriveId> stale;
 };
 
+// `sealer` is given the last journal entry of each mirror: one that it refuses makes that mirror damaged. A mirror that
+// cannot be opened for want of space counts as offline while another is intact.
+//
 // Errors: kUnavailable (no current mirror is online, or those online hold nothing while others are offline), kCorrupt
 // (every current mirror that is online is damaged, or all hold nothing: with `create`, they begin empty then),
-// kUnsupported (a later version wrote one), kIo.
-Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bool create, Random& random);
+// kUnsupported (a later version wrote one), kOverloaded
+// (too many open files), kNoSpace, kIo.
+Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bool create, LogSealer& sealer,
+                          Random& random);
 
 // A mirror by itself: opened, and brought by its own log to the last commit that it has. Changes nothing that an
 // opening would not. Errors: kNotFound (the drive holds none), kCorrupt, kIo, kNoSpace, kOverloaded, kUnsupported.

@@ -210,6 +210,68 @@ TEST(Recovery, DamagedMirrorIsCopiedAnew) {
   }
 }
 
+TEST(Recovery, MirrorWithADamagedLastEntryIsSetAsideWhileAnotherIsIntact) {
+  for (const std::size_t mirrors : {2U, 1U}) {
+    TestCloud cloud(mirrors, mirrors);
+    ASSERT_TRUE(cloud.open());
+    ASSERT_EQ(commit_until_failure(cloud, 0, 6), 6);
+    cloud.close();
+    {
+      State::Options options;
+      options.cache = rocksdb::NewLRUCache(1 << 20);
+      auto state = State::open(cloud.root(0) + "/meta/state", options);
+      ASSERT_TRUE(state);
+      Bytes key;
+      append_be64(key, 6);
+      RecordBuilder builder;
+      builder.put(Space::kJournal, as_text(key), "garbage");
+      builder.finish(1, 6, 1);
+      ASSERT_TRUE((*state)->apply(builder.payload(), 6));
+      ASSERT_TRUE((*state)->flush());
+    }
+    const Status opened = cloud.open();
+    if (mirrors == 1) {
+      ASSERT_FALSE(opened);
+      EXPECT_EQ(opened.error(), Errc::kCorrupt);
+      EXPECT_TRUE(cloud.current(0));
+      continue;
+    }
+    ASSERT_TRUE(opened) << opened.error().describe();
+    EXPECT_TRUE(cloud.current(0));
+    ASSERT_TRUE(cloud.put("after", "1"));
+    ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(1)));
+    EXPECT_EQ(cloud.verify_journal(), 7U);  // from the copy
+  }
+}
+
+TEST(Recovery, MirrorOnAFullDriveIsLeftOutWhileAnotherIsIntact) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 3), 3);
+  cloud.close();
+  for (const std::size_t full : {1U, 2U}) {
+    for (std::size_t i = 0; i < full; ++i) {
+      cloud.disk(i).arm({.ops = {io::DiskOp::kOpen}, .path_prefix = "meta/log", .error = Errc::kNoSpace});
+    }
+    const Status opened = cloud.open();
+    for (std::size_t i = 0; i < full; ++i) cloud.disk(i).disarm();
+    if (full == 1) {
+      ASSERT_TRUE(opened) << opened.error().describe();
+      EXPECT_FALSE(cloud.current(0));
+      EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
+      EXPECT_TRUE(cloud.store().holds_files(cloud.id(0)).value_or(false));
+      check_whole(cloud, 3, 3);
+      ASSERT_TRUE(cloud.store().add_mirror(cloud.id(0), {}));
+      cloud.close();
+    } else {
+      ASSERT_FALSE(opened);
+      EXPECT_EQ(opened.error(), Errc::kNoSpace) << opened.error().describe();
+    }
+  }
+  ASSERT_TRUE(cloud.open());
+  check_whole(cloud, 3, 3);
+}
+
 TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
   for (const bool leader_flushed : {false, true}) {
     SCOPED_TRACE(leader_flushed);
@@ -625,6 +687,33 @@ TEST(Mirrors, FullDriveRefusesDataAndGoesOnDeletingAndReading) {
   cloud.disk(0).set_capacity(0);
   EXPECT_TRUE(eventually([&] { return cloud.put("more", "data").has_value(); }));
   cloud.verify_journal();
+}
+
+// What the sealer goes on from is read again after a group that could not be stored.
+TEST(Mirrors, DamagedJournalFailsOverToTheNextMirror) {
+  TestCloud cloud(2, 2);
+  cloud.options.cache_bytes = 1;  // so that the damage is seen
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 40), 40);
+  cloud.close();
+  ASSERT_TRUE(cloud.open());
+  for (const auto& entry : std::filesystem::directory_iterator(cloud.root(0) + "/meta/state")) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    // Past the properties and the footer nothing is looked at again.
+    for (std::uintmax_t at = 16; at + 16 < entry.file_size() / 2; at += 16) {
+      file.seekp(static_cast<std::streamoff>(at));
+      file.put('\x5a');
+    }
+  }
+  Commit huge;
+  huge.event = "huge";
+  ASSERT_FALSE(cloud.commit(std::move(huge)));
+  const auto after = cloud.put("after", "1");
+  EXPECT_TRUE(after) << after.error().describe();
+  EXPECT_EQ(cloud.read("after"), "1");
+  EXPECT_FALSE(cloud.current(0));
+  EXPECT_EQ(cloud.verify_journal(), 41U);
 }
 
 // A bad block in a state's file: the other mirror answers, and the damaged one is taken out; alone, it says so.

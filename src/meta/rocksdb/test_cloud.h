@@ -28,6 +28,9 @@ namespace andromede::meta {
 class ChainSealer final : public LogSealer {
  public:
   Status restore(std::uint64_t last_sequence, ByteView last_entry) override {
+    if (last_sequence > 0 && !as_text(last_entry).starts_with(std::to_string(last_sequence) + " ")) {
+      return fail(Errc::kCorrupt, "a journal entry begins with its number");
+    }
     sequence_ = last_sequence;
     last_ = std::string(as_text(last_entry));
     return {};
