@@ -138,14 +138,18 @@ void MirrorSet::leave(DriveId drive) {
   retired_.insert(retired_.end(), gone.begin(), gone.end());
 }
 
-Status MirrorSet::close_retired(DriveId drive) {
+Status MirrorSet::close_retired(DriveId drive, const std::string& root) {
   List closing;
+  List idle;  // closed here, after the lock
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& mirror : retired_) {
-      if (mirror->drive() == drive) closing.push_back(mirror);
+    List staying;
+    for (auto& mirror : retired_) {
+      const bool wanted = mirror->drive() == drive || mirror->disk().root() == root;
+      List& to = wanted ? closing : (mirror.use_count() == 1 ? idle : staying);
+      to.push_back(std::move(mirror));
     }
-    std::erase_if(retired_, [&](const auto& mirror) { return mirror->drive() == drive; });
+    retired_ = std::move(staying);
   }
   const auto give_up = std::chrono::steady_clock::now() + kCloseTimeout;
   for (const auto& mirror : closing) {

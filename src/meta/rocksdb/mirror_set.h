@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -55,8 +56,10 @@ class MirrorSet {
   void join(std::shared_ptr<Mirror> mirror);
   // Takes a healthy mirror out of the list; the map is the caller's.
   void leave(DriveId drive);
-  // Waits until nobody uses the drive's former mirror and closes it. kTimeout when readers hold it too long.
-  Status close_retired(DriveId drive);
+  // Waits until nobody uses the former mirrors of the drive, and of any drive whose root was `root` (one that was
+  // replaced by another at the same path; RocksDB would find its own lock there), and closes them. kTimeout when
+  // readers hold them too long. Closes every other former mirror that nobody uses as well: it holds files and memory.
+  Status close_retired(DriveId drive, const std::string& root);
   // Takes all out, for the end. The answer keeps them open.
   List clear();
 

@@ -220,7 +220,7 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
     // Before anything on the drive is touched: it may hold the only copy that is left.
     const auto source = std::find_if(online->begin(), online->end(), [](const auto& each) { return !each->failed(); });
     if (source == online->end()) return fail(Errc::kUnavailable, "no metadata mirror is online to copy from");
-    CHECK_OK(mirrors_.close_retired(drive));
+    CHECK_OK(mirrors_.close_retired(drive, disk->root()));
     CHECK_OK(copy_from(**source, drive, disk, progress));
   }
   if (drives_.online(drive)) return {};
@@ -270,7 +270,7 @@ Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
                 "the last metadata mirror is damaged: what of it can be read is served, and nothing written; bring a "
                 "drive with another one");
   }
-  CHECK_OK(mirrors_.close_retired(drive));
+  CHECK_OK(mirrors_.close_retired(drive, disk->root()));
   Mirror::Options options = mirror_options();
   options.warm_cache = true;
   TRY(std::shared_ptr<Mirror> mirror, open_and_replay(drive, disk, options));
@@ -317,8 +317,8 @@ Status Engine::remove_mirror(DriveId drive) {
       mirrors_.leave(drive);
     }
   }
-  CHECK_OK(mirrors_.close_retired(drive));
   const auto disk = drives_.disk(drive);
+  CHECK_OK(mirrors_.close_retired(drive, disk == nullptr ? std::string() : disk->root()));
   if (disk == nullptr) return {};
   // A drive that never was a mirror gets no folders of one.
   TRY(const bool left, holds_mirror_files(*disk));

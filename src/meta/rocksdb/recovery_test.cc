@@ -551,6 +551,29 @@ TEST(Mirrors, TooManyOpenFilesAreNoDrivesFaultAndNotTheEnd) {
   cloud.verify_journal();
 }
 
+// RocksDB locks a path for as long as a database there is open, were it on a drive that is long gone.
+TEST(Mirrors, LostMirrorIsClosedWhenAnotherDriveTakesItsPlace) {
+  TestCloud cloud(3, 3);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_EQ(commit_until_failure(cloud, 0, 3), 3);
+  for (const std::size_t lost : {1U, 2U}) {
+    cloud.disk(lost).set_offline(true);
+    cloud.drives().probe_all();
+    ASSERT_TRUE(eventually([&] { return !cloud.current(lost); }));
+    cloud.replace_drive(lost);
+  }
+  const Status added = cloud.store().add_mirror(cloud.id(1), {});
+  ASSERT_TRUE(added) << added.error().describe();
+  EXPECT_TRUE(cloud.current(1));
+  // Nobody used the other one either.
+  State::Options options;
+  options.cache = rocksdb::NewLRUCache(1 << 20);
+  const auto state = State::create(cloud.root(2) + "/meta/state", options);
+  EXPECT_TRUE(state || !(state.error() == Errc::kIo)) << state.error().describe();
+  ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(0)));
+  check_whole(cloud, 3, 3);
+}
+
 // The group at hand when the last mirrors went may lie on any of them.
 TEST(Mirrors, LastOnesComeBackInAnyOrderWithTheGroupThatWasUnderWay) {
   for (std::uint64_t n = 1;; ++n) {

@@ -127,6 +127,24 @@ class TestCloud {
     drives_ = std::move(*opened);
   }
 
+  // Gives up a drive for good and puts an empty one of another id at the same path.
+  void replace_drive(std::size_t i) {
+    std::filesystem::remove_all(root(i) + "/meta");
+    disks_.at(root(i)) = io::FaultDisk::make(root(i), i + 100);
+    const DriveId gone = std::exchange(ids_[i], DriveId::random(random_));
+    const Status replaced = drives_->update([&](io::DriveMap& map) -> Status {
+      io::DriveInfo fresh = *map.find(gone);
+      fresh.id = ids_[i];
+      fresh.mirrors_metadata = false;
+      for (io::DriveInfo& drive : map.drives) {
+        if (drive.id == gone) drive.state = io::DriveState::kReplaced;
+      }
+      map.drives.push_back(std::move(fresh));
+      return {};
+    });
+    ASSERT_TRUE(replaced) << replaced.error().describe();
+  }
+
   [[nodiscard]] MirroredStore& store() { return *store_; }
   [[nodiscard]] io::Drives& drives() { return *drives_; }
   [[nodiscard]] Metrics& metrics() { return *metrics_; }
