@@ -23,10 +23,11 @@ class Mirrors {
   virtual ~Mirrors() = default;
   [[nodiscard]] virtual std::vector<MirrorStatus> mirrors() const = 0;
   // Copies the metadata to `drive` while commits go on, then lets it take part. Marks it in the drive map. `progress`
-  // is called with (copied, total) bytes; false: stop (kCancelled), nothing is left behind. A drive that was a mirror,
-  // went offline and came back is brought up to date the same way. When no mirror is left, one that the map still marks
-  // is opened as it is and goes on, if it holds every commit that was made and failed for another reason than damage;
-  // any other drive is left untouched (kUnavailable).
+  // is called with (copied, total) bytes; false: stop (kCancelled), nothing is left behind; kOverloaded: so much is
+  // written that commits would have to wait for long, likewise. A drive that was a mirror, went offline and came back
+  // is brought up to date the same way. When no mirror is left, one that the map still marks is opened as it is and
+  // goes on, if it holds every commit that was made and failed for another reason than damage; any other drive is left
+  // untouched (kUnavailable).
   virtual Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) = 0;
   // Takes a mirror out (marks it in the drive map first) and removes its files where the drive is online. Idempotent:
   // of a drive that neither takes part nor is marked, what a former mirror left is closed and removed. kRefused when it

@@ -140,9 +140,10 @@ Result<std::unique_ptr<Mirror>> Mirror::open(DriveId drive, std::shared_ptr<io::
   return mirror;
 }
 
-Result<std::unique_ptr<Mirror>> Mirror::adopt(DriveId drive, std::shared_ptr<io::Disk> disk, Options options) {
+Result<std::unique_ptr<Mirror>> Mirror::adopt(DriveId drive, std::shared_ptr<io::Disk> disk,
+                                              std::unique_ptr<CommitLog> log, Options options) {
   std::unique_ptr<Mirror> mirror(new Mirror(drive, disk));
-  TRY(mirror->log_, CommitLog::create(disk, options.log_segment_bytes));
+  mirror->log_ = std::move(log);
   TRY(mirror->state_, State::open(state_path(*disk), mirror->state_options(options)));
   CHECK_OK(disk->replace(kMarkerPath, encode_marker(options.log_segment_bytes)));
   return mirror;

@@ -54,8 +54,10 @@ class Mirror {
   static Result<std::unique_ptr<Mirror>> create(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
   // kNotFound: the drive holds no mirror. kCorrupt: it must be copied anew.
   static Result<std::unique_ptr<Mirror>> open(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
-  // Opens a state whose files have just been copied to the drive, makes an empty log, and sets the marker.
-  static Result<std::unique_ptr<Mirror>> adopt(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
+  // Opens a state whose files have just been copied to the drive, beside `log`, an empty one there, and sets the
+  // marker.
+  static Result<std::unique_ptr<Mirror>> adopt(DriveId drive, std::shared_ptr<io::Disk> disk,
+                                               std::unique_ptr<CommitLog> log, Options options);
 
   [[nodiscard]] DriveId drive() const { return drive_; }
   [[nodiscard]] io::Disk& disk() const { return *disk_; }

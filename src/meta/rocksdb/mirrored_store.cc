@@ -21,7 +21,7 @@ constexpr std::size_t kRowShare = 4;        // one part of the cache's so many i
 constexpr double kHighPriorityShare = 0.3;  // of the cache: indexes and filters
 constexpr int kCacheShardBits = 4;
 constexpr int kMaxCopyRounds = 8;
-// What may be left for the round that runs while commits wait.
+// When so little was left for a round, the next one is for the committer to wait for.
 constexpr std::uint64_t kSmallRoundBytes = 8 << 20;
 
 Error no_such_drive() { return {make_error_code(Errc::kNotFound), "no such drive"}; }
@@ -241,15 +241,22 @@ Status Engine::copy_from(Mirror& source, DriveId drive, const std::shared_ptr<io
 }
 
 Status Engine::copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, const std::shared_ptr<io::Disk>& disk) {
+  std::uint64_t copied = 0;
   for (int i = 0; i < kMaxCopyRounds; ++i) {
-    TRY(const std::uint64_t copied, copy.round());
+    TRY(copied, copy.round());
     if (i > 0 && copied <= kSmallRoundBytes) break;
   }
+  if (copied > options_.max_paused_copy_bytes) {
+    return fail(Errc::kOverloaded, "the metadata change faster than they can be copied: " + std::to_string(copied) +
+                                       " bytes in the last round; try again when less is written");
+  }
+  // Filled with zeros and synced, which takes long: not while commits wait.
+  TRY(auto log, CommitLog::create(disk, options_.log_segment_bytes));
   const Committer::Pause pause(committer_);
   const auto paused = std::chrono::steady_clock::now();
   if (source.failed()) return fail(Errc::kIo, "the mirror that was copied from failed");
   CHECK_OK(copy.round());
-  TRY(std::shared_ptr<Mirror> mirror, Mirror::adopt(drive, disk, mirror_options()));
+  TRY(std::shared_ptr<Mirror> mirror, Mirror::adopt(drive, disk, std::move(log), mirror_options()));
   CHECK(mirror->state().applied() == source.state().applied(), "a copy made without commits is level");
   CHECK_OK(mark(drive, true));
   mirrors_.join(std::move(mirror));

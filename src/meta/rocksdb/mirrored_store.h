@@ -22,6 +22,8 @@ struct MirroredOptions {
   // Free space on a mirror's drive below which commits that put data are kNoSpace (deletes go on); never more than a
   // sixteenth of the drive.
   std::uint64_t reserve_bytes = 128 << 20;
+  // What may be left to copy while commits wait for a new mirror: it joins when less is (kOverloaded otherwise).
+  std::uint64_t max_paused_copy_bytes = 64 << 20;
   // The cloud is being made: where no mirror holds anything, they begin empty. Harmless when repeated.
   bool create = false;
 };

@@ -671,6 +671,15 @@ TEST(Mirrors, StoppedOrFailedCopyLeavesNothingBehind) {
   EXPECT_FALSE(std::filesystem::exists(cloud.root(1) + "/meta/state"));
   EXPECT_FALSE(std::filesystem::exists(cloud.root(0) + "/meta/checkpoint"));
   EXPECT_EQ(cloud.store().add_mirror(DriveId(), {}).error(), Errc::kNotFound);
+  cloud.close();
+  cloud.options.max_paused_copy_bytes = 1;  // each round copies the manifest, at least
+  ASSERT_TRUE(cloud.open());
+  EXPECT_EQ(cloud.store().add_mirror(cloud.id(1), {}).error(), Errc::kOverloaded);
+  EXPECT_FALSE(cloud.current(1));
+  EXPECT_FALSE(cloud.store().holds_files(cloud.id(1)).value_or(true));
+  cloud.close();
+  cloud.options.max_paused_copy_bytes = 64 << 20;
+  ASSERT_TRUE(cloud.open());
   for (std::uint64_t n = 1;; ++n) {
     cloud.disk(1).reset_counts();
     cloud.disk(1).arm({.ops = io::changing_ops(), .path_prefix = "meta", .nth = n});
