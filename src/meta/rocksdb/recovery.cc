@@ -118,15 +118,21 @@ Status check_census(const Census& census, bool create) {
   return {};
 }
 
-// Applies what `leader` has above `follower`'s state. False: the leader's log does not reach back that far.
+// Applies what `leader` has above `follower`'s state. False: the leader's log does not reach back that far, or cannot
+// be read, which says nothing against the follower. An error is the follower's own.
 Result<bool> catch_up(const Candidate& leader, Candidate& follower) {
   State& state = follower.mirror->state();
   for (const CommitLog::Position& position : leader.records) {
     const RecordHeader& header = position.header;
     if (header.last_index() <= state.applied()) continue;
     if (header.first_index != state.applied() + 1) return false;
-    TRY(const Bytes record, leader.mirror->log().read(position));
-    CHECK_OK(state.apply(ByteView(record).subspan(kRecordHeaderBytes, header.payload_bytes), header.last_index()));
+    const auto record = leader.mirror->log().read(position);
+    if (!record) {
+      log_error("metadata: the log of the mirror with the most commits cannot be read",
+                {{"drive", leader.mirror->drive().to_string()}, {"error", record.error().describe()}});
+      return false;
+    }
+    CHECK_OK(state.apply(ByteView(*record).subspan(kRecordHeaderBytes, header.payload_bytes), header.last_index()));
   }
   return state.applied() == leader.mirror->state().applied();
 }
@@ -160,15 +166,23 @@ Status keep_if(io::Drives& drives, Census& census, const std::function<Status(Ca
 
 // Leaves only mirrors that hold the same commits, flushed.
 Status bring_level(io::Drives& drives, Census& census) {
-  // A copy: `census.good` is rebuilt, and the leader itself may turn out to be unable to flush.
-  const Candidate leader = *std::max_element(census.good.begin(), census.good.end(), [](const auto& a, const auto& b) {
-    return a.mirror->state().applied() < b.mirror->state().applied();
-  });
-  return keep_if(drives, census, [&](Candidate& candidate) -> Status {
-    TRY(const bool level, catch_up(leader, candidate));
-    if (!level) return fail(Errc::kCorrupt, "the leader's log does not reach back far enough; to be copied anew");
-    return candidate.mirror->state().flush();
-  });
+  for (;;) {
+    // A copy: `census.good` is rebuilt, and the leader itself may turn out to be unable to flush.
+    const Candidate leader = *std::max_element(
+        census.good.begin(), census.good.end(),
+        [](const auto& a, const auto& b) { return a.mirror->state().applied() < b.mirror->state().applied(); });
+    // Its state has all that its log has: once flushed, it can be copied from even if the log can no longer be read.
+    const Status led = leader.mirror->state().flush();
+    CHECK_OK(keep_if(drives, census, [&](Candidate& candidate) -> Status {
+      if (candidate.mirror == leader.mirror) return led;
+      TRY(const bool level, catch_up(leader, candidate));
+      if (level) return candidate.mirror->state().flush();
+      // Without the leader, the next one is chosen among those that got as far as they could.
+      if (!led) return {};
+      return fail(Errc::kCorrupt, "the leader's log does not give what it lacks; to be copied anew");
+    }));
+    if (led) return {};
+  }
 }
 
 Status mark_out(io::Drives& drives, const std::vector<DriveId>& gone) {
