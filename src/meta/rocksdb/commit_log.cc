@@ -46,9 +46,14 @@ Result<std::unique_ptr<CommitLog>> CommitLog::open(std::shared_ptr<io::Disk> dis
   for (std::size_t i = 0; i < std::max(count, kInitialSegments); ++i) {
     if (!there(i)) return fail(Errc::kCorrupt, "the commit log's " + segment_name(i) + " is gone");
     TRY(auto file, log->disk_->open(segment_path(i), io::OpenMode::kReadWrite));
-    log->segments_.push_back({std::move(file), 0});
+    log->take(std::move(file));
   }
   return log;
+}
+
+void CommitLog::take(std::unique_ptr<io::File> file) {
+  segments_.push_back({std::move(file), 0});
+  segment_count_.store(segments_.size(), std::memory_order_relaxed);
 }
 
 Status CommitLog::fill(io::File& file) const {
@@ -74,7 +79,7 @@ Status CommitLog::add_segment() {
     (void)disk_->remove(path).has_value();
     return filled;
   }
-  segments_.push_back({std::move(*file), 0});
+  take(std::move(*file));
   return {};
 }
 

@@ -1,9 +1,10 @@
 // CommitLog: the commit log of one mirror, on io::Disk. Format and recovery: docs/formats/commit-log.md.
 //
 // Segments are made once and reused; append() syncs. Every call blocks. Not thread-safe: one thread at a time, which is
-// the committer's or the mirror's own.
+// the committer's or the mirror's own; bytes() from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -50,7 +51,7 @@ class CommitLog {
   // Writes a finished record and syncs it. After an error the log must not be used again.
   Status append(ByteView record, std::uint64_t last_index);
 
-  [[nodiscard]] std::uint64_t bytes() const { return segments_.size() * segment_bytes_; }
+  [[nodiscard]] std::uint64_t bytes() const { return segment_count_.load(std::memory_order_relaxed) * segment_bytes_; }
   [[nodiscard]] std::uint64_t segment_bytes() const { return segment_bytes_; }
 
  private:
@@ -67,7 +68,10 @@ class CommitLog {
 
   std::shared_ptr<io::Disk> disk_;
   const std::uint64_t segment_bytes_;
+  void take(std::unique_ptr<io::File> file);
+
   std::vector<Segment> segments_;
+  std::atomic<std::size_t> segment_count_{0};  // for who asks from another thread
   std::size_t current_ = 0;
   std::uint64_t offset_ = 0;
 };
