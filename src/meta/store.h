@@ -74,6 +74,9 @@ struct Commit {
   // where `unwitnessed` says why none is owed (relocating a shard changes nothing that a tenant or operator decided).
   std::optional<std::string> event;
   const char* unwitnessed = nullptr;
+  // Serves to give space back, so that it goes on where space is low and other commits that put are refused (kNoSpace).
+  // For a record that is written over with one of its size, as the mark of a deletion that follows.
+  bool gives_back = false;
 };
 
 struct Item {

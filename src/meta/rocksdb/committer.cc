@@ -239,7 +239,7 @@ Committer::Group Committer::stage(const Group& group) {
     if (status && pending->deadline.passed(clock_)) {
       status = fail(Errc::kTimeout, "the commit waited past its deadline");
     }
-    if (status && low_space_ && !change.put.empty()) {
+    if (status && low_space_ && !change.put.empty() && !change.gives_back) {
       status = fail(Errc::kNoSpace, "a metadata drive is nearly full; deletes go on");
     }
     if (status) status = check(change);

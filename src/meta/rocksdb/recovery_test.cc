@@ -745,6 +745,13 @@ TEST(Mirrors, FullDriveRefusesDataAndGoesOnDeletingAndReading) {
   remove.erase.push_back({Space::kRecords, key_of(1)});
   EXPECT_TRUE(cloud.commit(std::move(remove)));
   EXPECT_EQ(cloud.read(key_of(1)), "absent");
+  Commit mark;
+  mark.unwitnessed = "a mark before something is given back";
+  mark.put.push_back({{Space::kRecords, key_of(2)}, "marked"});
+  EXPECT_FALSE(cloud.commit(mark));
+  mark.gives_back = true;
+  EXPECT_TRUE(cloud.commit(std::move(mark)));
+  EXPECT_EQ(cloud.read(key_of(2)), "marked");
   cloud.disk(0).set_capacity(0);
   EXPECT_TRUE(eventually([&] { return cloud.put("more", "data").has_value(); }));
   cloud.verify_journal();
