@@ -1,9 +1,10 @@
 // CreateBucket, HeadBucket, DeleteBucket, ListBuckets.
 //
 // A bucket's name lies in the cloud's partition, its objects in the bucket's own. What ties them is the bucket's state,
-// in the latter: written before the name, expected by every change in the bucket, and erased before the name. So a
-// deletion cut short leaves at most a name whose bucket has no state; that counts as no bucket, and the next who meets
-// it takes the name away.
+// in the latter: written before the name, expected by every change in the bucket, and erased before the name. Erasing it
+// is what deletes the bucket; uploads in progress are given back after that, the name last. So a deletion cut short
+// leaves at most a name whose bucket has no state; that counts as no bucket, and who wants to make or delete a bucket of
+// that name ends the deletion first.
 #include <algorithm>
 
 #include "objects/layout.h"
@@ -65,7 +66,7 @@ Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string nam
                                                   {meta::Space::kRecords, layout::bucket_state(other.id)}));
       if (state && other.owner == caller.account.id) co_return Status{};
       if (state) co_return fail(ObjectErrc::kBucketAlreadyExists, "the name is taken: bucket names are shared by all");
-      CO_CHECK_OK(co_await erase_name(other, name));
+      CO_CHECK_OK(co_await bury(other, name));
       continue;
     }
     meta::Scan owned;
@@ -89,6 +90,7 @@ Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string nam
     CO_TRY(const auto begun, co_await commit(std::move(begin)));
     static_cast<void>(begun);
 
+    const std::uint64_t ticket = buckets_.ticket();
     const std::string account_key = layout::account_bucket(caller.account.id, name);
     meta::Commit change;
     change.partition = layout::kCloud;
@@ -96,7 +98,10 @@ Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string nam
     change.put = {{name_key, encode(bucket)}, {{meta::Space::kRecords, account_key}, encode(bucket)}};
     change.event = event(caller, "CreateBucket", {{"bucketName", name}});
     const auto done = co_await commit(std::move(change));
-    if (done) co_return Status{};
+    if (done) {
+      buckets_.put(name, bucket, ticket);
+      co_return Status{};
+    }
     if (leaves_doubt(done.error())) co_return fail(done.error());
 
     meta::Commit undo = change_in(bucket);
@@ -166,7 +171,7 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, cons
   const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
   CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(bucket.id), state_key));
   if (!state) {
-    CO_CHECK_OK(co_await erase_name(bucket, name));
+    CO_CHECK_OK(co_await bury(bucket, name));
     co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
   }
   const auto not_empty = [] { return fail(ObjectErrc::kBucketNotEmpty, "the bucket still holds objects"); };
@@ -181,6 +186,7 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, cons
   meta::Commit close = change_in(bucket);
   close.expect.push_back({state_key.bytes, state});
   close.put.push_back({state_key, *closed.value});
+  close.gives_back = true;
   close.unwitnessed = "a bucket is closed to writes before its deletion, which is journaled";
   CO_TRY(const auto closed_info, co_await commit(std::move(close)));
   static_cast<void>(closed_info);
@@ -191,7 +197,6 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, cons
     static_cast<void>(open);
     co_return not_empty();
   }
-  CO_CHECK_OK(co_await abort_uploads(caller, bucket, name, closed));
 
   meta::Commit change = change_in(bucket);
   change.expect.push_back(closed);
@@ -201,6 +206,11 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, cons
   change.event = event(caller, "DeleteBucket", {{"bucketName", name}});
   CO_TRY(const auto done, co_await commit(std::move(change)));
   static_cast<void>(done);
+  co_return co_await bury(bucket, name);
+}
+
+Task<Status> ServiceImpl::bury(const BucketRecord& bucket, const std::string& name) {
+  CO_CHECK_OK(co_await abort_uploads(bucket));
   co_return co_await erase_name(bucket, name);
 }
 
@@ -214,6 +224,8 @@ Task<Status> ServiceImpl::erase_name(const BucketRecord& bucket, const std::stri
                   {meta::Space::kRecords, layout::account_bucket(bucket.owner, name)}};
   change.unwitnessed = kNameOfTheDead;
   const auto done = co_await commit(std::move(change));
+  // Again: until then the name led here, and whoever asked for it remembers the bucket.
+  buckets_.forget(bucket.id);
   // Another who met the dead bucket's name was faster.
   if (!done && !(done.error() == Errc::kConflict)) co_return fail(done.error());
   co_return Status{};

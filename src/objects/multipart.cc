@@ -15,8 +15,9 @@ namespace {
 
 constexpr std::size_t kUploadsPerAbort = 100;
 
-tl::unexpected<Error> no_such_upload() {
-  return fail(ObjectErrc::kNoSuchUpload, "there is no such upload: it was completed or aborted, or never was");
+Error no_such_upload() {
+  return {make_error_code(ObjectErrc::kNoSuchUpload),
+          "there is no such upload: it was completed or aborted, or never was"};
 }
 
 // New ids rise with time, so that the uploads of one key are listed in the order of their initiation.
@@ -175,6 +176,7 @@ Task<Result<std::string>> ServiceImpl::mark_upload(const BucketRecord& bucket, c
   meta::Commit change = change_in(bucket);
   change.expect.push_back({upload_key, std::move(upload.raw)});
   change.put.push_back({{meta::Space::kRecords, upload_key}, marked});
+  change.gives_back = held;
   change.unwitnessed = "an upload is held before its parts are taken, which is journaled";
   CO_TRY(const auto done, co_await commit(std::move(change)));
   static_cast<void>(done);
@@ -204,7 +206,7 @@ Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, Upload
   CO_CHECK_OK(check_part_number(request.number));
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
   CO_TRY(const auto upload, co_await find_upload(bucket, request.key, request.upload));
-  if (!upload) co_return no_such_upload();
+  if (!upload) co_return fail(co_await missing_upload(bucket));
   const crypto::Checksum kind = kind_of(upload->record);
   const crypto::Checksum sent = request.checksum.kind;
   // An upload that was created without a checksum takes parts with any; its own is computed beside it.
@@ -228,7 +230,7 @@ Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPar
   CO_CHECK_OK(check_part_number(request.number));
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
   CO_TRY(const auto upload, co_await find_upload(bucket, request.key, request.upload));
-  if (!upload) co_return no_such_upload();
+  if (!upload) co_return fail(co_await missing_upload(bucket));
   CO_TRY(const BucketRecord source_bucket, co_await find_bucket(caller, request.source_bucket));
   CO_TRY(const std::unique_ptr<OpenObject> source,
          co_await open_object(caller, {source_bucket, request.source_key, request.source_conditions,
@@ -271,9 +273,12 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
     meta::Commit change = change_in(bucket);
     CO_TRY(auto now, co_await meta_.get_many(change.partition, {upload_key, part_key}));
-    if (!now[0]) co_return no_such_upload();
+    if (!now[0]) co_return fail(co_await missing_upload(bucket));
     CO_TRY(UploadRecord upload_now, decode_upload(as_bytes(*now[0])));
     if (upload_now.held) {
+      // It may be held by who ends a bucket's deletion; freed again and again, it would never end.
+      CO_TRY(const auto state, co_await read_state(bucket));
+      if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
       const auto freed = co_await mark_upload(bucket, upload_key, {std::move(*now[0]), std::move(upload_now)}, false);
       if (!freed && !(freed.error() == Errc::kConflict)) co_return fail(freed.error());
       continue;
@@ -346,7 +351,7 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
       co_return PutAnswer{etag_text(current->record.head), checksum_of(current->record),
                           current->record.head.size_bytes};
     }
-    co_return no_such_upload();
+    co_return fail(no_such_upload());
   }
   CO_TRY(UploadRecord upload, decode_upload(as_bytes(*now[2])));
   CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
@@ -429,34 +434,43 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   co_return PutAnswer{etag_text(record.head), checksum_of(record), size_bytes};
 }
 
+Task<Error> ServiceImpl::missing_upload(const BucketRecord& bucket) {
+  const auto state = co_await read_state(bucket);
+  if (!state) co_return state.error();
+  if (!*state) co_return Error(make_error_code(ObjectErrc::kNoSuchBucket), "the bucket was deleted");
+  co_return no_such_upload();
+}
+
 Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) {
   CO_CHECK_OK(check_key(key));
   CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    const Status done = co_await abort_in({caller, record, bucket, key}, upload, nullptr);
+    const Status done = co_await abort_in(
+        record, key, upload,
+        event(caller, "AbortMultipartUpload",
+              {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}));
+    if (!done && done.error().code() == ObjectErrc::kNoSuchUpload) co_return fail(co_await missing_upload(record));
     if (done || !(done.error() == Errc::kConflict)) co_return done;
   }
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the upload kept changing while it was aborted");
 }
 
-Task<Status> ServiceImpl::abort_in(Names names, UploadId upload, const meta::Expectation* also) {
-  const BucketRecord& bucket = names.bucket;
-  const std::string upload_key = layout::upload(bucket.id, names.key, upload);
-  CO_TRY(auto found, co_await find_upload(bucket, names.key, upload));
-  if (!found) co_return no_such_upload();
+Task<Status> ServiceImpl::abort_in(const BucketRecord& bucket, const std::string& key, UploadId upload,
+                                   std::optional<std::string> event) {
+  const std::string upload_key = layout::upload(bucket.id, key, upload);
+  CO_TRY(auto found, co_await find_upload(bucket, key, upload));
+  if (!found) co_return fail(no_such_upload());
   meta::Commit change = change_in(bucket);
   CO_TRY(std::vector<PartRecord> parts, co_await take_parts(bucket, upload_key, upload, std::move(*found), change));
   std::vector<Piece> pieces;
   for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(pieces));
   CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, pieces, change));
-  if (also != nullptr) change.expect.push_back(*also);
-  change.event = event(names.caller, "AbortMultipartUpload",
-                       {{"bucketName", names.bucket_name}, {"key", names.key}, {"uploadId", upload.to_string()}});
+  change.event = std::move(event);
+  if (!change.event) change.unwitnessed = "an upload of a bucket whose deletion is in the journal already";
   co_return co_await commit_change(std::move(change), displaced, nullptr);
 }
 
-Task<Status> ServiceImpl::abort_uploads(const identity::Caller& caller, const BucketRecord& bucket,
-                                        const std::string& bucket_name, const meta::Expectation& closing) {
+Task<Status> ServiceImpl::abort_uploads(const BucketRecord& bucket) {
   meta::Scan scan;
   scan.partition = layout::bucket_partition(bucket.id);
   scan.begin = layout::uploads(bucket.id);
@@ -464,26 +478,33 @@ Task<Status> ServiceImpl::abort_uploads(const identity::Caller& caller, const Bu
   scan.limit = kUploadsPerAbort;
   scan.keys_only = true;
   const std::size_t base = scan.begin.size();
-  while (true) {
+  // Nothing can be added to the bucket any more; parts that were on their way come between a few times at most.
+  for (unsigned conflicts = 0; conflicts < kMaxCommitTries;) {
     CO_TRY(const auto items, co_await meta_.scan(scan));
+    bool all = true;
     for (const meta::Item& item : items) {
       const std::string_view name = std::string_view(item.key).substr(base);
       if (name.size() < kUploadTail) co_return fail(Errc::kCorrupt, "an upload's key is too short");
       const std::string key(name.substr(0, name.size() - kUploadTail));
-      const Status done =
-          co_await abort_in({caller, bucket, bucket_name, key},
-                            UploadId::from_bytes(as_bytes(name.substr(name.size() - UploadId::kSize))), &closing);
-      if (!done && done.error().code() != ObjectErrc::kNoSuchUpload) co_return done;
+      const UploadId upload = UploadId::from_bytes(as_bytes(name.substr(name.size() - UploadId::kSize)));
+      const Status done = co_await abort_in(bucket, key, upload, std::nullopt);
+      if (!done && done.error() == Errc::kConflict) {
+        all = false;
+      } else if (!done && done.error().code() != ObjectErrc::kNoSuchUpload) {
+        co_return done;
+      }
     }
-    if (items.size() < scan.limit) co_return Status{};
+    if (all && items.size() < scan.limit) co_return Status{};
+    if (!all) ++conflicts;
   }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the bucket's uploads kept changing while it was deleted");
 }
 
 Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPartsRequest request) {
   CO_CHECK_OK(check_key(request.key));
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
   CO_TRY(auto upload, co_await find_upload(bucket, request.key, request.upload));
-  if (!upload) co_return no_such_upload();
+  if (!upload) co_return fail(co_await missing_upload(bucket));
   PartPage page;
   page.upload = upload_info(request.upload, std::move(request.key), upload->record);
   page.owner = {caller.account.canonical_id, caller.account.display_name};

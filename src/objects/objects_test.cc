@@ -536,6 +536,143 @@ TEST_F(ObjectsTest, DeletingABucketReclaimsItsUploads) {
   expect_nothing_left();
 }
 
+TEST_F(ObjectsTest, ARefusedDeletionOfABucketLeavesItsUploads) {
+  CreateUploadRequest create;
+  create.bucket = "bucket";
+  create.key = "upload";
+  const auto upload = sync_wait(service().create_upload(me(), create));
+  ASSERT_TRUE(upload);
+  bool written = false;
+  cloud_.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+    // A write comes just before the commit that would delete the bucket.
+    if (!written && change.event && change.event->find("DeleteBucket") != std::string::npos) {
+      written = true;
+      std::thread([&] { EXPECT_TRUE(put("key", "x")); }).join();
+    }
+    return std::nullopt;
+  };
+  EXPECT_EQ(code_of(sync_wait(service().delete_bucket(me(), "bucket"))), ObjectErrc::kBucketNotEmpty);
+  cloud_.before_commit = {};
+  EXPECT_TRUE(written);
+  ListUploadsRequest list;
+  list.bucket = "bucket";
+  EXPECT_EQ(sync_wait(service().list_uploads(me(), list))->uploads.size(), 1U);
+  UploadPartRequest part;
+  part.bucket = "bucket";
+  part.key = "upload";
+  part.upload = upload->id;
+  part.number = 1;
+  MemoryBody body("part");
+  EXPECT_TRUE(sync_wait(service().upload_part(me(), part, body)));
+}
+
+TEST_F(ObjectsTest, WhoTakesTheNameOfADeletedBucketGivesBackWhatACrashLeft) {
+  CreateUploadRequest create;
+  create.bucket = "bucket";
+  create.key = "key";
+  UploadPartRequest part;
+  part.bucket = "bucket";
+  part.key = "key";
+  part.number = 1;
+  for (int i = 0; i < 2; ++i) {
+    part.upload = sync_wait(service().create_upload(me(), create))->id;
+    MemoryBody body(pattern(200'000));
+    ASSERT_TRUE(sync_wait(service().upload_part(me(), part, body)));
+  }
+  bool dead = false;
+  cloud_.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+    if (dead) return Error(make_error_code(Errc::kUnavailable), "crashed");
+    dead = change.event && change.event->find("DeleteBucket") != std::string::npos;
+    return std::nullopt;
+  };
+  EXPECT_EQ(code_of(sync_wait(service().delete_bucket(me(), "bucket"))), Errc::kUnavailable);
+  cloud_.before_commit = {};
+  cloud_.restart();
+  EXPECT_EQ(cloud_.blobs(), 2U);
+  EXPECT_EQ(code_of(sync_wait(service().head_bucket(me(), "bucket"))), ObjectErrc::kNoSuchBucket);
+  ASSERT_TRUE(sync_wait(service().create_bucket(other(), "bucket")));
+  EXPECT_EQ(cloud_.blobs(), 0U);
+  MemoryBody late("late");
+  EXPECT_EQ(code_of(sync_wait(service().upload_part(me(), part, late))), ObjectErrc::kAccessDenied);
+  ASSERT_TRUE(sync_wait(service().delete_bucket(other(), "bucket")));
+  ASSERT_TRUE(sync_wait(service().create_bucket(me(), "bucket")));
+  expect_nothing_left();
+}
+
+TEST_F(ObjectsTest, WhatGivesSpaceBackGoesOnWhereMetadataSpaceIsLow) {
+  CreateUploadRequest create;
+  create.bucket = "bucket";
+  create.key = "key";
+  const auto first = sync_wait(service().create_upload(me(), create));
+  ASSERT_TRUE(sync_wait(service().create_upload(me(), create)));
+  cloud_.before_commit = [](const meta::Commit& change) -> std::optional<Error> {
+    if (change.put.empty() || change.gives_back) return std::nullopt;
+    return Error(make_error_code(Errc::kNoSpace), "low");
+  };
+  EXPECT_EQ(code_of(put("key", "x")), Errc::kNoSpace);
+  EXPECT_TRUE(sync_wait(service().abort_upload(me(), "bucket", "key", first->id)));
+  EXPECT_TRUE(sync_wait(service().delete_bucket(me(), "bucket")));
+}
+
+TEST_F(ObjectsTest, ANameThatChangedHandsIsItsNewOwners) {
+  ASSERT_TRUE(put("key", "x"));
+  ASSERT_TRUE(remove("key"));
+  CreateUploadRequest create;
+  create.bucket = "bucket";
+  create.key = "key";
+  const auto upload = sync_wait(service().create_upload(me(), create));
+  // Deleted by another process: this one remembers it.
+  meta::Commit state;
+  state.partition = layout::bucket_partition(bucket_id());
+  state.erase.push_back({meta::Space::kRecords, layout::bucket_state(bucket_id())});
+  state.unwitnessed = "a test";
+  meta::Commit name;
+  name.partition = layout::kCloud;
+  name.erase = {{meta::Space::kRecords, layout::bucket_name("bucket")},
+                {meta::Space::kRecords, layout::account_bucket(me().account.id, "bucket")}};
+  name.unwitnessed = "a test";
+  TestCloud::must(sync_wait(cloud_.meta().commit(state, Deadline::never())));
+  TestCloud::must(sync_wait(cloud_.meta().commit(name, Deadline::never())));
+  ASSERT_TRUE(sync_wait(service().create_bucket(other(), "bucket")));
+  MemoryBody body("y");
+  EXPECT_TRUE(sync_wait(service().put(other(), put_request("key"), body)));
+  EXPECT_EQ(code_of(put("key", "x")), ObjectErrc::kAccessDenied);
+
+  cloud_.restart();
+  ASSERT_TRUE(sync_wait(service().create_bucket(me(), "mine")));
+  create.bucket = "mine";
+  const auto mine = sync_wait(service().create_upload(me(), create));
+  const BucketId id = TestCloud::must(sync_wait(service().head_bucket(me(), "mine"))).id;
+  meta::Commit gone;
+  gone.partition = layout::bucket_partition(id);
+  gone.erase = {{meta::Space::kRecords, layout::bucket_state(id)},
+                {meta::Space::kRecords, layout::upload(id, "key", mine->id)}};
+  gone.unwitnessed = "a test";
+  TestCloud::must(sync_wait(cloud_.meta().commit(gone, Deadline::never())));
+  EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "mine", "key", mine->id))), ObjectErrc::kNoSuchBucket);
+}
+
+TEST_F(ObjectsTest, ABucketReadBeforeItsNameWentIsNotRemembered) {
+  bool read = false;
+  cloud_.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+    // Just before the name goes, which is the last commit of a deletion.
+    if (!read && change.partition == layout::kCloud) {
+      read = true;
+      std::thread([&] {
+        MemoryBody body("x");
+        body.fail_at(0);
+        EXPECT_EQ(code_of(put(put_request("key"), body)), Errc::kCancelled);
+      }).join();
+    }
+    return std::nullopt;
+  };
+  ASSERT_TRUE(sync_wait(service().delete_bucket(me(), "bucket")));
+  cloud_.before_commit = {};
+  EXPECT_TRUE(read);
+  ASSERT_TRUE(sync_wait(service().create_bucket(me(), "bucket")));
+  EXPECT_TRUE(put("key", "x"));
+}
+
 TEST_F(ObjectsTest, AWriteAndABucketsDeletionNeverBothSucceed) {
   for (int round = 0; round < 20; ++round) {
     const std::string name = "race-" + std::to_string(round);

@@ -92,15 +92,13 @@ bool leaves_doubt(const Error& error) {
 
 Task<Result<BucketRecord>> ServiceImpl::find_bucket(const identity::Caller& caller, const std::string& name) {
   std::optional<BucketRecord> cached = buckets_.find(name);
-  if (!cached) co_return co_await read_bucket(caller, name);
-  if (cached->owner != caller.account.id) {
-    co_return fail(ObjectErrc::kAccessDenied, "the bucket belongs to another account");
-  }
+  if (!cached || cached->owner != caller.account.id) co_return co_await read_bucket(caller, name);
   co_return std::move(*cached);
 }
 
 Task<Result<BucketRecord>> ServiceImpl::read_bucket(const identity::Caller& caller, const std::string& name) {
   if (name.empty() || name.size() > 255) co_return fail(ObjectErrc::kInvalidBucketName, "no bucket can have that name");
+  const std::uint64_t ticket = buckets_.ticket();
   CO_TRY(const std::optional<std::string> raw,
          co_await meta_.get(layout::kCloud, {meta::Space::kRecords, layout::bucket_name(name)}));
   if (!raw) co_return fail(ObjectErrc::kNoSuchBucket, "there is no bucket of that name");
@@ -108,7 +106,7 @@ Task<Result<BucketRecord>> ServiceImpl::read_bucket(const identity::Caller& call
   if (record.owner != caller.account.id) {
     co_return fail(ObjectErrc::kAccessDenied, "the bucket belongs to another account");
   }
-  buckets_.put(name, record);
+  buckets_.put(name, record, ticket);
   co_return record;
 }
 
@@ -140,6 +138,7 @@ Task<Result<bool>> ServiceImpl::ensure_open(const BucketRecord& bucket, const st
   meta::Commit change = change_in(bucket);
   change.expect = {{layout::bucket_state(bucket.id), *state}};
   change.put.push_back({{meta::Space::kRecords, layout::bucket_state(bucket.id)}, encode(BucketState{})});
+  change.gives_back = true;
   change.unwitnessed = "a write opens a bucket again whose deletion has not happened";
   const auto done = co_await commit(std::move(change));
   if (!done && !(done.error() == Errc::kConflict)) co_return fail(done.error());

@@ -167,15 +167,19 @@ class ServiceImpl final : public Service {
                                         bool held);
   Task<Result<PartRecord>> commit_part(Names names, const char* event_name, UploadId upload, std::uint32_t number,
                                        const UploadRecord& expected, const ChecksumDemand& demand, SealedBody& body);
-  // `also` (may be null): one more thing that the commit expects.
-  Task<Status> abort_in(Names names, UploadId upload, const meta::Expectation* also);
-  Task<Status> abort_uploads(const identity::Caller& caller, const BucketRecord& bucket, const std::string& bucket_name,
-                             const meta::Expectation& closing);
+  // Why an upload was not found: kNoSuchUpload, or kNoSuchBucket where the bucket is gone.
+  Task<Error> missing_upload(const BucketRecord& bucket);
+  // Without an event: of a bucket whose deletion is in the journal. kNoSuchUpload, kConflict.
+  Task<Status> abort_in(const BucketRecord& bucket, const std::string& key, UploadId upload,
+                        std::optional<std::string> event);
+  // Gives back all uploads of a bucket that has no state any more.
+  Task<Status> abort_uploads(const BucketRecord& bucket);
   Task<Result<PutAnswer>> try_complete(Names names, const CompleteRequest& request);
 
   // --- buckets.cc
   Task<Status> try_delete_bucket(const identity::Caller& caller, const BucketRecord& bucket, const std::string& name);
-  // Ends a deletion: takes the name of a bucket that has no state any more.
+  // Ends the deletion of a bucket that has no state any more: gives back its uploads, then takes its name.
+  Task<Status> bury(const BucketRecord& bucket, const std::string& name);
   Task<Status> erase_name(const BucketRecord& bucket, const std::string& name);
   Task<Result<bool>> has_objects(const BucketRecord& bucket);
 

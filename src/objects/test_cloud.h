@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,35 @@ namespace andromede::objects {
 
 // Code {1, 0} on the first drive, or 2+2 over four.
 enum class Spread { kOneDrive, kFourDrives };
+
+// The metadata as the service sees them: before each of its commits a test may do something, or say why it fails.
+class WatchedStore final : public meta::Store {
+ public:
+  WatchedStore(meta::Store& store, const std::function<std::optional<Error>(const meta::Commit&)>& watch)
+      : store_(store), watch_(watch) {}
+  Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
+    if (watch_) {
+      if (std::optional<Error> error = watch_(change)) co_return fail(std::move(*error));
+    }
+    co_return co_await store_.commit(std::move(change), deadline);
+  }
+  Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
+    return store_.get(std::move(partition), std::move(key));
+  }
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition partition,
+                                                                 std::vector<std::string> keys) override {
+    return store_.get_many(std::move(partition), std::move(keys));
+  }
+  Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override { return store_.scan(std::move(scan)); }
+  std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end) override {
+    return store_.cursor(std::move(partition), std::move(begin), std::move(end));
+  }
+  [[nodiscard]] std::uint64_t last_sequence() const override { return store_.last_sequence(); }
+
+ private:
+  meta::Store& store_;
+  const std::function<std::optional<Error>(const meta::Commit&)>& watch_;
+};
 
 class TestCloud {
  public:
@@ -77,6 +107,9 @@ class TestCloud {
     caller.user_agent = "test";
     return caller;
   }
+
+  // Called before each commit of the service; an error is the commit's. Not to be set while requests are under way.
+  std::function<std::optional<Error>(const meta::Commit&)> before_commit;
 
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
@@ -133,10 +166,12 @@ class TestCloud {
     directory_ = std::make_unique<identity::Directory>(must(crypto::SecretKey::from_bytes(Bytes(32, 7))), *meta_,
                                                        clock_, random_);
     must(sync_wait(directory_->load()));
-    service_ = Service::make(*meta_, *volumes_, *keys_, placer_, *directory_, clock_, random_, *metrics_, options_);
+    watched_ = std::make_unique<WatchedStore>(*meta_, before_commit);
+    service_ = Service::make(*watched_, *volumes_, *keys_, placer_, *directory_, clock_, random_, *metrics_, options_);
   }
   void stop() {
     service_.reset();
+    watched_.reset();
     directory_.reset();
     keys_.reset();
     volumes_->stop();
@@ -163,6 +198,7 @@ class TestCloud {
   std::unique_ptr<blob::VolumeStore> volumes_;
   std::unique_ptr<keys::KeyService> keys_;
   std::unique_ptr<identity::Directory> directory_;
+  std::unique_ptr<WatchedStore> watched_;
   std::unique_ptr<Service> service_;
 };
 
