@@ -66,14 +66,18 @@ Status check_write(const Conditions& conditions, const ObjectHead* head) {
   return {};
 }
 
-Status check_delete(const DeleteItem& item, const ObjectHead& head) {
-  if (item.conditions.if_match && !etag_listed(*item.conditions.if_match, etag_text(head))) {
+Status check_delete(const DeleteItem& item, const ObjectHead* head) {
+  if (head == nullptr) {
+    if (!item.conditions.if_match) return {};
+    return fail(ObjectErrc::kNoSuchKey, "If-Match: there is no such object");
+  }
+  if (item.conditions.if_match && !etag_listed(*item.conditions.if_match, etag_text(*head))) {
     return fail(ObjectErrc::kPreconditionFailed, "If-Match: the object's ETag is another");
   }
-  if (item.if_size_bytes && *item.if_size_bytes != head.size_bytes) {
+  if (item.if_size_bytes && *item.if_size_bytes != head->size_bytes) {
     return fail(ObjectErrc::kPreconditionFailed, "the object has another size");
   }
-  if (item.if_modified && seconds_of(*item.if_modified) != seconds_of(head.modified)) {
+  if (item.if_modified && seconds_of(*item.if_modified) != seconds_of(head->modified)) {
     return fail(ObjectErrc::kPreconditionFailed, "the object was modified at another time");
   }
   return {};

@@ -77,19 +77,25 @@ TEST(CheckWrite, TellsAbsentFromDifferent) {
 }
 
 TEST(CheckDelete, LooksAtEtagSizeAndTime) {
+  const ObjectHead there = head();
   DeleteItem item;
   item.if_size_bytes = 7;
   item.if_modified = Timestamp{kModifiedMs - 400};
   item.conditions.if_match = kEtag;
-  EXPECT_TRUE(check_delete(item, head()));
+  EXPECT_TRUE(check_delete(item, &there));
   item.if_size_bytes = 8;
-  EXPECT_FALSE(check_delete(item, head()));
+  EXPECT_FALSE(check_delete(item, &there));
   item.if_size_bytes = 7;
   item.if_modified = Timestamp{kModifiedMs + 1000};
-  EXPECT_FALSE(check_delete(item, head()));
+  EXPECT_FALSE(check_delete(item, &there));
   item.if_modified.reset();
+  EXPECT_EQ(check_delete(item, nullptr).error().code(), ObjectErrc::kNoSuchKey);
   item.conditions.if_match = "bad";
-  EXPECT_FALSE(check_delete(item, head()));
+  EXPECT_FALSE(check_delete(item, &there));
+  item = {};
+  item.if_size_bytes = 7;
+  item.if_modified = Timestamp{kModifiedMs};
+  EXPECT_TRUE(check_delete(item, nullptr));
 }
 
 }  // namespace

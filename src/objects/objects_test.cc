@@ -430,6 +430,24 @@ TEST_F(ObjectsTest, DeletingManyAnswersForEach) {
   expect_nothing_left();
 }
 
+TEST_F(ObjectsTest, OfDeletionsThatRaceWithTheSameEtagExactlyOneWins) {
+  DeleteItem item;
+  item.key = "key";
+  item.conditions.if_match = TestCloud::must(put("key", "x")).etag;
+  std::vector<std::error_code> codes(4);
+  std::vector<std::thread> threads;
+  for (std::error_code& code : codes) {
+    threads.emplace_back([&] { code = code_of(sync_wait(service().remove(me(), "bucket", item))); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(std::ranges::count(codes, std::error_code{}), 1);
+  EXPECT_EQ(std::ranges::count(codes, make_error_code(ObjectErrc::kNoSuchKey)), 3);
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}));
+  ASSERT_TRUE(outcomes);
+  ASSERT_TRUE(outcomes->front().error);
+  EXPECT_EQ(outcomes->front().error->code(), ObjectErrc::kNoSuchKey);
+}
+
 TEST_F(ObjectsTest, CopyMakesAnObjectOfItsOwn) {
   PutRequest request = put_request("source");
   request.system.content_type = "text/plain";

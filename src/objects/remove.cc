@@ -44,8 +44,8 @@ Task<Status> ServiceImpl::remove_in(const identity::Caller& caller, const Bucket
   }
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
     CO_TRY(const auto current, co_await find_object(bucket, item.key));
+    CO_CHECK_OK(check_delete(item, current ? &current->record.head : nullptr));
     if (!current) co_return Status{};
-    CO_CHECK_OK(check_delete(item, current->record.head));
     meta::Commit change = change_in(bucket);
     auto displaced = co_await displace_object(bucket, &*current, change);
     if (!displaced) {

@@ -389,7 +389,7 @@ class Service {
   // Parts of a multipart object behind number `after`; empty for others.
   virtual Task<Result<std::vector<PartInfo>>> object_parts(identity::Caller caller, std::string bucket, std::string key,
                                                            std::uint32_t after, std::size_t max) = 0;
-  // Deleting what is not there is a success, as S3 says, unless a condition was given.
+  // Deleting what is not there is a success, as S3 says, unless an ETag was to match (kNoSuchKey).
   virtual Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item) = 0;
   virtual Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,
                                                                std::vector<DeleteItem> items) = 0;

@@ -255,6 +255,10 @@ TEST_F(ObjectsTest, Deletes) {
   EXPECT_EQ(gateway_.remove("/bucket/k", {{"x-amz-if-match-size", "two"}}).status, 400u);
   EXPECT_EQ(gateway_.remove("/bucket/k").status, 204u);
   EXPECT_EQ(gateway_.remove("/bucket/k").status, 204u);
+  EXPECT_EQ(gateway_.remove("/bucket/k", {{"x-amz-if-match-size", "2"}}).status, 204u);
+  const TestResponse gone = gateway_.remove("/bucket/k", {{"If-Match", "*"}});
+  EXPECT_EQ(gone.status, 404u);
+  EXPECT_EQ(gone.code(), "NoSuchKey");
   EXPECT_EQ(gateway_.get("/bucket/k").status, 404u);
 }
 
@@ -264,15 +268,15 @@ TEST_F(ObjectsTest, DeletesMany) {
   for (const char* key : {"a", "b", "c"}) ASSERT_EQ(gateway_.put(std::string("/bucket/") + key, "x").status, 200u);
   const std::string body =
       "<Delete><Object><Key>a</Key></Object><Object><Key>absent</Key></Object>"
-      "<Object><Key>b</Key><ETag>no</ETag></Object></Delete>";
+      "<Object><Key>b</Key><ETag>no</ETag></Object><Object><Key>gone</Key><ETag>no</ETag></Object></Delete>";
   const TestResponse unchecked = gateway_.post("/bucket?delete", body);
   EXPECT_EQ(unchecked.code(), "InvalidRequest");
   EXPECT_EQ(gateway_.post("/bucket?delete", body, {{"Content-MD5", md5_of("other")}}).code(), "BadDigest");
   const TestResponse answer = gateway_.post("/bucket?delete", body, {{"Content-MD5", md5_of(body)}});
   EXPECT_EQ(answer.status, 200u);
   EXPECT_EQ(answer.all("Deleted", "Key"), (std::vector<std::string>{"a", "absent"}));
-  EXPECT_EQ(answer.all("Error", "Key"), (std::vector<std::string>{"b"}));
-  EXPECT_EQ(answer.all("Error", "Code"), (std::vector<std::string>{"PreconditionFailed"}));
+  EXPECT_EQ(answer.all("Error", "Key"), (std::vector<std::string>{"b", "gone"}));
+  EXPECT_EQ(answer.all("Error", "Code"), (std::vector<std::string>{"PreconditionFailed", "NoSuchKey"}));
 
   const std::string quiet = "<Delete><Quiet>true</Quiet><Object><Key>b</Key></Object></Delete>";
   EXPECT_TRUE(gateway_.post("/bucket?delete", quiet, {{"Content-MD5", md5_of(quiet)}}).all("Deleted", "Key").empty());
