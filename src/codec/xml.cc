@@ -229,7 +229,13 @@ void XmlWriter::escape(std::string_view text) {
     const std::size_t plain = std::min(text.find_first_of("&<>\"\r"), text.size());
     for (std::string_view piece = text.substr(0, plain); !piece.empty();) {
       const std::size_t size = character_size(piece);
-      if (size == 0) {
+      const auto byte = static_cast<std::uint8_t>(piece.front());
+      if (size == 0 && byte > 0 && byte < 0x20) {
+        out_ += "&#x";
+        if (byte >= 0x10) out_ += '1';
+        out_ += "0123456789ABCDEF"[byte & 0xFU];
+        out_ += ';';
+      } else if (size == 0) {
         out_ += "&#xFFFD;";
       } else {
         out_ += piece.substr(0, size);

@@ -32,7 +32,8 @@ struct XmlElement {
 // The root element. kInvalidArgument: not well-formed, not UTF-8, a DOCTYPE, an unknown entity, or beyond a limit.
 Result<XmlElement> parse_xml(std::string_view document, const XmlLimits& limits = {});
 
-// Appends to a string that it owns. Text is escaped; characters that XML 1.0 cannot hold become U+FFFD references.
+// Appends to a string that it owns. Text is escaped. Of what XML 1.0 cannot hold, control characters become references
+// ("&#x1;"), which S3 writes and its clients look for, and the rest, with U+0000, references to U+FFFD.
 class XmlWriter {
  public:
   XmlWriter();  // writes the declaration

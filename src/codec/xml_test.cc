@@ -112,16 +112,18 @@ TEST(XmlWriter, WritesElementsAndEscapesText) {
             "<Owner><ID>x</ID></Owner></Result>");
 }
 
-TEST(XmlWriter, WhatXmlCannotHoldBecomesTheReplacementCharacter) {
+TEST(XmlWriter, WhatXmlCannotHoldBecomesAReference) {
   XmlWriter writer;
   writer.element("a", std::string_view("x\x01y\xffz\xe2\x82", 7));
-  const std::string document = writer.take();
-  EXPECT_THAT(document, HasSubstr("<a>x&#xFFFD;y&#xFFFD;z&#xFFFD;&#xFFFD;</a>"));
+  writer.element("b", std::string_view("\x0b\x1f\0\x7f\xef\xbf\xbf", 7));
+  const std::string document = "<r>" + writer.take().substr(39) + "</r>";
+  EXPECT_THAT(document, HasSubstr("<a>x&#x1;y&#xFFFD;z&#xFFFD;&#xFFFD;</a>"));
+  EXPECT_THAT(document, HasSubstr("<b>&#xB;&#x1F;&#xFFFD;\x7f&#xFFFD;&#xFFFD;&#xFFFD;</b>"));
   EXPECT_TRUE(parse_xml(document).has_value());
 }
 
 TEST(XmlWriter, ReaderReadsBackAnyText) {
-  for (const std::string text : {"", " ", "\r", "\r\n", "a\tb", "]]>", "<![CDATA[", "&amp;", "日本語 𝄞"}) {
+  for (const std::string text : {"", " ", "\x01\x1f", "\r", "\r\n", "a\tb", "]]>", "<![CDATA[", "&amp;", "日本語 𝄞"}) {
     XmlWriter writer;
     writer.element("t", text);
     EXPECT_EQ(parse_xml(writer.take())->text, text);

@@ -45,6 +45,13 @@ Status check_read(const Conditions& conditions, const ObjectHead& head) {
   return {};
 }
 
+bool range_counts(const RangeCondition& condition, const ObjectHead& head) {
+  if (condition.modified) return seconds_of(*condition.modified) == seconds_of(head.modified);
+  std::string_view etag = trimmed(condition.etag);
+  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
+  return etag == etag_text(head);
+}
+
 Status check_copy_source(const Conditions& conditions, const ObjectHead& head) {
   Status status = check_read(conditions, head);
   if (!status && status.error().code() == ObjectErrc::kNotModified) {

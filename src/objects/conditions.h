@@ -17,6 +17,8 @@ bool etag_listed(std::string_view list, std::string_view etag);
 
 // For GET and HEAD. kPreconditionFailed, kNotModified.
 Status check_read(const Conditions& conditions, const ObjectHead& head);
+// Whether If-Range lets the range count: the same ETag, compared strongly, or exactly the same Last-Modified.
+bool range_counts(const RangeCondition& condition, const ObjectHead& head);
 // For the source of a copy: as check_read, where what would be "not modified" is a failed precondition.
 Status check_copy_source(const Conditions& conditions, const ObjectHead& head);
 // For PUT, copy and complete; `head` is null where there is no object. kPreconditionFailed; kNoSuchKey: If-Match where

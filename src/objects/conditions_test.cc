@@ -59,6 +59,16 @@ TEST(CheckRead, FollowsThePrecedenceOfRfc9110) {
   EXPECT_TRUE(check_read(c, head()));
 }
 
+TEST(RangeCounts, ForTheSameEtagOrExactlyTheSameTime) {
+  EXPECT_TRUE(range_counts({"\"" + std::string(kEtag) + "\"", {}}, head()));
+  EXPECT_TRUE(range_counts({"", Timestamp{kModifiedMs - kModifiedMs % 1000}}, head()));
+  EXPECT_FALSE(range_counts({"W/\"" + std::string(kEtag) + "\"", {}}, head()));
+  EXPECT_FALSE(range_counts({"*", {}}, head()));
+  EXPECT_FALSE(range_counts({"\"" + std::string(kEtag) + "\", \"other\"", {}}, head()));
+  EXPECT_FALSE(range_counts({"", Timestamp{kModifiedMs + 1000}}, head()));
+  EXPECT_FALSE(range_counts({"", Timestamp{kModifiedMs - 1000}}, head()));
+}
+
 TEST(CheckWrite, TellsAbsentFromDifferent) {
   const ObjectHead there = head();
   Conditions c;

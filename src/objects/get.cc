@@ -1,4 +1,4 @@
-// GetObject, HeadObject, and the parts that GetObjectAttributes shows.
+// GetObject, HeadObject, GetObjectAttributes.
 #include <algorithm>
 
 #include "objects/conditions.h"
@@ -32,25 +32,8 @@ Result<Window> window_of(const std::optional<ByteRange>& range, std::uint64_t si
   return Window{*range->first, last - *range->first + 1, true};
 }
 
-// Narrows to one part: its bytes, and its checksum in place of the object's.
-Result<Window> window_of_part(const std::vector<PartRecord>& parts, std::uint32_t number, ObjectInfo& info) {
-  if (info.parts == 0 && number == 1) return Window{0, info.size_bytes, info.size_bytes > 0};
-  std::uint64_t offset = 0;
-  for (const PartRecord& part : parts) {
-    if (part.number == number) {
-      const ChecksumType type = info.checksum.type;
-      info.checksum = part.checksum;
-      info.checksum.type = type;
-      return Window{offset, part.size_bytes, part.size_bytes > 0};
-    }
-    offset += part.size_bytes;
-  }
-  return fail(ObjectErrc::kInvalidPart, "the object has no part " + std::to_string(number));
-}
-
-// The inlined piece that a window touches.
-const Piece* inlined_in(const std::vector<Piece>& pieces, const Window& window) {
-  std::uint64_t begin = 0;
+// The inlined piece that a window touches; the first piece begins at `begin` in the object.
+const Piece* inlined_in(const std::vector<Piece>& pieces, std::uint64_t begin, const Window& window) {
   for (const Piece& piece : pieces) {
     const std::uint64_t end = begin + piece.size_bytes;
     if (piece.inlined && begin < window.offset + window.length && end > window.offset) return &piece;
@@ -61,9 +44,14 @@ const Piece* inlined_in(const std::vector<Piece>& pieces, const Window& window) 
 
 class OpenedObject final : public OpenObject {
  public:
-  OpenedObject(ObjectInfo info, Window window) : info_(std::move(info)), window_(window) {}
+  OpenedObject(ObjectInfo info, Window window, std::vector<PartInfo> parts)
+      : info_(std::move(info)), window_(window), parts_(std::move(parts)) {}
+  // Found not modified.
+  explicit OpenedObject(ObjectInfo info) : info_(std::move(info)), not_modified_(true) {}
 
   [[nodiscard]] const ObjectInfo& info() const override { return info_; }
+  [[nodiscard]] bool not_modified() const override { return not_modified_; }
+  [[nodiscard]] const std::vector<PartInfo>& parts() const override { return parts_; }
   [[nodiscard]] std::uint64_t offset() const override { return window_.offset; }
   [[nodiscard]] std::uint64_t length() const override { return window_.length; }
   [[nodiscard]] bool partial() const override { return window_.partial; }
@@ -80,6 +68,8 @@ class OpenedObject final : public OpenObject {
 
   ObjectInfo info_;
   Window window_;
+  std::vector<PartInfo> parts_;
+  bool not_modified_ = false;
 };
 
 }  // namespace
@@ -90,8 +80,14 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::get(identity::Caller call
     co_return fail(ObjectErrc::kInvalidRequest, "a range and a part number cannot be asked for together");
   }
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
-  co_return co_await open_object(
-      caller, {bucket, request.key, request.conditions, request.range, request.part_number, request.head_only, false});
+  co_return co_await open_object(caller, {.bucket = bucket,
+                                          .key = request.key,
+                                          .conditions = request.conditions,
+                                          .range = request.range,
+                                          .if_range = request.if_range ? &*request.if_range : nullptr,
+                                          .part_number = request.part_number,
+                                          .parts = request.parts,
+                                          .head_only = request.head_only});
 }
 
 Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::open_object(const identity::Caller& caller,
@@ -116,30 +112,41 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const identity::
     co_return fail(ObjectErrc::kNoSuchKey, "there is no object of that key");
   }
   const ObjectRecord& record = current->record;
-  CO_CHECK_OK(request.copy_source ? check_copy_source(request.conditions, record.head)
-                                  : check_read(request.conditions, record.head));
-
   ObjectInfo info = info_of(request.key, record);
-  std::vector<PartRecord> parts;
-  if (record.head.parts > 0 && (request.part_number || !request.head_only)) {
-    CO_TRY(parts, co_await all_parts(request.bucket, record));
+  const Status holds = request.copy_source ? check_copy_source(request.conditions, record.head)
+                                           : check_read(request.conditions, record.head);
+  if (!holds && holds.error().code() == ObjectErrc::kNotModified) {
+    co_return std::make_unique<OpenedObject>(std::move(info));
   }
+  CO_CHECK_OK(holds);
+
   Window window;
   if (request.part_number) {
-    CO_TRY(window, window_of_part(parts, *request.part_number, info));
-  } else {
+    CO_TRY(const PlacedPart placed, co_await find_part(request.bucket, record, *request.part_number));
+    window = {placed.offset, placed.part.size_bytes, placed.part.size_bytes > 0};
+    if (info.parts > 0) {
+      // Its value belongs to a checksum of the object's type.
+      const ChecksumType type = info.checksum.type;
+      info.checksum = placed.part.checksum;
+      info.checksum.type = type;
+    }
+  } else if (request.if_range == nullptr || range_counts(*request.if_range, record.head)) {
     CO_TRY(window, window_of(request.range, record.head.size_bytes));
+  } else {
+    window.length = record.head.size_bytes;
   }
-  auto opened = std::make_unique<OpenedObject>(std::move(info), window);
+  std::vector<PartInfo> listed;
+  if (request.parts.max > 0) {
+    CO_TRY(listed, co_await list_object_parts(request.bucket, record, request.parts));
+  }
+  auto opened = std::make_unique<OpenedObject>(std::move(info), window, std::move(listed));
   if (request.head_only || window.length == 0) co_return std::unique_ptr<OpenObject>(std::move(opened));
 
-  std::vector<Piece> pieces = record.pieces;
-  for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(pieces));
-  const BlobId version = pieces.front().blob;
-  const Piece* const inlined = inlined_in(pieces, window);
-  const bool whole_inline = inlined != nullptr && pieces.size() == 1;
+  CO_TRY(PieceRun run, co_await pieces_of(request.bucket, record, window.offset, window.length));
+  const Piece* const inlined = inlined_in(run.pieces, run.offset, window);
+  const bool whole_inline = inlined != nullptr && run.pieces.size() == 1;
   // Pinned before it is looked whether the version is still there: from then on its blobs stay.
-  if (!whole_inline) opened->pin.emplace(live_, version);
+  if (!whole_inline) opened->pin.emplace(live_, record.version());
   std::string payload;
   if (inlined != nullptr) {
     CO_TRY(auto stored,
@@ -147,31 +154,52 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const identity::
     if (!stored) co_return fail(Errc::kNotFound, "the object was replaced while it was opened");
     payload = std::move(*stored);
   }
-  opened->reader.emplace(open_, caller.account.id, layout::bucket_partition(request.bucket.id), std::move(pieces),
-                         window.offset, window.length, std::move(payload));
+  opened->reader.emplace(open_, caller.account.id, layout::bucket_partition(request.bucket.id),
+                         std::move(run.pieces), window.offset - run.offset, window.length, std::move(payload));
   CO_CHECK_OK(co_await opened->reader->open_first());
   co_return std::unique_ptr<OpenObject>(std::move(opened));
 }
 
-Task<Result<std::vector<PartInfo>>> ServiceImpl::object_parts(identity::Caller caller, std::string bucket,
-                                                              std::string key, std::uint32_t after, std::size_t max) {
-  CO_CHECK_OK(check_key(key));
-  CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    CO_TRY(const auto current, co_await find_object(record, key));
-    if (!current) co_return fail(ObjectErrc::kNoSuchKey, "there is no object of that key");
-    const auto parts = co_await all_parts(record, current->record);
-    if (!parts && parts.error() == Errc::kNotFound) continue;
-    if (!parts) co_return fail(parts.error());
-    std::vector<PartInfo> infos;
-    for (const PartRecord& part : *parts) {
-      if (part.number <= after) continue;
-      if (infos.size() == max) break;
-      infos.push_back(info_of(part));
-    }
-    co_return infos;
+Task<Result<ServiceImpl::PlacedPart>> ServiceImpl::find_part(const BucketRecord& bucket, const ObjectRecord& record,
+                                                             std::uint32_t number) {
+  PlacedPart placed;
+  if (record.head.parts == 0 && number == 1) {
+    placed.part.size_bytes = record.head.size_bytes;
+    co_return placed;
   }
-  co_return fail(ObjectErrc::kConditionalRequestConflict, "the object kept changing while it was read");
+  std::vector<PartRecord> parts = record.parts;
+  for (std::size_t list = 0; list < record.lists.size(); ++list) {
+    if (record.lists[list].last_number >= number) {
+      CO_TRY(parts, co_await read_part_list(bucket, record, list));
+      break;
+    }
+    placed.offset += record.lists[list].size_bytes;
+  }
+  for (PartRecord& part : parts) {
+    if (part.number == number) {
+      placed.part = std::move(part);
+      co_return placed;
+    }
+    placed.offset += part.size_bytes;
+  }
+  co_return fail(ObjectErrc::kInvalidPart, "the object has no part " + std::to_string(number));
+}
+
+Task<Result<std::vector<PartInfo>>> ServiceImpl::list_object_parts(const BucketRecord& bucket,
+                                                                   const ObjectRecord& record, PartsWanted wanted) {
+  std::vector<PartInfo> infos;
+  const auto take = [&](const std::vector<PartRecord>& parts) {
+    for (const PartRecord& part : parts) {
+      if (part.number > wanted.after && infos.size() < wanted.max) infos.push_back(info_of(part));
+    }
+  };
+  take(record.parts);
+  for (std::size_t list = 0; list < record.lists.size() && infos.size() < wanted.max; ++list) {
+    if (record.lists[list].last_number <= wanted.after) continue;
+    CO_TRY(const std::vector<PartRecord> parts, co_await read_part_list(bucket, record, list));
+    take(parts);
+  }
+  co_return infos;
 }
 
 }  // namespace andromede::objects

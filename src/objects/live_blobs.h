@@ -3,7 +3,7 @@
 //
 // Life of a displaced version of an object: leaving() before the commit; after it, left(), which removes its blobs at
 // once or, where a reader has the version pinned, when the last pin is dropped; or stays(), when the commit did not
-// happen. A version is named by the blob id of its first piece.
+// happen. A version is named by ObjectRecord::version().
 //
 // Thread-safe.
 #pragma once

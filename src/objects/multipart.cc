@@ -54,7 +54,7 @@ Status check_listed_part(const CompletedPart& listed, const PartRecord* part) {
     return fail(ObjectErrc::kInvalidPart, "part " + std::to_string(listed.number) + ": " + why);
   };
   if (part == nullptr) return invalid("it was not uploaded");
-  if (!etag_listed(listed.etag, etag_text(part->md5, 0))) return invalid("its ETag is another");
+  if (listed.etag != etag_text(part->md5, 0)) return invalid("its ETag is another");
   const StoredChecksum& claimed = listed.checksum;
   if (claimed.kind == crypto::Checksum::kNone) return {};
   if (claimed.kind == part->checksum.kind) {
@@ -81,9 +81,17 @@ Bytes checksum_of_parts(crypto::Checksum kind, ChecksumType type, const std::vec
   return combined;
 }
 
+Status check_type(ChecksumType claimed, const UploadRecord& upload) {
+  const bool named = upload.checksum != crypto::Checksum::kNone;
+  if (named && claimed == upload.checksum_type) return {};
+  const char* const created = !named ? "null" : claimed == ChecksumType::kComposite ? "FULL_OBJECT" : "COMPOSITE";
+  return fail(ObjectErrc::kInvalidRequest, "The upload was created using the " + std::string(created) +
+                                               " checksum mode. The complete request must use the same checksum mode.");
+}
+
 Status check_whole(const StoredChecksum& claimed, const StoredChecksum& actual) {
-  if (claimed.kind != actual.kind || claimed.type != actual.type) {
-    return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind or type of checksum");
+  if (claimed.kind != actual.kind) {
+    return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind of checksum");
   }
   if (claimed.value == actual.value && (claimed.parts == 0 || claimed.parts == actual.parts)) return {};
   return fail(ObjectErrc::kBadDigest, "the checksum is not that of the object's parts");
@@ -233,8 +241,11 @@ Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPar
   if (!upload) co_return fail(co_await missing_upload(bucket));
   CO_TRY(const BucketRecord source_bucket, co_await find_bucket(caller, request.source_bucket));
   CO_TRY(const std::unique_ptr<OpenObject> source,
-         co_await open_object(caller, {source_bucket, request.source_key, request.source_conditions,
-                                       request.source_range, std::nullopt, false, true}));
+         co_await open_object(caller, {.bucket = source_bucket,
+                                       .key = request.source_key,
+                                       .conditions = request.source_conditions,
+                                       .range = request.source_range,
+                                       .copy_source = true}));
   const std::optional<ByteRange>& range = request.source_range;
   if (range && range->first && range->last &&
       (*range->last < *range->first || *range->last >= source->info().size_bytes)) {
@@ -354,6 +365,7 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
     co_return fail(no_such_upload());
   }
   CO_TRY(UploadRecord upload, decode_upload(as_bytes(*now[2])));
+  if (request.checksum_type) CO_CHECK_OK(check_type(*request.checksum_type, upload));
   CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   CO_TRY(std::vector<PartRecord> stored,
          co_await take_parts(bucket, upload_key, request.upload, {std::move(*now[2]), upload}, change));
@@ -402,7 +414,9 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   record.system = std::move(upload.system);
   record.user = std::move(upload.user);
   record.upload = request.upload;
-  if (request.checksum) CO_CHECK_OK(check_whole(*request.checksum, checksum_of(record)));
+  if (request.checksum && upload.checksum != crypto::Checksum::kNone) {
+    CO_CHECK_OK(check_whole(*request.checksum, checksum_of(record)));
+  }
 
   CO_TRY(Displaced displaced, co_await displace_object(bucket, current ? &*current : nullptr, change));
   CO_TRY(Displaced dropped, co_await displace(bucket, BlobId{}, unused, change));
@@ -413,6 +427,9 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
       change.put.push_back({{meta::Space::kRecords,
                              layout::part_list(request.upload, static_cast<std::uint32_t>(begin / kPartsPerList))},
                             encode(std::vector<PartRecord>(first, last))});
+      PartListHead head{std::prev(last)->number, 0};
+      for (auto part = first; part != last; ++part) head.size_bytes += part->size_bytes;
+      record.lists.push_back(head);
     }
   } else {
     record.parts = std::move(parts);

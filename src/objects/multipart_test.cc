@@ -262,6 +262,17 @@ TEST_F(MultipartTest, CompositeAndFullObjectChecksums) {
     request.checksum->value[0] ^= 1;
     EXPECT_EQ(code_of(complete(request)), ObjectErrc::kBadDigest);
     request.checksum = expected;
+    request.checksum->parts = 3;
+    request.checksum->type = ChecksumType::kComposite;
+    EXPECT_EQ(code_of(complete(request)), ObjectErrc::kBadDigest);
+    request.checksum = expected;
+    request.checksum_type = type == ChecksumType::kComposite ? ChecksumType::kFullObject : ChecksumType::kComposite;
+    EXPECT_EQ(code_of(complete(request)), ObjectErrc::kInvalidRequest);
+    request.checksum.reset();
+    EXPECT_EQ(code_of(complete(request)), ObjectErrc::kInvalidRequest);
+    request.checksum_type = type;
+    // As the header tells it, where nothing but "-2" makes it composite.
+    request.checksum = {kind, ChecksumType::kFullObject, expected.value, 0};
     request.parts[0].checksum.value[0] ^= 1;
     EXPECT_EQ(code_of(complete(request)), ObjectErrc::kInvalidPart);
     request.parts = parts;
@@ -288,7 +299,16 @@ TEST_F(MultipartTest, AnUploadWithoutAChecksumTakesPartsWithAny) {
   const auto answer = upload(id, 1, "hello", demand);
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->checksum.kind, crypto::Checksum::kCrc32);
-  const auto done = complete(id, {{1, answer->etag, answer->checksum}});
+  for (const std::string& etag : {std::string("*"), "\"" + answer->etag + "\"", answer->etag + "," + answer->etag}) {
+    EXPECT_EQ(code_of(complete(id, {{1, etag, {}}})), ObjectErrc::kInvalidPart) << etag;
+  }
+  CompleteRequest request = complete_request(id, {{1, answer->etag, answer->checksum}});
+  request.checksum_type = ChecksumType::kFullObject;
+  EXPECT_EQ(code_of(complete(request)), ObjectErrc::kInvalidRequest);
+  request.checksum_type.reset();
+  // Created without an algorithm: what is claimed of the whole is not looked at.
+  request.checksum = {crypto::Checksum::kSha256, ChecksumType::kFullObject, Bytes(32, 1), 0};
+  const auto done = complete(request);
   ASSERT_TRUE(done) << done.error().describe();
   EXPECT_EQ(done->checksum.kind, crypto::Checksum::kCrc64Nvme);
   EXPECT_EQ(done->checksum.value, digest(crypto::Checksum::kCrc64Nvme, "hello"));

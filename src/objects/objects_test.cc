@@ -451,6 +451,7 @@ TEST_F(ObjectsTest, OfDeletionsThatRaceWithTheSameEtagExactlyOneWins) {
 TEST_F(ObjectsTest, CopyMakesAnObjectOfItsOwn) {
   PutRequest request = put_request("source");
   request.system.content_type = "text/plain";
+  request.system.website_redirect = "/elsewhere";
   request.user = {{"a", "b"}};
   request.checksum.kind = crypto::Checksum::kCrc32;
   MemoryBody body(pattern(3'000'000));
@@ -465,6 +466,7 @@ TEST_F(ObjectsTest, CopyMakesAnObjectOfItsOwn) {
   ASSERT_TRUE(remove("source"));
   EXPECT_TRUE(*get("target") == pattern(3'000'000));
   EXPECT_EQ((*open(get_request("target")))->info().system.content_type, "text/plain");
+  EXPECT_EQ((*open(get_request("target")))->info().system.website_redirect, "");
   EXPECT_EQ((*open(get_request("target")))->info().user, request.user);
 
   copy.source_key = "target";
@@ -474,6 +476,28 @@ TEST_F(ObjectsTest, CopyMakesAnObjectOfItsOwn) {
   ASSERT_TRUE(sync_wait(service().copy(me(), copy)));
   EXPECT_EQ((*open(get_request("target")))->info().user, copy.user);
   EXPECT_TRUE(*get("target") == pattern(3'000'000));
+
+  for (const int what : {0, 1, 2, 3}) {
+    CopyRequest onto_itself = copy;
+    onto_itself.replace_metadata = false;
+    EXPECT_EQ(code_of(sync_wait(service().copy(me(), onto_itself))), ObjectErrc::kInvalidRequest);
+    if (what == 0) onto_itself.storage_class = StorageClass::kStandard;
+    if (what == 1) onto_itself.system.website_redirect = "/there";
+    if (what == 2) onto_itself.checksum = crypto::Checksum::kSha256;
+    if (what == 3) onto_itself.names_encryption = true;
+    EXPECT_TRUE(sync_wait(service().copy(me(), onto_itself))) << what;
+    EXPECT_EQ((*open(get_request("target")))->info().system.website_redirect, what == 1 ? "/there" : "");
+    EXPECT_EQ((*open(get_request("target")))->info().user, copy.user);
+  }
+
+  // The target's conditions are told before anything is copied.
+  CopyRequest conditional = copy;
+  conditional.conditions.if_none_match = "*";
+  cloud_.before_commit = [](const meta::Commit&) { return Error(make_error_code(Errc::kInternal), "unexpected"); };
+  const double read_before = cloud_.bytes_read();
+  EXPECT_EQ(code_of(sync_wait(service().copy(me(), conditional))), ObjectErrc::kPreconditionFailed);
+  EXPECT_EQ(cloud_.bytes_read(), read_before);
+  cloud_.before_commit = {};
 
   copy.source_conditions.if_none_match = answer->etag;
   EXPECT_EQ(code_of(sync_wait(service().copy(me(), copy))), ObjectErrc::kPreconditionFailed);

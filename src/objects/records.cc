@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::size_t kMarkerBytes = 2;
 constexpr std::size_t kCrcBytes = 4;
-constexpr std::uint8_t kVersion = 1;
 
 enum class Letter : std::uint8_t {
   kBucket = 'B',
@@ -18,13 +17,15 @@ enum class Letter : std::uint8_t {
   kPartList = 'Q'
 };
 
+std::uint8_t version_of(Letter letter) { return letter == Letter::kObject ? 2 : 1; }
+
 // Writes one record: marker, fields, checksum.
 class RecordWriter {
  public:
   explicit RecordWriter(Letter letter) : fields(bytes_) {
     bytes_.reserve(256);
     fields.u8(static_cast<std::uint8_t>(letter));
-    fields.u8(kVersion);
+    fields.u8(version_of(letter));
   }
   std::string finish() {
     fields.u32(crypto::crc32c(0, bytes_));
@@ -44,7 +45,7 @@ Result<ByteReader> open_record(Letter letter, ByteView bytes, const char* what) 
   if (bytes[0] != static_cast<std::uint8_t>(letter)) {
     return fail(Errc::kCorrupt, std::string(what) + " record: another record's letter");
   }
-  if (bytes[1] != kVersion) {
+  if (bytes[1] != version_of(letter)) {
     return fail(Errc::kCorrupt, std::string(what) + " record: version " + std::to_string(bytes[1]) + " is not known");
   }
   const ByteView covered = bytes.first(bytes.size() - kCrcBytes);
@@ -231,6 +232,21 @@ bool read_parts(ByteReader& in, std::uint64_t count, std::vector<PartRecord>& ou
   return true;
 }
 
+// The heads of the lists that so many parts lie in.
+bool read_lists(ByteReader& in, const ObjectHead& head, std::vector<PartListHead>& out) {
+  out.resize((head.parts + kPartsPerList - 1) / kPartsPerList);
+  std::uint32_t previous = 0;
+  std::uint64_t sum = 0;
+  for (PartListHead& list : out) {
+    const std::uint64_t last_number = in.varint();
+    list.size_bytes = in.varint();
+    if (last_number <= previous || last_number > kMaxParts || list.size_bytes > head.size_bytes - sum) return false;
+    previous = list.last_number = static_cast<std::uint32_t>(last_number);
+    sum += list.size_bytes;
+  }
+  return in.ok() && sum == head.size_bytes;
+}
+
 }  // namespace
 
 std::string encode(const BucketRecord& record) {
@@ -309,8 +325,10 @@ std::string encode(const ObjectRecord& record) {
     write_pieces(out.fields, record.pieces);
   } else {
     out.fields.raw(record.upload.bytes());
-    if (!record.parts_apart()) {
-      for (const PartRecord& part : record.parts) write_part(out.fields, part);
+    for (const PartRecord& part : record.parts) write_part(out.fields, part);
+    for (const PartListHead& list : record.lists) {
+      out.fields.varint(list.last_number);
+      out.fields.varint(list.size_bytes);
     }
   }
   return out.finish();
@@ -333,8 +351,10 @@ Result<ObjectRecord> decode_object(ByteView bytes) {
     }
   } else {
     record.upload = UploadId::from_bytes(in.raw(UploadId::kSize));
-    if (!record.parts_apart() &&
-        (!read_parts(in, record.head.parts, record.parts) || !parts_add_up(record.parts, record.head.size_bytes))) {
+    if (record.parts_apart()) {
+      if (!read_lists(in, record.head, record.lists)) return bad_field("object", "part lists");
+    } else if (!read_parts(in, record.head.parts, record.parts) ||
+               !parts_add_up(record.parts, record.head.size_bytes)) {
       return bad_field("object", "parts");
     }
   }

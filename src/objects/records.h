@@ -77,6 +77,13 @@ struct ObjectHead {
   friend bool operator==(const ObjectHead&, const ObjectHead&) = default;
 };
 
+// What is known of a part list without reading it.
+struct PartListHead {
+  std::uint32_t last_number = 0;
+  std::uint64_t size_bytes = 0;  // of its parts
+  friend bool operator==(const PartListHead&, const PartListHead&) = default;
+};
+
 struct ObjectRecord {
   ObjectHead head;
   Bytes checksum;  // its value
@@ -84,8 +91,13 @@ struct ObjectRecord {
   UserMetadata user;
   std::vector<Piece> pieces;      // not multipart: at least one
   UploadId upload;                // multipart: which
-  std::vector<PartRecord> parts;  // multipart, at most kMaxEmbeddedParts of them; else they lie in part lists
+  std::vector<PartRecord> parts;  // multipart, at most kMaxEmbeddedParts of them; else they lie in part lists:
+  std::vector<PartListHead> lists;
   [[nodiscard]] bool parts_apart() const { return head.parts > kMaxEmbeddedParts; }
+  // Names this version of the object, in LiveBlobs.
+  [[nodiscard]] BlobId version() const {
+    return head.parts > 0 ? BlobId::from_bytes(upload.bytes()) : pieces.front().blob;
+  }
   friend bool operator==(const ObjectRecord&, const ObjectRecord&) = default;
 };
 std::string encode(const ObjectRecord& record);

@@ -86,6 +86,15 @@ ObjectRecord golden_multipart() {
   return object;
 }
 
+ObjectRecord golden_apart() {
+  ObjectRecord object = golden_multipart();
+  object.parts.clear();
+  object.head.parts = kPartsPerList + 1;
+  object.head.size_bytes = (5ULL << 40) - 1;
+  object.lists = {{700, 5ULL << 30}, {10'000, object.head.size_bytes - (5ULL << 30)}};
+  return object;
+}
+
 UploadRecord golden_upload(bool held) {
   UploadRecord upload;
   upload.initiated = {1'700'000'002'000};
@@ -102,7 +111,7 @@ UploadRecord golden_upload(bool held) {
 // Decodes a golden file and compares; encodes what came and compares again.
 template <typename Record, typename Decode>
 void expect_golden(const std::string& name, const Record& record, Decode decode) {
-  const std::string path = std::string(ANDROMEDE_TESTDATA "/") + name + "_v1.bin";
+  const std::string path = std::string(ANDROMEDE_TESTDATA "/") + name + ".bin";
   std::ifstream file(path, std::ios::binary);
   const std::string golden((std::istreambuf_iterator<char>(file)), {});
   ASSERT_FALSE(golden.empty()) << path;
@@ -137,15 +146,16 @@ std::string resealed(std::string record, std::size_t at, char value) {
 }
 
 TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
-  expect_golden("bucket", golden_bucket(), decode_bucket);
-  expect_golden("bucket_state_open", BucketState{}, decode_bucket_state);
-  expect_golden("bucket_state_closing", golden_state(), decode_bucket_state);
-  expect_golden("object", golden_object(), decode_object);
-  expect_golden("object_multipart", golden_multipart(), decode_object);
-  expect_golden("upload", golden_upload(false), decode_upload);
-  expect_golden("upload_held", golden_upload(true), decode_upload);
-  expect_golden("part", golden_part(7, true), decode_part);
-  expect_golden("part_list", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
+  expect_golden("bucket_v1", golden_bucket(), decode_bucket);
+  expect_golden("bucket_state_open_v1", BucketState{}, decode_bucket_state);
+  expect_golden("bucket_state_closing_v1", golden_state(), decode_bucket_state);
+  expect_golden("object_v2", golden_object(), decode_object);
+  expect_golden("object_multipart_v2", golden_multipart(), decode_object);
+  expect_golden("object_parts_apart_v2", golden_apart(), decode_object);
+  expect_golden("upload_v1", golden_upload(false), decode_upload);
+  expect_golden("upload_held_v1", golden_upload(true), decode_upload);
+  expect_golden("part_v1", golden_part(7, true), decode_part);
+  expect_golden("part_list_v1", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
 }
 
 TEST(Records, RefuseEveryFlippedBitAndEveryCut) {
@@ -154,6 +164,7 @@ TEST(Records, RefuseEveryFlippedBitAndEveryCut) {
   expect_refused_when_damaged(encode(golden_object()), decode_object);
   expect_refused_when_damaged(encode(golden_object()), decode_object_head);
   expect_refused_when_damaged(encode(golden_multipart()), decode_object);
+  expect_refused_when_damaged(encode(golden_apart()), decode_object);
   expect_refused_when_damaged(encode(golden_upload(true)), decode_upload);
   expect_refused_when_damaged(encode(golden_part(1, true)), decode_part);
   expect_refused_when_damaged(encode(std::vector{golden_part(1, false)}), decode_part_list);
@@ -194,13 +205,19 @@ TEST(Records, AHeadIsWhatItsObjectSays) {
 }
 
 TEST(Records, ManyPartsLieApart) {
-  ObjectRecord object = golden_multipart();
-  object.head.parts = kMaxEmbeddedParts + 1;
-  object.parts.clear();
+  ObjectRecord object = golden_apart();
   const auto decoded = decode_object(as_bytes(encode(object)));
   ASSERT_TRUE(decoded) << decoded.error().describe();
   EXPECT_TRUE(decoded->parts_apart());
   EXPECT_EQ(*decoded, object);
+  object.lists[0].size_bytes += 1;
+  EXPECT_FALSE(decode_object(as_bytes(encode(object))));
+  object = golden_apart();
+  object.lists[0].last_number = object.lists[1].last_number;
+  EXPECT_FALSE(decode_object(as_bytes(encode(object))));
+  object = golden_apart();
+  object.lists.pop_back();
+  EXPECT_FALSE(decode_object(as_bytes(encode(object))));
 }
 
 }  // namespace

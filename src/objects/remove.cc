@@ -18,14 +18,33 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
   std::vector<DeleteOutcome> outcomes;
   outcomes.reserve(items.size());
   // Each is a commit of its own, with its own event; under way together they share an fsync.
-  for (std::size_t begin = 0; begin < items.size(); begin += kMaxDeletesAtOnce) {
+  for (std::span<DeleteItem> left(items); !left.empty();) {
+    CO_TRY(const std::size_t count, co_await count_at_once(record, left));
     std::vector<Task<DeleteOutcome>> tasks;
-    for (std::size_t i = begin; i < std::min(items.size(), begin + kMaxDeletesAtOnce); ++i) {
-      tasks.push_back(remove_one(caller, record, bucket, std::move(items[i])));
+    for (DeleteItem& item : left.first(count)) {
+      tasks.push_back(remove_one(caller, record, bucket, std::move(item)));
     }
     std::ranges::move(co_await when_all(std::move(tasks)), std::back_inserter(outcomes));
+    left = left.subspan(count);
   }
   co_return outcomes;
+}
+
+Task<Result<std::size_t>> ServiceImpl::count_at_once(const BucketRecord& bucket, std::span<const DeleteItem> items) {
+  const std::size_t most = std::min(items.size(), kMaxDeletesAtOnce);
+  std::vector<std::string> keys;
+  for (const DeleteItem& item : items.first(most)) keys.push_back(layout::object(bucket.id, item.key));
+  CO_TRY(const auto raws, co_await meta_.get_many(layout::bucket_partition(bucket.id), std::move(keys)));
+  std::size_t count = 0;
+  std::size_t parts = 0;
+  for (; count < most; ++count) {
+    if (!raws[count]) continue;
+    // One that cannot be read is for its own deletion to complain about.
+    const auto head = decode_object_head(as_bytes(*raws[count]));
+    if (head) parts += head->parts;
+    if (parts > kMaxPartsAtOnce) break;
+  }
+  co_return std::max<std::size_t>(count, 1);
 }
 
 Task<DeleteOutcome> ServiceImpl::remove_one(const identity::Caller& caller, const BucketRecord& bucket,

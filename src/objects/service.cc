@@ -1,6 +1,7 @@
 #include "objects/service.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "objects/layout.h"
 #include "objects/service_impl.h"
@@ -9,6 +10,8 @@ namespace andromede::objects {
 namespace {
 
 constexpr std::size_t kKeysPerRead = 1000;
+// Beyond every object's size: a part list that holds an empty last part is read too.
+constexpr std::uint64_t kEverything = std::numeric_limits<std::uint64_t>::max();
 
 }  // namespace
 
@@ -154,30 +157,41 @@ Task<Result<std::optional<ServiceImpl::StoredObject>>> ServiceImpl::find_object(
   co_return StoredObject{std::move(*raw), std::move(record)};
 }
 
-Task<Result<std::vector<PartRecord>>> ServiceImpl::all_parts(const BucketRecord& bucket, const ObjectRecord& record) {
-  if (!record.parts_apart()) co_return record.parts;
-  std::vector<std::string> keys;
-  for (std::uint32_t chunk = 0; chunk * kPartsPerList < record.head.parts; ++chunk) {
-    keys.push_back(layout::part_list(record.upload, chunk));
+Task<Result<std::vector<PartRecord>>> ServiceImpl::read_part_list(const BucketRecord& bucket,
+                                                                  const ObjectRecord& record, std::size_t list) {
+  const meta::Key key{meta::Space::kRecords, layout::part_list(record.upload, static_cast<std::uint32_t>(list))};
+  CO_TRY(const auto raw, co_await meta_.get(layout::bucket_partition(bucket.id), key));
+  if (!raw) co_return fail(Errc::kNotFound, "the object was replaced while its parts were read");
+  CO_TRY(std::vector<PartRecord> parts, decode_part_list(as_bytes(*raw)));
+  std::uint64_t size_bytes = 0;
+  for (const PartRecord& part : parts) size_bytes += part.size_bytes;
+  const PartListHead& head = record.lists[list];
+  if (parts.empty() || parts.back().number != head.last_number || size_bytes != head.size_bytes) {
+    co_return fail(Errc::kCorrupt, "a part list is not what its object says");
   }
-  CO_TRY(const auto lists, co_await meta_.get_many(layout::bucket_partition(bucket.id), std::move(keys)));
-  std::vector<PartRecord> parts;
-  parts.reserve(record.head.parts);
-  for (const std::optional<std::string>& list : lists) {
-    if (!list) co_return fail(Errc::kNotFound, "the object was replaced while its parts were read");
-    CO_TRY(std::vector<PartRecord> some, decode_part_list(as_bytes(*list)));
-    std::ranges::move(some, std::back_inserter(parts));
-  }
-  if (parts.size() != record.head.parts) co_return fail(Errc::kCorrupt, "an object's part lists hold too few parts");
   co_return parts;
 }
 
-Task<Result<std::vector<Piece>>> ServiceImpl::all_pieces(const BucketRecord& bucket, const ObjectRecord& record) {
-  if (record.head.parts == 0) co_return record.pieces;
-  CO_TRY(std::vector<PartRecord> parts, co_await all_parts(bucket, record));
-  std::vector<Piece> pieces;
-  for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(pieces));
-  co_return pieces;
+Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const BucketRecord& bucket, const ObjectRecord& record,
+                                                           std::uint64_t offset, std::uint64_t length) {
+  PieceRun run;
+  if (!record.parts_apart()) {
+    run.pieces = record.pieces;
+    for (const PartRecord& part : record.parts) std::ranges::copy(part.pieces, std::back_inserter(run.pieces));
+    co_return run;
+  }
+  std::uint64_t begin = 0;
+  for (std::size_t list = 0; list < record.lists.size(); ++list) {
+    const std::uint64_t end = begin + record.lists[list].size_bytes;
+    if (begin >= offset && begin - offset >= length) break;
+    if (end > offset) {
+      if (run.pieces.empty()) run.offset = begin;
+      CO_TRY(std::vector<PartRecord> parts, co_await read_part_list(bucket, record, list));
+      for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(run.pieces));
+    }
+    begin = end;
+  }
+  co_return run;
 }
 
 Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId version,
@@ -219,8 +233,8 @@ Task<Result<Displaced>> ServiceImpl::displace_object(const BucketRecord& bucket,
       change.erase.push_back({meta::Space::kRecords, layout::part_list(record.upload, chunk)});
     }
   }
-  CO_TRY(const std::vector<Piece> pieces, co_await all_pieces(bucket, record));
-  co_return co_await displace(bucket, pieces.front().blob, pieces, change);
+  CO_TRY(const PieceRun all, co_await pieces_of(bucket, record, 0, kEverything));
+  co_return co_await displace(bucket, record.version(), all.pieces, change);
 }
 
 Task<Result<meta::CommitInfo>> ServiceImpl::commit(meta::Commit change) {

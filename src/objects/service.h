@@ -198,12 +198,27 @@ struct ByteRange {
   std::optional<std::uint64_t> last;  // with first unset: the suffix length
 };
 
+// If-Range (RFC 9110 section 13.1.5): the range counts while the object is still the one that the client has a part of.
+// One of the two is set; an ETag as sent, compared strongly.
+struct RangeCondition {
+  std::string etag;
+  std::optional<Timestamp> modified;
+};
+
+// Some of an object's parts, as GetObjectAttributes lists them: those behind number `after`, at most `max`.
+struct PartsWanted {
+  std::uint32_t after = 0;
+  std::size_t max = 0;
+};
+
 struct GetRequest {
   std::string bucket;
   std::string key;
   Conditions conditions;
   std::optional<ByteRange> range;
+  std::optional<RangeCondition> if_range;
   std::optional<std::uint32_t> part_number;
+  PartsWanted parts;
   bool head_only = false;
 };
 
@@ -211,7 +226,12 @@ struct GetRequest {
 class OpenObject {
  public:
   virtual ~OpenObject() = default;
+  // With part_number, `checksum` is that part's.
   [[nodiscard]] virtual const ObjectInfo& info() const = 0;
+  // If-None-Match or If-Modified-Since found what the client has: nothing but info() is to be used.
+  [[nodiscard]] virtual bool not_modified() const = 0;
+  // What GetRequest::parts asked for; empty for objects that are not multipart.
+  [[nodiscard]] virtual const std::vector<PartInfo>& parts() const = 0;
   [[nodiscard]] virtual std::uint64_t offset() const = 0;  // of the range in the object
   [[nodiscard]] virtual std::uint64_t length() const = 0;  // of the range
   [[nodiscard]] virtual bool partial() const = 0;          // 206 rather than 200
@@ -238,10 +258,11 @@ struct CopyRequest {
   std::string bucket;
   std::string key;
   bool replace_metadata = false;  // x-amz-metadata-directive: REPLACE
-  SystemMetadata system;
+  SystemMetadata system;          // website_redirect counts in any case: it is never copied
   UserMetadata user;
   std::optional<StorageClass> storage_class;
   crypto::Checksum checksum = crypto::Checksum::kNone;  // kNone: the source's kind
+  bool names_encryption = false;                        // one of the things that a copy onto itself may be for
   Conditions conditions;
 };
 struct CopyAnswer {
@@ -322,7 +343,10 @@ struct CompleteRequest {
   std::string key;
   UploadId upload;
   std::vector<CompletedPart> parts;
-  std::optional<StoredChecksum> checksum;          // of the whole object, to be verified
+  // Of the whole object, to be verified; not looked at where the upload was created without an algorithm. Its type is
+  // the upload's: a composite one may be told without its number of parts.
+  std::optional<StoredChecksum> checksum;
+  std::optional<ChecksumType> checksum_type;       // must be what the upload was created with
   std::optional<std::uint64_t> object_size_bytes;  // x-amz-mp-object-size, to be verified
   Conditions conditions;
 };
@@ -386,9 +410,6 @@ class Service {
   // `body` outlives the call.
   virtual Task<Result<PutAnswer>> put(identity::Caller caller, PutRequest request, BodySource& body) = 0;
   virtual Task<Result<std::unique_ptr<OpenObject>>> get(identity::Caller caller, GetRequest request) = 0;
-  // Parts of a multipart object behind number `after`; empty for others.
-  virtual Task<Result<std::vector<PartInfo>>> object_parts(identity::Caller caller, std::string bucket, std::string key,
-                                                           std::uint32_t after, std::size_t max) = 0;
   // Deleting what is not there is a success, as S3 says, unless an ETag was to match (kNoSuchKey).
   virtual Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item) = 0;
   virtual Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,

@@ -10,6 +10,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,8 +30,10 @@ inline constexpr unsigned kMaxCommitTries = 100;
 // How many blob records one commit expects. Blobs beyond are not expected: one that moves in that very moment leaves an
 // orphan.
 inline constexpr std::size_t kMaxExpectations = 8000;
-// How many deletions of one multi-delete are under way at once.
+// How many deletions of one multi-delete are under way at once, and how many parts their objects have at most where that
+// is more than one object: each part is some hundred bytes of records while its deletion goes on.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
+inline constexpr std::size_t kMaxPartsAtOnce = 2000;
 
 // Blobs that a commit takes their records from, announced to LiveBlobs while it is under way.
 class Displaced {
@@ -64,8 +67,6 @@ class ServiceImpl final : public Service {
 
   Task<Result<PutAnswer>> put(identity::Caller caller, PutRequest request, BodySource& body) override;
   Task<Result<std::unique_ptr<OpenObject>>> get(identity::Caller caller, GetRequest request) override;
-  Task<Result<std::vector<PartInfo>>> object_parts(identity::Caller caller, std::string bucket, std::string key,
-                                                   std::uint32_t after, std::size_t max) override;
   Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item) override;
   Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,
                                                        std::vector<DeleteItem> items) override;
@@ -112,15 +113,22 @@ class ServiceImpl final : public Service {
   // gone.
   Task<Result<bool>> ensure_open(const BucketRecord& bucket, const std::optional<std::string>& state);
   Task<Result<std::optional<StoredObject>>> find_object(const BucketRecord& bucket, const std::string& key);
-  // All parts of a multipart object, in order. kNotFound: it was replaced meanwhile.
-  Task<Result<std::vector<PartRecord>>> all_parts(const BucketRecord& bucket, const ObjectRecord& record);
-  // All pieces of an object, in order. kNotFound as all_parts.
-  Task<Result<std::vector<Piece>>> all_pieces(const BucketRecord& bucket, const ObjectRecord& record);
+  // One of the part lists of an object whose parts lie apart. kNotFound: the object was replaced meanwhile.
+  Task<Result<std::vector<PartRecord>>> read_part_list(const BucketRecord& bucket, const ObjectRecord& record,
+                                                       std::size_t list);
+  // The pieces that hold a run of an object's bytes, in order, and perhaps some before and behind.
+  struct PieceRun {
+    std::vector<Piece> pieces;
+    std::uint64_t offset = 0;  // of the first in the object
+  };
+  // For `length` bytes from `offset`; reads no part list that they do not touch. kNotFound as read_part_list.
+  Task<Result<PieceRun>> pieces_of(const BucketRecord& bucket, const ObjectRecord& record, std::uint64_t offset,
+                                   std::uint64_t length);
 
   // Adds to `change` what erases the pieces and what it must expect for that.
   Task<Result<Displaced>> displace(const BucketRecord& bucket, BlobId version, const std::vector<Piece>& pieces,
                                    meta::Commit& change);
-  // The same for a whole object (nothing for null), its part lists included. kNotFound as all_parts.
+  // The same for a whole object (nothing for null), its part lists included. kNotFound as read_part_list.
   Task<Result<Displaced>> displace_object(const BucketRecord& bucket, const StoredObject* object, meta::Commit& change);
 
   Task<Result<meta::CommitInfo>> commit(meta::Commit change);
@@ -138,6 +146,8 @@ class ServiceImpl final : public Service {
   // --- remove.cc
   Task<Status> remove_in(const identity::Caller& caller, const BucketRecord& bucket, const std::string& bucket_name,
                          const DeleteItem& item);
+  // How many of `items` from the first on may go at once; at least one, `items` not being empty.
+  Task<Result<std::size_t>> count_at_once(const BucketRecord& bucket, std::span<const DeleteItem> items);
   Task<DeleteOutcome> remove_one(const identity::Caller& caller, const BucketRecord& bucket,
                                  const std::string& bucket_name, DeleteItem item);
 
@@ -147,12 +157,22 @@ class ServiceImpl final : public Service {
     const std::string& key;
     const Conditions& conditions;
     const std::optional<ByteRange>& range;
-    std::optional<std::uint32_t> part_number;
+    const RangeCondition* if_range = nullptr;
+    std::optional<std::uint32_t> part_number = {};
+    PartsWanted parts = {};
     bool head_only = false;
     bool copy_source = false;
   };
   Task<Result<std::unique_ptr<OpenObject>>> open_object(const identity::Caller& caller, OpenRequest request);
   Task<Result<std::unique_ptr<OpenObject>>> try_open(const identity::Caller& caller, const OpenRequest& request);
+  // kInvalidPart: there is none of that number. kNotFound as read_part_list.
+  struct PlacedPart {
+    PartRecord part;
+    std::uint64_t offset = 0;  // in the object
+  };
+  Task<Result<PlacedPart>> find_part(const BucketRecord& bucket, const ObjectRecord& record, std::uint32_t number);
+  Task<Result<std::vector<PartInfo>>> list_object_parts(const BucketRecord& bucket, const ObjectRecord& record,
+                                                        PartsWanted wanted);
 
   // --- multipart.cc
   Task<Result<std::optional<StoredUpload>>> find_upload(const BucketRecord& bucket, const std::string& key,

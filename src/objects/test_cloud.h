@@ -127,6 +127,12 @@ class TestCloud {
   }
   // How many shards lie on the first drive, once removals under way have ended.
   std::uint64_t shards() { return must(volumes_->usage(drives_ids_.front())).shards; }
+  // Plaintext bytes that were read of objects since the start.
+  double bytes_read() {
+    const std::string name = "\nandromede_objects_read_bytes_total ";
+    const std::string text = metrics_->render();
+    return std::stod(text.substr(text.find(name) + name.size()));
+  }
   std::int64_t counter(const std::string& key) {
     const auto value = must(sync_wait(meta_->get("cloud", {meta::Space::kRecords, key})));
     if (!value) return 0;

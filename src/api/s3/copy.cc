@@ -74,13 +74,7 @@ Task<Status> copy_object(Request& request) {
   if (const auto algorithm = request.header("x-amz-checksum-algorithm")) {
     CO_TRY(copy.checksum, parse_algorithm(*algorithm));
   }
-  const bool onto_itself = source.bucket == request.bucket() && source.key == request.key();
-  if (onto_itself && !copy.replace_metadata && !described.storage_class && described.system.website_redirect.empty() &&
-      copy.checksum == crypto::Checksum::kNone) {
-    co_return fail(S3Errc::kInvalidRequest,
-                   "This copy request is illegal because it is trying to copy an object to itself without changing "
-                   "the object's metadata, storage class, website redirect location or encryption attributes.");
-  }
+  copy.names_encryption = request.header("x-amz-server-side-encryption").has_value();
   copy.source_bucket = std::move(source.bucket);
   copy.source_key = std::move(source.key);
   copy.source_conditions = read_copy_source_conditions(request.head().headers);

@@ -228,10 +228,7 @@ Task<Status> complete_multipart_upload(Request& request) {
     complete.object_size_bytes = value;
   }
   if (const auto type = request.header("x-amz-checksum-type")) {
-    CO_TRY(const objects::ChecksumType wanted, parse_checksum_type(*type));
-    if (complete.checksum && complete.checksum->type != wanted) {
-      co_return fail(S3Errc::kInvalidRequest, "The checksum does not have the form of its x-amz-checksum-type.");
-    }
+    CO_TRY(complete.checksum_type, parse_checksum_type(*type));
   }
   complete.bucket = request.bucket();
   complete.key = request.key();
