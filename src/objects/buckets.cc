@@ -1,10 +1,10 @@
 // CreateBucket, HeadBucket, DeleteBucket, ListBuckets.
 //
 // A bucket's name lies in the cloud's partition, its objects in the bucket's own. What ties them is the bucket's state,
-// in the latter: written before the name, expected by every change in the bucket, and erased before the name. Erasing it
-// is what deletes the bucket; uploads in progress are given back after that, the name last. So a deletion cut short
-// leaves at most a name whose bucket has no state; that counts as no bucket, and who wants to make or delete a bucket of
-// that name ends the deletion first.
+// in the latter: written before the name, expected by every change in the bucket, and erased before the name. Erasing
+// it is what deletes the bucket; uploads in progress are given back after that, the name last. So a deletion cut short
+// leaves at most a name whose bucket has no state; that counts as no bucket, and who wants to make or delete a bucket
+// of that name ends the deletion first.
 #include <algorithm>
 
 #include "objects/layout.h"

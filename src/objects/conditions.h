@@ -24,8 +24,9 @@ Status check_copy_source(const Conditions& conditions, const ObjectHead& head);
 // For PUT, copy and complete; `head` is null where there is no object. kPreconditionFailed; kNoSuchKey: If-Match where
 // nothing is.
 Status check_write(const Conditions& conditions, const ObjectHead* head);
-// For DELETE; `head` is null where there is no object. kPreconditionFailed; kNoSuchKey: If-Match where nothing is, so that
-// of two deletions of the same ETag one only succeeds. Size and time, as S3 has it, say nothing of what is not there.
+// For DELETE; `head` is null where there is no object. kPreconditionFailed; kNoSuchKey: If-Match where nothing is, so
+// that of two deletions of the same ETag one only succeeds. Size and time, as S3 has it, say nothing of what is not
+// there.
 Status check_delete(const DeleteItem& item, const ObjectHead* head);
 
 }  // namespace andromede::objects

@@ -46,7 +46,7 @@ Task<Result<CopyAnswer>> ServiceImpl::copy(identity::Caller caller, CopyRequest 
   if (kind == crypto::Checksum::kNone) kind = info.checksum.kind;
   if (kind == crypto::Checksum::kNone) kind = crypto::Checksum::kCrc64Nvme;
 
-  ObjectBody body(*source);
+  ObjectBody body(*source, request.progress);
   CO_TRY(SealedBody sealed, co_await seal_body(seal_, bucket.owner, body, {kind}, kMaxPutBytes));
   ObjectRecord record;
   record.head.size_bytes = sealed.size_bytes;

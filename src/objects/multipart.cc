@@ -257,7 +257,7 @@ Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPar
                    "The specified copy source is larger than the maximum allowable size "
                    "for a copy source: 5368709120");
   }
-  ObjectBody body(*source);
+  ObjectBody body(*source, request.progress);
   CO_TRY(SealedBody sealed, co_await seal_body(seal_, bucket.owner, body, {kind_of(upload->record)}, kMaxPutBytes));
   CO_TRY(const PartRecord part,
          co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPartCopy", request.upload,
@@ -462,10 +462,10 @@ Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string buck
   CO_CHECK_OK(check_key(key));
   CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    const Status done = co_await abort_in(
-        record, key, upload,
-        event(caller, "AbortMultipartUpload",
-              {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}));
+    const Status done =
+        co_await abort_in(record, key, upload,
+                          event(caller, "AbortMultipartUpload",
+                                {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}));
     if (!done && done.error().code() == ObjectErrc::kNoSuchUpload) co_return fail(co_await missing_upload(record));
     if (done || !(done.error() == Errc::kConflict)) co_return done;
   }

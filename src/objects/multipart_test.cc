@@ -74,6 +74,15 @@ class MultipartTest : public testing::Test {
     request.range = range;
     return sync_wait(service().get(me(), request));
   }
+  Result<std::vector<PartInfo>> object_parts(std::uint32_t after, std::size_t max) {
+    GetRequest request;
+    request.bucket = "bucket";
+    request.key = "key";
+    request.parts = {after, max};
+    request.head_only = true;
+    TRY(const auto object, sync_wait(service().get(me(), request)));
+    return object->parts();
+  }
   Result<std::string> get(std::optional<std::uint32_t> part_number = {}, std::optional<ByteRange> range = {}) {
     TRY(const auto object, open(part_number, range));
     return sync_wait(read_all(*object));
@@ -142,7 +151,7 @@ TEST_F(MultipartTest, PartsBecomeOneObjectWithoutACopy) {
   EXPECT_EQ((*open(9))->info().etag, answer->etag);
   EXPECT_EQ(code_of(open(2)), ObjectErrc::kInvalidPart);
 
-  const auto listed = sync_wait(service().object_parts(me(), "bucket", "key", 1, 1));
+  const auto listed = object_parts(1, 1);
   ASSERT_TRUE(listed);
   ASSERT_EQ(listed->size(), 1U);
   EXPECT_EQ((*listed)[0].number, 3U);
@@ -466,9 +475,44 @@ TEST_F(MultipartTest, TenThousandPartsFitOneCommit) {
   const auto answer = complete(id, parts);
   ASSERT_TRUE(answer) << answer.error().describe();
   EXPECT_EQ(answer->size_bytes, (kMaxParts - 1) * kMinPartBytes + 4);
-  const auto listed = sync_wait(service().object_parts(me(), "bucket", "key", 9'990, 1000));
-  EXPECT_EQ(listed->size(), 10U);
+  EXPECT_EQ(object_parts(9'990, 1000)->size(), 10U);
+  EXPECT_EQ(object_parts(1'498, 3)->at(2).number, 1'501U);
   EXPECT_EQ(code_of(open()), Errc::kCorrupt);  // its blobs were never written
+
+  // A part, a range and some parts are found without the lists that they are not in.
+  const std::string list_key = layout::part_list(id, 3);
+  const auto list = TestCloud::must(
+      sync_wait(cloud_.meta().get(layout::bucket_partition(bucket), {meta::Space::kRecords, list_key})));
+  const auto change_list = [&](bool there) {
+    meta::Commit change;
+    change.partition = layout::bucket_partition(bucket);
+    change.unwitnessed = "a test";
+    if (there) {
+      change.put.push_back({{meta::Space::kRecords, list_key}, *list});
+    } else {
+      change.erase.push_back({meta::Space::kRecords, list_key});
+    }
+    TestCloud::must(sync_wait(cloud_.meta().commit(std::move(change), Deadline::never())));
+  };
+  change_list(false);
+  GetRequest head;
+  head.bucket = "bucket";
+  head.key = "key";
+  head.head_only = true;
+  for (const std::uint32_t number : {1U, 1500U, 2001U, kMaxParts}) {
+    head.part_number = number;
+    const auto opened = sync_wait(service().get(me(), head));
+    ASSERT_TRUE(opened) << number << opened.error().describe();
+    EXPECT_EQ((*opened)->offset(), (number - 1) * kMinPartBytes);
+    EXPECT_EQ((*opened)->length(), number == kMaxParts ? 4 : kMinPartBytes);
+  }
+  head.part_number = 1501;
+  EXPECT_EQ(code_of(sync_wait(service().get(me(), head))), Errc::kCorrupt);
+  const std::uint64_t end = answer->size_bytes;
+  EXPECT_EQ(*get({}, ByteRange{end - 4, end - 1}), "last");
+  EXPECT_EQ(*get(kMaxParts), "last");
+  EXPECT_EQ(object_parts(9'990, 1000)->size(), 10U);
+  change_list(true);
   ASSERT_TRUE(remove());
 }
 

@@ -8,6 +8,7 @@
 #include "crypto/digest.h"
 #include "objects/layout.h"
 #include "objects/records.h"
+#include "objects/service_impl.h"
 #include "objects/test_bodies.h"
 #include "objects/test_cloud.h"
 
@@ -182,6 +183,39 @@ TEST_F(ObjectsTest, RangesFollowRfc9110) {
   EXPECT_EQ(*get(request), "0123456789");
   request.part_number = 2;
   EXPECT_EQ(code_of(open(request)), ObjectErrc::kInvalidPart);
+}
+
+TEST_F(ObjectsTest, NotModifiedIsSaidOfWhatWasLookedAtAndBeforeAnyRange) {
+  const std::string etag = TestCloud::must(put("key", "0123456789")).etag;
+  GetRequest request = get_request("key");
+  request.conditions.if_none_match = etag;
+  request.range = ByteRange{10, 20};
+  auto object = open(request);
+  ASSERT_TRUE(object) << object.error().describe();
+  EXPECT_TRUE((*object)->not_modified());
+  EXPECT_EQ((*object)->info().etag, etag);
+  request.range.reset();
+  request.part_number = 7;
+  EXPECT_TRUE((*open(request))->not_modified());
+  request.conditions.if_none_match = "other";
+  EXPECT_EQ(code_of(open(request)), ObjectErrc::kInvalidPart);
+}
+
+TEST_F(ObjectsTest, ARangeOfAnotherVersionIsIgnored) {
+  const std::string etag = TestCloud::must(put("key", "0123456789")).etag;
+  GetRequest request = get_request("key");
+  request.range = ByteRange{4, 7};
+  request.if_range = RangeCondition{"\"" + etag + "\"", {}};
+  EXPECT_EQ(*get(request), "4567");
+  request.if_range->modified = (*open(get_request("key")))->info().modified;
+  EXPECT_EQ(*get(request), "4567");
+  request.if_range->modified->ms += 1000;
+  EXPECT_EQ(*get(request), "0123456789");
+  request.if_range = RangeCondition{"\"other\"", {}};
+  EXPECT_EQ(*get(request), "0123456789");
+  EXPECT_FALSE((*open(request))->partial());
+  request.range = ByteRange{10, 20};
+  EXPECT_EQ(*get(request), "0123456789");
 }
 
 TEST_F(ObjectsTest, ABodyThatIsNotWhatItsDigestsSayLeavesNothing) {
@@ -428,6 +462,54 @@ TEST_F(ObjectsTest, DeletingManyAnswersForEach) {
   EXPECT_EQ(objects_counted(), 1);
   ASSERT_TRUE(remove("key-10"));
   expect_nothing_left();
+}
+
+TEST(DeletionsAtOnce, AreBoundedByObjectsAndByParts) {
+  const auto of = [](std::uint32_t parts) -> std::optional<std::string> {
+    ObjectRecord record;
+    record.head.parts = parts;
+    record.upload = UploadId::from_bytes(Bytes(16, 1));
+    return encode(record);
+  };
+  EXPECT_EQ(deletions_at_once(std::vector(1000, of(0))), kMaxDeletesAtOnce);
+  EXPECT_EQ(deletions_at_once(std::vector<std::optional<std::string>>(3)), 3U);
+  EXPECT_EQ(deletions_at_once(std::vector{of(0), std::optional<std::string>("damaged"), of(10)}), 3U);
+  EXPECT_EQ(deletions_at_once(std::vector(10, of(kMaxPartsAtOnce / 2))), 2U);
+  EXPECT_EQ(deletions_at_once(std::vector(10, of(kMaxParts))), 1U);
+  EXPECT_EQ(deletions_at_once(std::vector{of(0), of(kMaxParts)}), 1U);
+}
+
+TEST_F(ObjectsTest, ObjectsOfManyPartsAreDeletedTogether) {
+  // Made directly, as completions leave them: the parts' bodies would take minutes.
+  const BucketId bucket = bucket_id();
+  std::vector<DeleteItem> items;
+  for (const char* key : {"a", "b", "c"}) {
+    ObjectRecord record;
+    record.head.parts = 1500;
+    record.head.size_bytes = record.head.parts * kMinPartBytes;
+    record.upload = UploadId::random(cloud_.random());
+    meta::Commit change;
+    change.partition = layout::bucket_partition(bucket);
+    change.unwitnessed = "a test";
+    std::uint32_t number = 0;
+    for (std::uint32_t list = 0; list < 3; ++list) {
+      std::vector<PartRecord> parts(kPartsPerList);
+      for (PartRecord& part : parts) {
+        part.number = ++number;
+        part.size_bytes = kMinPartBytes;
+        part.pieces = {{BlobId::random(cloud_.random()), kMinPartBytes, false, Bytes(40, 1)}};
+      }
+      record.lists.push_back({number, kPartsPerList * kMinPartBytes});
+      change.put.push_back({{meta::Space::kRecords, layout::part_list(record.upload, list)}, encode(parts)});
+    }
+    change.put.push_back({{meta::Space::kRecords, layout::object(bucket, key)}, encode(record)});
+    TestCloud::must(sync_wait(cloud_.meta().commit(std::move(change), Deadline::never())));
+    items.emplace_back().key = key;
+  }
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items));
+  ASSERT_TRUE(outcomes);
+  for (const DeleteOutcome& outcome : *outcomes) EXPECT_FALSE(outcome.error) << outcome.error->describe();
+  for (const DeleteItem& item : items) EXPECT_EQ(code_of(get(item.key)), ObjectErrc::kNoSuchKey);
 }
 
 TEST_F(ObjectsTest, OfDeletionsThatRaceWithTheSameEtagExactlyOneWins) {

@@ -77,15 +77,19 @@ class PieceReader {
   Buffer plain_;
 };
 
-// An object's bytes as a body, for copies.
+// An object's bytes as a body, for copies. `progress` (may be null) is told before each batch.
 class ObjectBody final : public BodySource {
  public:
-  explicit ObjectBody(OpenObject& object) : object_(object) {}
-  Task<Result<ByteView>> read() override { return object_.read(); }
+  ObjectBody(OpenObject& object, Progress* progress) : object_(object), progress_(progress) {}
+  Task<Result<ByteView>> read() override {
+    if (progress_ != nullptr) CO_CHECK_OK(co_await progress_->goes_on());
+    co_return co_await object_.read();
+  }
   [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override { return object_.length(); }
 
  private:
   OpenObject& object_;
+  Progress* const progress_;
 };
 
 }  // namespace andromede::objects

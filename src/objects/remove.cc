@@ -7,6 +7,18 @@
 
 namespace andromede::objects {
 
+std::size_t deletions_at_once(std::span<const std::optional<std::string>> records) {
+  std::size_t count = 0;
+  std::size_t parts = 0;
+  for (const std::optional<std::string>& record : records.first(std::min(records.size(), kMaxDeletesAtOnce))) {
+    // One that cannot be read is for its own deletion to complain about.
+    if (const auto head = record ? decode_object_head(as_bytes(*record)) : ObjectHead{}; head) parts += head->parts;
+    if (parts > kMaxPartsAtOnce && count > 0) break;
+    ++count;
+  }
+  return count;
+}
+
 Task<Status> ServiceImpl::remove(identity::Caller caller, std::string bucket, DeleteItem item) {
   CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
   co_return co_await remove_in(caller, record, bucket, item);
@@ -19,7 +31,12 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
   outcomes.reserve(items.size());
   // Each is a commit of its own, with its own event; under way together they share an fsync.
   for (std::span<DeleteItem> left(items); !left.empty();) {
-    CO_TRY(const std::size_t count, co_await count_at_once(record, left));
+    std::vector<std::string> keys;
+    for (const DeleteItem& item : left.first(std::min(left.size(), kMaxDeletesAtOnce))) {
+      keys.push_back(layout::object(record.id, item.key));
+    }
+    CO_TRY(const auto records, co_await meta_.get_many(layout::bucket_partition(record.id), std::move(keys)));
+    const std::size_t count = deletions_at_once(records);
     std::vector<Task<DeleteOutcome>> tasks;
     for (DeleteItem& item : left.first(count)) {
       tasks.push_back(remove_one(caller, record, bucket, std::move(item)));
@@ -28,23 +45,6 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
     left = left.subspan(count);
   }
   co_return outcomes;
-}
-
-Task<Result<std::size_t>> ServiceImpl::count_at_once(const BucketRecord& bucket, std::span<const DeleteItem> items) {
-  const std::size_t most = std::min(items.size(), kMaxDeletesAtOnce);
-  std::vector<std::string> keys;
-  for (const DeleteItem& item : items.first(most)) keys.push_back(layout::object(bucket.id, item.key));
-  CO_TRY(const auto raws, co_await meta_.get_many(layout::bucket_partition(bucket.id), std::move(keys)));
-  std::size_t count = 0;
-  std::size_t parts = 0;
-  for (; count < most; ++count) {
-    if (!raws[count]) continue;
-    // One that cannot be read is for its own deletion to complain about.
-    const auto head = decode_object_head(as_bytes(*raws[count]));
-    if (head) parts += head->parts;
-    if (parts > kMaxPartsAtOnce) break;
-  }
-  co_return std::max<std::size_t>(count, 1);
 }
 
 Task<DeleteOutcome> ServiceImpl::remove_one(const identity::Caller& caller, const BucketRecord& bucket,

@@ -251,6 +251,15 @@ struct DeleteOutcome {
   std::optional<Error> error;
 };
 
+// Told while something goes on that its caller waits for.
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  // Between one batch of bytes and the next, once all is checked that can be before the first. An error ends the work
+  // and is its answer.
+  virtual Task<Status> goes_on() = 0;
+};
+
 struct CopyRequest {
   std::string source_bucket;
   std::string source_key;
@@ -264,6 +273,7 @@ struct CopyRequest {
   crypto::Checksum checksum = crypto::Checksum::kNone;  // kNone: the source's kind
   bool names_encryption = false;                        // one of the things that a copy onto itself may be for
   Conditions conditions;
+  Progress* progress = nullptr;  // borrowed; may be null
 };
 struct CopyAnswer {
   std::string etag;
@@ -332,6 +342,7 @@ struct CopyPartRequest {
   std::string source_key;
   std::optional<ByteRange> source_range;  // first and last both set
   Conditions source_conditions;
+  Progress* progress = nullptr;  // borrowed; may be null
 };
 struct CompletedPart {
   std::uint32_t number = 0;

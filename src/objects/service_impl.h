@@ -30,8 +30,8 @@ inline constexpr unsigned kMaxCommitTries = 100;
 // How many blob records one commit expects. Blobs beyond are not expected: one that moves in that very moment leaves an
 // orphan.
 inline constexpr std::size_t kMaxExpectations = 8000;
-// How many deletions of one multi-delete are under way at once, and how many parts their objects have at most where that
-// is more than one object: each part is some hundred bytes of records while its deletion goes on.
+// How many deletions of one multi-delete are under way at once, and how many parts their objects have at most where
+// that is more than one object: each part is some hundred bytes of records while its deletion goes on.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
 inline constexpr std::size_t kMaxPartsAtOnce = 2000;
 
@@ -146,8 +146,6 @@ class ServiceImpl final : public Service {
   // --- remove.cc
   Task<Status> remove_in(const identity::Caller& caller, const BucketRecord& bucket, const std::string& bucket_name,
                          const DeleteItem& item);
-  // How many of `items` from the first on may go at once; at least one, `items` not being empty.
-  Task<Result<std::size_t>> count_at_once(const BucketRecord& bucket, std::span<const DeleteItem> items);
   Task<DeleteOutcome> remove_one(const identity::Caller& caller, const BucketRecord& bucket,
                                  const std::string& bucket_name, DeleteItem item);
 
@@ -225,6 +223,9 @@ Status check_metadata(const UserMetadata& user);
 crypto::Checksum demanded_kind(const ChecksumDemand& demand);
 // kBadDigest; kInvalidRequest: a promised trailer did not come.
 Status verify_body(const ChecksumDemand& demand, const DigestedBody& digests, const BodySource& body);
+// How many of the objects with these records (unset: there is none) may be deleted at once, from the first on; at least
+// one of any.
+std::size_t deletions_at_once(std::span<const std::optional<std::string>> records);
 // Whether an error of Store::commit leaves open if the change was made.
 bool leaves_doubt(const Error& error);
 

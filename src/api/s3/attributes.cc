@@ -94,14 +94,18 @@ void write_parts(codec::XmlWriter& xml, const Wanted& wanted, const objects::Obj
 }  // namespace
 
 Task<Status> get_object_attributes(Request& request) {
+  CO_CHECK_OK(check_version(request));
   CO_TRY(const Wanted wanted, read_wanted(request));
   objects::GetRequest get;
   get.bucket = request.bucket();
   get.key = request.key();
   get.conditions = read_conditions(request.head().headers);
   get.head_only = true;
+  // One more than shown, to know whether more follow.
+  if (wanted.parts) get.parts = {wanted.part_marker, wanted.max_parts + 1};
   CO_TRY(const std::unique_ptr<objects::OpenObject> object, co_await request.service().get(request.caller(), get));
   const objects::ObjectInfo& info = object->info();
+  if (object->not_modified()) co_return fail(objects::ObjectErrc::kNotModified, "Not Modified");
 
   codec::XmlWriter xml;
   xml.open("GetObjectAttributesResponse", kXmlNamespace);
@@ -111,13 +115,7 @@ Task<Status> get_object_attributes(Request& request) {
     write_checksum(xml, info.checksum, true);
     xml.close();
   }
-  if (wanted.parts && info.parts > 0) {
-    // One more than shown, to know whether more follow.
-    CO_TRY(std::vector<objects::PartInfo> parts,
-           co_await request.service().object_parts(request.caller(), get.bucket, get.key, wanted.part_marker,
-                                                   wanted.max_parts + 1));
-    write_parts(xml, wanted, info, std::move(parts));
-  }
+  if (wanted.parts && info.parts > 0) write_parts(xml, wanted, info, object->parts());
   if (wanted.storage_class) xml.element("StorageClass", storage_class_name(info.storage_class));
   if (wanted.size) xml.element("ObjectSize", info.size_bytes);
   net::ResponseHead head;

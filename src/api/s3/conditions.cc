@@ -32,6 +32,13 @@ objects::Conditions read_conditions(const net::Headers& headers) {
           .if_unmodified_since = time_of(headers.find("if-unmodified-since"))};
 }
 
+std::optional<objects::RangeCondition> read_if_range(const net::Headers& headers) {
+  const std::optional<std::string> text = text_of(headers.find("if-range"));
+  if (!text) return std::nullopt;
+  // An ETag is quoted, a date is not; what is neither matches nothing, so that the range is ignored.
+  return objects::RangeCondition{.etag = *text, .modified = time_of(text)};
+}
+
 objects::Conditions read_copy_source_conditions(const net::Headers& headers) {
   return {.if_match = text_of(headers.find("x-amz-copy-source-if-match")),
           .if_none_match = text_of(headers.find("x-amz-copy-source-if-none-match")),

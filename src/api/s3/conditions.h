@@ -14,6 +14,9 @@ objects::Conditions read_conditions(const net::Headers& headers);
 // The same behind "x-amz-copy-source-".
 objects::Conditions read_copy_source_conditions(const net::Headers& headers);
 
+// If-Range; nullopt: absent.
+std::optional<objects::RangeCondition> read_if_range(const net::Headers& headers);
+
 // The Range header. Nullopt: absent, malformed or several ranges, which all mean the whole object.
 std::optional<objects::ByteRange> parse_range(std::string_view text);
 // x-amz-copy-source-range: only "bytes=first-last". Nullopt: malformed.

@@ -57,6 +57,24 @@ std::string render_copy(std::string_view root, const objects::CopyAnswer& answer
   return xml.take();
 }
 
+// Lets the client know that its copy goes on.
+class Waiting final : public objects::Progress {
+ public:
+  explicit Waiting(Request& request) : request_(request), told_(request.clock().steady()) {}
+  Task<Status> goes_on() override {
+    const SteadyTime now = request_.clock().steady();
+    if (now - told_ < request_.options().silence) co_return Status{};
+    told_ = now;
+    net::ResponseHead head;
+    add_encryption_header(head.headers);
+    co_return co_await request_.keep_waiting(std::move(head));
+  }
+
+ private:
+  Request& request_;
+  SteadyTime told_;
+};
+
 Status check_source_owner(Request& request) {
   const auto expected = request.header("x-amz-source-expected-bucket-owner");
   if (!expected || *expected == request.account().id.value()) return {};
@@ -84,6 +102,8 @@ Task<Status> copy_object(Request& request) {
   copy.user = std::move(described.user);
   copy.storage_class = described.storage_class;
   copy.conditions = read_conditions(request.head().headers);
+  Waiting waiting(request);
+  copy.progress = &waiting;
   CO_TRY(const objects::CopyAnswer answer, co_await request.service().copy(request.caller(), std::move(copy)));
   net::ResponseHead head;
   add_encryption_header(head.headers);
@@ -109,6 +129,8 @@ Task<Status> upload_part_copy(Request& request) {
   copy.source_bucket = std::move(source.bucket);
   copy.source_key = std::move(source.key);
   copy.source_conditions = read_copy_source_conditions(request.head().headers);
+  Waiting waiting(request);
+  copy.progress = &waiting;
   CO_TRY(const objects::CopyAnswer answer, co_await request.service().copy_part(request.caller(), std::move(copy)));
   net::ResponseHead head;
   add_encryption_header(head.headers);

@@ -37,10 +37,7 @@ void write_outcome(codec::XmlWriter& xml, const objects::DeleteOutcome& outcome,
 Task<Status> delete_object(Request& request) {
   objects::DeleteItem item;
   item.key = request.key();
-  if (const auto version = request.parameter("versionId")) {
-    if (*version != "null") co_return request.bad_argument("versionId", *version, "Invalid version id specified");
-    item.version_id = *version;
-  }
+  CO_CHECK_OK(check_version(request));
   item.conditions.if_match = read_conditions(request.head().headers).if_match;
   if (const auto size = request.header("x-amz-if-match-size")) {
     CO_TRY(item.if_size_bytes, parse_size(*size));

@@ -205,11 +205,11 @@ Task<void> FrontEnd::Impl::answer_error(Request& request, const Error& error) {
 
 Task<void> FrontEnd::Impl::handle(net::Exchange& exchange) {
   const SteadyTime begin = clock.steady();
-  Request request(exchange, service, options, ids.next());
+  Request request(exchange, service, clock, options, ids.next());
   const Status outcome = co_await serve_safely(request);
   // With the peer gone there is nobody to answer; with the answer begun, ending it short is how the peer learns.
   const bool gone = !outcome && outcome.error() == Errc::kCancelled;
-  const bool cut_short = !outcome && !gone && request.answered();
+  const bool cut_short = !outcome && !gone && request.answered() && !request.waited_for();
   if (!outcome && !gone && !cut_short) co_await answer_error(request, outcome.error());
   const std::chrono::nanoseconds took = clock.steady() - begin;
   front_metrics.record(request.target.operation, request.status(), took, body_bytes(request), request.bytes_sent());

@@ -78,7 +78,14 @@ TEST_F(MultipartTest, CompositeChecksumsOfParts) {
   EXPECT_EQ(part.header("x-amz-checksum-sha256"), digest);
   const std::string whole = to_base64(crypto::sha256(crypto::sha256(as_bytes("hello")))) + "-1";
   EXPECT_EQ(complete(upload, {{1, part.header("ETag")}}, {{"x-amz-checksum-sha256", "bad"}}).code(), "BadDigest");
-  const TestResponse done = complete(upload, {{1, part.header("ETag")}}, {{"x-amz-checksum-sha256", whole}});
+  const TestResponse unlike = complete(upload, {{1, part.header("ETag")}}, {{"x-amz-checksum-type", "FULL_OBJECT"}});
+  EXPECT_EQ(unlike.code(), "InvalidRequest");
+  EXPECT_EQ(unlike.xml("Message"),
+            "The upload was created using the COMPOSITE checksum mode. The complete request must use the same checksum "
+            "mode.");
+  EXPECT_EQ(complete(upload, {{1, "*"}}).code(), "InvalidPart");
+  const TestResponse done = complete(upload, {{1, part.header("ETag")}},
+                                     {{"x-amz-checksum-sha256", whole}, {"x-amz-checksum-type", "COMPOSITE"}});
   ASSERT_EQ(done.status, 200u) << done.body;
   EXPECT_EQ(done.xml("ChecksumSHA256"), whole);
   EXPECT_EQ(done.xml("ChecksumType"), "COMPOSITE");
@@ -87,6 +94,10 @@ TEST_F(MultipartTest, CompositeChecksumsOfParts) {
   const TestResponse one = gateway_.get("/bucket/k?partNumber=1", {{"x-amz-checksum-mode", "ENABLED"}});
   EXPECT_EQ(one.header("x-amz-checksum-sha256"), digest);
   EXPECT_EQ(one.header("x-amz-checksum-type"), "COMPOSITE");
+  const TestResponse attributes =
+      gateway_.get("/bucket/k?attributes", {{"x-amz-object-attributes", "ObjectParts,Checksum"}});
+  EXPECT_EQ(attributes.xml("Checksum/ChecksumSHA256"), whole);
+  EXPECT_EQ(attributes.xml("ObjectParts/Part/ChecksumSHA256"), digest);
 }
 
 TEST_F(MultipartTest, ChecksumTypesThatDoNotExist) {

@@ -41,14 +41,6 @@ Status apply_overrides(Request& request, objects::SystemMetadata& system) {
   return {};
 }
 
-Status check_version(Request& request) {
-  const auto version = request.parameter("versionId");
-  if (!version || *version == "null") return {};
-  return request.bad_argument(
-      "versionId", *version,
-      version->empty() ? "Version id cannot be the empty string" : "Invalid version id specified");
-}
-
 Result<objects::GetRequest> read_get(Request& request) {
   CHECK_OK(check_version(request));
   objects::GetRequest get;
@@ -56,6 +48,7 @@ Result<objects::GetRequest> read_get(Request& request) {
   get.key = request.key();
   get.conditions = read_conditions(request.head().headers);
   if (const auto range = request.header("range")) get.range = parse_range(*range);
+  get.if_range = read_if_range(request.head().headers);
   if (request.target.query.has("partNumber")) {
     TRY(const std::uint32_t number, read_part_number(request));
     get.part_number = number;
@@ -68,35 +61,22 @@ Result<objects::GetRequest> read_get(Request& request) {
 }
 
 // The checksum that belongs to the bytes that are sent: the object's, or of a part's when a part was asked for.
-Task<Result<objects::StoredChecksum>> checksum_to_show(Request& request, const objects::GetRequest& get,
-                                                       const objects::OpenObject& object) {
-  objects::StoredChecksum none;
-  if (request.header("x-amz-checksum-mode").value_or("") != "ENABLED") co_return none;
-  if (get.part_number && object.info().parts > 0) {
-    CO_TRY(std::vector<objects::PartInfo> parts,
-           co_await request.service().object_parts(request.caller(), get.bucket, get.key, *get.part_number - 1, 1));
-    if (parts.empty() || parts.front().number != *get.part_number) co_return none;
-    objects::StoredChecksum checksum = std::move(parts.front().checksum);
-    // A part's value belongs to a checksum of the object's type.
-    checksum.type = object.info().checksum.type;
-    checksum.parts = 0;
-    co_return checksum;
-  }
+objects::StoredChecksum checksum_to_show(const Request& request, const objects::GetRequest& get,
+                                         const objects::OpenObject& object) {
+  if (request.header("x-amz-checksum-mode").value_or("") != "ENABLED") return {};
   const bool whole = object.length() == object.info().size_bytes;
-  co_return whole ? object.info().checksum : none;
+  return whole || get.part_number ? object.info().checksum : objects::StoredChecksum{};
 }
 
-// 304 carries what lets a cache keep its copy; the refused read itself tells nothing of the object.
-Task<Status> reply_not_modified(Request& request, objects::GetRequest get) {
-  get.conditions = {};
-  get.head_only = true;
-  CO_TRY(const std::unique_ptr<objects::OpenObject> object,
-         co_await request.service().get(request.caller(), std::move(get)));
+// What a 200 would say of caching (RFC 9110 section 15.4.5), and what the object is known by.
+Task<Status> reply_not_modified(Request& request, const objects::ObjectInfo& info) {
   net::ResponseHead head;
   head.status = 304;
-  head.headers.add("Last-Modified", to_http_date(object->info().modified));
-  head.headers.add("ETag", quoted_etag(object->info().etag));
-  co_return co_await request.reply(std::move(head));
+  head.headers.add("Last-Modified", to_http_date(info.modified));
+  head.headers.add("ETag", quoted_etag(info.etag));
+  if (!info.system.cache_control.empty()) head.headers.add("Cache-Control", info.system.cache_control);
+  if (!info.system.expires.empty()) head.headers.add("Expires", info.system.expires);
+  return request.reply(std::move(head));
 }
 
 Task<Status> send_whole(Request& request, objects::OpenObject& object, net::ResponseHead head) {
@@ -130,22 +110,26 @@ Task<Status> send_stream(Request& request, objects::OpenObject& object, net::Res
 
 }  // namespace
 
+Status check_version(Request& request) {
+  const auto version = request.parameter("versionId");
+  if (!version || *version == "null") return {};
+  return request.bad_argument(
+      "versionId", *version,
+      version->empty() ? "Version id cannot be the empty string" : "Invalid version id specified");
+}
+
 Task<Status> get_object(Request& request) {
   CO_TRY(const objects::GetRequest get, read_get(request));
-  Result<std::unique_ptr<objects::OpenObject>> opened = co_await request.service().get(request.caller(), get);
-  if (!opened) {
-    if (opened.error().code() != objects::ObjectErrc::kNotModified) co_return fail(std::move(opened).error());
-    co_return co_await reply_not_modified(request, get);
-  }
-  objects::OpenObject& object = **opened;
+  CO_TRY(const std::unique_ptr<objects::OpenObject> opened, co_await request.service().get(request.caller(), get));
+  objects::OpenObject& object = *opened;
   objects::ObjectInfo info = object.info();
   CO_CHECK_OK(apply_overrides(request, info.system));
-  CO_TRY(const objects::StoredChecksum checksum, co_await checksum_to_show(request, get, object));
+  if (object.not_modified()) co_return co_await reply_not_modified(request, info);
 
   net::ResponseHead head;
   head.status = object.partial() ? 206 : 200;
   add_object_headers(head.headers, info);
-  add_checksum_headers(head.headers, checksum);
+  add_checksum_headers(head.headers, checksum_to_show(request, get, object));
   if (get.part_number && info.parts > 0) head.headers.add("x-amz-mp-parts-count", std::to_string(info.parts));
   if (object.partial() && object.length() > 0) {
     head.headers.add("Content-Range", "bytes " + std::to_string(object.offset()) + "-" +

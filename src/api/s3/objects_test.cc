@@ -78,6 +78,25 @@ TEST_F(ObjectsTest, Conditions) {
   EXPECT_EQ(unchanged.header("ETag"), etag);
   EXPECT_NE(unchanged.header("Last-Modified"), "");
   EXPECT_EQ(unchanged.body, "");
+  // Before any range or part is looked at.
+  EXPECT_EQ(gateway_.get("/bucket/k", {{"If-None-Match", etag}, {"Range", "bytes=10-"}}).status, 304u);
+  EXPECT_EQ(gateway_.get("/bucket/k?partNumber=7", {{"If-None-Match", etag}}).status, 304u);
+  const std::string modified = unchanged.header("Last-Modified");
+  ASSERT_EQ(gateway_.put("/bucket/range", "0123", {{"Cache-Control", "max-age=5"}}).header("ETag").size(), 34u);
+  const TestResponse whole = gateway_.get("/bucket/range");
+  EXPECT_EQ(gateway_.get("/bucket/range", {{"If-None-Match", whole.header("ETag")}}).header("Cache-Control"),
+            "max-age=5");
+  for (const auto& [if_range, body] :
+       std::vector<std::pair<std::string, std::string>>{{whole.header("ETag"), "12"},
+                                                        {whole.header("Last-Modified"), "12"},
+                                                        {"\"other\"", "0123"},
+                                                        {"W/" + whole.header("ETag"), "0123"},
+                                                        {"Sun, 06 Nov 1994 08:49:37 GMT", "0123"},
+                                                        {"soon", "0123"}}) {
+    const TestResponse got = gateway_.get("/bucket/range", {{"Range", "bytes=1-2"}, {"If-Range", if_range}});
+    EXPECT_EQ(got.status, body == "12" ? 206u : 200u) << if_range;
+    EXPECT_EQ(got.body, body) << if_range;
+  }
   EXPECT_EQ(gateway_.get("/bucket/k", {{"If-Match", "\"no\""}}).code(), "PreconditionFailed");
   EXPECT_EQ(gateway_.get("/bucket/k", {{"If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"}}).status, 412u);
   EXPECT_EQ(gateway_.put("/bucket/k", "y", {{"If-None-Match", "*"}}).status, 412u);
@@ -248,6 +267,57 @@ TEST_F(ObjectsTest, Copies) {
       412u);
 }
 
+TEST_F(ObjectsTest, CopiesOntoThemselves) {
+  ASSERT_EQ(gateway_.put("/bucket/k", "hello", {{"x-amz-website-redirect-location", "/a"}}).status, 200u);
+  const net::Header source{"x-amz-copy-source", "/bucket/k"};
+  EXPECT_EQ(gateway_.put("/bucket/k", "", {source}).code(), "InvalidRequest");
+  for (const net::Header& named : std::vector<net::Header>{{"x-amz-storage-class", "STANDARD"},
+                                                           {"x-amz-checksum-algorithm", "CRC32"},
+                                                           {"x-amz-server-side-encryption", "AES256"},
+                                                           {"x-amz-website-redirect-location", "/b"}}) {
+    EXPECT_EQ(gateway_.put("/bucket/k", "", {source, named}).status, 200u) << named.name;
+    EXPECT_EQ(gateway_.get("/bucket/k").header("x-amz-website-redirect-location"), named.value == "/b" ? "/b" : "");
+  }
+}
+
+TEST(SlowCopies, AreAnsweredByBlanksUntilTheyAreDone) {
+  Options options;
+  options.silence = std::chrono::milliseconds(0);
+  TestGateway gateway(options);
+  ASSERT_EQ(gateway.put("/bucket").status, 200u);
+  const std::string body = objects::pattern(6'000'000);
+  ASSERT_EQ(gateway.put("/bucket/k", body).status, 200u);
+  const net::Header source{"x-amz-copy-source", "/bucket/k"};
+  const TestResponse copied = gateway.put("/bucket/copy", "", {source});
+  EXPECT_EQ(copied.status, 200u);
+  EXPECT_EQ(copied.announced_length, std::nullopt);
+  EXPECT_TRUE(copied.finished);
+  EXPECT_EQ(copied.header("Content-Type"), "application/xml");
+  EXPECT_EQ(copied.header("x-amz-server-side-encryption"), "AES256");
+  EXPECT_TRUE(copied.body.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n   ")) << copied.body;
+  EXPECT_NE(copied.xml("ETag"), "(none)");
+  EXPECT_TRUE(gateway.get("/bucket/copy").body == body);
+
+  const std::string upload = gateway.post("/bucket/m?uploads").xml("UploadId");
+  const TestResponse part = gateway.put("/bucket/m?partNumber=1&uploadId=" + upload, "", {source});
+  EXPECT_EQ(part.status, 200u);
+  EXPECT_EQ(part.announced_length, std::nullopt);
+  EXPECT_EQ(part.xml("ETag"), copied.xml("ETag"));
+
+  // What can be known before has its status; what comes up later is told in the document.
+  EXPECT_EQ(gateway.put("/bucket/copy", "", {source, {"If-None-Match", "*"}}).status, 412u);
+  EXPECT_EQ(gateway.put("/bucket/copy", "", {source, {"x-amz-copy-source-if-match", "no"}}).status, 412u);
+  EXPECT_EQ(gateway.put("/bucket/copy", "", {{"x-amz-copy-source", "/bucket/absent"}}).status, 404u);
+  gateway.cloud().before_commit = [](const meta::Commit&) { return Error(make_error_code(Errc::kNoSpace), "full"); };
+  const TestResponse failed = gateway.put("/bucket/copy", "", {source});
+  gateway.cloud().before_commit = {};
+  EXPECT_EQ(failed.status, 200u);
+  EXPECT_TRUE(failed.finished);
+  EXPECT_EQ(failed.code(), "InsufficientStorage");
+  EXPECT_EQ(failed.xml("RequestId"), failed.header("x-amz-request-id"));
+  EXPECT_NE(gateway.metrics().render().find("507"), std::string::npos);
+}
+
 TEST_F(ObjectsTest, Deletes) {
   ASSERT_EQ(gateway_.put("/bucket/k", "x").status, 200u);
   EXPECT_EQ(gateway_.remove("/bucket/k", {{"If-Match", "\"no\""}}).status, 412u);
@@ -304,6 +374,9 @@ TEST_F(ObjectsTest, Attributes) {
   EXPECT_EQ(all.xml("ObjectSize"), "11");
   EXPECT_EQ(all.xml("ObjectParts"), "(none)");
   EXPECT_EQ(gateway_.get("/bucket/k?attributes", {{"x-amz-object-attributes", "ETag"}}).xml("ObjectSize"), "(none)");
+  EXPECT_EQ(gateway_.get("/bucket/k?attributes&versionId=null", {{"x-amz-object-attributes", "ETag"}}).status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket/k?attributes&versionId=x", {{"x-amz-object-attributes", "ETag"}}).code(),
+            "InvalidArgument");
   EXPECT_EQ(gateway_.get("/bucket/k?attributes").code(), "InvalidArgument");
   EXPECT_EQ(gateway_.get("/bucket/k?attributes", {{"x-amz-object-attributes", "Shape"}}).code(), "InvalidArgument");
 }

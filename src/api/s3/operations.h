@@ -17,6 +17,8 @@ Task<Status> get_bucket_location(Request& request);
 
 // objects_read.cc
 Task<Status> get_object(Request& request);  // HeadObject too
+// The versionId parameter: objects have one version, "null". S3Errc::kInvalidArgument for another.
+Status check_version(Request& request);
 
 // objects_write.cc
 Task<Status> put_object(Request& request);

@@ -6,8 +6,14 @@
 
 namespace andromede::api::s3 {
 
-Request::Request(net::Exchange& exchange, objects::Service& service, const Options& options, std::string id)
-    : exchange_(exchange), head_(exchange.head()), service_(service), options_(options), id_(std::move(id)) {}
+Request::Request(net::Exchange& exchange, objects::Service& service, const Clock& clock, const Options& options,
+                 std::string id)
+    : exchange_(exchange),
+      head_(exchange.head()),
+      service_(service),
+      clock_(clock),
+      options_(options),
+      id_(std::move(id)) {}
 
 std::string_view Request::signed_region() const {
   const std::string_view scope = authentication.scope;
@@ -61,6 +67,7 @@ Task<Status> Request::reply(net::ResponseHead head, std::string body) {
 }
 
 Task<Status> Request::reply_xml(std::string xml, net::ResponseHead head) {
+  if (waited_for_) return end_waiting(head.status, std::move(xml));
   head.headers.add("Content-Type", "application/xml");
   return reply(std::move(head), std::move(xml));
 }
@@ -74,6 +81,29 @@ Task<Status> Request::start_stream(net::ResponseHead head, std::uint64_t content
 Task<Status> Request::write_stream(ByteView data) {
   bytes_sent_ += data.size();
   return exchange_.sink().write(data);
+}
+
+Task<Status> Request::keep_waiting(net::ResponseHead head) {
+  if (!waited_for_) {
+    waited_for_ = true;
+    status_ = head.status;
+    head.headers.add("Content-Type", "application/xml");
+    add_common_headers(head);
+    CO_CHECK_OK(co_await exchange_.start(std::move(head), std::nullopt));
+    // Blanks may stand behind the declaration and not before it.
+    co_return co_await write_stream(as_bytes(codec::XmlWriter().take()));
+  }
+  co_return co_await write_stream(as_bytes(std::string_view(" ")));
+}
+
+Task<Status> Request::end_waiting(unsigned status, std::string xml) {
+  waited_for_ = false;
+  // What the document says is what was answered, whatever the first line said.
+  status_ = status;
+  std::string_view rest = xml;
+  rest.remove_prefix(codec::XmlWriter().take().size());
+  CO_CHECK_OK(co_await write_stream(as_bytes(rest)));
+  co_return co_await finish_stream();
 }
 
 Task<Status> Request::finish_stream() { return exchange_.finish(); }

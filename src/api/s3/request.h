@@ -25,7 +25,8 @@ inline constexpr std::string_view kXmlNamespace = "http://s3.amazonaws.com/doc/2
 class Request {
  public:
   // All are borrowed and outlive the request.
-  Request(net::Exchange& exchange, objects::Service& service, const Options& options, std::string id);
+  Request(net::Exchange& exchange, objects::Service& service, const Clock& clock, const Options& options,
+          std::string id);
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
@@ -39,6 +40,7 @@ class Request {
   [[nodiscard]] const std::string& key() const { return target.key; }
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] const Clock& clock() const { return clock_; }
   [[nodiscard]] bool is_head() const { return head_.method == "HEAD"; }
   // The region that the client signed with.
   [[nodiscard]] std::string_view signed_region() const;
@@ -65,6 +67,11 @@ class Request {
   Task<Status> start_stream(net::ResponseHead head, std::uint64_t content_length);
   Task<Status> write_stream(ByteView data);
   Task<Status> finish_stream();
+  // For a document that is long in coming: begins a 200 that reply_xml() goes on with, be it by an error, and sends a
+  // blank each time; so S3 answers a copy ("CopyObject", API reference). `head` counts the first time.
+  Task<Status> keep_waiting(net::ResponseHead head);
+  // Between keep_waiting() and reply_xml(), where an error can still be told.
+  [[nodiscard]] bool waited_for() const { return waited_for_; }
 
   [[nodiscard]] bool answered() const { return status_ != 0; }
   [[nodiscard]] unsigned status() const { return status_; }
@@ -81,14 +88,17 @@ class Request {
 
  private:
   void add_common_headers(net::ResponseHead& head) const;
+  Task<Status> end_waiting(unsigned status, std::string xml);
 
   net::Exchange& exchange_;
   const net::RequestHead& head_;
   objects::Service& service_;
+  const Clock& clock_;
   const Options& options_;
   const std::string id_;
   std::unique_ptr<sigv4::VerifiedBody> body_;
   unsigned status_ = 0;
+  bool waited_for_ = false;
   std::uint64_t bytes_sent_ = 0;
 };
 

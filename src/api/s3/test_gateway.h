@@ -119,7 +119,7 @@ struct TestRequest {
 
 class TestGateway {
  public:
-  TestGateway() {
+  explicit TestGateway(Options options = {}) {
     for (unsigned i = 0; i < objects::TestCloud::kAccounts; ++i) {
       auto credential = std::make_shared<identity::Credential>();
       credential->access_key_id = "AKIATEST" + std::to_string(i);
@@ -127,10 +127,10 @@ class TestGateway {
       credential->account = cloud_.caller(i).account;
       credentials_.push_back(std::move(credential));
     }
-    Options options;
     options.host_suffixes = {"s3.example"};
     front_end_ = std::make_unique<FrontEnd>(
-        cloud_.service(), [this](std::string_view id) { return find(id); }, clock_, random_, metrics_, options);
+        cloud_.service(), [this](std::string_view id) { return find(id); }, clock_, random_, metrics_,
+        std::move(options));
   }
 
   [[nodiscard]] sigv4::testing::TestSigner signer(unsigned account = 0) const {
@@ -183,6 +183,7 @@ class TestGateway {
   }
 
   FrontEnd& front_end() { return *front_end_; }
+  objects::TestCloud& cloud() { return cloud_; }
   Metrics& metrics() { return metrics_; }
 
  private:
