@@ -46,9 +46,11 @@ Status check_bucket_name(std::string_view name) {
     previous = c;
   }
   if (looks_like_ipv4(name)) return bad("a bucket's name is not formed as an IP address");
-  if (name.starts_with("xn--") || name.starts_with("sthree-") || name.ends_with("-s3alias") ||
-      name.ends_with("--ol-s3")) {
-    return bad("the name has a prefix or suffix that is reserved");
+  for (const char* prefix : {"xn--", "sthree-", "amzn-s3-demo-"}) {
+    if (name.starts_with(prefix)) return bad("the name has a prefix that is reserved");
+  }
+  for (const char* suffix : {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}) {
+    if (name.ends_with(suffix)) return bad("the name has a suffix that is reserved");
   }
   return {};
 }

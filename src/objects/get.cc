@@ -182,7 +182,7 @@ Task<Result<ServiceImpl::PlacedPart>> ServiceImpl::find_part(const BucketRecord&
     }
     placed.offset += part.size_bytes;
   }
-  co_return fail(ObjectErrc::kInvalidPart, "the object has no part " + std::to_string(number));
+  co_return fail(ObjectErrc::kInvalidPartNumber, "the object has no part " + std::to_string(number));
 }
 
 Task<Result<std::vector<PartInfo>>> ServiceImpl::list_object_parts(const BucketRecord& bucket,

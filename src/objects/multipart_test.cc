@@ -149,7 +149,7 @@ TEST_F(MultipartTest, PartsBecomeOneObjectWithoutACopy) {
   EXPECT_TRUE(*get(9) == last);
   EXPECT_EQ((*open(9))->info().checksum.value, digest(crypto::Checksum::kCrc64Nvme, last));
   EXPECT_EQ((*open(9))->info().etag, answer->etag);
-  EXPECT_EQ(code_of(open(2)), ObjectErrc::kInvalidPart);
+  EXPECT_EQ(code_of(open(2)), ObjectErrc::kInvalidPartNumber);
 
   const auto listed = object_parts(1, 1);
   ASSERT_TRUE(listed);

@@ -163,7 +163,7 @@ class ServiceImpl final : public Service {
   };
   Task<Result<std::unique_ptr<OpenObject>>> open_object(const identity::Caller& caller, OpenRequest request);
   Task<Result<std::unique_ptr<OpenObject>>> try_open(const identity::Caller& caller, const OpenRequest& request);
-  // kInvalidPart: there is none of that number. kNotFound as read_part_list.
+  // kInvalidPartNumber: there is none of that number. kNotFound as read_part_list.
   struct PlacedPart {
     PartRecord part;
     std::uint64_t offset = 0;  // in the object

@@ -17,6 +17,12 @@ TEST(BucketsTest, LiveAndDie) {
   EXPECT_EQ(gateway.get("/bucket?location").xml(""), "fr-andromede-1");
   ASSERT_EQ(gateway.put("/bucket/k", "x").status, 200u);
   EXPECT_EQ(gateway.remove("/bucket").code(), "BucketNotEmpty");
+  for (const char* configuration : {"/bucket?policy", "/bucket?cors", "/bucket?tagging", "/bucket/k?tagging"}) {
+    EXPECT_EQ(gateway.remove(configuration).status, 204u) << configuration;
+  }
+  EXPECT_EQ(gateway.remove("/absent?policy").code(), "NoSuchBucket");
+  EXPECT_EQ(gateway.remove("/bucket/absent?tagging").code(), "NoSuchKey");
+  EXPECT_EQ(gateway.get("/bucket/k").body, "x");
   ASSERT_EQ(gateway.remove("/bucket/k").status, 204u);
   EXPECT_EQ(gateway.remove("/bucket").status, 204u);
   EXPECT_EQ(gateway.remove("/bucket").code(), "NoSuchBucket");

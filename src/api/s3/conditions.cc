@@ -1,16 +1,19 @@
 #include "api/s3/conditions.h"
 
 #include <charconv>
+#include <limits>
 
 #include "api/sigv4/dates.h"
 
 namespace andromede::api::s3 {
 namespace {
 
+// A number beyond 64 bits is beyond every object, and as good as the largest.
 std::optional<std::uint64_t> parse_digits(std::string_view text) {
   std::uint64_t value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  if (parsed.ec == std::errc::result_out_of_range) value = std::numeric_limits<std::uint64_t>::max();
+  if (parsed.ec == std::errc::invalid_argument || parsed.ptr != text.data() + text.size()) return std::nullopt;
   return value;
 }
 

@@ -48,6 +48,12 @@ Result<bool> replaces_metadata(Request& request) {
   return request.bad_argument("x-amz-metadata-directive", *directive, "Unknown metadata directive.");
 }
 
+Status check_tagging_directive(Request& request) {
+  const auto directive = request.header("x-amz-tagging-directive");
+  if (!directive || *directive == "COPY" || *directive == "REPLACE") return {};
+  return request.bad_argument("x-amz-tagging-directive", *directive, "Unknown tagging directive.");
+}
+
 std::string render_copy(std::string_view root, const objects::CopyAnswer& answer) {
   codec::XmlWriter xml;
   xml.open(root, kXmlNamespace);
@@ -89,6 +95,7 @@ Task<Status> copy_object(Request& request) {
   CO_TRY(ObjectHeaders described, read_object_headers(request));
   objects::CopyRequest copy;
   CO_TRY(copy.replace_metadata, replaces_metadata(request));
+  CO_CHECK_OK(check_tagging_directive(request));
   if (const auto algorithm = request.header("x-amz-checksum-algorithm")) {
     CO_TRY(copy.checksum, parse_algorithm(*algorithm));
   }

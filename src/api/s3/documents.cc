@@ -34,10 +34,13 @@ std::string_view without_quotes(std::string_view etag) {
 Result<objects::CompletedPart> read_part(const codec::XmlElement& element) {
   objects::CompletedPart part;
   const std::string_view number = element.child_text("PartNumber");
-  const auto parsed = std::from_chars(number.data(), number.data() + number.size(), part.number);
+  std::int32_t value = 0;
+  const auto parsed = std::from_chars(number.data(), number.data() + number.size(), value);
   if (parsed.ec != std::errc{} || parsed.ptr != number.data() + number.size()) {
     return fail(S3Errc::kMalformedXml, "a Part without a PartNumber");
   }
+  if (value < 1) return fail(S3Errc::kInvalidArgument, "PartNumber must be >= 1");
+  part.number = static_cast<std::uint32_t>(value);
   part.etag = without_quotes(element.child_text("ETag"));
   if (part.etag.empty()) return fail(S3Errc::kMalformedXml, "a Part without an ETag");
   for (const ChecksumName& name : kChecksumNames) {

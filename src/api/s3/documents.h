@@ -24,8 +24,8 @@ struct DeleteDocument {
 // <Delete>. S3Errc::kMalformedXml, S3Errc::kInvalidArgument (a size or time that is none).
 Result<DeleteDocument> parse_delete(std::string_view text);
 
-// <CompleteMultipartUpload>: 1 to kMaxParts parts in the order of the document. S3Errc::kMalformedXml;
-// ObjectErrc::kInvalidPart: a checksum that cannot be one.
+// <CompleteMultipartUpload>: 1 to kMaxParts parts in the order of the document. S3Errc::kMalformedXml,
+// kInvalidArgument (a number below 1); ObjectErrc::kInvalidPart: a checksum that cannot be one.
 Result<std::vector<objects::CompletedPart>> parse_complete(std::string_view text);
 
 // The LocationConstraint of a <CreateBucketConfiguration>; empty when there is none. S3Errc::kMalformedXml;

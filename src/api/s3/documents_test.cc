@@ -57,8 +57,12 @@ TEST(DocumentsTest, Complete) {
 }
 
 TEST(DocumentsTest, CompleteRefusals) {
+  for (const char* number : {"-1", "0"}) {
+    EXPECT_EQ(code_of(parse_complete("<CompleteMultipartUpload><Part><PartNumber>" + std::string(number) +
+                                     "</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>")),
+              "InvalidArgument");
+  }
   for (const char* part : {"<Part/>", "<Part><PartNumber>1</PartNumber></Part>", "<Part><ETag>e</ETag></Part>",
-                           "<Part><PartNumber>-1</PartNumber><ETag>e</ETag></Part>",
                            "<Part><PartNumber>1x</PartNumber><ETag>e</ETag></Part>",
                            "<Part><PartNumber>1</PartNumber><ETag>\"\"</ETag></Part>", ""}) {
     EXPECT_EQ(code_of(parse_complete("<CompleteMultipartUpload>" + std::string(part) + "</CompleteMultipartUpload>")),

@@ -59,7 +59,7 @@ const std::vector<Row>& table() {
       {ObjectErrc::kInvalidPart, "InvalidPart", 400,
        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified "
        "entity tag may not match the part's entity tag."},
-      {ObjectErrc::kInvalidPartNumber, "InvalidPart", 400, "The requested partnumber is not satisfiable"},
+      {ObjectErrc::kInvalidPartNumber, "InvalidPartNumber", 416, "The requested partnumber is not satisfiable"},
       {ObjectErrc::kInvalidPartOrder, "InvalidPartOrder", 400,
        "The list of parts was not in ascending order. Parts must be ordered by part number."},
       {ObjectErrc::kEntityTooSmall, "EntityTooSmall", 400,
@@ -117,6 +117,7 @@ const std::vector<Row>& table() {
        "The encryption request you specified is not valid. Supported value: AES256."},
       {S3Errc::kInvalidLocationConstraint, "InvalidLocationConstraint", 400,
        "The specified location-constraint is not valid"},
+      {S3Errc::kInvalidRedirect, "InvalidRedirectLocation", 400, ""},
       {S3Errc::kInvalidRequest, "InvalidRequest", 400, ""},
       {S3Errc::kInvalidStorageClass, "InvalidStorageClass", 400, "The storage class you specified is not valid"},
       {S3Errc::kInvalidUri, "InvalidURI", 400, "Couldn't parse the specified URI."},

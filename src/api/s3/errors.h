@@ -24,6 +24,7 @@ enum class S3Errc {
   kInvalidDigest,
   kInvalidEncryptionAlgorithm,
   kInvalidLocationConstraint,
+  kInvalidRedirect,
   kInvalidRequest,
   kInvalidStorageClass,
   kInvalidUri,

@@ -93,6 +93,18 @@ Status check_feature_header(std::string_view name, std::string_view value) {
   return {};
 }
 
+constexpr std::size_t kMaxRedirectBytes = 2048;
+
+Status check_redirect(std::string_view location) {
+  if (location.empty()) return {};
+  if (!location.starts_with("http://") && !location.starts_with("https://") && !location.starts_with('/')) {
+    return fail(S3Errc::kInvalidRedirect,
+                "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.");
+  }
+  if (location.size() <= kMaxRedirectBytes) return {};
+  return fail(S3Errc::kInvalidRedirect, "The length of website redirect location cannot exceed 2,048 characters.");
+}
+
 // A response header cannot hold what would end it.
 bool fits_header(std::string_view value) {
   for (const char c : value) {
@@ -169,6 +181,7 @@ Result<ObjectHeaders> read_object_headers(Request& request) {
       return request.bad_argument(std::string(kMetaPrefix) + name, "", "The header holds control characters");
     }
   }
+  CHECK_OK(check_redirect(out.system.website_redirect));
   out.system.content_encoding = without_aws_chunked(out.system.content_encoding);
   return out;
 }

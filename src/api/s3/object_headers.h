@@ -19,7 +19,7 @@ struct ObjectHeaders {
 
 // Content-*, Cache-Control, Expires, x-amz-meta-*, x-amz-storage-class of a write. Refuses what this store does not
 // offer rather than ignoring it: tags, locks, KMS and customer keys (kNotImplemented), grants and public ACLs
-// (kAclNotSupported). Also kMetadataTooLarge, kInvalidStorageClass, kInvalidArgument.
+// (kAclNotSupported). Also kMetadataTooLarge, kInvalidStorageClass, kInvalidRedirect, kInvalidArgument.
 Result<ObjectHeaders> read_object_headers(Request& request);
 
 // x-amz-acl and x-amz-grant-*: buckets belong to their owner alone. Also for CreateBucket.

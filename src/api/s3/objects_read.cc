@@ -41,8 +41,15 @@ Status apply_overrides(Request& request, objects::SystemMetadata& system) {
   return {};
 }
 
+// A key of the customer's opens nothing here: who sends one takes the object for another.
+Status check_keys(Request& request) {
+  if (!request.header("x-amz-server-side-encryption-customer-algorithm")) return {};
+  return fail(S3Errc::kInvalidRequest, "The encryption parameters are not applicable to this object.");
+}
+
 Result<objects::GetRequest> read_get(Request& request) {
   CHECK_OK(check_version(request));
+  CHECK_OK(check_keys(request));
   objects::GetRequest get;
   get.bucket = request.bucket();
   get.key = request.key();

@@ -56,18 +56,21 @@ TEST_F(ObjectsTest, Ranges) {
       {"bytes=0-3", "0123", "bytes 0-3/10"},
       {"bytes=7-", "789", "bytes 7-9/10"},
       {"bytes=-2", "89", "bytes 8-9/10"},
-      {"bytes=5-100", "56789", "bytes 5-9/10"}};
+      {"bytes=5-100", "56789", "bytes 5-9/10"},
+      {"bytes=5-99999999999999999999", "56789", "bytes 5-9/10"},
+      {"bytes=-99999999999999999999", "0123456789", "bytes 0-9/10"}};
   for (const auto& [range, body, content_range] : cases) {
     const TestResponse got = gateway_.get("/bucket/k", {{"Range", range}, {"x-amz-checksum-mode", "ENABLED"}});
     EXPECT_EQ(got.status, 206u) << range;
     EXPECT_EQ(got.body, body) << range;
     EXPECT_EQ(got.header("Content-Range"), content_range);
-    EXPECT_EQ(got.header("x-amz-checksum-type"), "");
+    EXPECT_EQ(got.header("x-amz-checksum-type"), body.size() == 10 ? "FULL_OBJECT" : "");
   }
   EXPECT_EQ(gateway_.get("/bucket/k", {{"Range", "bytes=0-1,3-4"}}).body, "0123456789");
   const TestResponse beyond = gateway_.get("/bucket/k", {{"Range", "bytes=10-"}});
   EXPECT_EQ(beyond.status, 416u);
   EXPECT_EQ(beyond.code(), "InvalidRange");
+  EXPECT_EQ(gateway_.get("/bucket/k", {{"Range", "bytes=99999999999999999999-"}}).status, 416u);
   EXPECT_EQ(gateway_.get("/bucket/k?partNumber=1", {{"Range", "bytes=0-1"}}).code(), "InvalidRequest");
 }
 
@@ -204,6 +207,9 @@ TEST_F(ObjectsTest, RefusesWhatItWouldHaveToIgnore) {
       {{"x-amz-acl", "public-ready"}, 400, "InvalidArgument"},
       {{"x-amz-grant-read", "id=x"}, 400, "AccessControlListNotSupported"},
       {{"x-amz-tagging", "a=b"}, 501, "NotImplemented"},
+      {{"x-amz-website-redirect-location", "https://elsewhere/"}, 200, ""},
+      {{"x-amz-website-redirect-location", "elsewhere"}, 400, "InvalidRedirectLocation"},
+      {{"x-amz-website-redirect-location", "/" + std::string(2048, 'a')}, 400, "InvalidRedirectLocation"},
       {{"x-amz-server-side-encryption", "AES256"}, 200, ""},
       {{"x-amz-server-side-encryption", "aws:kms"}, 501, "NotImplemented"},
       {{"x-amz-server-side-encryption", "ROT13"}, 400, "InvalidEncryptionAlgorithmError"},
@@ -235,6 +241,11 @@ TEST_F(ObjectsTest, PresignedReadsMayOverrideHeaders) {
   EXPECT_EQ(gateway_.get("/bucket/k?response-content-type=a%0d%0aX-Evil:1").code(), "InvalidArgument");
   EXPECT_EQ(gateway_.get("/bucket/k?versionId=null").status, 200u);
   EXPECT_EQ(gateway_.get("/bucket/k?versionId=abc").code(), "InvalidArgument");
+  EXPECT_EQ(gateway_.get("/bucket/k", {{"x-amz-server-side-encryption-customer-algorithm", "AES256"}}).code(),
+            "InvalidRequest");
+  const TestResponse no_part = gateway_.get("/bucket/k?partNumber=2");
+  EXPECT_EQ(no_part.status, 416u);
+  EXPECT_EQ(no_part.code(), "InvalidPartNumber");
 }
 
 TEST_F(ObjectsTest, Copies) {
@@ -257,6 +268,9 @@ TEST_F(ObjectsTest, Copies) {
 
   EXPECT_EQ(gateway_.put("/bucket/copy", "", {{"x-amz-copy-source", "/bucket/copy"}}).code(), "InvalidRequest");
   EXPECT_EQ(gateway_.put("/bucket/c", "", {{"x-amz-copy-source", "/bucket/absent"}}).code(), "NoSuchKey");
+  EXPECT_EQ(gateway_.put("/bucket/c", "", {{"x-amz-copy-source", "/bucket/copy"}, {"x-amz-tagging-directive", "MOVE"}})
+                .code(),
+            "InvalidArgument");
   EXPECT_EQ(gateway_.put("/bucket/c", "", {{"x-amz-copy-source", "/absent/k"}}).code(), "NoSuchBucket");
   for (const std::string source : {"", "/", "bucket", "bucket/", "/bucket/%zz", "/bucket/copy?versionId=x"}) {
     EXPECT_EQ(gateway_.put("/bucket/c", "", {{"x-amz-copy-source", source}}).code(), "InvalidArgument") << source;

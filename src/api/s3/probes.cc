@@ -97,6 +97,7 @@ Task<Status> find_object(Request& request) {
 
 Task<Status> probe_bucket(Request& request) {
   CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
+  if (request.head().method == "DELETE") co_return co_await request.reply({.status = 204, .headers = {}});
   const std::string_view asked = request.target.subresource;
   if (asked == "acl") co_return co_await request.reply_xml(render_acl(request.account()));
   for (const Document& document : kBucketDocuments) {
@@ -113,6 +114,7 @@ Task<Status> probe_bucket(Request& request) {
 
 Task<Status> probe_object(Request& request) {
   CO_CHECK_OK(co_await find_object(request));
+  if (request.head().method == "DELETE") co_return co_await request.reply({.status = 204, .headers = {}});
   const std::string_view asked = request.target.subresource;
   if (asked == "acl") co_return co_await request.reply_xml(render_acl(request.account()));
   if (asked == "tagging") {

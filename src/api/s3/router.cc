@@ -61,6 +61,15 @@ Operation service_operation(std::string_view method) {
   return method == "GET" ? Operation::kListBuckets : Operation::kMethodNotAllowed;
 }
 
+// What no bucket has and every bucket may be told to have no more.
+bool is_absent_configuration(std::string_view subresource) {
+  for (const char* const absent :
+       {"policy", "tagging", "lifecycle", "cors", "website", "replication", "publicAccessBlock"}) {
+    if (subresource == absent) return true;
+  }
+  return false;
+}
+
 Operation bucket_operation(std::string_view method, std::string_view subresource, const sigv4::Query& query) {
   if (method == "GET") {
     if (subresource == "location") return Operation::kGetBucketLocation;
@@ -74,7 +83,10 @@ Operation bucket_operation(std::string_view method, std::string_view subresource
     if (subresource == "acl") return Operation::kPutAcl;
     return subresource.empty() ? Operation::kCreateBucket : Operation::kNotImplemented;
   }
-  if (method == "DELETE") return subresource.empty() ? Operation::kDeleteBucket : Operation::kNotImplemented;
+  if (method == "DELETE") {
+    if (subresource.empty()) return Operation::kDeleteBucket;
+    return is_absent_configuration(subresource) ? Operation::kProbeBucket : Operation::kNotImplemented;
+  }
   if (method == "POST") return subresource == "delete" ? Operation::kDeleteObjects : Operation::kNotImplemented;
   return Operation::kMethodNotAllowed;
 }
@@ -102,6 +114,7 @@ Operation object_operation(const net::RequestHead& head, std::string_view subres
     return query.has("uploadId") ? Operation::kCompleteMultipartUpload : Operation::kMethodNotAllowed;
   }
   if (method == "DELETE") {
+    if (subresource == "tagging") return Operation::kProbeObject;
     if (!subresource.empty()) return Operation::kNotImplemented;
     return query.has("uploadId") ? Operation::kAbortMultipartUpload : Operation::kDeleteObject;
   }
@@ -226,6 +239,8 @@ Result<Target> route(const net::RequestHead& head, const std::vector<std::string
   } else {
     const std::size_t slash = std::min(path->find('/'), path->size());
     target.bucket = path->substr(0, slash);
+    // "//key" names a key of no bucket, not the service.
+    if (target.bucket.empty() && !path->empty()) return fail(S3Errc::kInvalidUri, "a path without a bucket");
     target.key = path->substr(std::min(slash + 1, path->size()));
   }
   target.subresource = find_subresource(target.query);

@@ -23,7 +23,7 @@ enum class Operation : std::uint8_t {
   kListObjectVersions,
   kListMultipartUploads,
   kDeleteObjects,
-  kProbeBucket,  // reads a sub-resource of a feature that is not offered
+  kProbeBucket,  // reads or deletes a sub-resource of a feature that is not offered
   kPutObject,
   kGetObject,
   kHeadObject,

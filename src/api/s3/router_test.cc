@@ -42,7 +42,8 @@ TEST(RouterTest, TurnsEveryRequestLineIntoItsOperation) {
       {"PUT", "/b?versioning", "NotImplemented"},
       {"PUT", "/b?acl", "PutAcl"},
       {"PUT", "/b/k?acl", "PutAcl"},
-      {"DELETE", "/b?policy", "NotImplemented"},
+      {"DELETE", "/b?policy", "ProbeBucket"},
+      {"DELETE", "/b?versioning", "NotImplemented"},
       {"PATCH", "/b", "MethodNotAllowed"},
       {"PUT", "/b/k", "PutObject"},
       {"PUT", "/b/k?x-id=PutObject", "PutObject"},
@@ -56,7 +57,8 @@ TEST(RouterTest, TurnsEveryRequestLineIntoItsOperation) {
       {"GET", "/b/k?acl", "ProbeObject"},
       {"GET", "/b/k?tagging", "ProbeObject"},
       {"PUT", "/b/k?tagging", "NotImplemented"},
-      {"DELETE", "/b/k?tagging", "NotImplemented"},
+      {"DELETE", "/b/k?tagging", "ProbeObject"},
+      {"DELETE", "/b/k?acl", "NotImplemented"},
       {"POST", "/b/k?uploads", "CreateMultipartUpload"},
       {"POST", "/b/k?uploads=", "CreateMultipartUpload"},
       {"PUT", "/b/k?partNumber=1&uploadId=u", "UploadPart"},
@@ -112,7 +114,7 @@ TEST(RouterTest, ReadsTheBucketFromTheHost) {
 
 TEST(RouterTest, RefusesTargetsThatAreNotText) {
   for (const char* target : {"*", "b/k", "/b/%", "/b/%zz", "/b/%ff", "/b/%c0%80", "/b/%ed%a0%80", "/b/%f4%90%80%80",
-                             "/b/a%00b", "/b/%e2%82"}) {
+                             "/b/a%00b", "/b/%e2%82", "//k"}) {
     const auto answer = route(head_of("GET", target), {});
     ASSERT_FALSE(answer) << target;
     EXPECT_EQ(wire_error(answer.error()).code, "InvalidURI") << target;
