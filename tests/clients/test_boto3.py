@@ -54,6 +54,40 @@ class Boto3(ClientCase):
         self.assert_code("PreconditionFailed", put, body=b"4", header="If-Match", value=etag)
         self.assertEqual(self.s3.get_object(Bucket=self.bucket, Key="k")["Body"].read(), b"3")
 
+    def test_conditional_deletes(self):
+        client = make_client()
+        client.meta.events.register("before-sign.s3.DeleteObject",
+                                    lambda request, **_: request.headers.add_header("If-Match", etag))
+        etag = '"other"'
+        self.s3.put_object(Bucket=self.bucket, Key="k", Body=b"1")
+        self.assert_code("PreconditionFailed", client.delete_object, Bucket=self.bucket, Key="k")
+        etag = "*"
+        client.delete_object(Bucket=self.bucket, Key="k")
+        self.assert_code("NoSuchKey", client.delete_object, Bucket=self.bucket, Key="k")
+        self.s3.delete_object(Bucket=self.bucket, Key="k")
+
+    def test_names_with_control_characters(self):
+        keys = ["a\x01b", "a\x1fb", "a\nb", "a\tb"]
+        for key in keys:
+            self.s3.put_object(Bucket=self.bucket, Key=key)
+        listed = self.s3.list_objects_v2(Bucket=self.bucket)["Contents"]
+        self.assertEqual(sorted(item["Key"] for item in listed), sorted(keys))
+        for key in keys:
+            self.s3.delete_object(Bucket=self.bucket, Key=key)
+        self.assertNotIn("Contents", self.s3.list_objects_v2(Bucket=self.bucket))
+
+    def test_copies_onto_themselves(self):
+        self.s3.put_object(Bucket=self.bucket, Key="k", Body=b"1", Metadata={"m": "v"},
+                           WebsiteRedirectLocation="/elsewhere")
+        copy = {"Bucket": self.bucket, "Key": "k", "CopySource": f"{self.bucket}/k"}
+        self.assert_code("InvalidRequest", self.s3.copy_object, **copy)
+        self.s3.copy_object(**copy, StorageClass="STANDARD_IA")
+        head = self.s3.head_object(Bucket=self.bucket, Key="k")
+        self.assertEqual((head["StorageClass"], head["Metadata"]), ("STANDARD_IA", {"m": "v"}))
+        self.assertNotIn("WebsiteRedirectLocation", head)
+        self.s3.copy_object(**copy, WebsiteRedirectLocation="/there")
+        self.assertEqual(self.s3.head_object(Bucket=self.bucket, Key="k")["WebsiteRedirectLocation"], "/there")
+
     def test_only_one_of_many_creates(self):
         def create(number):
             client = make_client()

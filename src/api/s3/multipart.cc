@@ -54,11 +54,10 @@ void write_person(codec::XmlWriter& xml, std::string_view element, const objects
   xml.close();
 }
 
+// Where the client found the object's place, be the bucket in the path or in the host's name.
 std::string location_of(const Request& request) {
   std::string location = request.head().tls ? "https://" : "http://";
-  location.append(request.header("host").value_or("")).append("/");
-  location.append(net::percent_encode(request.bucket(), false)).append("/");
-  location.append(net::percent_encode(request.key(), true));
+  location.append(request.header("host").value_or("")).append(request.target.raw_path);
   return location;
 }
 

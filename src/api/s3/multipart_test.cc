@@ -68,6 +68,19 @@ TEST_F(MultipartTest, AssemblesParts) {
   EXPECT_EQ(attributes.xml("ObjectParts/Part/Size"), std::to_string(kPart));
 }
 
+TEST_F(MultipartTest, TellsWhereTheObjectIsAsItWasAddressed) {
+  const net::Header host{"Host", "bucket.s3.example"};
+  const std::string upload = gateway_.post("/a%20b/k?uploads", "", {host}).xml("UploadId");
+  const std::string etag = gateway_.put("/a%20b/k?partNumber=1&uploadId=" + upload, "x", {host}).header("ETag");
+  const TestResponse done = gateway_.post("/a%20b/k?uploadId=" + upload,
+                                          "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + etag +
+                                              "</ETag></Part></CompleteMultipartUpload>",
+                                          {host});
+  ASSERT_EQ(done.status, 200u) << done.body;
+  EXPECT_EQ(done.xml("Location"), "http://bucket.s3.example/a%20b/k");
+  EXPECT_EQ(gateway_.remove("/bucket/a%20b/k").status, 204u);
+}
+
 TEST_F(MultipartTest, CompositeChecksumsOfParts) {
   const TestResponse created = gateway_.post("/bucket/k?uploads", "", {{"x-amz-checksum-algorithm", "SHA256"}});
   EXPECT_EQ(created.header("x-amz-checksum-algorithm"), "SHA256");
