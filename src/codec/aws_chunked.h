@@ -36,7 +36,8 @@ class AwsChunkedParser {
   [[nodiscard]] std::string_view trailer_name() const;
   [[nodiscard]] std::string_view trailer_value() const;
 
-  static constexpr std::uint64_t kMaxChunkBytes = 64ULL << 20;
+  // As much as one PUT may hold: SDKs that know a body's length send it as one chunk, and no chunk is kept whole here.
+  static constexpr std::uint64_t kMaxChunkBytes = 5ULL << 30;
   static constexpr std::size_t kMaxLineBytes = 4096;
   static constexpr unsigned kMaxTrailers = 32;
 

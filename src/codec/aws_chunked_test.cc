@@ -77,7 +77,7 @@ TEST(AwsChunked, RefusesBadFraming) {
   for (const std::string bad : {"\r\n",          "g\r\n",       "-1\r\n",         "+1\r\n",
                                 " 1\r\n",        "0x1\r\n",     "1 \r\n",         "1\n",
                                 "1\r\nab",       "1\r\na\n",    "1\r\na\r\r",     "11111111111111111\r\n",
-                                "4000001\r\n",   "1;\r\n",      "1;other=1\r\n",  "1;chunk-signature=\r\n",
+                                "140000001\r\n", "1;\r\n",      "1;other=1\r\n",  "1;chunk-signature=\r\n",
                                 "0\r\nname\r\n", "0\r\n:v\r\n", "0\r\na b:v\r\n", "0\r\na:v\rw\r\n",
                                 "0\r\n\n",       "0\r\n\r\nx"}) {
     const auto events = events_of(bad, 3);
@@ -87,7 +87,7 @@ TEST(AwsChunked, RefusesBadFraming) {
 }
 
 TEST(AwsChunked, LimitsAreExact) {
-  EXPECT_TRUE(events_of("4000000\r\n", 100).has_value());
+  EXPECT_TRUE(events_of("140000000\r\n", 100).has_value());
   const std::string name = "0\r\nn:";
   EXPECT_TRUE(events_of(name + std::string(AwsChunkedParser::kMaxLineBytes - 2, 'v') + "\r\n", 100).has_value());
   EXPECT_FALSE(events_of(name + std::string(AwsChunkedParser::kMaxLineBytes, 'v') + "\r\n", 100).has_value());
