@@ -172,6 +172,7 @@ Task<Status> FrontEnd::Impl::serve(Request& request) {
   if (request.target.operation == Operation::kPreflight) co_return co_await run_operation(request);
   CO_TRY(request.authentication, authenticator.authenticate(request.head(), request.target.raw_path,
                                                             request.target.query, request.error_fields));
+  CO_CHECK_OK(request.take_headers_of_query());
   CO_CHECK_OK(check_target(request));
   co_return co_await run_operation(request);
 }

@@ -248,6 +248,35 @@ TEST_F(ObjectsTest, PresignedReadsMayOverrideHeaders) {
   EXPECT_EQ(no_part.code(), "InvalidPartNumber");
 }
 
+TEST_F(ObjectsTest, HeadersInAPresignedQueryAreHeaders) {
+  const auto put = [this](const std::string& query, const std::vector<net::Header>& headers = {}) {
+    net::RequestHead head =
+        TestGateway::head_of({.method = "PUT", .target = "/bucket/k?" + query, .headers = headers, .body = "hello"});
+    gateway_.signer().presign(head, "60");
+    return gateway_.send(std::move(head), "hello");
+  };
+  ASSERT_EQ(put("x-amz-meta-a=1%202&X-Amz-Meta-Big=3&x-amz-storage-class=GLACIER_IR&x-amz-acl=private").status, 200u);
+  TestResponse got = gateway_.get("/bucket/k");
+  EXPECT_EQ(got.header("x-amz-meta-a"), "1 2");
+  EXPECT_EQ(got.header("x-amz-meta-big"), "3");
+  EXPECT_EQ(got.header("x-amz-storage-class"), "GLACIER_IR");
+
+  EXPECT_EQ(put("x-amz-acl=public-read").code(), "AccessControlListNotSupported");
+  EXPECT_EQ(put("x-amz-grant-read=id%3d1").code(), "AccessControlListNotSupported");
+  EXPECT_EQ(put("x-amz-expected-bucket-owner=000000000002").code(), "AccessDenied");
+  EXPECT_EQ(put("x-amz-expected-bucket-owner=000000000001").status, 200u);
+  EXPECT_EQ(put("x-amz-tagging=a%3d1").code(), "NotImplemented");
+  EXPECT_EQ(put("x-amz-copy-source=%2fbucket%2fk").code(), "AuthorizationQueryParametersError");
+  EXPECT_EQ(put("x-amz-meta-a=1%0d%0aX-Evil:1").code(), "AuthorizationQueryParametersError");
+  EXPECT_EQ(put("x-amz-meta-a:%0d%0aX-Evil=1").code(), "AuthorizationQueryParametersError");
+
+  // What the SDK for JavaScript writes there of a body that it does not have.
+  EXPECT_EQ(put("x-amz-checksum-crc32=AAAAAA%3d%3d&x-amz-sdk-checksum-algorithm=CRC32").status, 200u);
+  // A header that was sent is the client's word.
+  ASSERT_EQ(put("x-amz-meta-a=query", {{"x-amz-meta-a", "header"}}).status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket/k").header("x-amz-meta-a"), "header");
+}
+
 TEST_F(ObjectsTest, Copies) {
   ASSERT_EQ(gateway_.put("/bucket/a%20b", "hello", {{"x-amz-meta-x", "1"}, {"Content-Type", "text/plain"}}).status,
             200u);

@@ -47,6 +47,15 @@ identity::Caller Request::caller() const {
           .user_agent = std::string(header("user-agent").value_or(""))};
 }
 
+Status Request::take_headers_of_query() {
+  if (!authentication.presigned) return {};
+  TRY(std::vector<net::Header> headers, sigv4::headers_in_query(target.query, head_.headers));
+  if (headers.empty()) return {};
+  presigned_head_ = head_;
+  for (net::Header& header : headers) presigned_head_->headers.add(std::move(header.name), std::move(header.value));
+  return {};
+}
+
 Result<BodySource*> Request::body() {
   if (body_ == nullptr) {
     TRY(body_, sigv4::VerifiedBody::make(exchange_.body(), authentication, head_));

@@ -31,8 +31,10 @@ class Request {
   Request& operator=(const Request&) = delete;
 
   // --- what was asked ---
-  [[nodiscard]] const net::RequestHead& head() const { return head_; }
-  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const { return head_.headers.find(name); }
+  [[nodiscard]] const net::RequestHead& head() const { return presigned_head_ ? *presigned_head_ : head_; }
+  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const {
+    return head().headers.find(name);
+  }
   [[nodiscard]] std::optional<std::string_view> parameter(std::string_view name) const {
     return target.query.find(name);
   }
@@ -80,6 +82,9 @@ class Request {
   // Fails and tells the client which argument it was.
   tl::unexpected<Error> bad_argument(std::string name, std::string_view value, std::string message);
 
+  // Of a presigned request, once it is authenticated: headers that its query holds are headers from here on. SigErrc.
+  Status take_headers_of_query();
+
   // Filled by the front end before the operation runs.
   Target target;
   sigv4::Authentication authentication;
@@ -92,6 +97,7 @@ class Request {
 
   net::Exchange& exchange_;
   const net::RequestHead& head_;
+  std::optional<net::RequestHead> presigned_head_;  // with the headers of its query
   objects::Service& service_;
   const Clock& clock_;
   const Options& options_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "api/sigv4/canonical.h"
 #include "api/sigv4/errors.h"
 
 namespace andromede::api::sigv4 {
@@ -45,6 +46,36 @@ int escaped_byte(std::string_view text, std::size_t at) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+bool has_prefix(std::string_view name, std::string_view prefix) {
+  return name.size() > prefix.size() && same_name(name.substr(0, prefix.size()), prefix);
+}
+
+// Parameters that begin like a header's and stay what they are.
+bool stays_in_query(std::string_view name) {
+  for (const std::string_view known :
+       {"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature",
+        "x-amz-security-token", "x-amz-content-sha256", "x-amz-sdk-checksum-algorithm", "x-amz-trailer",
+        "x-amz-decoded-content-length", "x-amz-user-agent"}) {
+    if (same_name(name, known)) return true;
+  }
+  return has_prefix(name, "x-amz-checksum-");
+}
+
+bool is_header_name(std::string_view name) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";  // RFC 9110 section 5.6.2
+  return std::all_of(name.begin(), name.end(), [kMarks](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           kMarks.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_header_value(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte != 0x7F) || byte == '\t';
+  });
+}
+
 bool decode_into(std::string& out, std::string_view text) {
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -85,6 +116,21 @@ std::optional<std::string_view> Query::find(std::string_view name) const {
     if (parameter.name == name) return parameter.value;
   }
   return std::nullopt;
+}
+
+Result<std::vector<net::Header>> headers_in_query(const Query& query, const net::Headers& sent) {
+  std::vector<net::Header> headers;
+  for (const Parameter& parameter : query.list()) {
+    if (!has_prefix(parameter.name, "x-amz-") || stays_in_query(parameter.name) || sent.find(parameter.name)) continue;
+    if (!is_header_name(parameter.name) || !is_header_value(parameter.value)) {
+      return fail(SigErrc::kQueryMalformed, "A query parameter stands for a header and has characters that none can");
+    }
+    if (same_name(parameter.name, "x-amz-copy-source")) {
+      return fail(SigErrc::kQueryMalformed, "x-amz-copy-source must be sent as a header");
+    }
+    headers.push_back({parameter.name, parameter.value});
+  }
+  return headers;
 }
 
 void append_uri_encoded(std::string& out, std::string_view text, bool keep_slash) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "net/http.h"
 
 namespace andromede::api::sigv4 {
 
@@ -28,6 +29,12 @@ class Query {
  private:
   std::vector<Parameter> list_;
 };
+
+// The x-amz-* parameters of a presigned query that S3 takes for headers, since presigners move headers there: those
+// that `sent` does not have itself (docs/adr/0070-s3-dialect.md). Those of the signature are none, nor are checksums
+// and what else speaks of a body that the presigner did not know. SigErrc::kQueryMalformed: a name or value that no
+// header can have, or a header that must be sent as one (x-amz-copy-source decides which operation it is).
+Result<std::vector<net::Header>> headers_in_query(const Query& query, const net::Headers& sent);
 
 // Appends the percent-encoding of `text`: everything but the unreserved characters of RFC 3986 (and '/', with
 // `keep_slash`), upper-case hexadecimal, as SigV4 demands.
