@@ -80,23 +80,44 @@ bool declares_utf8(std::string_view instruction) {
   return name == "utf-8" || name == "utf8" || name == "us-ascii";
 }
 
+// Whether the tag at the start of `text` ends before another '<', which may not stand in one, quoted or not (XML 1.0,
+// section 3.1). pugixml reads a quoted one as text, and would see what looks like the inside of a comment from there
+// on.
+bool is_clean_tag(std::string_view text) {
+  char quote = '\0';
+  for (const char c : text.substr(1)) {
+    if (c == '<') return false;
+    if (quote != '\0') {
+      if (c == quote) quote = '\0';
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '>') {
+      return true;
+    }
+  }
+  return false;
+}
+
 // What pugixml would let pass or pay for before a limit could stop it: DOCTYPE, unknown entities, too many elements.
 // Answers where the construct at `text`, which begins with '<' or '&', may be left; 0 when it must be refused.
 std::size_t after_markup(std::string_view text, std::size_t& elements) {
-  const auto past = [text](std::string_view end) {
-    const std::size_t at = text.find(end);
+  // The end is looked for behind the opener, whose own characters could be taken for it.
+  const auto past = [text](std::string_view opener, std::string_view end) {
+    const std::size_t at = text.find(end, opener.size());
     return at == std::string_view::npos ? text.size() : at + end.size();
   };
   if (text[0] == '&') return reference_size(text);
-  if (text.starts_with("<!--")) return past("-->");
-  if (text.starts_with("<![CDATA[")) return past("]]>");
+  // "<!-->" ends a comment for HTML and for some XML parsers, and not for others.
+  if (text.starts_with("<!-->") || text.starts_with("<!--->")) return 0;
+  if (text.starts_with("<!--")) return past("<!--", "-->");
+  if (text.starts_with("<![CDATA[")) return past("<![CDATA[", "]]>");
   if (text.starts_with("<!")) return 0;
   if (text.starts_with("<?")) {
-    const std::size_t end = past("?>");
+    const std::size_t end = past("<?", "?>");
     return declares_utf8(text.substr(0, end)) ? end : 0;
   }
   if (!text.starts_with("</")) ++elements;
-  return 1;
+  return is_clean_tag(text) ? 1 : 0;
 }
 
 Status check_markup(std::string_view document, const XmlLimits& limits) {
@@ -104,7 +125,7 @@ Status check_markup(std::string_view document, const XmlLimits& limits) {
   for (std::size_t at = 0; (at = document.find_first_of("<&", at)) != std::string_view::npos;) {
     const std::size_t skip = after_markup(document.substr(at), elements);
     if (skip == 0) {
-      return refuse("a document type, an unknown entity or an encoding other than UTF-8 near byte " +
+      return refuse("a document type, a malformed comment or tag, an unknown entity or another encoding near byte " +
                     std::to_string(at));
     }
     if (elements > limits.elements) return refuse("more than " + std::to_string(limits.elements) + " elements");

@@ -72,6 +72,20 @@ TEST(Xml, RefusesWhatIsNotWellFormed) {
   }
 }
 
+TEST(Xml, NothingHidesFromTheLimitsBehindAComment) {
+  // pugixml looks for the end of "<!-->" further on, so what is between was counted here and not there, or the reverse.
+  EXPECT_FALSE(parse_xml("<a><!--></a>").has_value());
+  EXPECT_FALSE(parse_xml("<a><!---></a>").has_value());
+  EXPECT_FALSE(parse_xml("<a><!--><b/>--></a>").has_value());
+  EXPECT_FALSE(parse_xml("<a><?></a>").has_value());
+  EXPECT_TRUE(parse_xml("<a><!----><b/></a>").has_value());
+  EXPECT_TRUE(parse_xml("<a><!-- > -> <b> & --></a>").has_value());
+  EXPECT_FALSE(parse_xml("<a><!----><!DOCTYPE b></a>").has_value());
+  EXPECT_FALSE(parse_xml("<a b=\"<!--\"><c/></a><!-- -->").has_value());
+  EXPECT_FALSE(parse_xml("<a b='\">' c='<!--'><c/></a><!-- -->").has_value());
+  EXPECT_TRUE(parse_xml("<a b='\">' c=\"'>\"><c/></a>").has_value());
+}
+
 TEST(Xml, RefusesDocumentTypesAndSoEntityExpansion) {
   EXPECT_FALSE(parse_xml("<!DOCTYPE a><a/>").has_value());
   EXPECT_FALSE(parse_xml("<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>").has_value());
