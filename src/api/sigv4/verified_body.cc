@@ -80,6 +80,13 @@ Result<std::unique_ptr<VerifiedBody>> VerifiedBody::make(BodySource& raw, const 
   return body;
 }
 
+Task<Result<ByteView>> VerifiedBody::read() {
+  if (failed_) co_return fail(*failed_);
+  Result<ByteView> piece = chunked_ ? co_await read_chunked() : co_await read_plain();
+  if (!piece) failed_ = piece.error();
+  co_return piece;
+}
+
 Task<Result<ByteView>> VerifiedBody::read_plain() {
   Result<ByteView> piece = co_await raw_.read();
   if (!piece) co_return fail(of_body(piece.error()));

@@ -24,7 +24,8 @@ class VerifiedBody final : public BodySource {
   static Result<std::unique_ptr<VerifiedBody>> make(BodySource& raw, const Authentication& authentication,
                                                     const net::RequestHead& head);
 
-  Task<Result<ByteView>> read() override { return chunked_ ? read_chunked() : read_plain(); }
+  // After an error, the same error again: a body that was found wrong has no end.
+  Task<Result<ByteView>> read() override;
   [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override { return announced_; }
   [[nodiscard]] std::optional<Bytes> trailing_checksum() const override { return trailing_checksum_; }
 
@@ -56,6 +57,7 @@ class VerifiedBody final : public BodySource {
   std::uint64_t total_ = 0;
   std::unique_ptr<crypto::Hasher> hasher_;
   bool done_ = false;  // the end was reached and found right
+  std::optional<Error> failed_;
 
   codec::AwsChunkedParser parser_;
   ByteView input_;

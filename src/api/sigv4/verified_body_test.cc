@@ -101,6 +101,25 @@ TEST_P(VerifiedBodyTest, AcceptsTheExampleOfSignedChunks) {
   EXPECT_FALSE(outcome.trailer);
 }
 
+TEST_P(VerifiedBodyTest, AMismatchHasNoEndBehindIt) {
+  Authentication hashed;
+  hashed.payload = PayloadMode::kHashed;
+  hashed.payload_sha256 = crypto::sha256(as_bytes("hello"));
+  Authentication broken_chain = chunked(PayloadMode::kSignedChunks, std::string(64, '0'));
+  for (const auto& [authentication, wire] :
+       {std::pair(hashed, std::string("hullo")), {broken_chain, example_stream()}}) {
+    Pieces raw(wire, GetParam(), std::nullopt);
+    const auto body = VerifiedBody::make(raw, authentication, {});
+    ASSERT_TRUE(body);
+    Result<ByteView> piece = sync_wait((*body)->read());
+    while (piece && !piece->empty()) piece = sync_wait((*body)->read());
+    ASSERT_FALSE(piece);
+    const Result<ByteView> again = sync_wait((*body)->read());
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code(), piece.error().code());
+  }
+}
+
 TEST_P(VerifiedBodyTest, NeedsNoDecodedLength) {
   EXPECT_FALSE(run(example_stream(), chunked(PayloadMode::kSignedChunks, kExampleSeed)).error);
 }
