@@ -190,6 +190,8 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::run(const Call& call) {
   const bool get = call.method == "GET";
   const bool post = call.method == "POST";
   const std::string& path = call.path;
+  constexpr std::string_view kDrives = "/v1/drives/";
+  constexpr std::string_view kReplace = "/replace";
   if (get && path == "/v1/status") {
     TRY(const auto status, fleet_.status());
     json rendered = to_json(status);
@@ -207,8 +209,8 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::run(const Call& call) {
     return Answer{200, dump(to_json(job))};
   }
   if (post && path == "/v1/drives") return add_drive(call);
-  if (post && path.starts_with("/v1/drives/") && path.ends_with("/replace")) {
-    return replace_drive(call, path.substr(11, path.size() - 11 - 8));
+  if (post && path.starts_with(kDrives) && path.ends_with(kReplace) && path.size() > kDrives.size() + kReplace.size()) {
+    return replace_drive(call, path.substr(kDrives.size(), path.size() - kDrives.size() - kReplace.size()));
   }
   if (post && path == "/v1/heal") {
     CHECK_OK(only_keys(call.body, {}));

@@ -161,7 +161,9 @@ TEST_F(OperatorFrontEndTest, BadCallsChangeNothing) {
         BadCall{"POST", "/v1/drives", R"({"name":"Ä"})", 400},
         BadCall{"POST", "/v1/drives", R"({"name":"a","site":"a","associate":"a","path":"relative"})", 400},
         BadCall{"POST", "/v1/drives", R"({"name":"a","site":"a","associate":"a","path":"/no/such/folder"})", 404},
-        BadCall{"POST", "/v1/drives/none/replace", R"({"path":"/tmp"})", 404}}) {
+        BadCall{"POST", "/v1/drives/none/replace", R"({"path":"/tmp"})", 404},
+        BadCall{"POST", "/v1/drives/replace", R"({"path":"/tmp"})", 404},
+        BadCall{"POST", "/v1/drives//replace", R"({"path":"/tmp"})", 404}}) {
     const Answer answer = call(bad.method, bad.target, bad.body);
     EXPECT_EQ(answer.status, bad.status) << bad.method << " " << bad.target << " "
                                          << std::string(bad.body).substr(0, 80);
