@@ -45,6 +45,7 @@ net::ListenOptions operator_listener(const Config& config) {
   options.port = config.operators.port;
   options.name = "operator";
   options.limits.connections = 256;
+  options.limits.connections_per_peer = 128;
   return options;
 }
 

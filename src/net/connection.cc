@@ -70,7 +70,12 @@ Task<void> Connection::run() {
 }
 
 void Connection::wake_if_idle() {
-  if (idle_) stream_.wake_reader();
+  if (idle_since_ != SteadyTime::max()) stream_.wake_reader();
+}
+
+void Connection::give_way() {
+  giving_way_ = true;
+  wake_if_idle();
 }
 
 // True when bytes are there; false when the connection should end. A quiet connection costs no buffer.
@@ -78,12 +83,13 @@ Task<bool> Connection::wait_for_request() {
   if (!input_.empty()) co_return true;
   bool arrived = false;
   if (!stopping_) {
-    idle_ = true;
+    giving_way_ = false;
+    idle_since_ = stream_.loop().now();
     arrived = co_await wait_idly();
-    idle_ = false;
+    idle_since_ = SteadyTime::max();
   }
-  if (!arrived && stopping_) {
-    // A request may have crossed the stop on its way: it gets until the next tick.
+  if (!arrived && (stopping_ || giving_way_)) {
+    // A request may have crossed our decision on its way: it gets until the next tick.
     const auto count = co_await input_.fill(InputBuffer::kSmallBytes, stream_.loop().now());
     arrived = count.value_or(0) > 0;
   }
@@ -96,7 +102,7 @@ Task<bool> Connection::wait_idly() {
   const SteadyTime park = std::min(idle_deadline, began + kParkAfter);
   const auto at_once = co_await input_.fill(InputBuffer::kSmallBytes, park);
   if (at_once) co_return *at_once > 0;
-  if (!(at_once.error() == Errc::kTimeout) || stopping_ || park == idle_deadline) co_return false;
+  if (!(at_once.error() == Errc::kTimeout) || stopping_ || giving_way_ || park == idle_deadline) co_return false;
   input_.release();
   if (!co_await stream_.wait_readable(idle_deadline)) co_return false;
   const auto later = co_await input_.fill(InputBuffer::kSmallBytes, idle_deadline + kParkAfter);

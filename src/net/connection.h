@@ -32,6 +32,10 @@ class Connection {
   [[nodiscard]] Stream& stream() { return stream_; }
   // Ends a wait for the next request, so that run() sees that the server stops. Nothing while a request is under way.
   void wake_if_idle();
+  // Since when it has been waiting for a request; SteadyTime::max() while one is under way.
+  [[nodiscard]] SteadyTime idle_since() const { return idle_since_; }
+  // Ends it if it is idle, to make room for another.
+  void give_way();
 
  private:
   enum class Received : std::uint8_t { kHead, kNothing, kError };
@@ -52,7 +56,8 @@ class Connection {
   InputBuffer input_;
   ParsedHead parsed_;
   ProtocolError error_;
-  bool idle_ = false;
+  SteadyTime idle_since_ = SteadyTime::max();
+  bool giving_way_ = false;
 };
 
 }  // namespace andromede::net

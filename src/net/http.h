@@ -80,7 +80,11 @@ struct TlsFiles {
 };
 
 struct ServerLimits {
-  std::size_t connections = 4096;                  // further ones wait in the kernel's backlog
+  // At most so many; when one more wants in, the one that was idle longest gives way, if for a second or more, else the
+  // new one waits in the kernel's backlog.
+  std::size_t connections = 4096;
+  // Of one IPv4 address or IPv6 /64; further ones are closed at once. One host cannot take all there are.
+  std::size_t connections_per_peer = 2048;
   std::size_t head_bytes = 16 * 1024;              // 431 beyond; at most 256 KiB
   std::chrono::milliseconds head_timeout{10'000};  // from the first byte of a head to its end; the TLS handshake too
   std::chrono::milliseconds idle_timeout{60'000};  // between requests

@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
+#include <unordered_map>
 
 #include "base/log.h"
 #include "net/connection.h"
@@ -21,6 +23,8 @@ namespace asio = boost::asio;
 constexpr int kBacklog = 4096;
 // After accept failed for want of descriptors or memory.
 constexpr std::chrono::milliseconds kAcceptPause{100};
+// A connection quiet for less is between two requests of a client at work, and does not give way to another.
+constexpr std::chrono::seconds kMinIdle{1};
 
 class Descriptor {
  public:
@@ -72,10 +76,27 @@ std::string address_text(const asio::ip::tcp::endpoint& endpoint) {
   return address.to_string();
 }
 
-// The connections that a server has on one loop. On that loop's thread, but for open().
+// Whose connections are counted together: an IPv4 address, or the /64 that one IPv6 host has at its disposal.
+std::string peer_group(const asio::ip::tcp::endpoint& endpoint) {
+  const asio::ip::address address = endpoint.address();
+  if (address.is_v4() || address.to_v6().is_v4_mapped()) return address_text(endpoint);
+  auto bytes = address.to_v6().to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), static_cast<unsigned char>(0));
+  return asio::ip::make_address_v6(bytes).to_string() + "/64";
+}
+
+struct Peer {
+  std::string address;
+  std::string group;
+};
+
+class Admission;
+
+// The connections that a server has on one loop. On that loop's thread, but for idle_since().
 class Shard final : public Loop::Ticking {
  public:
-  Shard(Loop& loop, Counter bytes_in, Counter bytes_out) : loop_(loop), bytes_in_(bytes_in), bytes_out_(bytes_out) {}
+  Shard(Loop& loop, const Admission& admission, Counter bytes_in, Counter bytes_out)
+      : loop_(loop), admission_(admission), bytes_in_(bytes_in), bytes_out_(bytes_out) {}
 
   [[nodiscard]] Loop& loop() const { return loop_; }
   [[nodiscard]] const bool& stopping() const { return stopping_; }
@@ -101,10 +122,18 @@ class Shard final : public Loop::Ticking {
   }
   [[nodiscard]] bool cut_off() const { return cut_; }
 
-  void tick(SteadyTime now) override {
-    for (Connection* const connection : connections_) connection->stream().sweep(now);
-    count_bytes();
+  // Since when the longest idle connection has been so, as of the last tick; SteadyTime::max(): none is. Any thread.
+  [[nodiscard]] SteadyTime idle_since() const { return idle_since_.load(std::memory_order_relaxed); }
+  // Ends the longest idle connection, if there is one idle for kMinIdle.
+  void make_room() {
+    const auto longest = std::min_element(connections_.begin(), connections_.end(), [](Connection* a, Connection* b) {
+      return a->idle_since() < b->idle_since();
+    });
+    if (longest == connections_.end() || (*longest)->idle_since() > loop_.now() - kMinIdle) return;
+    (*longest)->give_way();
   }
+
+  void tick(SteadyTime now) override;
 
  private:
   void count_bytes() {
@@ -119,9 +148,11 @@ class Shard final : public Loop::Ticking {
   }
 
   Loop& loop_;
+  const Admission& admission_;
   Counter bytes_in_;
   Counter bytes_out_;
   std::vector<Connection*> connections_;
+  std::atomic<SteadyTime> idle_since_{SteadyTime::max()};
   std::uint64_t in_gone_ = 0;  // of connections that have ended
   std::uint64_t out_gone_ = 0;
   std::uint64_t in_counted_ = 0;
@@ -133,7 +164,8 @@ class Shard final : public Loop::Ticking {
 // How many connections are open, on which loop, and whether one more may come. Thread-safe.
 class Admission {
  public:
-  Admission(std::size_t shards, std::size_t limit, Gauge gauge) : open_(shards), limit_(limit), gauge_(gauge) {}
+  Admission(std::size_t shards, const ServerLimits& limits, Gauge gauge)
+      : open_(shards), limit_(limits.connections), peer_limit_(limits.connections_per_peer), gauge_(gauge) {}
 
   // Waits until a connection more is allowed; false once stopped. One waiter.
   struct Room {
@@ -143,6 +175,7 @@ class Admission {
       const std::lock_guard lock(admission.mutex_);
       if (admission.stopped_ || admission.total_ < admission.limit_) return false;
       admission.waiter_ = waiter;
+      admission.waiting_.store(true, std::memory_order_relaxed);
       admission.scheduler_ = Scheduler::current();
       return true;
     }
@@ -153,16 +186,27 @@ class Admission {
   };
   Room room() { return Room{*this}; }
 
-  // Counts one more on the shard that has the fewest, and answers which.
-  std::size_t enter() {
+  [[nodiscard]] bool full() const {
     const std::lock_guard lock(mutex_);
+    return !stopped_ && total_ >= limit_;
+  }
+  // Whether somebody waits for room.
+  [[nodiscard]] bool waiting() const { return waiting_.load(std::memory_order_relaxed); }
+
+  // Counts one more on the shard that has the fewest, and answers which; nothing when the peer has its share already.
+  std::optional<std::size_t> enter(const std::string& peer) {
+    const std::lock_guard lock(mutex_);
+    std::size_t& of_peer = of_peer_[peer];
+    if (of_peer >= peer_limit_) return std::nullopt;
+    ++of_peer;
     const auto fewest = std::min_element(open_.begin(), open_.end());
     ++*fewest;
     gauge_.set(static_cast<double>(++total_));
     return static_cast<std::size_t>(fewest - open_.begin());
   }
-  void leave(std::size_t shard) {
+  void leave(std::size_t shard, const std::string& peer) {
     const std::lock_guard lock(mutex_);
+    if (const auto of_peer = of_peer_.find(peer); --of_peer->second == 0) of_peer_.erase(of_peer);
     --open_[shard];
     gauge_.set(static_cast<double>(--total_));
     wake_waiter();
@@ -181,19 +225,35 @@ class Admission {
 
  private:
   void wake_waiter() {
+    waiting_.store(false, std::memory_order_relaxed);
     if (waiter_) scheduler_->post(std::exchange(waiter_, {}));
   }
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable empty_;
   std::vector<std::size_t> open_;
+  std::unordered_map<std::string, std::size_t> of_peer_;
   std::size_t total_ = 0;
   const std::size_t limit_;
+  const std::size_t peer_limit_;
   const Gauge gauge_;
   bool stopped_ = false;
   std::coroutine_handle<> waiter_;
+  std::atomic<bool> waiting_{false};
   Scheduler* scheduler_ = nullptr;
 };
+
+void Shard::tick(SteadyTime now) {
+  SteadyTime idle_since = SteadyTime::max();
+  for (Connection* const connection : connections_) {
+    connection->stream().sweep(now);
+    idle_since = std::min(idle_since, connection->idle_since());
+  }
+  idle_since_.store(idle_since, std::memory_order_relaxed);
+  // Nobody was idle for long enough when room was asked for; now somebody may be.
+  if (admission_.waiting()) make_room();
+  count_bytes();
+}
 
 class HttpServer final : public Server {
  public:
@@ -204,14 +264,16 @@ class HttpServer final : public Server {
                  metrics.counter("andromede_http_protocol_errors_total",
                                  "Requests refused for their framing, and failed TLS handshakes", labels_)},
         accepted_(metrics.counter("andromede_http_connections_accepted_total", "Connections accepted", labels_)),
-        admission_(loops.size(), context_.options.limits.connections,
+        refused_(metrics.counter("andromede_http_connections_refused_total",
+                                 "Connections closed at once because their peer has its share already", labels_)),
+        admission_(loops.size(), context_.options.limits,
                    metrics.gauge("andromede_http_connections", "Connections open", labels_)),
         tls_(std::move(tls)),
         acceptor_(loops.impl().loops.front()->context()),
         pause_(loops.impl().loops.front()->context()) {
     const Counter in = metrics.counter("andromede_http_received_bytes_total", "Bytes received, without TLS", labels_);
     const Counter out = metrics.counter("andromede_http_sent_bytes_total", "Bytes sent, without TLS", labels_);
-    for (const auto& loop : loops.impl().loops) shards_.push_back(std::make_unique<Shard>(*loop, in, out));
+    for (const auto& loop : loops.impl().loops) shards_.push_back(std::make_unique<Shard>(*loop, admission_, in, out));
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
     ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&bound), &size);
@@ -239,14 +301,17 @@ class HttpServer final : public Server {
   static void run_on(Loop& loop, Work work);
   std::shared_ptr<const TlsContext> tls() const;
   Task<void> accept_all();
+  // Asks the loop with the longest idle connection to end it.
+  void make_room();
   // False when accept failed for want of resources.
   bool accept_one();
-  void hand_over(Descriptor fd, std::string peer_address);
-  Task<void> session(std::size_t index, Descriptor fd, std::string peer_address);
+  void hand_over(Descriptor fd, Peer peer);
+  Task<void> session(std::size_t index, Descriptor fd, Peer peer);
 
   const Labels labels_;
   const ServiceContext context_;
   const Counter accepted_;
+  const Counter refused_;
   Admission admission_;
   mutable std::mutex tls_mutex_;
   std::shared_ptr<const TlsContext> tls_;
@@ -308,7 +373,14 @@ Status HttpServer::reload_tls() {
 }
 
 Task<void> HttpServer::accept_all() {
-  while (co_await admission_.room() && accepting_) {
+  while (accepting_) {
+    if (admission_.full()) {
+      // Nobody gives way before somebody else wants in.
+      co_await AcceptReady{acceptor_};
+      if (!accepting_) break;
+      make_room();
+      if (!co_await admission_.room()) break;
+    }
     if (accept_one()) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       co_await AcceptReady{acceptor_};
@@ -322,38 +394,51 @@ Task<void> HttpServer::accept_all() {
   acceptor_.close(ignored);
 }
 
+void HttpServer::make_room() {
+  const auto longest = std::min_element(shards_.begin(), shards_.end(),
+                                        [](const auto& a, const auto& b) { return a->idle_since() < b->idle_since(); });
+  Shard* const shard = longest->get();
+  asio::post(shard->loop().context(), [shard] { shard->make_room(); });
+}
+
 bool HttpServer::accept_one() {
-  sockaddr_storage peer{};
-  socklen_t size = sizeof peer;
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
   Descriptor fd(
-      ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd.get() < 0) return false;
   accepted_.add();
-  hand_over(std::move(fd), address_text(endpoint_of(peer, size)));
+  const auto endpoint = endpoint_of(storage, size);
+  hand_over(std::move(fd), Peer{address_text(endpoint), peer_group(endpoint)});
   return true;
 }
 
-void HttpServer::hand_over(Descriptor fd, std::string peer_address) {
-  const std::size_t index = admission_.enter();
-  Loop& loop = shards_[index]->loop();
-  if (&loop == &acceptor_loop()) {
-    tasks_.start(session(index, std::move(fd), std::move(peer_address)));
+void HttpServer::hand_over(Descriptor fd, Peer peer) {
+  const std::optional<std::size_t> entered = admission_.enter(peer.group);
+  if (!entered) {
+    refused_.add();
     return;
   }
-  asio::post(loop.context(), [this, index, fd = std::move(fd), peer = std::move(peer_address)]() mutable {
+  const std::size_t index = *entered;
+  Loop& loop = shards_[index]->loop();
+  if (&loop == &acceptor_loop()) {
+    tasks_.start(session(index, std::move(fd), std::move(peer)));
+    return;
+  }
+  asio::post(loop.context(), [this, index, fd = std::move(fd), peer = std::move(peer)]() mutable {
     tasks_.start(session(index, std::move(fd), std::move(peer)));
   });
 }
 
-Task<void> HttpServer::session(std::size_t index, Descriptor fd, std::string peer_address) {
+Task<void> HttpServer::session(std::size_t index, Descriptor fd, Peer peer) {
   Shard& shard = *shards_[index];
   {
-    Connection connection(shard.loop(), fd.release(), std::move(peer_address), context_, shard.stopping(), tls());
+    Connection connection(shard.loop(), fd.release(), std::move(peer.address), context_, shard.stopping(), tls());
     shard.enter(connection);
     if (!shard.cut_off()) co_await connection.run();
     shard.leave(connection);
   }
-  admission_.leave(index);
+  admission_.leave(index, peer.group);
 }
 
 void HttpServer::stop(std::chrono::milliseconds grace) {
@@ -376,8 +461,9 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
 
 Result<std::unique_ptr<Server>> Server::start(Loops& loops, ListenOptions options, Handler handler, Metrics& metrics) {
   if (options.limits.head_bytes > InputBuffer::kMostBytes || options.limits.head_bytes == 0 ||
-      options.limits.connections == 0) {
-    return fail(Errc::kInvalidArgument, "limits: head_bytes is 1 to 262144, connections at least 1");
+      options.limits.connections == 0 || options.limits.connections_per_peer == 0) {
+    return fail(Errc::kInvalidArgument,
+                "limits: head_bytes is 1 to 262144, connections and connections_per_peer at least 1");
   }
   std::shared_ptr<const TlsContext> tls;
   if (options.tls) {

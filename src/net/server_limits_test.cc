@@ -135,6 +135,69 @@ TEST(ServerLimits, LetsConnectionsBeyondTheLimitWait) {
   EXPECT_TRUE(third.read_response().ends_with("hello"));
 }
 
+TEST(ServerLimits, TheLongestIdleConnectionGivesWay) {
+  ListenOptions options;
+  options.limits.connections = 3;
+  TestServer server(std::move(options));
+  RawPeer older = server.peer();
+  older.send(get("/"));
+  older.read_response();
+  ::usleep(300'000);
+  RawPeer newer = server.peer();
+  newer.send(get("/"));
+  newer.read_response();
+  RawPeer busy = server.peer();
+  busy.send(get("/gate"));
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  ::usleep(1'200'000);
+  // Nobody asked for room yet.
+  EXPECT_FALSE(older.readable_within(milliseconds(50)));
+  RawPeer wanting = server.peer();
+  wanting.send(get("/"));
+  EXPECT_TRUE(wanting.read_response().ends_with("hello"));
+  EXPECT_TRUE(older.closed_within(milliseconds(1000)));
+  newer.send(get("/"));
+  EXPECT_TRUE(newer.read_response().ends_with("hello"));
+  server.state().gate.set(true);
+  EXPECT_TRUE(busy.read_response().ends_with("opened"));
+}
+
+TEST(ServerLimits, OneWhoSaysNothingDoesNotKeepOthersOut) {
+  ListenOptions options;
+  options.limits.connections = 2;
+  TestServer server(std::move(options));
+  const RawPeer first = server.peer();
+  const RawPeer second = server.peer();
+  ASSERT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 2; }));
+  RawPeer third = server.peer();
+  third.send(get("/"));
+  EXPECT_TRUE(third.read_response().ends_with("hello"));
+}
+
+TEST(ServerLimits, OnePeerHasItsShare) {
+  ListenOptions options;
+  options.limits.connections_per_peer = 2;
+  TestServer server(std::move(options));
+  RawPeer first = server.peer();
+  RawPeer second = server.peer();
+  first.send(get("/"));
+  second.send(get("/"));
+  first.read_response();
+  second.read_response();
+  RawPeer third = server.peer();
+  EXPECT_TRUE(third.closed_within(milliseconds(1000)));
+  EXPECT_EQ(server.metric("andromede_http_connections_refused_total"), 1);
+  RawPeer other(server.port(), 0, "127.0.0.2");
+  other.send(get("/who"));
+  EXPECT_TRUE(other.read_response().ends_with("127.0.0.2 plain"));
+  first.close();
+  EXPECT_TRUE(TestServer::eventually([&] {
+    RawPeer again = server.peer();
+    again.send(get("/"));
+    return again.read_response().ends_with("hello");
+  }));
+}
+
 Task<void> name_loop(Exchange& exchange) {
   (void)co_await exchange.respond(ResponseHead{},
                                   std::to_string(reinterpret_cast<std::uintptr_t>(Scheduler::current())));

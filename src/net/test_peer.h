@@ -21,7 +21,9 @@ namespace andromede::net {
 // Speaks bytes, not HTTP. Every read gives up after a few seconds, so that a test fails rather than hangs.
 class RawPeer {
  public:
-  explicit RawPeer(std::uint16_t port, int receive_buffer_bytes = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  // `from`: the address of ours to connect from; empty: the kernel chooses.
+  explicit RawPeer(std::uint16_t port, int receive_buffer_bytes = 0, const std::string& from = {})
+      : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     if (receive_buffer_bytes > 0) {
       ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
     }
@@ -29,6 +31,10 @@ class RawPeer {
     ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (!from.empty()) {
+      EXPECT_EQ(::inet_pton(AF_INET, from.c_str(), &address.sin_addr), 1);
+      EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
