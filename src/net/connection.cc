@@ -60,7 +60,10 @@ Task<void> Connection::run() {
   }
   for (;;) {
     const Received received = co_await receive_head();
-    if (received == Received::kNothing) break;
+    if (received == Received::kNothing) {
+      stream_.close_write();
+      break;
+    }
     if (received == Received::kError) {
       co_await refuse(error_);
       break;
@@ -134,8 +137,14 @@ Task<Connection::Received> Connection::receive_head() {
     }
     const auto count = co_await input_.fill(InputBuffer::kSmallBytes, deadline);
     if (count && *count > 0) continue;
-    if (count || !(count.error() == Errc::kTimeout)) co_return Received::kNothing;
-    error_ = {408, "The head of the request did not arrive in time."};
+    if (count) co_return Received::kNothing;
+    if (count.error() == Errc::kTimeout) {
+      error_ = {408, "The head of the request did not arrive in time."};
+    } else if (count.error() == Errc::kOverloaded) {
+      error_ = {503, "There is no memory for so long a head now."};
+    } else {
+      co_return Received::kNothing;
+    }
     co_return Received::kError;
   }
 }
@@ -156,7 +165,7 @@ Task<bool> Connection::serve() {
     co_return false;
   }
   if (writer.keeps_alive() && co_await body.drain()) co_return true;
-  if (body.complete()) {
+  if (body.complete() && input_.empty()) {
     stream_.close_write();
   } else {
     co_await linger();
@@ -190,8 +199,8 @@ Task<void> Connection::linger() {
   stream_.close_write();
   input_.consume(input_.view().size());
   const SteadyTime deadline = stream_.loop().now() + kLinger;
-  while (!stopping_ && stream_.loop().now() < deadline) {
-    const auto count = co_await input_.fill(InputBuffer::kMostBytes, deadline);
+  while (stream_.loop().now() < deadline) {
+    const auto count = co_await input_.fill(InputBuffer::kSmallBytes, deadline);
     if (!count || *count == 0) break;
     input_.consume(*count);
   }

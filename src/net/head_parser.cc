@@ -236,7 +236,8 @@ tl::expected<bool, ProtocolError> HeadScanner::scan(std::string_view received) {
     if (scanned_ - begin_ > limit_bytes_) break;
     if (empty) return true;
   }
-  if (scanned_ - begin_ > limit_bytes_) return refuse(431, "The head of the request is too long.");
+  // At the limit and not whole: it cannot end within.
+  if (scanned_ - begin_ >= limit_bytes_) return refuse(431, "The head of the request is too long.");
   return false;
 }
 

@@ -172,6 +172,10 @@ TEST(HeadParser, BoundsTheHead) {
   std::string exact = "GET / HTTP/1.1\r\nHost: a\r\nX: ";
   exact += std::string(kLimit - exact.size() - 4, 'x') + "\r\n\r\n";
   EXPECT_EQ(status_of(exact), 200U);
+  exact.back() = 'x';  // not whole, with no byte left for its end
+  EXPECT_EQ(status_of(exact), 431U);
+  exact.pop_back();
+  EXPECT_EQ(status_of(exact), 0U);
   std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
   for (std::size_t i = 0; i < kMaxHeaders; ++i) many += "a:\r\n";
   EXPECT_EQ(status_of(many + "\r\n"), 431U);

@@ -26,7 +26,7 @@ void InputBuffer::make_room(std::size_t wanted_bytes) {
     std::memmove(buffer_.data(), buffer_.data() + consumed_, kept);
     buffer_.resize(kept);
     consumed_ = 0;
-  } else if (buffer_.capacity() < kMostBytes) {
+  } else if (buffer_.capacity() < kMostBytes && stream_.loop().body_buffers_left()) {
     Buffer larger = stream_.loop().take_body_buffer();
     larger.append(view());
     replace(std::move(larger));

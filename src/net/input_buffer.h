@@ -20,7 +20,7 @@ class InputBuffer {
   void consume(std::size_t count) { consumed_ += count; }
 
   // Receives once; 0: the peer closed its side. `wanted_bytes` is how much more is expected: it chooses the buffer.
-  // Errors of Stream::read_some; kOverloaded when the largest buffer is full.
+  // Errors of Stream::read_some; kOverloaded when the buffer is full and there is no larger one.
   Task<Result<std::size_t>> fill(std::size_t wanted_bytes, SteadyTime deadline);
 
   // Gives the memory back. Only while empty().

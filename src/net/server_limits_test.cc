@@ -53,6 +53,26 @@ TEST(ServerLimits, ServesAfterALongPauseAndThenTimesOut) {
   EXPECT_TRUE(peer.closed_within(milliseconds(2'500)));
 }
 
+TEST(ServerLimits, SaysSoWhenThereIsNoMemoryForALongHead) {
+  ListenOptions options;
+  options.limits.head_bytes = 64 * 1024;
+  TestServer server(std::move(options), 1);
+  const std::string long_head = "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n";
+  RawPeer before = server.peer();
+  before.send(long_head);
+  EXPECT_TRUE(before.read_response().ends_with("hello"));
+  // As many large bodies under way as there are buffers for, and one more.
+  std::vector<RawPeer> bodies;
+  for (int i = 0; i < 257; ++i) {
+    bodies.push_back(server.peer());
+    bodies.back().send("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbegins");
+  }
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().requests == 258; }));
+  RawPeer peer = server.peer();
+  peer.send(long_head);
+  EXPECT_TRUE(peer.read_response().starts_with("HTTP/1.1 503 "));
+}
+
 TEST(ServerLimits, CutsABodyThatStops) {
   ListenOptions options;
   options.limits.io_timeout = milliseconds(250);

@@ -51,6 +51,20 @@ TEST(ServerStop, LetsRequestsFinishAndSaysGoodbye) {
   stopper.join();
 }
 
+TEST(ServerStop, IsHeardByAClientThatIsStillSending) {
+  TestServer server;
+  RawPeer peer = server.peer();
+  peer.send("POST /gate HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n");
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  std::thread stopper([&] { server.server().stop(seconds(10)); });
+  ::usleep(100'000);
+  server.state().gate.set(true);
+  EXPECT_TRUE(peer.send(std::string(8 << 20, 'x')));
+  peer.close_write();
+  EXPECT_TRUE(peer.read_all().ends_with("opened"));
+  stopper.join();
+}
+
 TEST(ServerStop, CutsWhatOutlastsItsGrace) {
   TestServer server;
   RawPeer not_reading(server.port(), 4096);

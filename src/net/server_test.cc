@@ -257,6 +257,15 @@ TEST(Server, ClosesAfterALongUnreadBodyButIsHeard) {
   EXPECT_EQ(server.state().requests, 1);
 }
 
+TEST(Server, IsHeardByAClientThatSendsOnBehindItsLastRequest) {
+  TestServer server;
+  RawPeer peer = server.peer();
+  EXPECT_TRUE(peer.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + std::string(8 << 20, 'x')));
+  peer.close_write();
+  EXPECT_TRUE(peer.read_all().ends_with("hello"));
+  EXPECT_EQ(server.state().requests, 1);
+}
+
 TEST(Server, ClosesWhenAnUnreadChunkedBodyIsTooLong) {
   ListenOptions options;
   options.limits.drain_bytes = 1000;

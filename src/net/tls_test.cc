@@ -141,6 +141,34 @@ TEST_F(Tls, CutsHandshakesThatStallAndPlainHttp) {
   EXPECT_EQ(server.state().requests, 0);
 }
 
+// A client of OpenSSL itself, which tells an end that was announced from one that may be an attacker's.
+struct TlsPeer {
+  explicit TlsPeer(std::uint16_t port) : peer(port) {
+    SSL_set_fd(ssl.get(), peer.fd());
+    EXPECT_EQ(SSL_connect(ssl.get()), 1);
+  }
+  RawPeer peer;
+  std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context{SSL_CTX_new(TLS_client_method()), &SSL_CTX_free};
+  std::unique_ptr<SSL, decltype(&SSL_free)> ssl{SSL_new(context.get()), &SSL_free};
+};
+
+TEST_F(Tls, AnnouncesTheEndOfAnIdleConnection) {
+  ListenOptions made = options();
+  made.limits.idle_timeout = milliseconds(300);
+  TestServer server(std::move(made));
+  const TlsPeer idle(server.port());
+  char byte;
+  const int got = SSL_read(idle.ssl.get(), &byte, 1);
+  EXPECT_EQ(SSL_get_error(idle.ssl.get(), got), SSL_ERROR_ZERO_RETURN);
+}
+
+TEST_F(Tls, AnswersTheEndThatAPeerAnnounces) {
+  TestServer server(options());
+  const TlsPeer leaving(server.port());
+  EXPECT_EQ(SSL_shutdown(leaving.ssl.get()), 0);
+  EXPECT_EQ(SSL_shutdown(leaving.ssl.get()), 1);
+}
+
 TEST_F(Tls, ServesAfterALongPauseAndStops) {
   TestServer server(options());
   const auto peer = client(server);
