@@ -299,7 +299,8 @@ class HttpServer final : public Server {
   // Runs `work` on `loop`'s thread and waits for its end.
   template <typename Work>
   static void run_on(Loop& loop, Work work);
-  std::shared_ptr<const TlsContext> tls() const;
+  // For a connection to come; null: none.
+  std::shared_ptr<const TlsContext> tls();
   Task<void> accept_all();
   // Asks the loop with the longest idle connection to end it.
   void make_room();
@@ -313,8 +314,9 @@ class HttpServer final : public Server {
   const Counter accepted_;
   const Counter refused_;
   Admission admission_;
-  mutable std::mutex tls_mutex_;
+  std::mutex tls_mutex_;
   std::shared_ptr<const TlsContext> tls_;
+  SteadyTime tls_made_ = std::chrono::steady_clock::now();
   std::vector<std::unique_ptr<Shard>> shards_;
   Acceptor acceptor_;
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Loop::Executor>
@@ -359,8 +361,18 @@ struct HttpServer::Pause {
   void await_resume() const noexcept {}
 };
 
-std::shared_ptr<const TlsContext> HttpServer::tls() const {
+std::shared_ptr<const TlsContext> HttpServer::tls() {
   const std::lock_guard lock(tls_mutex_);
+  const SteadyTime now = std::chrono::steady_clock::now();
+  if (tls_ && now - tls_made_ >= context_.options.limits.ticket_keys_lifetime) {
+    tls_made_ = now;
+    if (auto fresh = tls_->renewed()) {
+      tls_ = std::move(*fresh);
+    } else {
+      log_error("TLS ticket keys were not renewed",
+                {{"listener", context_.options.name}, {"error", fresh.error().describe()}});
+    }
+  }
   return tls_;
 }
 
@@ -369,6 +381,7 @@ Status HttpServer::reload_tls() {
   TRY(auto fresh, TlsContext::for_server(*context_.options.tls));
   const std::lock_guard lock(tls_mutex_);
   tls_ = std::move(fresh);
+  tls_made_ = std::chrono::steady_clock::now();
   return {};
 }
 

@@ -121,6 +121,19 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_server(const TlsFiles&
   return std::shared_ptr<const TlsContext>(made);
 }
 
+Result<std::shared_ptr<const TlsContext>> TlsContext::renewed() const {
+  TRY(const auto made, make(true));
+  SSL_CTX* context = made->get();
+  SSL_CTX_set_alpn_select_cb(context, select_protocol, nullptr);
+  STACK_OF(X509)* chain = nullptr;
+  if (SSL_CTX_use_certificate(context, SSL_CTX_get0_certificate(get())) != 1 ||
+      SSL_CTX_use_PrivateKey(context, SSL_CTX_get0_privatekey(get())) != 1 ||
+      SSL_CTX_get0_chain_certs(get(), &chain) != 1 || (chain != nullptr && SSL_CTX_set1_chain(context, chain) != 1)) {
+    return fail(Errc::kInternal, "TLS: " + openssl_reason());
+  }
+  return std::shared_ptr<const TlsContext>(made);
+}
+
 Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const std::string& ca_path) {
   TRY(const auto made, make(false));
   SSL_CTX* context = made->get();

@@ -22,6 +22,9 @@ class TlsContext {
   // Trusts the authorities in `ca_path` (PEM) and no others. Errors: kInvalidArgument.
   static Result<std::shared_ptr<const TlsContext>> for_client(const std::string& ca_path);
 
+  // The same certificate and rules with new ticket keys: sessions of before are not resumed. Only of a server's.
+  [[nodiscard]] Result<std::shared_ptr<const TlsContext>> renewed() const;
+
   [[nodiscard]] ssl_ctx_st* get() const { return context_.get(); }
 
  private:

@@ -143,7 +143,10 @@ TEST_F(Tls, CutsHandshakesThatStallAndPlainHttp) {
 
 // A client of OpenSSL itself, which tells an end that was announced from one that may be an attacker's.
 struct TlsPeer {
-  explicit TlsPeer(std::uint16_t port) : peer(port) {
+  // Offers `session` where there is one.
+  explicit TlsPeer(std::uint16_t port, SSL_SESSION* session = nullptr) : peer(port) {
+    SSL_set_max_proto_version(ssl.get(), TLS1_2_VERSION);
+    if (session != nullptr) EXPECT_EQ(SSL_set_session(ssl.get(), session), 1);
     SSL_set_fd(ssl.get(), peer.fd());
     EXPECT_EQ(SSL_connect(ssl.get()), 1);
   }
@@ -167,6 +170,20 @@ TEST_F(Tls, AnswersTheEndThatAPeerAnnounces) {
   const TlsPeer leaving(server.port());
   EXPECT_EQ(SSL_shutdown(leaving.ssl.get()), 0);
   EXPECT_EQ(SSL_shutdown(leaving.ssl.get()), 1);
+}
+
+TEST_F(Tls, SessionsAreResumedUntilTheTicketKeysChange) {
+  ListenOptions made = options();
+  made.limits.ticket_keys_lifetime = milliseconds(1'500);
+  TestServer server(std::move(made));
+  const TlsPeer first(server.port());
+  const std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(SSL_get1_session(first.ssl.get()),
+                                                                          &SSL_SESSION_free);
+  EXPECT_EQ(SSL_session_reused(TlsPeer(server.port(), session.get()).ssl.get()), 1);
+  ::usleep(1'600'000);
+  const TlsPeer later(server.port(), session.get());
+  EXPECT_EQ(SSL_session_reused(later.ssl.get()), 0);
+  EXPECT_EQ(handshake(server.port(), TLS1_3_VERSION), "first");
 }
 
 TEST_F(Tls, ServesAfterALongPauseAndStops) {
