@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,7 +73,7 @@ struct Verified {
   crypto::Sha256Digest head{};
 };
 // Walks the whole journal: no gap, every link right, and the last durable entry there. Cost grows with its length: for
-// an auditor and for tests.
-Task<Result<Verified>> verify_all(meta::Store& store);
+// an auditor and for tests. kCancelled soon after `stop` asks for it.
+Task<Result<Verified>> verify_all(meta::Store& store, std::stop_token stop = {});
 
 }  // namespace andromede::journal

@@ -135,6 +135,9 @@ TEST(Journal, ReadsAndVerifiesWhatTheEngineStoredAcrossRestarts) {
   ASSERT_TRUE(verified) << verified.error().message();
   EXPECT_EQ(verified->entries, 25U);
   EXPECT_EQ(verified->head, sync_wait(read_entries(cloud.store(), 25, 1))->front().hash);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(sync_wait(verify_all(cloud.store(), stop.get_token())).error() == Errc::kCancelled);
 }
 
 // A store whose entries were tampered with: what it answers to scans of the journal is what a test wants.

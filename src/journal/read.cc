@@ -55,11 +55,12 @@ Task<Result<std::vector<Entry>>> read_entries(meta::Store& store, std::uint64_t 
   co_return entries;
 }
 
-Task<Result<Verified>> verify_all(meta::Store& store) {
+Task<Result<Verified>> verify_all(meta::Store& store, std::stop_token stop) {
   constexpr std::size_t kPageEntries = 1000;
   const std::uint64_t last = store.last_sequence();
   Verified verified;
   for (;;) {
+    if (stop.stop_requested()) co_return fail(Errc::kCancelled, "the verification of the journal was stopped");
     CO_TRY(const std::vector<Entry> page, co_await read_entries(store, verified.entries + 1, kPageEntries));
     if (page.empty()) break;
     verified.entries += page.size();

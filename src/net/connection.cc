@@ -16,8 +16,9 @@ constexpr std::chrono::milliseconds kLinger{3'000};
 
 class HttpExchange final : public Exchange {
  public:
-  HttpExchange(const ParsedHead& parsed, RequestBody& body, ResponseWriter& writer, const bool& stopping)
-      : parsed_(parsed), body_(body), writer_(writer), stopping_(stopping) {}
+  HttpExchange(const ParsedHead& parsed, Stream& stream, RequestBody& body, ResponseWriter& writer,
+               const bool& stopping)
+      : parsed_(parsed), stream_(stream), body_(body), writer_(writer), stopping_(stopping) {}
 
   [[nodiscard]] const RequestHead& head() const override { return parsed_.head; }
   [[nodiscard]] BodySource& body() override { return body_; }
@@ -29,11 +30,13 @@ class HttpExchange final : public Exchange {
   }
   [[nodiscard]] BodySink& sink() override { return writer_; }
   Task<Status> finish() override { return writer_.finish(); }
+  [[nodiscard]] std::stop_token stop_token() override { return stream_.stop_token(); }
 
  private:
   [[nodiscard]] bool keep_alive() const { return parsed_.framing.keep_alive && !stopping_ && body_.can_be_passed(); }
 
   const ParsedHead& parsed_;
+  Stream& stream_;
   RequestBody& body_;
   ResponseWriter& writer_;
   const bool& stopping_;
@@ -153,7 +156,7 @@ Task<Connection::Received> Connection::receive_head() {
 Task<bool> Connection::serve() {
   RequestBody body(stream_, input_, parsed_.framing);
   ResponseWriter writer(stream_, {.head_request = parsed_.head.method == "HEAD", .http_1_0 = parsed_.framing.http_1_0});
-  HttpExchange exchange(parsed_, body, writer, stopping_);
+  HttpExchange exchange(parsed_, stream_, body, writer, stopping_);
   co_await run_handler(exchange);
   if (!writer.started()) {
     ResponseHead head;

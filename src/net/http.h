@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,6 +71,9 @@ class Exchange {
   virtual Task<Status> start(ResponseHead head, std::optional<std::uint64_t> content_length) = 0;
   [[nodiscard]] virtual BodySink& sink() = 0;
   virtual Task<Status> finish() = 0;
+  // Asks to stop once nobody can get the answer: the server stops and has cut this connection. For handlers that work
+  // for long without touching the body or the sink, which fail by themselves then. Any thread may ask the token.
+  [[nodiscard]] virtual std::stop_token stop_token() { return {}; }
 };
 
 using Handler = std::function<Task<void>(Exchange&)>;
@@ -138,7 +142,8 @@ class Server {
   [[nodiscard]] virtual std::uint16_t port() const = 0;
   // Reads certificate and key again for connections to come; on error the old ones stay.
   virtual Status reload_tls() = 0;
-  // Stops accepting, lets requests in flight finish until `grace` has passed, then closes. Blocks.
+  // Stops accepting, lets requests in flight finish until `grace` has passed, then cuts their connections and waits for
+  // their handlers to see it. Blocks.
   virtual void stop(std::chrono::milliseconds grace) = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "base/pool.h"
 #include "net/http_client.h"
 #include "net/test_peer.h"
 
@@ -77,6 +78,33 @@ TEST(ServerStop, CutsWhatOutlastsItsGrace) {
   EXPECT_LT(took, seconds(2));
   EXPECT_EQ(server.state().body_errors, 1);
   EXPECT_EQ(server.state().write_errors, 1);
+}
+
+Task<void> work_until_stopped(Exchange& exchange, ThreadPool& pool, std::atomic<int>& working) {
+  const auto work = [&working, stop = exchange.stop_token()]() -> Result<int> {
+    ++working;
+    while (!stop.stop_requested()) ::usleep(1'000);
+    return 1;
+  };
+  (void)co_await pool.run(work);
+  (void)co_await exchange.respond(response_head(200), "done");
+}
+
+TEST(ServerStop, HandlersThatOnlyWorkAreToldThatNobodyWaits) {
+  Loops loops(2);
+  Metrics metrics;
+  ThreadPool pool("test", 1, 10);
+  std::atomic<int> working{0};
+  const auto server = Server::start(
+      loops, {}, [&](Exchange& exchange) { return work_until_stopped(exchange, pool, working); }, metrics);
+  ASSERT_TRUE(server);
+  RawPeer peer((*server)->port());
+  peer.send(get("/"));
+  ASSERT_TRUE(TestServer::eventually([&] { return working == 1; }));
+  const milliseconds took = time_to_stop(**server, milliseconds(300));
+  EXPECT_GE(took, milliseconds(250));
+  EXPECT_LT(took, seconds(2));
+  EXPECT_EQ(peer.read_all(), "");
 }
 
 TEST(ServerStop, RefusesNewConnections) {

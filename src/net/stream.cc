@@ -138,8 +138,17 @@ void Stream::wake_reader() {
 
 void Stream::cancel() {
   cancelled_ = true;
+  stop_.request_stop();
   boost::system::error_code ignored;
   socket_.cancel(ignored);
+}
+
+std::stop_token Stream::stop_token() {
+  if (!stop_.stop_possible()) {
+    stop_ = std::stop_source();
+    if (cancelled_) stop_.request_stop();
+  }
+  return stop_.get_token();
 }
 
 Status Stream::check(const Pace& pace) const {

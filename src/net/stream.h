@@ -8,6 +8,7 @@
 #include <coroutine>
 #include <memory>
 #include <span>
+#include <stop_token>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -57,6 +58,8 @@ class Stream {
   void wake_reader();
   // Ends what is pending, and all that comes, with kCancelled.
   void cancel();
+  // Asks to stop at cancel().
+  std::stop_token stop_token();
 
   // kTimeout when `pace` is below the floor, counting after the grace.
   [[nodiscard]] Status check(const Pace& pace) const;
@@ -98,7 +101,8 @@ class Stream {
   Pending reading_;
   Pending writing_;
   bool cancelled_ = false;
-  std::size_t turn_bytes_ = 0;  // moved since the loop last had its turn
+  std::stop_source stop_{std::nostopstate};  // made when somebody asks for it
+  std::size_t turn_bytes_ = 0;               // moved since the loop last had its turn
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
 };
