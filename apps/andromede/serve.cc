@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "api/operator/front_end.h"
 #include "api/s3/front_end.h"
@@ -16,7 +17,7 @@
 namespace andromede::app {
 namespace {
 
-constexpr std::chrono::milliseconds kGrace{20'000};  // for requests in flight; systemd waits 90 s
+constexpr std::chrono::milliseconds kGrace{20'000};  // for requests in flight; systemd waits 60 s
 constexpr std::chrono::milliseconds kMaxHeartbeat{10'000};
 
 Result<std::string> read_token(const CloudFolder& folder) {
@@ -94,8 +95,8 @@ Status serve(const Config& config) {
   s3_options.host_suffixes = config.virtual_hosts;
   api::s3::FrontEnd s3_front_end(cloud->objects(), cloud->directory(), cloud->clock(), cloud->random(),
                                  cloud->metrics(), s3_options);
-  api::OperatorFrontEnd operator_front_end(cloud->fleet(), cloud->store(), cloud->metrics(),
-                                           {token, kVersion, [&cloud] { return cloud->ready(); }});
+  api::OperatorFrontEnd operator_front_end(cloud->fleet(), cloud->store(), cloud->metrics(), cloud->clock(),
+                                           cloud->random(), {token, kVersion, [&cloud] { return cloud->ready(); }});
   CHECK_OK(cloud->fleet().start());
 
   net::Loops loops(config.event_loops);
@@ -113,8 +114,11 @@ Status serve(const Config& config) {
   sd_notify(0, "READY=1");
   run_until_signal(signals, loops, *s3);
   sd_notify(0, "STOPPING=1");
-  s3->stop(kGrace);
-  operators->stop(kGrace);
+  {
+    // Both at once: what they wait for adds up otherwise.
+    const std::jthread stopping_operators([&operators] { operators->stop(kGrace); });
+    s3->stop(kGrace);
+  }
   cloud->stop();
   log_info("stopped");
   return {};

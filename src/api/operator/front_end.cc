@@ -1,6 +1,7 @@
 #include "api/operator/front_end.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "api/operator/errors.h"
 #include "api/operator/render.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "codec/json.h"
 #include "journal/journal.h"
 #include "sovereignty/consortium.h"
@@ -22,6 +24,10 @@ constexpr std::size_t kMaxOperatorBytes = 64;
 constexpr std::uint64_t kMaxEntriesPerPage = 1000;
 constexpr unsigned kPoolThreads = 4;
 constexpr std::size_t kMaxQueuedCalls = 64;
+constexpr std::chrono::milliseconds kCallTimeout{60'000};
+constexpr std::chrono::milliseconds kVerifyTimeout{590'000};  // the command waits ten minutes for it
+constexpr std::chrono::milliseconds kReadyTimeout{1'500};     // probes seldom wait for longer than two seconds
+constexpr std::chrono::milliseconds kReadyFor{1'000};
 
 using nlohmann::json;
 
@@ -88,19 +94,25 @@ std::string read_operator(const net::Headers& headers) {
 }  // namespace
 
 struct OperatorFrontEnd::Call {
-  std::string method;
+  std::string request_id;
   std::string path;
+  RoutedPath routed;
   std::map<std::string, std::string> query;
   json body = json::object();
   std::string operator_name;
+  SteadyTime began;
 };
 
-OperatorFrontEnd::OperatorFrontEnd(fleet::Fleet& fleet, meta::Store& store, Metrics& metrics, OperatorOptions options)
+OperatorFrontEnd::OperatorFrontEnd(fleet::Fleet& fleet, meta::Store& store, Metrics& metrics, const Clock& clock,
+                                   Random& random, OperatorOptions options)
     : fleet_(fleet),
       store_(store),
       metrics_(metrics),
+      clock_(clock),
+      random_(random),
       options_(std::move(options)),
-      pool_("operator", kPoolThreads, kMaxQueuedCalls) {
+      pool_("operator", kPoolThreads, kMaxQueuedCalls),
+      ready_pool_("op-ready", 1, kMaxQueuedCalls) {
   CHECK(options_.token.size() >= kMinTokenBytes, "a short token can be guessed");
 }
 
@@ -116,23 +128,82 @@ bool OperatorFrontEnd::authorised(const net::RequestHead& head) const {
 }
 
 Task<void> OperatorFrontEnd::handle(net::Exchange& exchange) {
-  const Answer answered = co_await answer(exchange);
+  Call call;
+  call.request_id = new_request_id();
+  call.began = clock_.steady();
+  const Answer answered = co_await answer(exchange, call);
+  metrics_.count(call.routed.route, answered.status);
+  log_call(exchange.head(), call, answered.status);
   net::ResponseHead head;
   head.status = answered.status;
   head.headers.add("Content-Type", answered.content_type);
   head.headers.add("Cache-Control", "no-store");
+  head.headers.add("X-Request-Id", call.request_id);
   if (answered.status == 401) head.headers.add("WWW-Authenticate", "Bearer");
   // A peer that went away needs no answer.
   [[maybe_unused]] const Status sent = co_await exchange.respond(std::move(head), answered.body);
 }
 
-Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange) {
+std::string OperatorFrontEnd::new_request_id() {
+  std::array<std::uint8_t, 8> bytes{};
+  random_.fill(bytes);
+  return to_hex(bytes);
+}
+
+void OperatorFrontEnd::log_call(const net::RequestHead& head, const Call& call, unsigned status) const {
+  const bool fault = status >= 500 && call.routed.route != OperatorRoute::kReady;
+  const bool reads = head.method == "GET" || head.method == "HEAD";
+  // Reads are polled for; whoever changes something, or tries to, is worth a line.
+  if (!fault && (reads || call.routed.route == OperatorRoute::kUnknown)) return;
+  const std::chrono::nanoseconds took = clock_.steady() - call.began;
+  log(fault ? LogLevel::kError : LogLevel::kInfo, fault ? "operator request failed" : "operator request",
+      {{"requestId", call.request_id},
+       {"operation", operator_route_name(call.routed.route)},
+       {"status", static_cast<std::int64_t>(status)},
+       {"operator", call.operator_name},
+       {"peer", head.peer_address},
+       {"traceparent", head.headers.find("traceparent").value_or("")},
+       {"microseconds", static_cast<std::int64_t>(took.count() / 1000)}});
+}
+
+std::optional<Status> OperatorFrontEnd::ready_now() {
+  const std::lock_guard lock(ready_mutex_);
+  if (ready_ && clock_.steady() - ready_at_ < kReadyFor) return ready_;
+  return std::nullopt;
+}
+
+Status OperatorFrontEnd::check_ready() {
+  // Somebody before us in the queue may just have asked.
+  if (auto known = ready_now()) return *known;
+  Status ready = options_.ready();
+  const std::lock_guard lock(ready_mutex_);
+  ready_ = ready;
+  ready_at_ = clock_.steady();
+  return ready;
+}
+
+Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer_ready(std::stop_token cut) {
+  std::optional<Status> ready = ready_now();
+  if (!ready) {
+    const std::function<Status(std::stop_token)> check = [this](std::stop_token) { return check_ready(); };
+    ready = co_await ready_pool_.run(check, kReadyTimeout, std::move(cut));
+  }
+  if (!*ready) co_return Answer{503, dump({{"status", "not ready"}, {"reason", ready->error().message()}})};
+  co_return Answer{200, dump({{"status", "ready"}})};
+}
+
+OperatorFrontEnd::Answer OperatorFrontEnd::answer_metrics() {
+  metrics_.set_queue_depth("operator", pool_.queued());
+  metrics_.set_queue_depth("op-ready", ready_pool_.queued());
+  return {200, metrics_.render(), "text/plain; version=0.0.4; charset=utf-8"};
+}
+
+Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange, Call& call) {
   const net::RequestHead& head = exchange.head();
-  Call call;
-  call.method = head.method;
   const std::string_view target = head.target;
   const std::size_t question = target.find('?');
   call.path = std::string(target.substr(0, question));
+  call.routed = route_operator_path(head.method, call.path);
   if (question != std::string_view::npos) {
     std::string_view rest = target.substr(question + 1);
     while (!rest.empty()) {
@@ -144,22 +215,24 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange)
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
   }
-  const bool reads = call.method == "GET" || call.method == "HEAD";
-  if (reads && call.path == "/health/live") co_return Answer{200, dump({{"status", "live"}})};
-  if (reads && call.path == "/metrics") {
-    co_return Answer{200, metrics_.render(), "text/plain; version=0.0.4; charset=utf-8"};
+  switch (call.routed.route) {
+    case OperatorRoute::kLive:
+      co_return Answer{200, dump({{"status", "live"}})};
+    case OperatorRoute::kMetrics:
+      co_return answer_metrics();
+    case OperatorRoute::kReady:
+      co_return co_await answer_ready(exchange.stop_token());
+    default:
+      break;
   }
-  if (reads && call.path == "/health/ready") {
-    const Status ready = co_await pool_.run([this] { return options_.ready(); });
-    if (!ready) co_return Answer{503, dump({{"status", "not ready"}, {"reason", ready.error().message()}})};
-    co_return Answer{200, dump({{"status", "ready"}})};
-  }
-  if (!call.path.starts_with("/v1/")) {
-    co_return error(Error(make_error_code(Errc::kNotFound), "no such route: see docs/formats/operator-api.md"));
-  }
+  const Error no_route(make_error_code(Errc::kNotFound),
+                       head.method + " " + call.path + ": no such route: see docs/formats/operator-api.md");
+  if (!call.path.starts_with("/v1/")) co_return error(no_route);
   if (!authorised(head)) {
     co_return Answer{401, dump({{"code", "unauthorised"}, {"message", "the operator's token is missing or wrong"}})};
   }
+  if (call.routed.route == OperatorRoute::kUnknown) co_return error(no_route);
+  call.operator_name = read_operator(head.headers);
   std::string body;
   while (true) {
     const auto piece = co_await exchange.body().read();
@@ -176,60 +249,66 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange)
     if (!parsed->is_object()) co_return error(Error(make_error_code(Errc::kInvalidArgument), "the body is no object"));
     call.body = std::move(*parsed);
   }
-  call.operator_name = read_operator(head.headers);
-  co_return co_await routed(std::move(call));
-}
-
-Task<OperatorFrontEnd::Answer> OperatorFrontEnd::routed(Call call) {
-  const Result<Answer> result = co_await pool_.run([this, &call]() -> Result<Answer> { return run(call); });
+  // The work may outlive this request, so it has a call of its own.
+  const auto own = std::make_shared<const Call>(call);
+  const std::function<Result<Answer>(std::stop_token)> work = [this, own](std::stop_token stop) {
+    return run(*own, std::move(stop));
+  };
+  const bool verifies = call.routed.route == OperatorRoute::kVerifyJournal;
+  const Result<Answer> result =
+      co_await pool_.run(work, verifies ? kVerifyTimeout : kCallTimeout, exchange.stop_token());
   if (!result) co_return error(result.error());
   co_return *result;
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::run(const Call& call) {
-  const bool get = call.method == "GET";
-  const bool post = call.method == "POST";
-  const std::string& path = call.path;
-  constexpr std::string_view kDrives = "/v1/drives/";
-  constexpr std::string_view kReplace = "/replace";
-  if (get && path == "/v1/status") {
-    TRY(const auto status, fleet_.status());
-    json rendered = to_json(status);
-    rendered["version"] = options_.version;
-    rendered["journal_sequence"] = store_.last_sequence();
-    return Answer{200, dump(rendered)};
+Result<OperatorFrontEnd::Answer> OperatorFrontEnd::run(const Call& call, std::stop_token stop) {
+  switch (call.routed.route) {
+    case OperatorRoute::kStatus: {
+      TRY(const auto status, fleet_.status());
+      json rendered = to_json(status);
+      rendered["version"] = options_.version;
+      rendered["journal_sequence"] = store_.last_sequence();
+      return Answer{200, dump(rendered)};
+    }
+    case OperatorRoute::kListJobs: {
+      TRY(const auto status, fleet_.status());
+      return Answer{200, dump({{"jobs", to_json(status)["jobs"]}})};
+    }
+    case OperatorRoute::kGetJob: {
+      TRY(const std::uint64_t number, parse_number(call.routed.name, "a job's number"));
+      TRY(const auto job, fleet_.job(number));
+      return Answer{200, dump(to_json(job))};
+    }
+    case OperatorRoute::kAddDrive:
+      return add_drive(call);
+    case OperatorRoute::kReplaceDrive:
+      return replace_drive(call);
+    case OperatorRoute::kHeal: {
+      CHECK_OK(only_keys(call.body, {}));
+      TRY(const auto job, fleet_.heal(call.operator_name));
+      return Answer{202, dump(to_json(job))};
+    }
+    case OperatorRoute::kScrub: {
+      CHECK_OK(only_keys(call.body, {}));
+      TRY(const auto job, fleet_.scrub(call.operator_name));
+      return Answer{202, dump(to_json(job))};
+    }
+    case OperatorRoute::kDrain:
+      return drain(call);
+    case OperatorRoute::kAbortDrain:
+      CHECK_OK(fleet_.abort_drain(call.operator_name));
+      return Answer{200, dump({{"aborted", true}})};
+    case OperatorRoute::kReadJournal:
+      return journal_entries(call);
+    case OperatorRoute::kVerifyJournal:
+      return journal_verify(std::move(stop));
+    case OperatorRoute::kUnknown:
+    case OperatorRoute::kLive:
+    case OperatorRoute::kReady:
+    case OperatorRoute::kMetrics:
+      break;
   }
-  if (get && path == "/v1/jobs") {
-    TRY(const auto status, fleet_.status());
-    return Answer{200, dump({{"jobs", to_json(status)["jobs"]}})};
-  }
-  if (get && path.starts_with("/v1/jobs/")) {
-    TRY(const std::uint64_t number, parse_number(std::string_view(path).substr(9), "a job's number"));
-    TRY(const auto job, fleet_.job(number));
-    return Answer{200, dump(to_json(job))};
-  }
-  if (post && path == "/v1/drives") return add_drive(call);
-  if (post && path.starts_with(kDrives) && path.ends_with(kReplace) && path.size() > kDrives.size() + kReplace.size()) {
-    return replace_drive(call, path.substr(kDrives.size(), path.size() - kDrives.size() - kReplace.size()));
-  }
-  if (post && path == "/v1/heal") {
-    CHECK_OK(only_keys(call.body, {}));
-    TRY(const auto job, fleet_.heal(call.operator_name));
-    return Answer{202, dump(to_json(job))};
-  }
-  if (post && path == "/v1/scrub") {
-    CHECK_OK(only_keys(call.body, {}));
-    TRY(const auto job, fleet_.scrub(call.operator_name));
-    return Answer{202, dump(to_json(job))};
-  }
-  if (post && path == "/v1/drain") return drain(call);
-  if (call.method == "DELETE" && path == "/v1/drain") {
-    CHECK_OK(fleet_.abort_drain(call.operator_name));
-    return Answer{200, dump({{"aborted", true}})};
-  }
-  if (get && path == "/v1/journal") return journal_entries(call);
-  if (get && path == "/v1/journal/verify") return journal_verify();
-  return fail(Errc::kNotFound, call.method + " " + path + ": no such route: see docs/formats/operator-api.md");
+  return fail(Errc::kInternal, "a route that blocks nowhere");
 }
 
 Result<OperatorFrontEnd::Answer> OperatorFrontEnd::add_drive(const Call& call) {
@@ -253,9 +332,10 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::add_drive(const Call& call) {
   return Answer{201, dump({{"added", drive.name.value()}})};
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::replace_drive(const Call& call, const std::string& name) {
+Result<OperatorFrontEnd::Answer> OperatorFrontEnd::replace_drive(const Call& call) {
   CHECK_OK(only_keys(call.body, {"path"}));
   TRY(const std::string path, read_path(call.body));
+  const std::string& name = call.routed.name;
   CHECK_OK(fleet_.replace_drive(DriveName(name), path, call.operator_name));
   return Answer{201, dump({{"replaced", name}})};
 }
@@ -313,8 +393,12 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::journal_entries(const Call& c
   return Answer{200, dump(rendered)};
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::journal_verify() {
-  const auto verified = sync_wait(journal::verify_all(store_));
+Result<OperatorFrontEnd::Answer> OperatorFrontEnd::journal_verify(std::stop_token stop) {
+  // It reads the whole journal: a second one at a time would only make both slower.
+  if (verifying_.exchange(true))
+    return fail(Errc::kConflict, "the journal is being verified already: wait for its end");
+  const auto verified = sync_wait(journal::verify_all(store_, std::move(stop)));
+  verifying_ = false;
   if (!verified) {
     // A broken journal is an answer, not a failure to answer.
     if (verified.error() == Errc::kCorrupt) {

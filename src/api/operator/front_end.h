@@ -2,15 +2,22 @@
 //
 // Without a token: GET /health/live, GET /health/ready, GET /metrics. With `Authorization: Bearer TOKEN`: /v1/….
 // Whoever mutates is named by the header X-Andromede-Operator, which goes to the journal.
-// Threads: handle() runs on event loops; whatever blocks runs on a pool of its own.
+// Threads: handle() runs on event loops; whatever blocks runs on pools of its own, with deadlines.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
+#include "api/operator/metrics.h"
+#include "api/operator/routes.h"
+#include "api/operator/timed_pool.h"
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "base/pool.h"
+#include "base/random.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "fleet/fleet.h"
@@ -30,7 +37,8 @@ inline constexpr std::size_t kMinTokenBytes = 32;
 class OperatorFrontEnd {
  public:
   // All are borrowed and outlive this.
-  OperatorFrontEnd(fleet::Fleet& fleet, meta::Store& store, Metrics& metrics, OperatorOptions options);
+  OperatorFrontEnd(fleet::Fleet& fleet, meta::Store& store, Metrics& metrics, const Clock& clock, Random& random,
+                   OperatorOptions options);
   // `exchange` outlives the task, as the server promises.
   Task<void> handle(net::Exchange& exchange);
 
@@ -41,23 +49,36 @@ class OperatorFrontEnd {
     std::string body;
     std::string content_type = "application/json";
   };
-  Task<Answer> answer(net::Exchange& exchange);
-  Task<Answer> routed(Call call);
+  Task<Answer> answer(net::Exchange& exchange, Call& call);
+  Task<Answer> answer_ready(std::stop_token cut);
+  // The same, at most a second old, so that probes cost nothing however many they are.
+  Status check_ready();
+  std::optional<Status> ready_now();
+  Answer answer_metrics();
   [[nodiscard]] bool authorised(const net::RequestHead& head) const;
+  void log_call(const net::RequestHead& head, const Call& call, unsigned status) const;
+  std::string new_request_id();
   static Answer error(const Error& error);
 
-  Result<Answer> run(const Call& call);
+  Result<Answer> run(const Call& call, std::stop_token stop);
   Result<Answer> add_drive(const Call& call);
-  Result<Answer> replace_drive(const Call& call, const std::string& name);
+  Result<Answer> replace_drive(const Call& call);
   Result<Answer> drain(const Call& call);
   Result<Answer> journal_entries(const Call& call);
-  Result<Answer> journal_verify();
+  Result<Answer> journal_verify(std::stop_token stop);
 
   fleet::Fleet& fleet_;
   meta::Store& store_;
-  Metrics& metrics_;
+  OperatorMetrics metrics_;
+  const Clock& clock_;
+  Random& random_;
   const OperatorOptions options_;
-  ThreadPool pool_;
+  std::mutex ready_mutex_;
+  std::optional<Status> ready_;
+  SteadyTime ready_at_;
+  std::atomic<bool> verifying_{false};
+  TimedPool pool_;
+  TimedPool ready_pool_;  // whether tenants are served must be told while everything else is stuck
 };
 
 }  // namespace andromede::api

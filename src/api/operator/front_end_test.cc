@@ -15,6 +15,41 @@ using nlohmann::json;
 
 const std::string kToken(64, 'a');
 
+// The store of a cloud, whose scans wait while the gate is shut.
+class GatedStore final : public meta::Store {
+ public:
+  explicit GatedStore(meta::Store& store) : store_(store) {}
+  void shut() { open_ = false; }
+  void open() { open_ = true; }
+  [[nodiscard]] int waiting() const { return waiting_; }
+
+  Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
+    return store_.commit(std::move(change), deadline);
+  }
+  Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
+    return store_.get(std::move(partition), std::move(key));
+  }
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition partition,
+                                                                 std::vector<std::string> keys) override {
+    return store_.get_many(std::move(partition), std::move(keys));
+  }
+  Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override {
+    ++waiting_;
+    while (!open_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    --waiting_;
+    return store_.scan(std::move(scan));
+  }
+  std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end) override {
+    return store_.cursor(std::move(partition), std::move(begin), std::move(end));
+  }
+  [[nodiscard]] std::uint64_t last_sequence() const override { return store_.last_sequence(); }
+
+ private:
+  meta::Store& store_;
+  std::atomic<bool> open_{true};
+  std::atomic<int> waiting_{0};
+};
+
 // The front end on a real listener, over a real fleet.
 class OperatorFrontEndTest : public testing::Test {
  protected:
@@ -23,10 +58,13 @@ class OperatorFrontEndTest : public testing::Test {
     options.token = kToken;
     options.version = "1.2.3";
     options.ready = [this]() -> Status {
+      ++ready_asked_;
+      while (ready_stuck_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       if (ready_) return {};
       return fail(Errc::kUnavailable, "no metadata mirror is online");
     };
-    front_end_ = std::make_unique<OperatorFrontEnd>(*cloud_.fleet, *cloud_.meta, cloud_.metrics, options);
+    front_end_ =
+        std::make_unique<OperatorFrontEnd>(*cloud_.fleet, store_, cloud_.metrics, cloud_.clock, cloud_.random, options);
     auto server = net::Server::start(
         loops_, net::ListenOptions{}, [this](net::Exchange& exchange) { return front_end_->handle(exchange); },
         cloud_.metrics);
@@ -34,7 +72,11 @@ class OperatorFrontEndTest : public testing::Test {
     server_ = *std::move(server);
     client_ = *net::Client::make("127.0.0.1", server_->port(), "", std::chrono::seconds(30));
   }
-  ~OperatorFrontEndTest() override { server_->stop(std::chrono::seconds(1)); }
+  ~OperatorFrontEndTest() override {
+    store_.open();
+    ready_stuck_ = false;
+    server_->stop(std::chrono::seconds(1));
+  }
 
   struct Answer {
     unsigned status = 0;
@@ -49,11 +91,24 @@ class OperatorFrontEndTest : public testing::Test {
     const auto response = client_->request(method, target, std::move(headers), body);
     EXPECT_TRUE(response) << response.error().describe();
     if (!response) return {};
+    EXPECT_EQ(response->headers.find("x-request-id").value_or("").size(), 16U);
     return {response->status, json::parse(response->body, nullptr, false), response->body};
+  }
+  // On a connection of its own.
+  std::unique_ptr<net::Client> another_client() const {
+    return *net::Client::make("127.0.0.1", server_->port(), "", std::chrono::seconds(30));
+  }
+  static net::Headers with_token() {
+    net::Headers headers;
+    headers.add("Authorization", "Bearer " + kToken);
+    return headers;
   }
 
   FleetCloud cloud_{{1, 1, 1, 1, 1}};
+  GatedStore store_{*cloud_.meta};
   std::atomic<bool> ready_{true};
+  std::atomic<bool> ready_stuck_{false};
+  std::atomic<int> ready_asked_{0};
   net::Loops loops_{1};
   std::unique_ptr<OperatorFrontEnd> front_end_;
   std::unique_ptr<net::Server> server_;
@@ -64,12 +119,86 @@ TEST_F(OperatorFrontEndTest, HealthAndMetricsNeedNoToken) {
   EXPECT_EQ(call("GET", "/health/live", "", "").status, 200U);
   EXPECT_EQ(call("GET", "/health/ready", "", "").status, 200U);
   ready_ = false;
-  const Answer unready = call("GET", "/health/ready", "", "");
-  EXPECT_EQ(unready.status, 503U);
+  Answer unready;
+  ASSERT_TRUE(fleet::eventually([&] {
+    unready = call("GET", "/health/ready", "", "");
+    return unready.status == 503U;
+  }));
   EXPECT_EQ(unready.body["reason"], "no metadata mirror is online");
   const Answer metrics = call("GET", "/metrics", "", "");
   EXPECT_EQ(metrics.status, 200U);
   EXPECT_NE(metrics.text.find("andromede_degraded"), std::string::npos);
+}
+
+TEST_F(OperatorFrontEndTest, ProbesAreCheap) {
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(call("GET", "/health/ready", "", "").status, 200U);
+  EXPECT_LT(ready_asked_, 10);
+}
+
+TEST_F(OperatorFrontEndTest, NotToKnowInTimeIsNotToBeReady) {
+  ready_stuck_ = true;
+  const auto began = std::chrono::steady_clock::now();
+  const Answer stuck = call("GET", "/health/ready", "", "");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+  EXPECT_EQ(stuck.status, 503U);
+  EXPECT_EQ(stuck.body["status"], "not ready");
+  EXPECT_EQ(call("GET", "/health/live", "", "").status, 200U);
+}
+
+TEST_F(OperatorFrontEndTest, ReadinessIsToldWhileCallsAreStuck) {
+  ASSERT_EQ(call("POST", "/v1/scrub").status, 202U);  // so that the journal has an entry to look for
+  store_.shut();
+  std::vector<std::thread> stuck;
+  for (int i = 0; i < 5; ++i) {
+    stuck.emplace_back(
+        [this] { EXPECT_TRUE(another_client()->request("GET", "/v1/journal?first=1", with_token(), {})); });
+  }
+  ASSERT_TRUE(fleet::eventually([&] { return store_.waiting() == 4; }));
+  EXPECT_EQ(call("GET", "/health/ready", "", "").status, 200U);
+  const std::string depth = "andromede_pool_queue_depth{pool=\"operator\"} 1";
+  EXPECT_TRUE(fleet::eventually([&] { return call("GET", "/metrics", "", "").text.find(depth) != std::string::npos; }));
+  store_.open();
+  for (auto& thread : stuck) thread.join();
+}
+
+TEST_F(OperatorFrontEndTest, TheJournalIsVerifiedOnceAtATime) {
+  ASSERT_EQ(call("POST", "/v1/scrub").status, 202U);
+  store_.shut();
+  unsigned first_status = 0;
+  std::thread first([&] {
+    const auto verified = another_client()->request("GET", "/v1/journal/verify", with_token(), {});
+    if (verified) first_status = verified->status;
+  });
+  ASSERT_TRUE(fleet::eventually([&] { return store_.waiting() == 1; }));
+  const Answer second = call("GET", "/v1/journal/verify");
+  EXPECT_EQ(second.status, 409U);
+  EXPECT_EQ(second.body["code"], "conflict");
+  store_.open();
+  first.join();
+  EXPECT_EQ(first_status, 200U);
+  EXPECT_EQ(call("GET", "/v1/journal/verify").body["ok"], true);
+}
+
+TEST_F(OperatorFrontEndTest, AStopDoesNotWaitForACallThatIsStuck) {
+  store_.shut();
+  std::thread caller(
+      [this] { EXPECT_FALSE(another_client()->request("GET", "/v1/journal/verify", with_token(), {})); });
+  ASSERT_TRUE(fleet::eventually([&] { return store_.waiting() == 1; }));
+  const auto began = std::chrono::steady_clock::now();
+  server_->stop(std::chrono::milliseconds(200));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(3));
+  caller.join();
+}
+
+TEST_F(OperatorFrontEndTest, CountsRequests) {
+  call("GET", "/v1/status");
+  call("POST", "/v1/drain", "{}");
+  call("GET", "/v1/nothing");
+  const std::string text = call("GET", "/metrics", "", "").text;
+  for (const char* series : {R"({operation="Status",status="200"} 1)", R"({operation="Drain",status="400"} 1)",
+                             R"({operation="Unknown",status="404"} 1)"}) {
+    EXPECT_NE(text.find(std::string("andromede_operator_requests_total") + series), std::string::npos) << series;
+  }
 }
 
 TEST_F(OperatorFrontEndTest, EverythingElseNeedsTheToken) {

@@ -1,0 +1,17 @@
+#include "api/operator/metrics.h"
+
+namespace andromede::api {
+
+void OperatorMetrics::count(OperatorRoute route, unsigned status) {
+  metrics_
+      .counter("andromede_operator_requests_total", "Requests to the operator's listener by operation and status",
+               {{"operation", std::string(operator_route_name(route))}, {"status", std::to_string(status)}})
+      .add();
+}
+
+void OperatorMetrics::set_queue_depth(const std::string& pool, std::size_t queued) {
+  metrics_.gauge("andromede_pool_queue_depth", "Calls that wait for a thread of a pool", {{"pool", pool}})
+      .set(static_cast<double>(queued));
+}
+
+}  // namespace andromede::api

@@ -1,0 +1,26 @@
+// What operators see of their own listener: requests by operation and status, and what waits for its threads.
+// Thread-safe.
+#pragma once
+
+#include <string>
+
+#include "api/operator/routes.h"
+#include "base/metrics.h"
+
+namespace andromede::api {
+
+class OperatorMetrics {
+ public:
+  // `metrics` outlives this.
+  explicit OperatorMetrics(Metrics& metrics) : metrics_(metrics) {}
+
+  // `status` is one of ours, so the number of series is bounded.
+  void count(OperatorRoute route, unsigned status);
+  void set_queue_depth(const std::string& pool, std::size_t queued);
+  [[nodiscard]] std::string render() const { return metrics_.render(); }
+
+ private:
+  Metrics& metrics_;
+};
+
+}  // namespace andromede::api

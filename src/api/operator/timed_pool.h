@@ -1,0 +1,99 @@
+// TimedPool: blocking calls on threads of their own, each with a deadline. Whoever waits gets kTimeout when it passes,
+// even if the call is stuck in the kernel; the call is asked to stop, and whatever it answers later goes nowhere.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/pool.h"
+#include "base/result.h"
+#include "base/task.h"
+
+namespace andromede::api {
+
+// Thread-safe. Nobody waits for an answer when it is destroyed; it waits for what still runs, which was given up.
+class TimedPool {
+ public:
+  // As ThreadPool's.
+  TimedPool(std::string name, unsigned threads, std::size_t max_queued);
+  TimedPool(const TimedPool&) = delete;
+  TimedPool& operator=(const TimedPool&) = delete;
+  ~TimedPool();
+
+  // Runs `work` on a thread of the pool; `Answer` is a Result. `work` owns what it uses or borrows what outlives the
+  // pool, since it may outlive the caller. One that still waits for a thread when it is given up never runs. Errors:
+  // kOverloaded (the queue is full), kTimeout (`timeout` passed), kCancelled (`cut` asked to stop); what `work`
+  // answers.
+  template <typename Answer>
+  Task<Answer> run(std::function<Answer(std::stop_token)> work, std::chrono::milliseconds timeout,
+                   std::stop_token cut) {
+    const auto call = std::make_shared<TypedCall<Answer>>(std::move(work));
+    if (!pool_.post([call] { call->perform(); })) co_return fail(Errc::kOverloaded, "too many calls are waiting");
+    const Watch watch(*this, call, timeout);
+    const std::stop_callback on_cut(
+        cut, [call] { call->give_up(Error(make_error_code(Errc::kCancelled), "the server is stopping")); });
+    co_return co_await call->answer;
+  }
+
+  // Calls that wait for a thread.
+  [[nodiscard]] std::size_t queued() const { return pool_.queued(); }
+
+ private:
+  struct Call {
+    virtual ~Call() = default;
+    virtual void give_up(Error error) = 0;
+    std::stop_source stop;
+    std::atomic<bool> settled{false};
+  };
+  template <typename Answer>
+  struct TypedCall final : Call {
+    explicit TypedCall(std::function<Answer(std::stop_token)> the_work) : work(std::move(the_work)) {}
+    void perform() {
+      if (!settled) settle(work(stop.get_token()));
+    }
+    void settle(Answer with) {
+      if (!settled.exchange(true)) answer.set(std::move(with));
+    }
+    void give_up(Error error) override {
+      stop.request_stop();
+      settle(tl::unexpected<Error>(std::move(error)));
+    }
+    const std::function<Answer(std::stop_token)> work;
+    OneShot<Answer> answer;
+  };
+  using Key = std::pair<SteadyTime, std::uint64_t>;
+
+  // A call's place among those whose deadline is watched.
+  class Watch {
+   public:
+    Watch(TimedPool& pool, std::shared_ptr<Call> call, std::chrono::milliseconds timeout);
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    ~Watch();
+
+   private:
+    TimedPool& pool_;
+    Key key_;
+  };
+  void watch_deadlines();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<Key, std::shared_ptr<Call>> watched_;
+  std::uint64_t next_ = 0;
+  bool stopping_ = false;
+  ThreadPool pool_;
+  std::thread watcher_;
+};
+
+}  // namespace andromede::api
