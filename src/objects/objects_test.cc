@@ -590,6 +590,26 @@ TEST_F(ObjectsTest, CopyMakesAnObjectOfItsOwn) {
   expect_nothing_left();
 }
 
+class NobodyWaits final : public Progress {
+ public:
+  Task<Status> goes_on() override { co_return fail(Errc::kCancelled, "nobody waits"); }
+};
+
+TEST_F(ObjectsTest, ACopyThatNobodyWaitsForStopsAndLeavesNothing) {
+  MemoryBody body(pattern(3'000'000));
+  ASSERT_TRUE(put(put_request("source"), body));
+  NobodyWaits progress;
+  CopyRequest copy;
+  copy.source_bucket = copy.bucket = "bucket";
+  copy.source_key = "source";
+  copy.key = "target";
+  copy.progress = &progress;
+  EXPECT_TRUE(sync_wait(service().copy(me(), copy)).error() == Errc::kCancelled);
+  EXPECT_EQ(code_of(open(get_request("target"))), ObjectErrc::kNoSuchKey);
+  ASSERT_TRUE(remove("source"));
+  expect_nothing_left();
+}
+
 TEST_F(ObjectsTest, BucketsOfOthersAreShut) {
   ASSERT_TRUE(put("key", "x"));
   EXPECT_EQ(code_of(sync_wait(service().create_bucket(other(), "bucket"))), ObjectErrc::kBucketAlreadyExists);

@@ -63,11 +63,12 @@ std::string render_copy(std::string_view root, const objects::CopyAnswer& answer
   return xml.take();
 }
 
-// Lets the client know that its copy goes on.
+// Lets the client know that its copy goes on, and ends it when there is no client any more.
 class Waiting final : public objects::Progress {
  public:
   explicit Waiting(Request& request) : request_(request), told_(request.clock().steady()) {}
   Task<Status> goes_on() override {
+    if (request_.stop_token().stop_requested()) co_return fail(Errc::kCancelled, "nobody waits for the copy any more");
     const SteadyTime now = request_.clock().steady();
     if (now - told_ < request_.options().silence) co_return Status{};
     told_ = now;

@@ -57,6 +57,9 @@ class Request {
   [[nodiscard]] identity::Caller caller() const;
   [[nodiscard]] const identity::Account& account() const { return authentication.credential->account; }
 
+  // Asks to stop once nobody can get the answer.
+  [[nodiscard]] std::stop_token stop_token() const { return exchange_.stop_token(); }
+
   // --- the body ---
   // Decoded and verified; made at the first call. Errors of SigErrc.
   Result<BodySource*> body();
