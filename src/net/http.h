@@ -96,8 +96,8 @@ struct ServerLimits {
   std::uint64_t body_bytes_per_s_floor = 1024;     // peers that send or take bodies slower are cut; 0: no floor
   std::chrono::milliseconds body_grace{30'000};    // waiting time that is forgiven before the floor counts
   std::size_t drain_bytes = 256 * 1024;            // unread body that is read away to keep a connection alive
-  // TLS session tickets are encrypted with keys that live so long: whoever learns one can read resumed sessions of TLS
-  // 1.2 that were recorded meanwhile, and no others.
+  // TLS session tickets are encrypted with keys used for so long, and forgotten with the last connection made
+  // meanwhile: whoever learns one can read what sessions of TLS 1.2 resumed by it said, and no others.
   std::chrono::milliseconds ticket_keys_lifetime = std::chrono::hours(4);
 };
 

@@ -190,6 +190,27 @@ TEST_F(OperatorFrontEndTest, AStopDoesNotWaitForACallThatIsStuck) {
   caller.join();
 }
 
+TEST_F(OperatorFrontEndTest, ChangesAreLoggedWithWhatFindsThemAgain) {
+  net::Headers headers = with_token();
+  headers.add("X-Andromede-Operator", "claire");
+  headers.add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  testing::internal::CaptureStderr();
+  const auto answer = client_->request("POST", "/v1/scrub", std::move(headers), {});
+  call("GET", "/v1/status");
+  const std::string log = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(answer);
+  const std::string id(answer->headers.find("x-request-id").value_or("none"));
+  const auto line = log.find("\"requestId\":\"" + id + "\"");
+  ASSERT_NE(line, std::string::npos) << log;
+  EXPECT_NE(log.find("\"operation\":\"Scrub\"", line), std::string::npos) << log;
+  EXPECT_NE(log.find("\"operator\":\"claire\"", line), std::string::npos) << log;
+  EXPECT_NE(log.find("\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\"", line),
+            std::string::npos)
+      << log;
+  EXPECT_EQ(log.find("\"operation\":\"Status\""), std::string::npos) << log;
+  EXPECT_EQ(log.find(kToken), std::string::npos);
+}
+
 TEST_F(OperatorFrontEndTest, CountsRequests) {
   call("GET", "/v1/status");
   call("POST", "/v1/drain", "{}");
