@@ -58,14 +58,6 @@ journal::Event operator_event(std::string name, const AccountId& account) {
   return event;
 }
 
-// A credential whose secret is wiped when the last holder lets go of it.
-std::shared_ptr<const Credential> wiped_at_end(Credential credential) {
-  return {new Credential(std::move(credential)), [](Credential* gone) {
-            crypto::wipe({reinterpret_cast<std::uint8_t*>(gone->secret.data()), gone->secret.size()});
-            delete gone;
-          }};
-}
-
 Result<Credential> open_credential(const crypto::SecretKey& key, std::string_view access_key_id, ByteView value,
                                    const std::map<AccountId, Account>& accounts) {
   TRY(const CredentialRecord record, decode_credential(value));
@@ -79,6 +71,19 @@ Result<Credential> open_credential(const crypto::SecretKey& key, std::string_vie
 }
 
 }  // namespace
+
+Credential& Credential::operator=(Credential other) noexcept {
+  access_key_id.swap(other.access_key_id);
+  secret.swap(other.secret);
+  std::swap(account, other.account);
+  return *this;
+}
+
+Credential::~Credential() {
+  // All that it may ever have held: a secret that was moved away can leave its characters in the string itself.
+  secret.resize(secret.capacity());
+  crypto::wipe({reinterpret_cast<std::uint8_t*>(secret.data()), secret.size()});
+}
 
 Directory::Directory(crypto::SecretKey sealing_key, meta::Store& store, const Clock& clock, Random& random)
     : sealing_key_(std::move(sealing_key)), store_(store), clock_(clock), random_(random) {}
@@ -97,7 +102,7 @@ Task<Status> Directory::load() {
     const std::string id = item.key.substr(kCredentialPrefix.size());
     auto credential = open_credential(sealing_key_, id, as_bytes(item.value), accounts);
     if (!credential) co_return fail(credential.error().in(item.key));
-    credentials.emplace(id, wiped_at_end(std::move(*credential)));
+    credentials.emplace(id, std::make_shared<const Credential>(std::move(*credential)));
   }
   const std::unique_lock lock(mutex_);
   accounts_ = std::move(accounts);
@@ -164,7 +169,7 @@ Task<Result<Credential>> Directory::create_credential(AccountId account) {
   CO_TRY(const auto committed, co_await store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout)));
   (void)committed;
   const std::unique_lock lock(mutex_);
-  credentials_.emplace(credential.access_key_id, wiped_at_end(credential));
+  credentials_.emplace(credential.access_key_id, std::make_shared<const Credential>(credential));
   co_return credential;
 }
 

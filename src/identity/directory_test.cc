@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <memory>
+
 #include "identity/caller.h"
 #include "identity/records.h"
 #include "journal/test_store.h"
@@ -121,6 +124,21 @@ TEST(Caller, NamesItselfInTheEvent) {
   EXPECT_EQ(event.request_id, "r");
   EXPECT_EQ(event.source_address, "192.0.2.1");
   EXPECT_EQ(event.user_agent, "u");
+}
+
+// In a string's own characters, so that what is left of them can be looked at.
+TEST(CredentialMemory, HoldsNoSecretOnceItsOwnerIsGone) {
+  const std::string secret = "a5ecret0fmine";
+  alignas(Credential) std::array<char, sizeof(Credential)> memory{};
+  const auto holds = [&] { return std::string_view(memory.data(), memory.size()).find(secret) != std::string::npos; };
+  auto* const credential = new (memory.data()) Credential("id", secret, {});
+  EXPECT_TRUE(holds());
+  const Credential taken = std::move(*credential);
+  *credential = taken;
+  *credential = Credential();
+  std::destroy_at(credential);
+  EXPECT_FALSE(holds());
+  EXPECT_EQ(taken.secret, secret);
 }
 
 }  // namespace
