@@ -208,8 +208,9 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
   const io::DriveInfo* const known = map->find(drive);
   if (known == nullptr) return fail(no_such_drive());
   const auto online = mirrors_.list();
-  if (std::any_of(online->begin(), online->end(), [&](const auto& mirror) { return mirror->drive() == drive; })) {
-    return {};
+  for (const auto& mirror : *online) {
+    if (mirror->drive() != drive) continue;
+    return mirror->failed() ? fail(Errc::kUnavailable, "the drive's mirror failed and is being taken out") : Status();
   }
   auto disk = drives_.disk(drive);
   if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
@@ -268,9 +269,12 @@ Status Engine::copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, co
 
 Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
   const Committer::Pause pause(committer_);
-  TRY(const io::Space space, disk->space());
-  if (space.free_bytes < std::min(options_.reserve_bytes, space.total_bytes / 16)) {
-    return fail(Errc::kNoSpace, "the drive of the last metadata mirror is full");
+  if (mirrors_.reader() != nullptr) {
+    // Reads are answered as it is: not to be given up for an opening that cannot succeed.
+    TRY(const io::Space space, disk->space());
+    if (space.free_bytes < std::min(options_.reserve_bytes, space.total_bytes / 16)) {
+      return fail(Errc::kNoSpace, "the drive of the last metadata mirror is full");
+    }
   }
   if (!mirrors_.release_last_resort(drive)) {
     return fail(Errc::kUnavailable,
