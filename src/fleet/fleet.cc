@@ -492,7 +492,7 @@ void FleetImpl::run(const Request& request) {
     const std::lock_guard lock(mutex_);
     const SteadyTime again_at = clock_.steady() + (make_way_ ? kBetweenPasses : kRetryWaitingAfter);
     if (request.asked && request.kind == JobKind::kScrub && make_way_ && !requested_) {
-      board_.change(request.job, [](Job& waiting) {
+      board_.change(request.job, [this](Job& waiting) {
         waiting.blobs_done = 0;
         waiting.bytes_done = 0;
         waiting.moving_since = clock_.steady();

@@ -115,6 +115,10 @@ std::vector<DriveId> MirrorKeeper::wanted(const io::DriveMap& map, const Drives&
     const io::DriveInfo* drive = map.find(id);
     if (!listed && drive != nullptr) candidates.push_back({id, drive->site, drive->associate, 0, 0});
   }
+  // With none left, those that the map names are the only ones that still have it all.
+  for (const io::DriveInfo& drive : map.drives) {
+    if (drive.mirrors_metadata && !contains(current, drive.id)) current.push_back(drive.id);
+  }
   return sovereignty::place_mirrors(rule_, candidates, current);
 }
 
