@@ -169,7 +169,8 @@ Status clear_unfinished(const CloudFolder& folder) {
   }
   // Last: as long as it is there, the next init clears up.
   if (!code) fs::remove(folder.unfinished(), code);
-  if (code) return fail(Errc::kIo, folder.root + ": what an interrupted init left cannot be removed: " + code.message());
+  if (code)
+    return fail(Errc::kIo, folder.root + ": what an interrupted init left cannot be removed: " + code.message());
   return {};
 }
 

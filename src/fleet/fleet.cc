@@ -40,7 +40,7 @@ using Parameters = std::vector<std::pair<std::string, std::string>>;
 struct Request {
   std::uint64_t job = 0;
   JobKind kind = JobKind::kHeal;
-  bool asked = false;  // by an operator, or resumed for one
+  bool asked = false;                       // by an operator, or resumed for one
   std::uint64_t bandwidth_bytes_per_s = 0;  // 0: the configured one
   bool accept_unerased = false;
 };
@@ -735,7 +735,8 @@ Result<bool> FleetImpl::nothing_left_on(const std::vector<DriveInfo>& leaving, b
     }
     if (!drives_.online(drive.id)) {
       if (accept_unerased) continue;
-      left = drive.name.value() + " is offline and cannot be erased: bring it back, or accept that with --accept-unerased";
+      left =
+          drive.name.value() + " is offline and cannot be erased: bring it back, or accept that with --accept-unerased";
       return false;
     }
     TRY(const bool mirror_files, mirrors_.holds_files(drive.id));
@@ -869,8 +870,8 @@ Result<CandidateList> FleetImpl::drain_candidates(const std::vector<DriveInfo>& 
   candidates_.refresh();
   CandidateList list = *candidates_.snapshot();
   for (const DriveInfo& drive : leaving) {
-    const bool listed = std::any_of(list.begin(), list.end(),
-                                    [&](const sovereignty::Candidate& candidate) { return candidate.drive == drive.id; });
+    const bool listed = std::any_of(
+        list.begin(), list.end(), [&](const sovereignty::Candidate& candidate) { return candidate.drive == drive.id; });
     if (listed) continue;
     // Only the records tell what lies on a drive that cannot be asked.
     TRY(const auto named, passes_.count_on(drive.id, [this] { return !stopping_; }));
@@ -896,8 +897,9 @@ Status FleetImpl::check_mirror_room(const std::vector<DriveInfo>& leaving, const
   }
   for (const DriveId id : sovereignty::place_mirrors(rule_, remaining, staying)) {
     if (std::find(staying.begin(), staying.end(), id) != staying.end()) continue;
-    const auto successor = std::find_if(remaining.begin(), remaining.end(),
-                                        [id](const sovereignty::Candidate& candidate) { return candidate.drive == id; });
+    const auto successor =
+        std::find_if(remaining.begin(), remaining.end(),
+                     [id](const sovereignty::Candidate& candidate) { return candidate.drive == id; });
     if (successor->free_bytes >= mirror_bytes + options_.reserve_bytes) continue;
     return fail(Errc::kRefused, "a metadata mirror would move to site " + successor->site.value() + " and takes " +
                                     std::to_string(mirror_bytes) + " bytes; its drive has " +
@@ -1055,7 +1057,8 @@ Status FleetImpl::replace_drive(DriveName lost, std::string path, std::string op
     return fail(Errc::kConflict, lost.value() + " has left the cloud already");
   }
   if (old->state == DriveState::kDraining) {
-    return fail(Errc::kConflict, lost.value() + " is draining: abort the drain first, or drain it with --accept-unerased");
+    return fail(Errc::kConflict,
+                lost.value() + " is draining: abort the drain first, or drain it with --accept-unerased");
   }
   if (drives_.online(old->id)) {
     return fail(Errc::kRefused, lost.value() + " is online: drain it instead, so that nothing has to be rebuilt");
@@ -1126,8 +1129,7 @@ Result<FleetStatus> FleetImpl::status() {
   const std::string trouble = mirror_keeper_.trouble();
   if (mirror_state.online < mirror_state.wanted) {
     status.reasons.push_back(std::to_string(mirror_state.online) + " of " + std::to_string(mirror_state.wanted) +
-                             " metadata mirrors take part" +
-                             (trouble.empty() ? "" : ": " + trouble));
+                             " metadata mirrors take part" + (trouble.empty() ? "" : ": " + trouble));
   }
   {
     const std::lock_guard lock(mutex_);

@@ -138,9 +138,8 @@ TEST(Fleet, AHealGoesBeforeAScrubThatIsStartedAgainAfterwards) {
   ASSERT_TRUE(scrub);
   const auto heals_done = [&] {
     const auto jobs = cloud.fleet->status()->jobs;
-    return std::count_if(jobs.begin(), jobs.end(), [](const Job& job) {
-      return job.kind == JobKind::kHeal && job.state == JobState::kDone;
-    });
+    return std::count_if(jobs.begin(), jobs.end(),
+                         [](const Job& job) { return job.kind == JobKind::kHeal && job.state == JobState::kDone; });
   };
   const auto before = heals_done();
   fs::rename(cloud.path("s3-1"), cloud.path("away"));

@@ -195,7 +195,8 @@ TEST(PlaceMirrors, WithFewerSitesSharesThemOutEvenly) {
   const auto candidates = make_drives({3, 1});
   EXPECT_EQ(place_mirrors(Rule{}, candidates, {candidates[0].drive, candidates[1].drive}),
             (std::vector<DriveId>{candidates[0].drive, candidates[3].drive, candidates[1].drive}));
-  EXPECT_EQ(place_mirrors(Rule{}, make_drives({4}), {}).size(), 3U) << "one site: what drives may fail, mirrors survive";
+  EXPECT_EQ(place_mirrors(Rule{}, make_drives({4}), {}).size(), 3U)
+      << "one site: what drives may fail, mirrors survive";
   EXPECT_EQ(place_mirrors(Rule{}, make_drives({1, 1}), {}).size(), 2U);
 }
 

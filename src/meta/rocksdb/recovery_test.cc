@@ -520,26 +520,6 @@ TEST(Mirrors, LastOneIsNeverMarkedOut) {
   cloud.verify_journal();
 }
 
-// What is in the log of the mirrors that are left is done, even if the map cannot say so: the answer leaves it open.
-TEST(Mirrors, ACommitWhoseLostMirrorCannotBeMarkedOutMayBeDone) {
-  TestCloud cloud(2, 2);
-  ASSERT_TRUE(cloud.open());
-  ASSERT_TRUE(cloud.put("a", "1"));
-  cloud.drives().remember_paths(
-      [](const std::set<std::string>&) -> Status { return fail(Errc::kNoSpace, "the list of drives does not fit"); });
-  cloud.disk(0).set_offline(true);
-  for (const std::string key : {"b", "c"}) {
-    const auto answer = cloud.put(key, "2");
-    ASSERT_FALSE(answer);
-    EXPECT_EQ(answer.error(), Errc::kUnavailable) << answer.error().describe();
-    EXPECT_EQ(cloud.read(key), "2");
-  }
-  cloud.drives().remember_paths({});
-  EXPECT_TRUE(cloud.put("d", "3"));
-  EXPECT_FALSE(cloud.current(0));
-  EXPECT_EQ(cloud.verify_journal(), 4U);
-}
-
 // Lets the process open no more files, as a burst of connections would.
 class NoMoreFiles {
  public:
