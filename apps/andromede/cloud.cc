@@ -34,6 +34,20 @@ Result<std::vector<std::string>> known_drive_paths(const CloudFolder& folder,
   return std::vector<std::string>(paths.begin(), paths.end());
 }
 
+// A tenant that was written into the consortium file later would be believed to exist.
+Status check_tenants(const identity::Directory& directory, const sovereignty::Consortium& consortium) {
+  const auto accounts = directory.accounts();
+  for (const sovereignty::TenantSpec& tenant : consortium.tenants) {
+    const bool known = std::any_of(accounts.begin(), accounts.end(),
+                                   [&](const identity::Account& account) { return account.id == tenant.id; });
+    if (known) continue;
+    return fail(Errc::kInvalidArgument, "the consortium file names tenant " + tenant.id.value() +
+                                            ", who has no account in this cloud: `andromede init` makes tenants, and "
+                                            "none can be added later yet; take it out of the file");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive) {
@@ -77,6 +91,7 @@ Status Cloud::open_all(const Config& config, bool making) {
   TRY(auto directory_key, custody_->unwrap(as_bytes(wrapped), as_bytes(kDirectoryKeyContext)));
   directory_ = std::make_unique<identity::Directory>(std::move(directory_key), *meta_, clock_, random_);
   CHECK_OK(sync_wait(directory_->load()));
+  if (!making) CHECK_OK(check_tenants(*directory_, consortium_));
 
   TRY(blobs_, blob::VolumeStore::open(*drives_, clock_, random_, metrics_, blob::VolumeOptions{}));
   candidates_ = std::make_unique<fleet::Candidates>(*drives_, *blobs_);

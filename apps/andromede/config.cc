@@ -51,6 +51,8 @@ Status read_s3(const TomlTable& root, const std::filesystem::path& base, Config&
   if (certificate) {
     config.tls_certificate = absolute(base, *certificate);
     config.tls_key = absolute(base, *key);
+    config.tls_certificate_at = table.where("tls_certificate");
+    config.tls_key_at = table.where("tls_key");
   } else if (!config.s3.loopback() && !config.insecure_http) {
     return fail(table.error("listen",
                             "is not a loopback address and there is no TLS: set tls_certificate and tls_key, "
@@ -131,6 +133,7 @@ Result<Config> parse_config(std::string_view text, const std::string& path) {
     while (config.folder.size() > 1 && config.folder.back() == '/') config.folder.pop_back();
     TRY(const std::string consortium, table.text("consortium", "consortium.toml"));
     config.consortium = absolute(config.folder, consortium);
+    config.consortium_at = table.where("consortium");
   }
   CHECK_OK(read_s3(root, base, config));
   {
@@ -156,6 +159,19 @@ Result<Config> read_config(const std::string& path) {
   }
   if (!text) return fail(text.error());
   return parse_config(*text, path);
+}
+
+Status check_files(const Config& config) {
+  const auto there = [](const std::string& path, const std::string& at, const char* remedy) -> Status {
+    std::error_code code;
+    if (path.empty() || std::filesystem::exists(path, code)) return {};
+    return fail(Errc::kInvalidArgument, at + ": " + path + " is not there: " + remedy);
+  };
+  CHECK_OK(there(config.consortium, config.consortium_at,
+                 "put the file back that `andromede init` made, or name it with `consortium`"));
+  constexpr const char* kTlsRemedy = "name a PEM file, or make a local CA's with `andromede init --local-ca`";
+  CHECK_OK(there(config.tls_certificate, config.tls_certificate_at, kTlsRemedy));
+  return there(config.tls_key, config.tls_key_at, kTlsRemedy);
 }
 
 }  // namespace andromede::app

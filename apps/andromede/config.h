@@ -32,6 +32,10 @@ struct Config {
   std::vector<std::string> virtual_hosts;  // suffixes: bucket.SUFFIX
   std::string tls_certificate;             // absolute; both or none
   std::string tls_key;
+  // "file:line" that names each file of these.
+  std::string consortium_at;
+  std::string tls_certificate_at;
+  std::string tls_key_at;
   bool insecure_http = false;
 
   Endpoint operators;
@@ -45,8 +49,10 @@ struct Config {
   bool access_log = false;  // a line for every S3 request, not only for those that failed
 };
 
-// kInvalidArgument, kNotFound.
+// kInvalidArgument, kNotFound, kIo.
 Result<Config> read_config(const std::string& path);
+// Whether the files that it names are there, for who will serve: kInvalidArgument with the line that names one.
+Status check_files(const Config& config);
 // `text` as the file `path`: relative paths in it are relative to that file's folder.
 Result<Config> parse_config(std::string_view text, const std::string& path);
 

@@ -144,6 +144,29 @@ TEST_F(InitTest, GoesOnWhereAnInterruptedOneStopped) {
   EXPECT_EQ(init_cloud(given).error(), Errc::kAlreadyExists);
 }
 
+TEST_F(InitTest, AFileOrTenantThatIsNotThereIsNamedWithItsLine) {
+  auto with_ca = options();
+  with_ca.local_ca = true;
+  ASSERT_TRUE(init_cloud(with_ca));
+  const CloudFolder files{with_ca.folder};
+  const auto config = read_config(files.config());
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(check_files(*config));
+  std::filesystem::remove(files.tls() + "/server.crt");
+  const Status missing = check_files(*config);
+  ASSERT_FALSE(missing);
+  EXPECT_TRUE(
+      missing.error().message().starts_with(files.config() + ":11: " + files.tls() + "/server.crt is not there"))
+      << missing.error().message();
+
+  auto consortium = *read_consortium(config->consortium);
+  consortium.tenants.push_back({AccountId("latecomer"), "Latecomer"});
+  const auto opened = Cloud::open(*config, consortium);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), Errc::kInvalidArgument);
+  EXPECT_NE(opened.error().message().find("latecomer"), std::string::npos) << opened.error().message();
+}
+
 TEST_F(InitTest, ASecretThatOthersCanReadIsNotUsed) {
   ASSERT_TRUE(init_cloud(options()));
   const CloudFolder files{options().folder};

@@ -58,12 +58,14 @@ void add_drain_command(CLI::App& app, Arguments& arguments) {
   CLI::App* drain = command(app, "drain", Msg::kCmdDrain, Msg::kCmdDrainLong);
   drain->add_option("SITE", arguments.drain.site, text(Msg::kOptDrainSite));
   drain->add_option("--drive", arguments.drain.drive, text(Msg::kOptDrainDrive));
-  CLI::Option* accept =
-      drain->add_option("--accept-site-losses", arguments.accept, text(Msg::kOptAccept))->check(CLI::Range(0U, 32U));
+  CLI::Option* accept = drain->add_option("--accept-site-losses", arguments.accept, text(Msg::kOptAccept))
+                            ->check(CLI::Range(0U, 32U))
+                            ->option_text("0-32");
   drain->add_flag("--accept-unerased", arguments.drain.accept_unerased, text(Msg::kOptAcceptUnerased));
   drain->add_option("--bandwidth", arguments.drain.bandwidth_bytes_per_s, text(Msg::kOptBandwidth))
       ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::PositiveNumber);
+      ->check([](const std::string& value) { return value == "0" ? text(Msg::kMoreThanNothing) : std::string(); })
+      ->option_text("BYTES");
   drain->add_flag("--abort", arguments.drain.abort, text(Msg::kOptAbort));
   drain->add_flag("--no-wait", arguments.drain.no_wait, text(Msg::kOptNoWait));
   drain->callback([&arguments, accept] {
@@ -101,12 +103,38 @@ void add_server_commands(CLI::App& app, Arguments& arguments) {
   command(app, "welcome", Msg::kCmdWelcome)->callback([&] { arguments.exit_code = run_welcome(arguments.common); });
 }
 
+void speak_the_language(CLI::App& app) {
+  app.set_help_flag("-h,--help", text(Msg::kOptHelp));
+  auto& formatter = *app.get_formatter();
+  formatter.label("Usage", text(Msg::kLabelUsage));
+  formatter.label("Options", text(Msg::kLabelOptions));
+  formatter.label("OPTIONS", text(Msg::kLabelOption));
+  formatter.label("Positionals", text(Msg::kLabelArguments));
+  formatter.label("Subcommands", text(Msg::kLabelCommands));
+  formatter.label("SUBCOMMAND", text(Msg::kLabelCommand));
+  formatter.label("REQUIRED", text(Msg::kLabelRequired));
+}
+
+// What CLI11 found wrong; its own words are English only.
+std::string describe(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string said = error.what();
+  const std::vector<std::string> unknown = app.remaining(true);
+  const std::string_view required = " is required";
+  if (!unknown.empty()) return text(Msg::kUnexpected, {unknown.front()});
+  if (said.ends_with(required)) {
+    const std::string what = said.substr(0, said.size() - required.size());
+    return text(Msg::kMissing, {what == "A subcommand" ? text(Msg::kLabelCommand) : what});
+  }
+  return text(Msg::kBadCommandLine, {said});
+}
+
 int run(int argc, char** argv) {
   Arguments arguments;
   CLI::App app(text(Msg::kAbout), "andromede");
   app.footer("\n" + text(Msg::kFooter));
   app.require_subcommand(1);
   app.fallthrough();
+  speak_the_language(app);
   app.add_option("--config,-c", arguments.common.config, text(Msg::kOptConfig));
   app.add_flag("--json", arguments.common.json, text(Msg::kOptJson));
 
@@ -132,7 +160,12 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      app.exit(error);
+      return kExitOk;
+    }
+    std::fprintf(stderr, "%s\n%s\n", text(Msg::kError, {describe(app, error)}).c_str(), text(Msg::kSeeHelp).c_str());
+    return kExitUsage;
   }
   return arguments.exit_code;
 }

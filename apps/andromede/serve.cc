@@ -85,6 +85,7 @@ void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Ser
 Status serve(const Config& config) {
   const sigset_t signals = block_signals();
   set_log_level(config.log_level);
+  CHECK_OK(check_files(config));
   TRY(const auto consortium, read_consortium(config.consortium));
   TRY(const std::string token, read_token(CloudFolder{config.folder}));
   TRY(const auto cloud, Cloud::open(config, consortium));
