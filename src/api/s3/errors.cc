@@ -59,7 +59,7 @@ const std::vector<Row>& table() {
       {ObjectErrc::kInvalidPart, "InvalidPart", 400,
        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified "
        "entity tag may not match the part's entity tag."},
-      {ObjectErrc::kInvalidPartNumber, "InvalidPartNumber", 416, "The requested partnumber is not satisfiable"},
+      {ObjectErrc::kInvalidPartNumber, "InvalidPart", 400, "The object has no part of the requested number"},
       {ObjectErrc::kInvalidPartOrder, "InvalidPartOrder", 400,
        "The list of parts was not in ascending order. Parts must be ordered by part number."},
       {ObjectErrc::kEntityTooSmall, "EntityTooSmall", 400,

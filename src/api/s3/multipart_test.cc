@@ -58,7 +58,7 @@ TEST_F(MultipartTest, AssemblesParts) {
   EXPECT_EQ(part.status, 206u);
   EXPECT_EQ(part.body, two);
   EXPECT_EQ(part.header("x-amz-mp-parts-count"), "2");
-  EXPECT_EQ(gateway_.get("/bucket/k?partNumber=3").code(), "InvalidPartNumber");
+  EXPECT_EQ(gateway_.get("/bucket/k?partNumber=3").code(), "InvalidPart");
   EXPECT_EQ(gateway_.get("/bucket/k?partNumber=0").code(), "InvalidArgument");
   const TestResponse attributes =
       gateway_.get("/bucket/k?attributes", {{"x-amz-object-attributes", "ObjectParts"}, {"x-amz-max-parts", "1"}});

@@ -244,8 +244,8 @@ TEST_F(ObjectsTest, PresignedReadsMayOverrideHeaders) {
   EXPECT_EQ(gateway_.get("/bucket/k", {{"x-amz-server-side-encryption-customer-algorithm", "AES256"}}).code(),
             "InvalidRequest");
   const TestResponse no_part = gateway_.get("/bucket/k?partNumber=2");
-  EXPECT_EQ(no_part.status, 416u);
-  EXPECT_EQ(no_part.code(), "InvalidPartNumber");
+  EXPECT_EQ(no_part.status, 400u);
+  EXPECT_EQ(no_part.code(), "InvalidPart");
 }
 
 TEST_F(ObjectsTest, HeadersInAPresignedQueryAreHeaders) {
