@@ -1,0 +1,305 @@
+// Withdrawal: whether drives can leave, how they are emptied, and the proof.
+#include <algorithm>
+
+#include "base/log.h"
+#include "fleet/fleet_impl.h"
+
+namespace andromede::fleet {
+
+// --- asked for by operators ------------------------------------------------------------------------------------------
+
+Result<std::vector<DriveInfo>> FleetImpl::leaving_drives(const DriveMap& map, const DrainRequest& request) const {
+  if (request.site.has_value() == request.drive.has_value()) {
+    return fail(Errc::kInvalidArgument, "name either a site or a drive to drain");
+  }
+  std::vector<DriveInfo> leaving;
+  for (const DriveInfo& drive : map.drives) {
+    if (drive.state != DriveState::kActive) continue;
+    if (request.site ? drive.site == *request.site : drive.name == *request.drive) leaving.push_back(drive);
+  }
+  if (!leaving.empty()) return leaving;
+  std::string message = request.site ? "no active drive at a site named " + request.site->value()
+                                     : "no active drive named " + request.drive->value();
+  if (request.site && map.find(DriveName(request.site->value())) != nullptr) {
+    message += "; that is a drive: give --drive " + request.site->value();
+  }
+  return fail(Errc::kNotFound, message + "; see: andromede drive list");
+}
+
+// The drives that shards may lie on, the leaving ones among them whether they are online or not.
+Result<CandidateList> FleetImpl::drain_candidates(const std::vector<DriveInfo>& leaving) {
+  candidates_.refresh();
+  CandidateList list = *candidates_.snapshot();
+  for (const DriveInfo& drive : leaving) {
+    const bool listed = std::any_of(
+        list.begin(), list.end(), [&](const sovereignty::Candidate& candidate) { return candidate.drive == drive.id; });
+    if (listed) continue;
+    // Only the records tell what lies on a drive that cannot be asked.
+    TRY(const auto named, passes_.count_on(drive.id, [this] { return !stopping_; }));
+    list.push_back({drive.id, drive.site, drive.associate, named.bytes, 0});
+  }
+  return list;
+}
+
+Status FleetImpl::check_mirror_room(const std::vector<DriveInfo>& leaving, const CandidateList& candidates) const {
+  const auto leaves = [&](DriveId id) {
+    return std::any_of(leaving.begin(), leaving.end(), [id](const DriveInfo& drive) { return drive.id == id; });
+  };
+  std::vector<DriveId> staying;
+  std::uint64_t mirror_bytes = 0;
+  for (const meta::MirrorStatus& mirror : mirrors_.mirrors()) {
+    if (!mirror.online) continue;
+    mirror_bytes = std::max(mirror_bytes, mirror.bytes);
+    if (!leaves(mirror.drive)) staying.push_back(mirror.drive);
+  }
+  CandidateList remaining;
+  for (const sovereignty::Candidate& candidate : candidates) {
+    if (!leaves(candidate.drive)) remaining.push_back(candidate);
+  }
+  for (const DriveId id : sovereignty::place_mirrors(rule_, remaining, staying)) {
+    if (std::find(staying.begin(), staying.end(), id) != staying.end()) continue;
+    const auto successor =
+        std::find_if(remaining.begin(), remaining.end(),
+                     [id](const sovereignty::Candidate& candidate) { return candidate.drive == id; });
+    if (successor->free_bytes >= mirror_bytes + options_.reserve_bytes) continue;
+    return fail(Errc::kRefused, "a metadata mirror would move to site " + successor->site.value() + " and takes " +
+                                    std::to_string(mirror_bytes) + " bytes; its drive has " +
+                                    std::to_string(successor->free_bytes) + " bytes free and keeps " +
+                                    std::to_string(options_.reserve_bytes) + ": add a drive at a further site first");
+  }
+  return {};
+}
+
+Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
+  const std::lock_guard operators(operators_);
+  const auto map = drives_.map();
+  CHECK_OK(check_free());
+  const Request wanted{.kind = JobKind::kDrain,
+                       .bandwidth_bytes_per_s = request.bandwidth_bytes_per_s,
+                       .accept_unerased = request.accept_unerased};
+  const auto named = [&] { return request.site ? request.site->value() : request.drive->value(); };
+  if (const auto draining = drives_in(*map, DriveState::kDraining); !draining.empty()) {
+    const bool same = std::all_of(draining.begin(), draining.end(), [&](const DriveInfo& drive) {
+      return request.site ? drive.site == *request.site : drive.name == request.drive;
+    });
+    if (!same) {
+      return fail(Errc::kConflict, names_of(draining) + " is draining: wait until it has ended, or abort it");
+    }
+    // Its job failed: an operator who mended the cause starts it again.
+    Parameters parameters{{"drives", names_of(draining)}};
+    if (request.accept_unerased) parameters.emplace_back("acceptedUnerased", names_of(offline_of(draining)));
+    CHECK_OK(witness_.record("ResumeDrain", std::move(operator_name), std::move(parameters)));
+    return job(request_job(wanted, named()));
+  }
+  TRY(const auto leaving, leaving_drives(*map, request));
+  std::vector<DriveId> leaving_ids;
+  for (const DriveInfo& drive : leaving) leaving_ids.push_back(drive.id);
+  TRY(const CandidateList list, drain_candidates(leaving));
+  const auto accepted = request.accept_site_losses ? request.accept_site_losses : map->accepted_site_losses;
+  TRY(const auto check, sovereignty::check_withdrawal(rule_, list, leaving_ids, accepted, options_.reserve_bytes));
+  CHECK_OK(check_mirror_room(leaving, list));
+
+  Parameters parameters{{request.site ? "site" : "drive", named()},
+                        {"drives", names_of(leaving)},
+                        {"siteLossesAfter", std::to_string(check.after.site_losses)}};
+  // What need not be accepted is not: the policy's own demand goes on.
+  const bool accepts = request.accept_site_losses && check.after.site_losses < rule_.site_losses;
+  if (accepts) parameters.emplace_back("acceptedSiteLosses", std::to_string(*request.accept_site_losses));
+  if (request.accept_unerased) parameters.emplace_back("acceptedUnerased", names_of(offline_of(leaving)));
+  CHECK_OK(witness_.record(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name), std::move(parameters)));
+  CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
+    for (DriveInfo& drive : changed.drives) {
+      if (std::find(leaving_ids.begin(), leaving_ids.end(), drive.id) != leaving_ids.end()) {
+        drive.state = DriveState::kDraining;
+      }
+    }
+    if (accepts) changed.accepted_site_losses = request.accept_site_losses;
+    return {};
+  }));
+  // From here on new blobs go elsewhere.
+  candidates_.refresh();
+  return job(request_job(wanted, named()));
+}
+
+Status FleetImpl::abort_drain(std::string operator_name) {
+  const std::lock_guard operators(operators_);
+  const auto draining = drives_in(*drives_.map(), DriveState::kDraining);
+  if (draining.empty()) return fail(Errc::kConflict, "no drive is draining");
+  CHECK_OK(witness_.record("AbortDrain", std::move(operator_name), {{"drives", names_of(draining)}}));
+  CHECK_OK(drives_.update([&](DriveMap& map) -> Status {
+    for (DriveInfo& drive : map.drives) {
+      if (drive.state == DriveState::kDraining) drive.state = DriveState::kActive;
+    }
+    return {};
+  }));
+  {
+    const std::lock_guard lock(mutex_);
+    if (requested_ && requested_->kind == JobKind::kDrain) {
+      board_.close(requested_->job, JobState::kAborted, "aborted");
+      requested_.reset();
+    } else if (running_ && running_->kind == JobKind::kDrain) {
+      abort_ = true;
+    }
+    throttle_.wake();
+    wake_.notify_all();
+  }
+  candidates_.refresh();
+  CHECK_OK(restore_site_losses());
+  due(false, true);
+  return {};
+}
+
+// What was accepted for want of a successor ends when the policy's own demand can be met again.
+Status FleetImpl::restore_site_losses() {
+  const auto candidates = candidates_.snapshot();
+  const auto best = sovereignty::best_tolerance(rule_, *candidates);
+  if (!drives_.map()->accepted_site_losses || !best || best->site_losses < rule_.site_losses) return {};
+  CHECK_OK(witness_.record("RestoreSiteLosses", kFleetItself, {{"siteLosses", std::to_string(rule_.site_losses)}}));
+  return drives_.update([](DriveMap& changed) -> Status {
+    changed.accepted_site_losses.reset();
+    return {};
+  });
+}
+
+// --- job thread ------------------------------------------------------------------------------------------------------
+
+JobState FleetImpl::run_drain(const Request& request, std::string& message) {
+  const auto leaving = drives_in(*drives_.map(), DriveState::kDraining);
+  if (leaving.empty()) {
+    message = "no drive is draining";
+    return JobState::kAborted;
+  }
+  candidates_.refresh();
+  const auto total = passes_.estimate([this] { return go_on(); });
+  if (!total) return ended_with(total.error(), message);
+  board_.change(request.job, [&](Job& running) { running.bytes_total = *total; });
+  const Throttle::Limit limit(throttle_, request.bandwidth_bytes_per_s);
+
+  std::uint64_t moved = 0;
+  std::vector<DriveInfo> unerased;
+  for (unsigned fruitless = 0;;) {
+    candidates_.refresh();
+    look_after();
+    const auto pass = passes_.settle_all(progress_of(request.job), [this] { look_after(); });
+    if (!pass) return ended_with(pass.error(), message);
+    count(request.job, *pass);
+    moved += pass->shards;
+    std::string left;
+    const auto empty = nothing_left_on(leaving, request.accept_unerased, left);
+    if (!empty) return ended_with(empty.error(), message);
+    if (*empty) {
+      unerased = offline_of(leaving);
+      const Status finished = erase_and_mark_drained(leaving);
+      if (finished) break;
+      if (finished.error() != Errc::kConflict) return ended_with(finished.error(), message);
+      left = finished.error().message();
+    }
+    const std::string trouble = mirror_keeper_.trouble();
+    const bool stuck = pass->waiting + pass->lost > 0 || !trouble.empty() || !offline_of(leaving).empty();
+    fruitless = pass->shards == 0 && stuck ? fruitless + 1 : 0;
+    if (fruitless >= options_.max_fruitless_passes) {
+      message = left;
+      for (const std::string& why : {pass->why, trouble}) message += why.empty() ? "" : "; " + why;
+      message += "; start the drain again when that is mended, or abort it";
+      return JobState::kFailed;
+    }
+    board_.change(request.job, [&](Job& running) { running.message = left; });
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, kBetweenPasses, [this] { return stopping_ || abort_; });
+  }
+  message = std::to_string(moved) + " shards moved; 0 shards, 0 mirrors left on " + names_of(leaving);
+  if (!unerased.empty()) {
+    message += "; offline and not erased, as accepted: " + names_of(unerased);
+  }
+  due(true, false);
+  return JobState::kDone;
+}
+
+std::vector<DriveInfo> FleetImpl::offline_of(const std::vector<DriveInfo>& drives) const {
+  std::vector<DriveInfo> offline;
+  for (const DriveInfo& drive : drives) {
+    if (!drives_.online(drive.id)) offline.push_back(drive);
+  }
+  return offline;
+}
+
+Result<bool> FleetImpl::nothing_left_on(const std::vector<DriveInfo>& leaving, bool accept_unerased,
+                                        std::string& left) {
+  const auto map = drives_.map();
+  for (const DriveInfo& drive : leaving) {
+    const DriveInfo* now = map->find(drive.id);
+    if (now != nullptr && now->mirrors_metadata) {
+      left = "the metadata mirror on " + drive.name.value() + " has no successor yet";
+      return false;
+    }
+    if (!drives_.online(drive.id)) {
+      if (accept_unerased) continue;
+      left =
+          drive.name.value() + " is offline and cannot be erased: bring it back, or accept that with --accept-unerased";
+      return false;
+    }
+    TRY(const bool mirror_files, mirrors_.holds_files(drive.id));
+    if (mirror_files) {
+      left = "files of the former metadata mirror on " + drive.name.value() + " are not removed yet";
+      return false;
+    }
+    TRY(const auto usage, blobs_.usage(drive.id));
+    // What nobody names any more: an upload that broke off, or one that is still running and will be seen next time.
+    TRY(const auto reclaimed,
+        blobs_.reclaim_orphans(drive.id, catalog_, options_.orphan_grace, [this] { return go_on(); }));
+    if (reclaimed.records < usage.shards) {
+      left = std::to_string(usage.shards - reclaimed.records) + " shards left on " + drive.name.value();
+      return false;
+    }
+  }
+  for (const DriveInfo& drive : leaving) {
+    TRY(const auto named, passes_.count_on(drive.id, [this] { return go_on(); }));
+    if (named.shards > 0) {
+      left = std::to_string(named.shards) + " blobs are still recorded on " + drive.name.value();
+      return false;
+    }
+  }
+  return true;
+}
+
+Status FleetImpl::erase_and_mark_drained(const std::vector<DriveInfo>& leaving) {
+  const std::lock_guard operators(operators_);
+  if (abort_) return fail(Errc::kCancelled, "aborted");
+  std::vector<DriveId> detached;
+  Status done;
+  for (const DriveInfo& drive : leaving) {
+    if (!drives_.online(drive.id)) continue;
+    done = blobs_.detach_empty(drive.id);
+    if (!done) break;
+    detached.push_back(drive.id);
+  }
+  if (done) done = mark_drained(leaving);
+  if (!done) {
+    // They are in use until all of them can leave.
+    for (const DriveId id : detached) {
+      if (const Status attached = blobs_.attach(id); !attached) {
+        log_error("a draining drive cannot be used", {{"error", attached.error().describe()}});
+      }
+    }
+    return done;
+  }
+  candidates_.refresh();
+  return {};
+}
+
+Status FleetImpl::mark_drained(const std::vector<DriveInfo>& leaving) {
+  CHECK_OK(witness_.record("CompleteDrain", kFleetItself,
+                           {{"drives", names_of(leaving)},
+                            {"shardsLeft", "0"},
+                            {"mirrorsLeft", "0"},
+                            {"offlineNotErased", names_of(offline_of(leaving))}}));
+  return drives_.update([&](DriveMap& map) -> Status {
+    for (DriveInfo& drive : map.drives) {
+      const auto same = [&](const DriveInfo& other) { return other.id == drive.id; };
+      if (std::any_of(leaving.begin(), leaving.end(), same)) drive.state = DriveState::kDrained;
+    }
+    return {};
+  });
+}
+
+}  // namespace andromede::fleet

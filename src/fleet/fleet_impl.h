@@ -1,0 +1,204 @@
+// The fleet's one implementation, shared by the files that make it: fleet.cc (life, watching, status), job_thread.cc
+// (which job runs, heal, scrub, rebalance), drain.cc (withdrawal), drive_changes.cc (add, replace). For this folder
+// only.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "fleet/fleet.h"
+#include "fleet/jobs.h"
+#include "fleet/mirror_keeper.h"
+#include "fleet/mover.h"
+#include "fleet/passes.h"
+#include "fleet/throttle.h"
+#include "fleet/witness.h"
+
+namespace andromede::fleet {
+
+inline constexpr std::chrono::milliseconds kBetweenPasses{500};
+
+using io::DriveInfo;
+using io::DriveMap;
+using io::DriveState;
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+struct Request {
+  std::uint64_t job = 0;
+  JobKind kind = JobKind::kHeal;
+  bool asked = false;                       // by an operator, or resumed for one
+  std::uint64_t bandwidth_bytes_per_s = 0;  // 0: the configured one
+  bool accept_unerased = false;
+};
+
+// Blobs are being written without all their shards.
+struct ShortWrites {
+  SteadyTime first;
+  SteadyTime last;
+};
+
+// What listeners of Drives hold: it outlives the fleet, because Drives does.
+struct Signals {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::pair<DriveId, bool>> drive_events;
+};
+
+// "orange-1, orange-2"
+std::string names_of(const std::vector<DriveInfo>& drives);
+std::vector<DriveInfo> drives_in(const DriveMap& map, DriveState state);
+
+class FleetImpl final : public Fleet {
+ public:
+  FleetImpl(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs, blob::Catalog& catalog,
+            meta::Store& store, meta::Mirrors& mirrors, sovereignty::Rule rule, const Clock& clock, Random& random,
+            Metrics& metrics, Options options)
+      : drives_(drives),
+        candidates_(candidates),
+        blobs_(blobs),
+        catalog_(catalog),
+        mirrors_(mirrors),
+        rule_(rule),
+        clock_(clock),
+        random_(random),
+        metrics_(metrics),
+        options_(options),
+        witness_(store, clock),
+        board_(clock),
+        throttle_(options.bandwidth_bytes_per_s),
+        mover_(drives, blobs, catalog, candidates, random),
+        passes_(drives, candidates, catalog, mover_, random),
+        mirror_keeper_(
+            drives, mirrors, candidates, rule, clock, options.mirror_grace,
+            [this](const DriveInfo& drive, MirrorKeeper::Change change) { return witness_mirror(drive, change); }),
+        signals_(std::make_shared<Signals>()),
+        repaired_counter_(metrics.counter("andromede_shards_repaired_total", "Shards rebuilt or rewritten")),
+        damaged_counter_(metrics.counter("andromede_shards_damaged_total", "Shards found damaged by reads or scrubs")),
+        moved_counter_(metrics.counter("andromede_fleet_moved_bytes_total", "Bytes moved by heal, drain, rebalance")),
+        degraded_gauge_(metrics.gauge("andromede_degraded", "1 while the cloud is degraded")),
+        waiting_gauge_(metrics.gauge("andromede_blobs_waiting", "Blobs that wait for heal")) {}
+
+  ~FleetImpl() override { stop(); }
+
+  Status start() override;
+  void stop() override;
+  Result<FleetStatus> status() override;
+  Status add_drive(DriveInfo drive, std::string operator_name) override;
+  Status replace_drive(DriveName lost, std::string path, std::string operator_name) override;
+  Result<Job> heal(std::string operator_name) override;
+  Result<Job> scrub(std::string operator_name) override;
+  Result<Job> drain(DrainRequest request, std::string operator_name) override;
+  Status abort_drain(std::string operator_name) override;
+  Result<Job> job(std::uint64_t number) override;
+
+ private:
+  // --- watching thread: what must be seen within a second, whatever job runs
+  void watch();
+  void handle_drive_events();
+  void attach_missing();
+  void look_at_short_writes();
+  void resume_drain_of(DriveId drive);
+  void collect_damaged();
+  void update_metrics();
+
+  Status witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change);
+
+  // --- job thread
+  void work();
+  std::optional<Request> next_request();  // mutex_ is held
+  void run(const Request& request);
+  void look_after();
+  void repair_damaged();
+  void reclaim();
+  [[nodiscard]] SteadyTime next_scrub() const;
+  JobState run_heal(std::uint64_t job, std::string& message);
+  JobState run_scrub(std::uint64_t job, std::string& message);
+  JobState run_rebalance(std::uint64_t job, std::string& message);
+  JobState run_drain(const Request& request, std::string& message);
+  Result<bool> nothing_left_on(const std::vector<DriveInfo>& leaving, bool accept_unerased, std::string& left);
+  Status erase_and_mark_drained(const std::vector<DriveInfo>& leaving);
+  Status mark_drained(const std::vector<DriveInfo>& leaving);
+  [[nodiscard]] std::vector<DriveInfo> offline_of(const std::vector<DriveInfo>& drives) const;
+  JobState ended_with(const Error& error, std::string& message) const;
+  void count(std::uint64_t job, const PassResult& result);
+  Progress progress_of(std::uint64_t job);
+  [[nodiscard]] bool go_on() const { return !stopping_ && !abort_ && !make_way_; }
+
+  // --- operators
+  // kConflict when an operator's job runs. Who holds operators_ can then request one.
+  [[nodiscard]] Status check_free() const;
+  std::uint64_t request_job(Request request, std::string subject);
+  Result<std::vector<DriveInfo>> leaving_drives(const DriveMap& map, const DrainRequest& request) const;
+  Result<CandidateList> drain_candidates(const std::vector<DriveInfo>& leaving);
+  Status check_mirror_room(const std::vector<DriveInfo>& leaving, const CandidateList& candidates) const;
+  Status restore_site_losses();
+  // Joins or replaces a drive; where that fails after it was journaled, the journal says so too.
+  Status change_drives(const std::string& event, const std::string& principal, Parameters parameters, DriveId joining,
+                       const std::function<Status(DriveMap&)>& change);
+  void due(bool heal, bool rebalance);
+
+  io::Drives& drives_;
+  Candidates& candidates_;
+  blob::Maintenance& blobs_;
+  blob::Catalog& catalog_;
+  meta::Mirrors& mirrors_;
+  const sovereignty::Rule rule_;
+  const Clock& clock_;
+  Random& random_;
+  Metrics& metrics_;
+  const Options options_;
+  Witness witness_;
+  JobBoard board_;
+  Throttle throttle_;
+  Mover mover_;
+  Passes passes_;
+  MirrorKeeper mirror_keeper_;
+  std::shared_ptr<Signals> signals_;
+
+  std::mutex operators_;  // one change of the map by an operator at a time
+
+  mutable std::mutex mutex_;  // of what follows
+  std::condition_variable wake_;
+  std::optional<Request> requested_;
+  std::optional<Request> running_;
+  bool heal_due_ = false;
+  bool rebalance_due_ = false;
+  SteadyTime heal_retry_at_ = SteadyTime::max();
+  SteadyTime rebalance_retry_at_ = SteadyTime::max();
+  std::set<BlobId> damaged_;
+  bool scrub_due_ = false;
+  std::uint64_t waiting_ = 0;
+  std::uint64_t lost_ = 0;
+
+  SteadyTime reclaim_at_{};  // job thread only
+  SteadyTime scrub_at_{};
+  std::map<DriveId, SteadyTime> attach_again_at_;  // watching thread only, as are the next two
+  std::uint64_t short_writes_ = 0;
+  std::optional<ShortWrites> short_since_;
+
+  std::atomic<std::uint64_t> damaged_found_{0};
+  std::atomic<std::uint64_t> repaired_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> abort_{false};     // of the running job, by an operator
+  std::atomic<bool> make_way_{false};  // for a job that an operator asks for
+  bool started_ = false;
+  std::thread watcher_;
+  std::thread worker_;
+
+  Counter repaired_counter_;
+  Counter damaged_counter_;
+  Counter moved_counter_;
+  Gauge degraded_gauge_;
+  Gauge waiting_gauge_;
+};
+
+}  // namespace andromede::fleet
