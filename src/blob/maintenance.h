@@ -22,6 +22,7 @@ struct DriveUsage {
   std::uint64_t live_bytes = 0;  // theirs, headers included
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
+  std::uint64_t queued_jobs = 0;  // reads, writes and syncs that wait for the drive
 };
 
 // Called with bytes just moved or read; it may sleep, to hold a bandwidth. False: stop (kCancelled).

@@ -224,6 +224,8 @@ void FleetImpl::update_metrics() {
         .set(static_cast<double>(drive.usage.live_bytes));
     metrics_.gauge("andromede_drive_free_bytes", "Bytes free on the drive", labels)
         .set(static_cast<double>(drive.usage.free_bytes));
+    metrics_.gauge("andromede_drive_queue_depth", "Reads, writes and syncs that wait for the drive", labels)
+        .set(static_cast<double>(drive.usage.queued_jobs));
   }
 }
 

@@ -653,6 +653,7 @@ Result<DriveUsage> DriveVolumes::usage() {
   DriveUsage usage;
   usage.total_bytes = space.total_bytes;
   usage.free_bytes = space.free_bytes;
+  usage.queued_jobs = pool_.queued() + sync_pool_.queued();
   const std::lock_guard lock(mutex_);
   for (const auto& [number, volume] : volumes_) {
     usage.shards += volume->shards;
