@@ -181,6 +181,10 @@ constexpr Translation kTranslations[] = {
      "Le retrait est abandonné ; ses disques reçoivent de nouveau des données."},
     {Msg::kNeedSiteOrDrive, "name a site, or a drive with --drive, or --abort",
      "nommez un site, ou un disque avec --drive, ou --abort"},
+    {Msg::kAbortNamesNothing,
+     "--abort takes no site, drive or limit: it aborts the drain that runs (`andromede status` names it)",
+     "--abort ne prend ni site, ni disque, ni limite : il abandonne le retrait en cours (« andromede status » le "
+     "nomme)"},
     {Msg::kJournalOk, "{0} entries, no gap, every link holds; head {1}",
      "{0} entrées, sans trou, chaque lien tient ; tête {1}"},
     {Msg::kJournalBroken, "the journal is broken: {0}", "le journal est rompu : {0}"},

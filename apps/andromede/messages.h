@@ -103,6 +103,7 @@ enum class Msg {
   kJobAborted,
   kDrainAborted,
   kNeedSiteOrDrive,
+  kAbortNamesNothing,
   kJournalOk,
   kJournalBroken,
   kProgress,

@@ -16,7 +16,7 @@ _andromede() {
     'drive add') choices='--site --associate --path --capacity-bytes --config --json --help' ;;
     'drive heal' | 'scrub '*) choices='--no-wait --config --json --help' ;;
     'drive '*) choices='--config --json --help' ;;
-    'drain '*) choices='--drive --accept-site-losses --abort --no-wait --config --json --help' ;;
+    'drain '*) choices='--drive --accept-site-losses --accept-unerased --bandwidth --abort --no-wait --config --json --help' ;;
     'journal ') choices='tail verify --help' ;;
     'journal tail') choices='-n --follow --verify --config --json --help' ;;
     'completion '*) choices='bash zsh' ;;

@@ -25,6 +25,7 @@ _andromede() {
       fi ;;
     scrub) _arguments $common '--no-wait[do not wait]' ;;
     drain) _arguments $common '--drive[a drive]:drive:' '--accept-site-losses[from now on]:number:' \
+      '--accept-unerased[what lies on drives that are away stays there]' '--bandwidth[at most, a second]:bytes:' \
       '--abort[abort it]' '--no-wait[do not wait]' ;;
     journal)
       if ((CURRENT == 3)); then compadd tail verify; else _arguments $common '-n[how many]:number:' '--follow' '--verify'; fi ;;

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -202,7 +203,16 @@ class Serving(OperationsCase):
     def test_completion_is_valid_for_each_shell(self):
         scripts = {shell: subprocess.run([BINARY, "completion", shell], capture_output=True, text=True, check=True).stdout
                    for shell in ("bash", "zsh")}
-        for shell, script in scripts.items():
-            self.assertIn("drain", script, shell)
-        checked = subprocess.run(["bash", "-n"], input=scripts["bash"], text=True, check=False)
-        self.assertEqual(checked.returncode, 0)
+        for command in ("init", "status", "scrub", "drain", "drive add", "drive heal", "journal tail"):
+            words = command.split()
+            explained = subprocess.run([BINARY, *words, "--help"], env={**os.environ, "LC_ALL": "C.UTF-8"},
+                                       capture_output=True, text=True, check=True).stdout
+            options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", explained.split("\nOptions:")[1].split("\n\n")[0]))
+            self.assertIn("--help", options, explained)
+            line = " ".join(["andromede", *words, "--"])
+            completed = subprocess.run(
+                ["bash", "-c", scripts["bash"] + f"\nCOMP_WORDS=({line}); COMP_CWORD={len(words) + 1}; _andromede\n"
+                 'printf "%s\\n" "${COMPREPLY[@]}"'], capture_output=True, text=True, check=True).stdout.split()
+            self.assertEqual(options - set(completed), set(), command)
+            for option in options - {"--help"}:
+                self.assertIn(option, scripts["zsh"], command)
