@@ -55,7 +55,8 @@ void print_status(const nlohmann::json& status) {
   const nlohmann::json& actual = status["actual"];
   const nlohmann::json& demanded = status["demanded"];
   std::string line = text(status.value("degraded", true) ? Msg::kDegraded : Msg::kHealthy) + ": ";
-  line += text(Msg::kTolerates, {number(actual, "site_losses"), number(actual, "drive_losses")});
+  line += text(status.value("degraded", true) ? Msg::kToleratesNow : Msg::kTolerates,
+               {number(actual, "site_losses"), number(actual, "drive_losses")});
   line += " (" + text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")}) + ")";
   print(line);
   for (const auto& reason : status["reasons"]) print("  - " + reason.get<std::string>());

@@ -156,6 +156,8 @@ constexpr Translation kTranslations[] = {
     {Msg::kHealthy, "healthy", "en bon état"},
     {Msg::kDegraded, "DEGRADED", "DÉGRADÉ"},
     {Msg::kTolerates, "lost sites survived: {0}, lost drives: {1}", "sites perdus supportés : {0}, disques : {1}"},
+    {Msg::kToleratesNow, "by what is written now, lost sites survived: {0}, lost drives: {1}",
+     "pour ce qui s'écrit maintenant, sites perdus supportés : {0}, disques : {1}"},
     {Msg::kDemanded, "demanded: {0} and {1}", "exigé : {0} et {1}"},
     {Msg::kColDrive, "DRIVE", "DISQUE"},
     {Msg::kColSite, "SITE", "SITE"},

@@ -83,6 +83,7 @@ enum class Msg {
   kHealthy,
   kDegraded,
   kTolerates,
+  kToleratesNow,
   kDemanded,
   kColDrive,
   kColSite,

@@ -443,7 +443,8 @@ int main(int argc, char** argv) {
   app.add_option("--region", settings.credentials.region);
   app.add_option("--bucket", settings.bucket);
   app.add_option("--prefix", settings.prefix);
-  app.add_option("--size", settings.size_bytes, "bytes of each object");
+  app.add_option("--size", settings.size_bytes, "bytes of each object")
+      ->check(CLI::Range(std::size_t{0}, andromede::load::kMaxContentBytes));
   app.add_option("--concurrency", settings.concurrency, "connections, a thread each")->check(CLI::Range(1U, 1024U));
   app.add_option("--seconds", settings.seconds);
   app.add_option("--count", settings.count);

@@ -1,6 +1,9 @@
 #include "fleet/fleet.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <string_view>
 
 #include "base/log.h"
 #include "fleet/balance.h"
@@ -231,11 +234,27 @@ void FleetImpl::update_metrics() {
 
 // --- status ----------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// What was stored while every drive was there survives the demanded losses, and a site that lacks a drive counts as
+// one.
+std::string what_stored_survives(const sovereignty::Tolerance& demanded, std::size_t sites_short) {
+  const std::string until = " until the drives are back, or replaced and healed";
+  if (sites_short > demanded.site_losses) {
+    return "some of what was stored before may not be readable" + until;
+  }
+  return "what was stored before may survive only " + std::to_string(demanded.site_losses - sites_short) +
+         " further lost sites" + until;
+}
+
+}  // namespace
+
 Result<FleetStatus> FleetImpl::status() {
   FleetStatus status;
   const auto map = drives_.map();
   status.epoch = map->epoch;
   const auto mirrors = mirrors_.mirrors();
+  std::set<std::string_view> sites_short;  // with a drive that is away
   for (const DriveInfo& info : map->drives) {
     DriveStatus drive;
     drive.info = info;
@@ -253,11 +272,13 @@ Result<FleetStatus> FleetImpl::status() {
       return mirror.drive == info.id && mirror.online;
     });
     if (!drive.online && used) {
+      sites_short.insert(info.site.value());
       status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") is offline");
     }
     status.drives.push_back(std::move(drive));
   }
   status.demanded = {map->accepted_site_losses.value_or(rule_.site_losses), rule_.drive_losses};
+  if (!sites_short.empty()) status.reasons.push_back(what_stored_survives(status.demanded, sites_short.size()));
   const auto candidates = candidates_.snapshot();
   if (const auto best = sovereignty::best_tolerance(rule_, *candidates)) {
     status.actual = *best;

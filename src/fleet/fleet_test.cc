@@ -74,6 +74,8 @@ TEST(Fleet, AReplacedDriveGetsBackWhatWasLost) {
       << "an online drive is drained, not replaced";
   fs::remove_all(cloud.path("s2-1"));
   ASSERT_TRUE(eventually([&] { return cloud.fleet->status()->degraded && !cloud.drive("s2-1").online; }));
+  EXPECT_NE(cloud.reasons().find("what was stored before may survive only 1 further lost sites"), std::string::npos)
+      << cloud.reasons();
   cloud.expect_all_readable();
 
   ASSERT_TRUE(cloud.fleet->replace_drive(DriveName("s2-1"), cloud.make_folder("new"), "claire"));
