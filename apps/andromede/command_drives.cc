@@ -54,8 +54,9 @@ void print_status(const nlohmann::json& status) {
   const auto number = [](const nlohmann::json& of, const char* key) { return std::to_string(of.value(key, 0U)); };
   const nlohmann::json& actual = status["actual"];
   const nlohmann::json& demanded = status["demanded"];
-  std::string line = text(status.value("degraded", true) ? Msg::kDegraded : Msg::kHealthy) + ": ";
-  line += text(status.value("degraded", true) ? Msg::kToleratesNow : Msg::kTolerates,
+  const bool degraded = status.value("degraded", true);
+  std::string line = text(degraded ? Msg::kDegraded : Msg::kHealthy) + ": ";
+  line += text(degraded ? Msg::kToleratesNow : Msg::kTolerates,
                {number(actual, "site_losses"), number(actual, "drive_losses")});
   line += " (" + text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")}) + ")";
   print(line);

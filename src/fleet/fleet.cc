@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <set>
 #include <string>
-#include <string_view>
 
 #include "base/log.h"
 #include "fleet/balance.h"
@@ -236,15 +235,13 @@ void FleetImpl::update_metrics() {
 
 namespace {
 
-// What was stored while every drive was there survives the demanded losses, and a site that lacks a drive counts as
-// one.
-std::string what_stored_survives(const sovereignty::Tolerance& demanded, std::size_t sites_short) {
-  const std::string until = " until the drives are back, or replaced and healed";
-  if (sites_short > demanded.site_losses) {
-    return "some of what was stored before may not be readable" + until;
-  }
-  return "what was stored before may survive only " + std::to_string(demanded.site_losses - sites_short) +
-         " further lost sites" + until;
+std::string what_stored_survives(const sovereignty::Tolerance& promised, unsigned sites_short, unsigned drives_away) {
+  const std::string until = "until the drives are back, or replaced and healed, ";
+  const auto left = sovereignty::tolerance_left(promised, sites_short, drives_away);
+  if (!left) return until + "some of what was stored before may not be readable";
+  return until +
+         "what was stored before is only sure to survive further lost sites: " + std::to_string(left->site_losses) +
+         ", lost drives: " + std::to_string(left->drive_losses);
 }
 
 }  // namespace
@@ -254,7 +251,8 @@ Result<FleetStatus> FleetImpl::status() {
   const auto map = drives_.map();
   status.epoch = map->epoch;
   const auto mirrors = mirrors_.mirrors();
-  std::set<std::string_view> sites_short;  // with a drive that is away
+  unsigned drives_away = 0;
+  std::set<SiteId> sites_short;
   for (const DriveInfo& info : map->drives) {
     DriveStatus drive;
     drive.info = info;
@@ -272,13 +270,17 @@ Result<FleetStatus> FleetImpl::status() {
       return mirror.drive == info.id && mirror.online;
     });
     if (!drive.online && used) {
-      sites_short.insert(info.site.value());
+      ++drives_away;
+      sites_short.insert(info.site);
       status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") is offline");
     }
     status.drives.push_back(std::move(drive));
   }
   status.demanded = {map->accepted_site_losses.value_or(rule_.site_losses), rule_.drive_losses};
-  if (!sites_short.empty()) status.reasons.push_back(what_stored_survives(status.demanded, sites_short.size()));
+  if (drives_away > 0) {
+    status.reasons.push_back(
+        what_stored_survives(status.demanded, static_cast<unsigned>(sites_short.size()), drives_away));
+  }
   const auto candidates = candidates_.snapshot();
   if (const auto best = sovereignty::best_tolerance(rule_, *candidates)) {
     status.actual = *best;

@@ -74,7 +74,7 @@ TEST(Fleet, AReplacedDriveGetsBackWhatWasLost) {
       << "an online drive is drained, not replaced";
   fs::remove_all(cloud.path("s2-1"));
   ASSERT_TRUE(eventually([&] { return cloud.fleet->status()->degraded && !cloud.drive("s2-1").online; }));
-  EXPECT_NE(cloud.reasons().find("what was stored before may survive only 1 further lost sites"), std::string::npos)
+  EXPECT_NE(cloud.reasons().find("only sure to survive further lost sites: 1, lost drives: 1"), std::string::npos)
       << cloud.reasons();
   cloud.expect_all_readable();
 

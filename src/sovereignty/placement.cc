@@ -140,6 +140,16 @@ Tolerance tolerance_of(unsigned data_shards, const std::vector<SiteId>& sites) {
   return tolerance_of_counts(data_shards, std::move(counts));
 }
 
+std::optional<Tolerance> tolerance_left(const Tolerance& promised, unsigned sites, unsigned drives) {
+  if (sites > promised.site_losses && drives > promised.drive_losses) return std::nullopt;
+  Tolerance left;
+  if (promised.site_losses > sites) left.site_losses = promised.site_losses - sites;
+  if (promised.drive_losses > drives) left.drive_losses = promised.drive_losses - drives;
+  // Who survives the loss of a site survives that of one drive on it.
+  left.drive_losses = std::max(left.drive_losses, left.site_losses);
+  return left;
+}
+
 Result<Tolerance> best_tolerance(const Rule& rule, const std::vector<Candidate>& candidates) {
   if (candidates.size() < rule.shards()) {
     return fail(Errc::kUnavailable, "a " + code_name(rule) + " code needs " + counted(rule.shards(), "drive") + "; " +

@@ -41,6 +41,10 @@ struct Tolerance {
 // `sites[i]` is where shard i lies; `data_shards` of them are needed. Every shard on a drive of its own.
 Tolerance tolerance_of(unsigned data_shards, const std::vector<SiteId>& sites);
 
+// What shards that were placed to survive `promised` are still sure to survive when `drives` drives of `sites`
+// different sites are gone (a site that lacks a drive counts as lost whole). Nothing: more is gone than was promised.
+std::optional<Tolerance> tolerance_left(const Tolerance& promised, unsigned sites, unsigned drives);
+
 // The best spread that these candidates allow for rule.shards() shards: as many sites as possible, as even as possible.
 // kUnavailable when there are fewer drives than shards; the message says what is missing.
 Result<Tolerance> best_tolerance(const Rule& rule, const std::vector<Candidate>& candidates);

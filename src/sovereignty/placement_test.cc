@@ -130,6 +130,23 @@ RC_GTEST_PROP(Place, KeepsWhatItIsToldAndIsAsEvenAroundIt, ()) {
   RC_ASSERT(tolerance_of(2, sites_of(candidates, *second)) == (Tolerance{2, 2}));
 }
 
+TEST(ToleranceLeft, IsWhatWasPromisedLessWhatIsGone) {
+  const Tolerance promised{2, 2};
+  EXPECT_EQ(tolerance_left(promised, 0, 0), promised);
+  EXPECT_EQ(tolerance_left(promised, 1, 1), (Tolerance{1, 1}));
+  EXPECT_EQ(tolerance_left(promised, 2, 2), (Tolerance{0, 0}));
+  EXPECT_EQ(tolerance_left(promised, 3, 3), std::nullopt);
+}
+
+TEST(ToleranceLeft, ALostSiteCountsOnceHoweverManyDrivesItHad) {
+  EXPECT_EQ(tolerance_left({2, 2}, 1, 5), (Tolerance{1, 1}));
+}
+
+TEST(ToleranceLeft, WithinOneSiteTheDrivesCount) {
+  EXPECT_EQ(tolerance_left({0, 2}, 1, 1), (Tolerance{0, 1}));
+  EXPECT_EQ(tolerance_left({0, 2}, 1, 3), std::nullopt);
+}
+
 TEST(Place, FillsDrivesInProportionToTheirFreeSpace) {
   auto candidates = make_drives({2, 2, 2, 2});
   candidates[0].free_bytes = 30 * kGiB;  // half as free as its neighbour
