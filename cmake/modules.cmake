@@ -32,8 +32,8 @@ function(andromede_module folder)
       target_link_libraries(${target}_test PRIVATE andromede_${dep})
     endforeach()
     target_precompile_headers(${target}_test PRIVATE ${ANDROMEDE_PCH} <gtest/gtest.h>)
-    gtest_discover_tests(${target}_test TEST_PREFIX "${folder}/" PROPERTIES LABELS unit TIMEOUT 60
-                         DISCOVERY_TIMEOUT 60)
+    gtest_discover_tests(${target}_test TEST_PREFIX "${folder}/" PROPERTIES LABELS unit TIMEOUT 600
+                         DISCOVERY_TIMEOUT 600)
   endif()
 endfunction()
 

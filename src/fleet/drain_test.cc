@@ -70,13 +70,14 @@ TEST(Drain, NamesWhatItDoesNotKnow) {
 // The fleet is stopped and everything opened again at many moments; each process goes on where the last one was.
 TEST(Drain, GoesOnAfterEveryRestart) {
   FleetCloud cloud({2, 2, 2, 2});
-  cloud.options.bandwidth_bytes_per_s = 2 << 20;
+  cloud.options.bandwidth_bytes_per_s = 256 << 10;
   cloud.reopen();
   cloud.put_many(50, 50'000);
   ASSERT_TRUE(cloud.fleet->drain(site("s1", std::uint8_t{1}), "claire"));
   int restarts = 0;
   for (; restarts < 12 && !drained(cloud, "s1-1"); ++restarts) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20 + 35 * restarts));
+    if (restarts == 3) cloud.options.bandwidth_bytes_per_s = 2 << 20;
     cloud.reopen();
   }
   EXPECT_GT(restarts, 2);

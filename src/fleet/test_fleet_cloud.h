@@ -24,12 +24,14 @@
 
 namespace andromede::fleet {
 
+// Waits until `condition` holds; false when it never does.
 template <typename Condition>
 bool eventually(Condition condition) {
-  for (int i = 0; i < 1500; ++i) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  do {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  } while (std::chrono::steady_clock::now() < end);
   return false;
 }
 

@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-std::unique_ptr<Client> client_of(std::uint16_t port, milliseconds timeout = seconds(10)) {
+std::unique_ptr<Client> client_of(std::uint16_t port, milliseconds timeout = kPatience) {
   auto client = Client::make("127.0.0.1", port, {}, timeout);
   EXPECT_TRUE(client);
   return std::move(*client);
@@ -71,11 +71,11 @@ TEST(HttpClient, KeepsItsConnection) {
 
 TEST(HttpClient, ConnectsAgainWhenTheServerClosed) {
   ListenOptions options;
-  options.limits.idle_timeout = milliseconds(100);
+  options.limits.idle_timeout = milliseconds(500);
   TestServer server(std::move(options));
   const auto client = client_of(server.port());
   EXPECT_TRUE(client->request("GET", "/", {}, {}));
-  ::usleep(300'000);
+  EXPECT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 0; }));
   EXPECT_TRUE(client->request("POST", "/echo", {}, "x"));
   EXPECT_EQ(server.metric("andromede_http_connections_accepted_total"), 2);
 }

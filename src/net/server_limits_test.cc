@@ -11,6 +11,7 @@ namespace andromede::net {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 using SteadyClock = std::chrono::steady_clock;
 
 milliseconds since(SteadyTime began) { return std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began); }
@@ -22,35 +23,36 @@ TEST(ServerLimits, CutsAHeadThatTrickles) {
   RawPeer peer = server.peer();
   const SteadyTime began = SteadyClock::now();
   peer.send("GET / HTTP/1.1\r\nHost: a\r\n");
-  while (!peer.readable_within(milliseconds(20)) && since(began) < milliseconds(3000)) peer.send("X: y\r\n");
+  while (!peer.readable_within(milliseconds(20)) && since(began) < kPatience) peer.send("X: y\r\n");
   peer.close_write();
   EXPECT_TRUE(peer.read_all().starts_with("HTTP/1.1 408 Request Timeout\r\n"));
   EXPECT_GE(since(began), milliseconds(300));
-  EXPECT_LT(since(began), milliseconds(2500));
+  EXPECT_LT(since(began), kPatience);
 }
 
 TEST(ServerLimits, ClosesIdleConnectionsInSilence) {
   ListenOptions options;
-  options.limits.idle_timeout = milliseconds(300);
+  options.limits.idle_timeout = milliseconds(800);
   TestServer server(std::move(options));
   RawPeer fresh = server.peer();
   RawPeer used = server.peer();
+  const SteadyTime began = SteadyClock::now();
   used.send(get("/"));
   used.read_response();
-  EXPECT_FALSE(used.readable_within(milliseconds(150)));
-  EXPECT_EQ(fresh.read_all(), "");
   EXPECT_EQ(used.read_all(), "");
+  EXPECT_GE(since(began), milliseconds(750));
+  EXPECT_EQ(fresh.read_all(), "");
 }
 
 TEST(ServerLimits, ServesAfterALongPauseAndThenTimesOut) {
   ListenOptions options;
-  options.limits.idle_timeout = milliseconds(1'600);
+  options.limits.idle_timeout = seconds(4);
   TestServer server(std::move(options));
   RawPeer peer = server.peer();
   EXPECT_FALSE(peer.readable_within(milliseconds(1'300)));  // its buffer is gone by now
   peer.send(get("/"));
   EXPECT_TRUE(peer.read_response().ends_with("hello"));
-  EXPECT_TRUE(peer.closed_within(milliseconds(2'500)));
+  EXPECT_TRUE(peer.closed_within(kPatience));
 }
 
 TEST(ServerLimits, SaysSoWhenThereIsNoMemoryForALongHead) {
@@ -93,7 +95,7 @@ TEST(ServerLimits, CutsABodyBelowTheFloor) {
   RawPeer peer = server.peer();
   const SteadyTime began = SteadyClock::now();
   peer.send("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
-  while (!peer.readable_within(milliseconds(10)) && since(began) < milliseconds(4000)) peer.send("0123456789");
+  while (!peer.readable_within(milliseconds(10)) && since(began) < kPatience) peer.send("0123456789");
   EXPECT_TRUE(peer.read_response().starts_with("HTTP/1.1 408 "));
   EXPECT_GE(since(began), milliseconds(250));
 }
@@ -130,7 +132,7 @@ TEST(ServerLimits, CutsAReaderBelowTheFloor) {
   RawPeer peer(server.port(), 4096);
   peer.send(get("/stream"));
   const SteadyTime began = SteadyClock::now();
-  while (server.state().write_errors == 0 && since(began) < milliseconds(5000)) {
+  while (server.state().write_errors == 0 && since(began) < kPatience) {
     peer.read_exactly(2000);
     ::usleep(5'000);
   }
@@ -143,10 +145,11 @@ TEST(ServerLimits, LetsConnectionsBeyondTheLimitWait) {
   TestServer server(std::move(options));
   RawPeer first = server.peer();
   RawPeer second = server.peer();
-  first.send(get("/"));
-  second.send(get("/"));
-  first.read_response();
-  second.read_response();
+  // Busy, so that neither gives way, however long this takes.
+  for (RawPeer* peer : {&first, &second}) {
+    peer->send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+  }
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().requests == 2; }));
   RawPeer third = server.peer();
   third.send(get("/"));
   EXPECT_FALSE(third.readable_within(milliseconds(200)));
@@ -175,7 +178,7 @@ TEST(ServerLimits, TheLongestIdleConnectionGivesWay) {
   RawPeer wanting = server.peer();
   wanting.send(get("/"));
   EXPECT_TRUE(wanting.read_response().ends_with("hello"));
-  EXPECT_TRUE(older.closed_within(milliseconds(1000)));
+  EXPECT_TRUE(older.closed_within(kPatience));
   newer.send(get("/"));
   EXPECT_TRUE(newer.read_response().ends_with("hello"));
   server.state().gate.set(true);
@@ -205,7 +208,7 @@ TEST(ServerLimits, OnePeerHasItsShare) {
   first.read_response();
   second.read_response();
   RawPeer third = server.peer();
-  EXPECT_TRUE(third.closed_within(milliseconds(1000)));
+  EXPECT_TRUE(third.closed_within(kPatience));
   EXPECT_EQ(server.metric("andromede_http_connections_refused_total"), 1);
   RawPeer other(server.port(), 0, "127.0.0.2");
   other.send(get("/who"));

@@ -18,7 +18,10 @@
 
 namespace andromede::net {
 
-// Speaks bytes, not HTTP. Every read gives up after a few seconds, so that a test fails rather than hangs.
+// How long a test waits for an event before it fails: no measure of speed.
+constexpr std::chrono::seconds kPatience{120};
+
+// Speaks bytes, not HTTP. Every read gives up after kPatience, so that a test fails rather than hangs.
 class RawPeer {
  public:
   // `from`: the address of ours to connect from; empty: the kernel chooses.
@@ -102,8 +105,8 @@ class RawPeer {
 
  private:
   bool receive() {
-    if (!readable_within(std::chrono::seconds(8))) {
-      ADD_FAILURE() << "the server said nothing for 8 s";
+    if (!readable_within(kPatience)) {
+      ADD_FAILURE() << "the server says nothing";
       return false;
     }
     char bytes[65536];
@@ -230,13 +233,14 @@ class TestServer {
     const auto at = text.find(line);
     return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
   }
-  // Whether `condition` comes true within 5 s.
+  // Whether `condition` comes true.
   template <typename Condition>
   static bool eventually(Condition condition) {
-    for (int i = 0; i < 500; ++i) {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    do {
       if (condition()) return true;
       ::usleep(10'000);
-    }
+    } while (std::chrono::steady_clock::now() < end);
     return false;
   }
 

@@ -174,13 +174,13 @@ TEST_F(Tls, AnswersTheEndThatAPeerAnnounces) {
 
 TEST_F(Tls, SessionsAreResumedUntilTheTicketKeysChange) {
   ListenOptions made = options();
-  made.limits.ticket_keys_lifetime = milliseconds(1'500);
+  made.limits.ticket_keys_lifetime = milliseconds(3'000);
   TestServer server(std::move(made));
   const TlsPeer first(server.port());
   const std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(SSL_get1_session(first.ssl.get()),
                                                                           &SSL_SESSION_free);
   EXPECT_EQ(SSL_session_reused(TlsPeer(server.port(), session.get()).ssl.get()), 1);
-  ::usleep(1'600'000);
+  ::usleep(3'100'000);
   const TlsPeer later(server.port(), session.get());
   EXPECT_EQ(SSL_session_reused(later.ssl.get()), 0);
   EXPECT_EQ(handshake(server.port(), TLS1_3_VERSION), "first");

@@ -27,7 +27,7 @@ class Boto3(ClientCase):
 
     def test_connection_goes_on_behind_an_empty_file(self):
         # botocore sends files, empty ones too, with Expect: 100-continue.
-        one_connection = make_client(max_pool_connections=1, read_timeout=10)
+        one_connection = make_client(max_pool_connections=1, read_timeout=300)
         for name, size in (("empty", 0), ("full", 100_000), ("empty again", 0), ("full again", 1)):
             path = self.folder / name
             path.write_bytes(bytes(size))

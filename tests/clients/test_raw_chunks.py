@@ -39,7 +39,7 @@ class RawChunks(ClientCase):
         botocore.auth.S3SigV4Auth(credentials, "s3", "us-east-1").add_auth(request)
         self.assertEqual(request.headers["X-Amz-Content-SHA256"], "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
 
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint).netloc, timeout=60)
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(endpoint).netloc, timeout=300)
         self.addCleanup(connection.close)
         connection.putrequest("PUT", "/raw-chunks/k")
         for name, value in request.headers.items():

@@ -11,7 +11,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "harness"))
 
-from cloud import CONSORTIUM, ROOT, Cloud  # noqa: E402, F401
+from cloud import CONSORTIUM, PATIENCE_S, ROOT, Cloud  # noqa: E402, F401
 
 BINARY = os.environ.get("ANDROMEDE_BINARY", str(ROOT / "build/release/apps/andromede/andromede"))
 
@@ -50,8 +50,8 @@ class Traffic(threading.Thread):
 
     def finish(self):
         self.stopping.set()
-        self.join(60)
-        return self.failures
+        self.join(PATIENCE_S)
+        return self.failures + (["a request hangs"] if self.is_alive() else [])
 
 
 class OperationsCase(unittest.TestCase):
@@ -89,7 +89,7 @@ class OperationsCase(unittest.TestCase):
     def metrics(self):
         """Name with labels → value."""
         url = f"http://127.0.0.1:{self.cloud.operator_port}/metrics"
-        lines = urllib.request.urlopen(url, timeout=5).read().decode().splitlines()
+        lines = urllib.request.urlopen(url, timeout=PATIENCE_S).read().decode().splitlines()
         return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and not line.startswith("#")}
 
     def metric(self, name):

@@ -20,7 +20,7 @@ class Losses(OperationsCase):
         self.start_traffic("archives")
         for drive in self.drives(*lost):
             lose(drive)
-        self.cloud.wait_for("the loss is noticed", lambda: self.offline() == set(lost), 15)
+        self.cloud.wait_for("the loss is noticed", lambda: self.offline() == set(lost))
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
         before = len(self.traffic.stored)
         self.cloud.wait_for("writes and reads go on", lambda: len(self.traffic.stored) > before + 20)
@@ -28,7 +28,7 @@ class Losses(OperationsCase):
             new = self.cloud.folder / "drives" / f"{name}-new"
             new.mkdir()
             self.cloud.operator("drive", "replace", name, new)
-        self.cloud.wait_for("redundancy is whole again", self.settled, 120)
+        self.cloud.wait_for("redundancy is whole again", self.settled)
         self.finish_traffic()
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 0)
         self.cloud.stop()
@@ -49,23 +49,23 @@ class Losses(OperationsCase):
         s3.put_object(Bucket="archives", Key="kept", Body=body)
         names = [drive["name"] for drive in self.cloud.status()["drives"]]
         for name in names:
-            self.cloud.wait_for("redundancy is whole", self.settled, 60)
+            self.cloud.wait_for("redundancy is whole", self.settled)
             lose(self.cloud.folder / "drives" / name)
-            self.cloud.wait_for("the loss is noticed", lambda lost=name: lost in self.offline(), 15)
+            self.cloud.wait_for("the loss is noticed", lambda lost=name: lost in self.offline())
             new = self.cloud.folder / "drives" / f"{name}-new"
             new.mkdir()
             self.cloud.operator("drive", "replace", name, new)
-        self.cloud.wait_for("redundancy is whole", self.settled, 60)
+        self.cloud.wait_for("redundancy is whole", self.settled)
         # One more, and the server is killed in the moment after the answer.
         lose(self.cloud.folder / "drives" / f"{names[0]}-new")
-        self.cloud.wait_for("the loss is noticed", lambda: names[0] in self.offline(), 15)
+        self.cloud.wait_for("the loss is noticed", lambda: names[0] in self.offline())
         newest = self.cloud.folder / "drives" / f"{names[0]}-newest"
         newest.mkdir()
         self.cloud.operator("drive", "replace", names[0], newest)
         self.cloud.kill()
         self.assertIn(f"{newest}\n", (self.cloud.folder / "drive-paths").read_text())
         self.cloud.start()
-        self.cloud.wait_for("redundancy is whole", self.settled, 60)
+        self.cloud.wait_for("redundancy is whole", self.settled)
         self.assertEqual(self.cloud.client().get_object(Bucket="archives", Key="kept")["Body"].read(), body)
 
     def offline(self):
@@ -132,7 +132,7 @@ class Losses(OperationsCase):
         s3.put_object(Bucket="archives", Key="small", Body=b"small objects still fit")
         for key in list(stored)[:10]:
             s3.delete_object(Bucket="archives", Key=key)
-        self.cloud.wait_for("deletes make room again", lambda: self.fits(s3, 5_000_000), 30)
+        self.cloud.wait_for("deletes make room again", lambda: self.fits(s3, 5_000_000))
 
     def fits(self, s3, size_bytes):
         try:

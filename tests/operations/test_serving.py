@@ -10,11 +10,10 @@ import socket
 import ssl
 import stat
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
-from operations_case import BINARY, CONSORTIUM, OperationsCase
+from operations_case import BINARY, CONSORTIUM, PATIENCE_S, OperationsCase
 
 
 class Serving(OperationsCase):
@@ -33,13 +32,13 @@ class Serving(OperationsCase):
         started.read(1000)
         self.sign_another_certificate()
         self.cloud.process.send_signal(signal.SIGHUP)
-        self.cloud.wait_for("the new certificate is served", lambda: self.certificate() != first, 10)
+        self.cloud.wait_for("the new certificate is served", lambda: self.certificate() != first)
         self.assertEqual(started.read(), body[1000:], "what was under way goes on")
         self.assertEqual(s3.get_object(Bucket="archives", Key="k")["Body"].read(), body)
         second = self.certificate()
         (self.cloud.folder / "tls" / "server.crt").write_text("not a certificate")
         self.cloud.process.send_signal(signal.SIGHUP)
-        self.cloud.wait_for("the broken file is told", lambda: '"level":"error"' in self.cloud.log.read_text(), 10)
+        self.cloud.wait_for("the broken file is told", lambda: '"level":"error"' in self.cloud.log.read_text())
         self.assertEqual(self.certificate(), second, "the last good certificate stays")
 
     def sign_another_certificate(self):
@@ -82,8 +81,8 @@ class Serving(OperationsCase):
         self.cloud.config.write_text(text.replace(old, new, 1))
 
     def serve_and_fail(self):
-        return subprocess.run([BINARY, "serve", "--config", self.cloud.config], capture_output=True, text=True, timeout=20,
-                              check=False)
+        return subprocess.run([BINARY, "serve", "--config", self.cloud.config], capture_output=True, text=True,
+                              timeout=PATIENCE_S, check=False)
 
     def test_errors_of_configuration_name_line_and_remedy(self):
         self.cloud.create()
@@ -126,28 +125,35 @@ class Serving(OperationsCase):
         s3.create_bucket(Bucket="archives")
         body = os.urandom(3_000_000)
         url = self.cloud.client(signature_version="s3v4").generate_presigned_url("put_object", {"Bucket": "archives", "Key": "slow"})
-        upload = http.client.HTTPConnection("127.0.0.1", self.cloud.s3_port, timeout=20)
+        upload = http.client.HTTPConnection("127.0.0.1", self.cloud.s3_port, timeout=PATIENCE_S)
         upload.putrequest("PUT", url.split(str(self.cloud.s3_port), 1)[1])
         upload.putheader("Content-Length", str(len(body)))
-        upload.endheaders(body[:1_000_000])
-        time.sleep(0.3)
+        upload.putheader("Expect", "100-continue")
+        upload.endheaders()
+        self.assertTrue(upload.sock.recv(100).startswith(b"HTTP/1.1 100 "), "the request is under way")
+        upload.send(body[:1_000_000])
         self.cloud.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        with self.assertRaises(OSError):
-            socket.create_connection(("127.0.0.1", self.cloud.s3_port), 2).close()
+        self.cloud.wait_for("new connections are refused", self.refuses_connections)
         upload.send(body[1_000_000:])
         response = upload.getresponse()
         self.assertEqual(response.status, 200, response.read())
-        self.assertEqual(self.cloud.process.wait(20), 0)
+        self.assertEqual(self.cloud.process.wait(PATIENCE_S), 0)
         self.cloud.start()
         self.assertEqual(s3.get_object(Bucket="archives", Key="slow")["Body"].read(), body)
+
+    def refuses_connections(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.cloud.s3_port), PATIENCE_S).close()
+            return False
+        except ConnectionRefusedError:
+            return True
 
     def test_systemd_hears_of_readiness_watchdog_and_stop(self):
         self.cloud.create()
         path = self.folder / "notify"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(path))
-            notify.settimeout(20)
+            notify.settimeout(PATIENCE_S)
             process = subprocess.Popen([BINARY, "serve", "--config", self.cloud.config], stderr=subprocess.DEVNULL,
                                        env={**os.environ, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"})
             try:
@@ -160,7 +166,7 @@ class Serving(OperationsCase):
                 process.send_signal(signal.SIGTERM)
                 while "STOPPING=1" not in heard:
                     heard += notify.recv(4096).decode() + "\n"
-                self.assertEqual(process.wait(20), 0)
+                self.assertEqual(process.wait(PATIENCE_S), 0)
             finally:
                 process.kill()
                 process.wait()
@@ -179,9 +185,9 @@ class Serving(OperationsCase):
         request_id = answer["ResponseMetadata"]["RequestId"]
         operator = f"http://127.0.0.1:{self.cloud.operator_port}"
         for path in ("/health/live", "/health/ready"):
-            self.assertEqual(urllib.request.urlopen(operator + path, timeout=5).status, 200)
+            self.assertEqual(urllib.request.urlopen(operator + path, timeout=PATIENCE_S).status, 200)
         with self.assertRaises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(operator + "/v1/status", timeout=5)
+            urllib.request.urlopen(operator + "/v1/status", timeout=PATIENCE_S)
         self.assertEqual(refused.exception.code, 401)
         names = {name.split("{")[0] for name in self.metrics()}
         for name in ("andromede_s3_requests_total", "andromede_s3_request_seconds_bucket", "andromede_drive_online",

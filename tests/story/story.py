@@ -18,7 +18,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 
-from cloud import ROOT, Cloud  # noqa: E402
+from cloud import PATIENCE_S, ROOT, Cloud  # noqa: E402
 
 AWS = "/usr/bin/aws"
 
@@ -75,7 +75,8 @@ class Traffic(threading.Thread):
 
     def finish(self):
         self.stopping.set()
-        self.join(60)
+        self.join(PATIENCE_S)
+        require(not self.is_alive(), "a request hangs")
         require(not self.wrong, f"wrong bytes came back: {self.wrong[:5]}")
 
 
@@ -127,36 +128,39 @@ class Story:
 
     def withdraw(self):
         self.tell("Dassault Systèmes announces its withdrawal, while the tenants write and read.")
-        self.traffic = Traffic(self.cloud.client(connect_timeout=2, read_timeout=30))
+        self.traffic = Traffic(self.cloud.client())
         self.traffic.start()
         before = self.cloud.status()
         refused = self.cloud.operator("drain", "dassault", check=False)
         require(refused.returncode == 3, f"a withdrawal that lowers the promise is refused: {refused}")
         after = self.cloud.status()
-        shards = sum(d["shards"] for d in after["drives"] if d["site"] == "dassault")
-        require(shards > 0 and after["epoch"] == before["epoch"], f"a refused withdrawal changes nothing: {after}")
+        require(self.shards_at_dassault() > 0 and after["epoch"] == before["epoch"], f"a refused withdrawal changes nothing: {after}")
         self.note("Refused at first, before a byte moves:")
         self.note("  " + refused.stderr.strip().splitlines()[0])
         self.note("The three who stay accept to survive the loss of one site until a successor joins.")
         # Slowly, so that the kill comes in the middle.
-        self.cloud.operator("drain", "dassault", "--accept-site-losses", "1", "--bandwidth", "8MB", "--no-wait")
+        self.cloud.operator("drain", "dassault", "--accept-site-losses", "1", "--bandwidth", "2MB", "--no-wait")
+        self.shards_before = self.shards_at_dassault()
+
+    def dassault(self):
+        return [d for d in self.cloud.status()["drives"] if d["site"] == "dassault"]
+
+    def shards_at_dassault(self):
+        return sum(d["shards"] for d in self.dassault())
 
     def kill_and_resume(self):
         self.tell("In the middle of it the server is killed (kill -9).")
-        time.sleep(1)
-        moving = [d for d in self.cloud.status()["drives"] if d["site"] == "dassault"]
+        self.cloud.wait_for("shards move away", lambda: self.shards_at_dassault() < self.shards_before)
+        moving = self.dassault()
         self.cloud.kill()
         left = sum(d["shards"] for d in moving)
         require(left > 0 and all(d["state"] == "draining" for d in moving), f"the kill came in the middle: {moving}")
         self.note(f"Still {left} shards of Dassault Systèmes' at that moment. The server starts again, and resumes by itself.")
         self.cloud.start()
 
-        def drained():
-            drives = [d for d in self.cloud.status()["drives"] if d["site"] == "dassault"]
-            return all(d["state"] == "drained" for d in drives)
-
-        self.cloud.wait_for("Dassault Systèmes' drives are drained", drained, 90)
-        drives = [d for d in self.cloud.status()["drives"] if d["site"] == "dassault"]
+        self.cloud.wait_for("Dassault Systèmes' drives are drained",
+                            lambda: all(d["state"] == "drained" for d in self.dassault()))
+        drives = self.dassault()
         require(all(d["shards"] == 0 and not d["metadata_mirror"] for d in drives), f"nothing is left there: {drives}")
         left = [path for name in ("dassault-1", "dassault-2")
                 for path in (self.cloud.folder / "drives" / name).rglob("*") if path.is_file() and path.name not in ("label", "map")]
@@ -168,7 +172,7 @@ class Story:
     def lose_a_drive(self):
         self.tell("A drive of Orange's dies.")
         shutil.rmtree(self.cloud.folder / "drives" / "orange-1")
-        self.cloud.wait_for("the loss is noticed", lambda: self.cloud.status()["degraded"], 15)
+        self.cloud.wait_for("the loss is noticed", lambda: self.cloud.status()["degraded"])
         self.note("Status says degraded: " + "; ".join(self.cloud.status()["reasons"]))
         self.traffic.finish()
         self.note(f"Meanwhile {len(self.traffic.stored)} objects were written and read, {self.traffic.retried} tries repeated.")
@@ -199,7 +203,7 @@ class Story:
             return not status["degraded"] and status["actual"]["site_losses"] == 2 and not any(
                 job["state"] == "running" for job in status["jobs"])
 
-        self.cloud.wait_for("redundancy is whole again", whole, 90)
+        self.cloud.wait_for("redundancy is whole again", whole)
         status = self.cloud.status()
         self.note("Redundancy is whole again: any two of the four sites may fail. Shards by drive:")
         for drive in status["drives"]:
@@ -211,7 +215,7 @@ class Story:
         for name in ("etat-1", "etat-2", "thales-1", "thales-2"):
             drive = self.cloud.folder / "drives" / name
             drive.rename(drive.with_name(name + ".off"))
-        self.cloud.wait_for("the loss is noticed", lambda: self.cloud.status()["degraded"], 15)
+        self.cloud.wait_for("the loss is noticed", lambda: self.cloud.status()["degraded"])
         self.compare()
         journal = self.cloud.operator_json("journal", "verify")
         require(journal["ok"], f"the journal: {journal}")

@@ -40,12 +40,14 @@ inline Bytes random_bytes(Random& random, std::size_t size) {
   return bytes;
 }
 
+// Waits until `condition` holds; false when it never does.
 template <typename Condition>
 bool eventually(Condition condition) {
-  for (int i = 0; i < 5000; ++i) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  do {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  } while (std::chrono::steady_clock::now() < end);
   return false;
 }
 

@@ -56,10 +56,11 @@ class ChainSealer final : public LogSealer {
 // Waits until `condition` holds; false when it never does.
 template <typename Condition>
 bool eventually(Condition condition) {
-  for (int i = 0; i < 4000; ++i) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  do {
     if (condition()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  } while (std::chrono::steady_clock::now() < end);
   return false;
 }
 
