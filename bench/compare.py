@@ -174,7 +174,7 @@ def main():
     limits = json.loads(subprocess.run([str(pathlib.Path(arguments.build) / "bench" / "andromede_limits"), str(folder)],
                                        text=True, capture_output=True, check=True).stdout)
     for name, value in limits.items():
-        print(f"  {name:24} {value:12,.0f}", flush=True)
+        print(f"  {name:24} {value if isinstance(value, str) else format(value, ',.0f'):>12}", flush=True)
 
     peers = [
         Radosgw(folder), Nginx(folder),

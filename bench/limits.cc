@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "crypto/aes_gcm.h"
 #include "crypto/digest.h"
 #include "crypto/segments.h"
 
@@ -178,8 +179,9 @@ int main(int argc, char** argv) {
   std::printf("{\"appends_c1_per_s\": %.0f, \"appends_c16_per_s\": %.0f, \"disk_write_mb_per_s\": %.0f, ",
               andromede::appends_per_s(folder, 1), andromede::appends_per_s(folder, 16),
               andromede::disk_write_mb_per_s(folder));
-  std::printf("\"aes_256_gcm_mb_per_s\": %.0f, \"md5_mb_per_s\": %.0f, \"sha256_mb_per_s\": %.0f, ",
-              andromede::aes_gcm_mb_per_s(), andromede::digest_mb_per_s(Checksum::kMd5),
+  std::printf("\"aes_256_gcm_engine\": \"%s\", \"aes_256_gcm_mb_per_s\": %.0f, ",
+              std::string(andromede::crypto::aes_gcm().name).c_str(), andromede::aes_gcm_mb_per_s());
+  std::printf("\"md5_mb_per_s\": %.0f, \"sha256_mb_per_s\": %.0f, ", andromede::digest_mb_per_s(Checksum::kMd5),
               andromede::digest_mb_per_s(Checksum::kSha256));
   std::printf("\"loopback_mb_per_s\": %.0f}\n", andromede::loopback_mb_per_s());
   return 0;

@@ -11,6 +11,7 @@
 #include "api/s3/front_end.h"
 #include "base/log.h"
 #include "cloud.h"
+#include "crypto/aes_gcm.h"
 #include "net/http.h"
 #include "version.h"
 
@@ -108,7 +109,13 @@ Status serve(const Config& config) {
           cloud->metrics()));
   TRY(const auto s3,
       net::Server::start(loops, s3_listener(config, s3_front_end), s3_front_end.handler(), cloud->metrics()));
+  const std::string_view aes_engine = crypto::aes_gcm().name;
+  cloud->metrics()
+      .gauge("andromede_aes_gcm_engine", "1 for the library that computes AES-256-GCM",
+             {{"engine", std::string(aes_engine)}})
+      .set(1);
   log_info("ready", {{"version", kVersion},
+                     {"aes_gcm", aes_engine},
                      {"s3", config.s3.address + ":" + std::to_string(s3->port())},
                      {"tls", !config.tls_certificate.empty()},
                      {"operator", config.operators.address + ":" + std::to_string(operators->port())}});

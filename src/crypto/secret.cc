@@ -10,25 +10,16 @@
 #include <memory>
 
 #include "base/check.h"
+#include "crypto/aes_gcm.h"
 
 namespace andromede::crypto {
 namespace {
 
-constexpr std::size_t kNonceBytes = 12;
-constexpr std::size_t kTagBytes = 16;
-static_assert(kSealedOverheadBytes == kNonceBytes + kTagBytes);
+static_assert(kSealedOverheadBytes == kGcmNonceBytes + kGcmTagBytes);
 
-const EVP_CIPHER* fetch(const char* name) {
-  const EVP_CIPHER* cipher = EVP_CIPHER_fetch(nullptr, name, nullptr);
-  CHECK(cipher != nullptr, "OpenSSL's default provider has AES");
-  return cipher;
-}
 const EVP_CIPHER* aes_256_ecb() {
-  static const EVP_CIPHER* const cipher = fetch("AES-256-ECB");
-  return cipher;
-}
-const EVP_CIPHER* aes_256_gcm() {
-  static const EVP_CIPHER* const cipher = fetch("AES-256-GCM");
+  static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-ECB", nullptr);
+  CHECK(cipher != nullptr, "OpenSSL's default provider has AES-256-ECB");
   return cipher;
 }
 
@@ -38,12 +29,12 @@ struct FreeContext {
 using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
 
 // Freed after each use, not kept: OpenSSL then wipes the key schedule.
-Context make_context(const EVP_CIPHER* cipher, const SecretKey& key, const std::uint8_t* nonce, bool encrypt) {
+Context make_context(const SecretKey& key, bool encrypt) {
   Context context(EVP_CIPHER_CTX_new());
   CHECK(context != nullptr, "a cipher context is a small allocation");
-  CHECK(EVP_CipherInit_ex2(context.get(), cipher, key.bytes().data(), nonce, encrypt ? 1 : 0, nullptr) == 1,
+  CHECK(EVP_CipherInit_ex2(context.get(), aes_256_ecb(), key.bytes().data(), nullptr, encrypt ? 1 : 0, nullptr) == 1,
         "AES-256 takes any 256-bit key");
-  // Nothing here is padded: block by block, or a stream.
+  // Nothing here is padded: block by block.
   EVP_CIPHER_CTX_set_padding(context.get(), 0);
   return context;
 }
@@ -73,12 +64,6 @@ struct WrapState {
           "one AES block in, one out");
   }
 };
-
-bool add_context(EVP_CIPHER_CTX* cipher, ByteView context) {
-  int count = 0;
-  return context.empty() ||
-         EVP_CipherUpdate(cipher, nullptr, &count, context.data(), static_cast<int>(context.size())) == 1;
-}
 
 }  // namespace
 
@@ -129,7 +114,7 @@ Status forbid_core_dumps() {
 // RFC 3394 section 2.2. Written out over AES-256-ECB because OpenSSL's own AES-256-WRAP does not use the processor's
 // AES instructions and costs four times as much, on the way of every request.
 Bytes wrap_key(const SecretKey& wrapping, const SecretKey& key) {
-  const Context context = make_context(aes_256_ecb(), wrapping, nullptr, true);
+  const Context context = make_context(wrapping, true);
   WrapState state;
   std::memcpy(state.block.data(), kWrapInitialValue.data(), kHalfBytes);
   std::memcpy(state.halves.data(), key.bytes().data(), SecretKey::kSize);
@@ -152,7 +137,7 @@ Result<SecretKey> unwrap_key(const SecretKey& wrapping, ByteView wrapped) {
     return fail(Errc::kCorrupt, "a wrapped key has " + std::to_string(kWrappedKeyBytes) + " bytes, not " +
                                     std::to_string(wrapped.size()));
   }
-  const Context context = make_context(aes_256_ecb(), wrapping, nullptr, false);
+  const Context context = make_context(wrapping, false);
   WrapState state;
   std::memcpy(state.block.data(), wrapped.data(), kHalfBytes);
   std::memcpy(state.halves.data(), wrapped.data() + kHalfBytes, SecretKey::kSize);
@@ -171,17 +156,11 @@ Result<SecretKey> unwrap_key(const SecretKey& wrapping, ByteView wrapped) {
 
 Bytes seal_bytes(const SecretKey& key, ByteView plain, ByteView context, Random& random) {
   CHECK(plain.size() <= kMaxSealedPlainBytes, "seal_bytes is for small secrets; blobs have segments");
-  Bytes sealed(kNonceBytes + plain.size() + kTagBytes);
-  random.fill({sealed.data(), kNonceBytes});
-  const Context cipher = make_context(aes_256_gcm(), key, sealed.data(), true);
-  std::uint8_t* const body = sealed.data() + kNonceBytes;
-  std::uint8_t* const tag = body + plain.size();
-  int count = 0;
-  const bool ok = add_context(cipher.get(), context) &&
-                  EVP_EncryptUpdate(cipher.get(), body, &count, plain.data(), static_cast<int>(plain.size())) == 1 &&
-                  EVP_EncryptFinal_ex(cipher.get(), tag, &count) == 1 &&
-                  EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_GET_TAG, kTagBytes, tag) == 1;
-  CHECK(ok, "AES-256-GCM encrypts any bytes");
+  GcmNonce nonce;
+  random.fill(nonce);
+  Bytes sealed(kSealedOverheadBytes + plain.size());
+  std::copy(nonce.begin(), nonce.end(), sealed.begin());
+  aes_gcm().make(key, GcmUse::kSeal)->seal(nonce, context, plain, sealed.data() + kGcmNonceBytes);
   return sealed;
 }
 
@@ -189,23 +168,13 @@ Result<Bytes> open_bytes(const SecretKey& key, ByteView sealed, ByteView context
   if (sealed.size() < kSealedOverheadBytes || sealed.size() > kSealedOverheadBytes + kMaxSealedPlainBytes) {
     return fail(Errc::kCorrupt, "sealed bytes have an impossible length of " + std::to_string(sealed.size()));
   }
-  const Context cipher = make_context(aes_256_gcm(), key, sealed.data(), false);
-  const ByteView body = sealed.subspan(kNonceBytes, sealed.size() - kSealedOverheadBytes);
-  std::array<std::uint8_t, kTagBytes> tag;
-  std::memcpy(tag.data(), sealed.data() + sealed.size() - kTagBytes, kTagBytes);
-  // One byte more than needed, so that the pointer is never null.
-  Bytes plain(body.size() + 1);
-  int count = 0;
-  const bool ok =
-      add_context(cipher.get(), context) &&
-      EVP_DecryptUpdate(cipher.get(), plain.data(), &count, body.data(), static_cast<int>(body.size())) == 1 &&
-      EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_SET_TAG, kTagBytes, tag.data()) == 1 &&
-      EVP_DecryptFinal_ex(cipher.get(), plain.data() + body.size(), &count) == 1;
-  if (!ok) {
-    wipe(plain);
+  GcmNonce nonce;
+  std::copy_n(sealed.begin(), kGcmNonceBytes, nonce.begin());
+  Bytes plain(sealed.size() - kSealedOverheadBytes);
+  const ByteView body = sealed.subspan(kGcmNonceBytes);
+  if (!aes_gcm().make(key, GcmUse::kOpen)->open(nonce, context, body, plain.data())) {
     return fail(Errc::kCorrupt, "sealed bytes were sealed by another key or for another context, or were changed");
   }
-  plain.resize(body.size());
   return plain;
 }
 

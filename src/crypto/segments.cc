@@ -1,60 +1,21 @@
 #include "crypto/segments.h"
 
-#include <openssl/evp.h>
-
-#include <array>
-
 #include "base/check.h"
 
 namespace andromede::crypto {
 namespace {
 
-constexpr std::size_t kNonceBytes = 12;
 constexpr std::uint64_t kMaxSegments = std::uint64_t{1} << 32;
+static_assert(kTagBytes == kGcmTagBytes);
 
-const EVP_CIPHER* aes_256_gcm() {
-  static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
-  CHECK(cipher != nullptr, "OpenSSL's default provider has AES-256-GCM");
-  return cipher;
-}
-
-std::array<std::uint8_t, kNonceBytes> nonce_of(std::uint32_t index, bool last) {
-  std::array<std::uint8_t, kNonceBytes> nonce{};
+GcmNonce nonce_of(std::uint32_t index, bool last) {
+  GcmNonce nonce{};
   for (std::size_t i = 0; i < 4; ++i) nonce[7 + i] = static_cast<std::uint8_t>(index >> (24 - 8 * i));
   nonce[11] = last ? 1 : 0;
   return nonce;
 }
 
-// The key schedule is computed once, here; each segment then only sets its nonce.
-EVP_CIPHER_CTX* keyed_context(const SecretKey& key, bool encrypt) {
-  EVP_CIPHER_CTX* const context = EVP_CIPHER_CTX_new();
-  CHECK(context != nullptr, "a cipher context is a small allocation");
-  CHECK(EVP_CipherInit_ex2(context, aes_256_gcm(), key.bytes().data(), nullptr, encrypt ? 1 : 0, nullptr) == 1,
-        "AES-256-GCM takes any 256-bit key");
-  return context;
-}
-
 }  // namespace
-
-struct SegmentSealer::Impl {
-  Impl(const SecretKey& key, BlobId id) : context(keyed_context(key, true)), blob(id) {}
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-  ~Impl() { EVP_CIPHER_CTX_free(context); }
-  EVP_CIPHER_CTX* context;
-  BlobId blob;
-  std::uint64_t next = 0;
-  bool ended = false;
-};
-
-struct SegmentOpener::Impl {
-  Impl(const SecretKey& key, BlobId id) : context(keyed_context(key, false)), blob(id) {}
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-  ~Impl() { EVP_CIPHER_CTX_free(context); }
-  EVP_CIPHER_CTX* context;
-  BlobId blob;
-};
 
 std::uint64_t sealed_size(std::uint64_t plain_size_bytes) {
   const std::uint64_t segments = plain_size_bytes == 0 ? 1 : (plain_size_bytes - 1) / kSegmentBytes + 1;
@@ -72,55 +33,29 @@ Result<std::uint64_t> plain_size(std::uint64_t sealed_size_bytes) {
   return whole * kSegmentBytes + (rest == 0 ? 0 : rest - kTagBytes);
 }
 
-SegmentSealer::SegmentSealer(const SecretKey& key, BlobId blob) : impl_(std::make_unique<Impl>(key, blob)) {}
-SegmentSealer::~SegmentSealer() = default;
+SegmentSealer::SegmentSealer(const SecretKey& key, BlobId blob)
+    : cipher_(aes_gcm().make(key, GcmUse::kSeal)), blob_(blob) {}
 
 void SegmentSealer::seal(ByteView plain, bool last, std::uint8_t* out) {
-  CHECK(!impl_->ended, "nothing follows the last segment");
+  CHECK(!ended_, "nothing follows the last segment");
   CHECK(last ? plain.size() <= kSegmentBytes : plain.size() == kSegmentBytes, "only the last segment may be short");
-  CHECK(!plain.empty() || impl_->next == 0, "only an empty plaintext has an empty segment");
-  CHECK(impl_->next < kMaxSegments, "a nonce is used once: a blob has fewer than 2^32 segments");
-  const auto nonce = nonce_of(static_cast<std::uint32_t>(impl_->next), last);
-  EVP_CIPHER_CTX* const context = impl_->context;
-  int count = 0;
-  const ByteView blob = impl_->blob.bytes();
-  const bool sealed = EVP_EncryptInit_ex2(context, nullptr, nullptr, nonce.data(), nullptr) == 1 &&
-                      EVP_EncryptUpdate(context, nullptr, &count, blob.data(), static_cast<int>(blob.size())) == 1 &&
-                      EVP_EncryptUpdate(context, out, &count, plain.data(), static_cast<int>(plain.size())) == 1 &&
-                      EVP_EncryptFinal_ex(context, out + plain.size(), &count) == 1 &&
-                      EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTagBytes, out + plain.size()) == 1;
-  CHECK(sealed, "AES-256-GCM encrypts any segment");
-  ++impl_->next;
-  impl_->ended = last;
+  CHECK(!plain.empty() || next_ == 0, "only an empty plaintext has an empty segment");
+  CHECK(next_ < kMaxSegments, "a nonce is used once: a blob has fewer than 2^32 segments");
+  cipher_->seal(nonce_of(static_cast<std::uint32_t>(next_), last), blob_.bytes(), plain, out);
+  ++next_;
+  ended_ = last;
 }
 
-SegmentOpener::SegmentOpener(const SecretKey& key, BlobId blob) : impl_(std::make_unique<Impl>(key, blob)) {}
-SegmentOpener::~SegmentOpener() = default;
+SegmentOpener::SegmentOpener(const SecretKey& key, BlobId blob)
+    : cipher_(aes_gcm().make(key, GcmUse::kOpen)), blob_(blob) {}
 
 Status SegmentOpener::open(std::uint32_t index, ByteView sealed, bool last, std::uint8_t* out) {
   if (sealed.size() < kTagBytes || sealed.size() > kSealedSegmentBytes) {
     return fail(Errc::kCorrupt, "segment " + std::to_string(index) + " has " + std::to_string(sealed.size()) +
                                     " bytes, which no sealed segment has");
   }
-  const ByteView cipher = sealed.first(sealed.size() - kTagBytes);
-  // OpenSSL wants the tag as mutable memory, and in place the plaintext must not run into it.
-  std::array<std::uint8_t, kTagBytes> tag;
-  std::memcpy(tag.data(), sealed.data() + cipher.size(), kTagBytes);
-  const auto nonce = nonce_of(index, last);
-  EVP_CIPHER_CTX* const context = impl_->context;
-  int count = 0;
-  const ByteView blob = impl_->blob.bytes();
-  const bool opened = EVP_DecryptInit_ex2(context, nullptr, nullptr, nonce.data(), nullptr) == 1 &&
-                      EVP_DecryptUpdate(context, nullptr, &count, blob.data(), static_cast<int>(blob.size())) == 1 &&
-                      EVP_DecryptUpdate(context, out, &count, cipher.data(), static_cast<int>(cipher.size())) == 1 &&
-                      EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTagBytes, tag.data()) == 1 &&
-                      EVP_DecryptFinal_ex(context, out + cipher.size(), &count) == 1;
-  if (!opened) {
-    // What GCM decrypted before the tag failed is not the plaintext of anything: no one may see it.
-    wipe({out, cipher.size()});
-    return fail(Errc::kCorrupt, "segment " + std::to_string(index) + " does not match its authentication tag");
-  }
-  return {};
+  if (cipher_->open(nonce_of(index, last), blob_.bytes(), sealed, out)) return {};
+  return fail(Errc::kCorrupt, "segment " + std::to_string(index) + " does not match its authentication tag");
 }
 
 }  // namespace andromede::crypto

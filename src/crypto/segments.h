@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "crypto/aes_gcm.h"
 #include "crypto/secret.h"
 
 namespace andromede::crypto {
@@ -27,28 +28,28 @@ Result<std::uint64_t> plain_size(std::uint64_t sealed_size_bytes);
 class SegmentSealer {
  public:
   SegmentSealer(const SecretKey& key, BlobId blob);
-  ~SegmentSealer();
   // Seals one segment of at most kSegmentBytes (exactly that many unless last) into `out`, which has room for
   // plain.size() + kTagBytes and may begin where `plain` does (in place).
   void seal(ByteView plain, bool last, std::uint8_t* out);
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  const std::unique_ptr<AesGcm> cipher_;
+  const BlobId blob_;
+  std::uint64_t next_ = 0;
+  bool ended_ = false;
 };
 
 // Opens segments in any order. Not thread-safe.
 class SegmentOpener {
  public:
   SegmentOpener(const SecretKey& key, BlobId blob);
-  ~SegmentOpener();
   // Opens segment `index`, of sealed.size() - kTagBytes plaintext bytes, into `out` (in place allowed). kCorrupt when
-  // the tag does not match.
+  // the tag does not match: `out` is then wiped.
   [[nodiscard]] Status open(std::uint32_t index, ByteView sealed, bool last, std::uint8_t* out);
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  const std::unique_ptr<AesGcm> cipher_;
+  const BlobId blob_;
 };
 
 }  // namespace andromede::crypto

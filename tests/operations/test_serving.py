@@ -192,7 +192,8 @@ class Serving(OperationsCase):
         names = {name.split("{")[0] for name in self.metrics()}
         for name in ("andromede_s3_requests_total", "andromede_s3_request_seconds_bucket", "andromede_drive_online",
                      "andromede_meta_commit_group_size_bucket", "andromede_meta_commit_queue_depth",
-                     "andromede_drive_state", "andromede_drive_queue_depth", "andromede_pool_queue_depth"):
+                     "andromede_drive_state", "andromede_drive_queue_depth", "andromede_pool_queue_depth",
+                     "andromede_aes_gcm_engine"):
             self.assertIn(name, names)
         log = self.cloud.log.read_text()
         lines = [json.loads(line) for line in log.splitlines()]

@@ -1,0 +1,95 @@
+// AES-256-GCM by libipsec-mb's direct calls. Its manager is only a table of functions here: these keep nothing of their
+// own, so any thread may call them.
+#include <intel-ipsec-mb.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "crypto/aes_gcm.h"
+
+namespace andromede::crypto {
+namespace {
+
+struct Functions {
+  aes_gcm_pre_t expand = nullptr;
+  aes_gcm_enc_dec_t seal = nullptr;
+  aes_gcm_enc_dec_t open = nullptr;
+};
+
+// The processor's features and the system's (that it keeps the registers of AVX-512).
+bool has_vector_aes() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("vaes") &&
+         __builtin_cpu_supports("vpclmulqdq");
+}
+
+struct FreeManager {
+  void operator()(IMB_MGR* manager) const { free_mb_mgr(manager); }
+};
+
+// All null where the library cannot be used.
+Functions load() {
+  if (!has_vector_aes()) return {};
+  const std::unique_ptr<IMB_MGR, FreeManager> manager(alloc_mb_mgr(0));
+  if (manager == nullptr) return {};
+  init_mb_mgr_avx512(manager.get());
+  // SAFE_DATA: built to clear what it leaves of keys in registers and on the stack.
+  constexpr std::uint64_t kNeeded =
+      IMB_FEATURE_SELF_TEST_PASS | IMB_FEATURE_SAFE_DATA | IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ;
+  const int error = imb_get_errno(manager.get());
+  if (error != 0 || (manager->features & kNeeded) != kNeeded) {
+    log_error("AES-256-GCM is computed by OpenSSL: libipsec-mb does not start",
+              {{"error", error != 0 ? imb_get_strerror(error) : "its self-test or a feature is missing"}});
+    return {};
+  }
+  return {manager->gcm256_pre, manager->gcm256_enc, manager->gcm256_dec};
+}
+
+const Functions& functions() {
+  static const Functions loaded = load();
+  return loaded;
+}
+
+class IpsecMbAesGcm final : public AesGcm {
+ public:
+  explicit IpsecMbAesGcm(const SecretKey& key) { functions().expand(key.bytes().data(), &key_); }
+  IpsecMbAesGcm(const IpsecMbAesGcm&) = delete;
+  IpsecMbAesGcm& operator=(const IpsecMbAesGcm&) = delete;
+  ~IpsecMbAesGcm() override {
+    wipe({reinterpret_cast<std::uint8_t*>(&key_), sizeof key_});
+    wipe({reinterpret_cast<std::uint8_t*>(&state_), sizeof state_});
+  }
+
+  void seal(const GcmNonce& nonce, ByteView context, ByteView plain, std::uint8_t* out) override {
+    functions().seal(&key_, &state_, out, plain.data(), plain.size(), nonce.data(), context.data(), context.size(),
+                     out + plain.size(), kGcmTagBytes);
+  }
+
+  bool open(const GcmNonce& nonce, ByteView context, ByteView sealed, std::uint8_t* out) override {
+    CHECK(sealed.size() >= kGcmTagBytes, "the caller knows where the tag begins");
+    const ByteView body = sealed.first(sealed.size() - kGcmTagBytes);
+    std::array<std::uint8_t, kGcmTagBytes> tag;
+    functions().open(&key_, &state_, out, body.data(), body.size(), nonce.data(), context.data(), context.size(),
+                     tag.data(), kGcmTagBytes);
+    // In place the plaintext ends where the tag begins, so that this is still what was given.
+    const bool right = constant_time_equal(tag, sealed.subspan(body.size()));
+    if (!right) wipe({out, body.size()});
+    // The right tag of changed bytes is what a forger would want to read.
+    wipe(tag);
+    return right;
+  }
+
+ private:
+  alignas(64) gcm_key_data key_{};
+  gcm_context_data state_{};  // holds key stream: wiped with the key
+};
+
+}  // namespace
+
+const AesGcmEngine* ipsec_mb_aes_gcm() {
+  static const AesGcmEngine engine{"ipsec-mb", [](const SecretKey& key, GcmUse) -> std::unique_ptr<AesGcm> {
+                                     return std::make_unique<IpsecMbAesGcm>(key);
+                                   }};
+  return functions().expand == nullptr ? nullptr : &engine;
+}
+
+}  // namespace andromede::crypto
