@@ -182,7 +182,9 @@ Task<Result<ServiceImpl::PlacedPart>> ServiceImpl::find_part(const BucketRecord&
     }
     placed.offset += part.size_bytes;
   }
-  co_return fail(ObjectErrc::kInvalidPartNumber, "the object has no part " + std::to_string(number));
+  const std::uint32_t count = std::max(record.head.parts, 1U);
+  co_return fail(ObjectErrc::kInvalidPartNumber, "The requested partnumber is not satisfiable: the object has " +
+                                                     std::to_string(count) + (count == 1 ? " part" : " parts"));
 }
 
 Task<Result<std::vector<PartInfo>>> ServiceImpl::list_object_parts(const BucketRecord& bucket,

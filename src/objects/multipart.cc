@@ -89,6 +89,16 @@ Status check_type(ChecksumType claimed, const UploadRecord& upload) {
                                                " checksum mode. The complete request must use the same checksum mode.");
 }
 
+// "CompletedPart", S3 API reference: parts with an additional checksum are numbered from 1 on without a gap. CRC64NVME
+// is not among those that it names.
+Status check_run(const std::vector<CompletedPart>& parts, const UploadRecord& upload) {
+  if (upload.checksum == crypto::Checksum::kNone || upload.checksum == crypto::Checksum::kCrc64Nvme) return {};
+  // They rise strictly: with as many as the last one's number none is missing.
+  if (parts.back().number == parts.size()) return {};
+  return fail(ObjectErrc::kInvalidPartOrder,
+              "the parts of an upload with a checksum algorithm are numbered from 1 on without a gap");
+}
+
 Status check_whole(const StoredChecksum& claimed, const StoredChecksum& actual) {
   if (claimed.kind != actual.kind) {
     return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind of checksum");
@@ -330,7 +340,9 @@ Task<Result<PutAnswer>> ServiceImpl::complete_upload(identity::Caller caller, Co
     co_return fail(ObjectErrc::kInvalidRequest, "an object is completed from at least one part");
   std::uint32_t previous = 0;
   for (const CompletedPart& part : request.parts) {
-    if (part.number < previous) co_return fail(ObjectErrc::kInvalidPartOrder, "parts are listed in rising order");
+    if (part.number <= previous) {
+      co_return fail(ObjectErrc::kInvalidPartOrder, "parts are listed in rising order, each of them once");
+    }
     previous = part.number;
   }
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
@@ -366,6 +378,7 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   }
   CO_TRY(UploadRecord upload, decode_upload(as_bytes(*now[2])));
   if (request.checksum_type) CO_CHECK_OK(check_type(*request.checksum_type, upload));
+  CO_CHECK_OK(check_run(request.parts, upload));
   CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   CO_TRY(std::vector<PartRecord> stored,
          co_await take_parts(bucket, upload_key, request.upload, {std::move(*now[2]), upload}, change));
@@ -382,8 +395,6 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
       std::ranges::move(part.pieces, std::back_inserter(unused));
       continue;
     }
-    // A number that is listed twice was uploaded twice: the later one counts.
-    while (listed + 1 < request.parts.size() && request.parts[listed + 1].number == part.number) ++listed;
     CO_CHECK_OK(check_listed_part(request.parts[listed], &part));
     ++listed;
     size_bytes += part.size_bytes;

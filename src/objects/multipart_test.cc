@@ -199,9 +199,47 @@ TEST_F(MultipartTest, APartThatIsSentAgainReplacesTheOneBefore) {
   const CompletedPart after = part(id, 1, "new");
   EXPECT_EQ(cloud_.blobs(), 0U);
   EXPECT_EQ(code_of(complete(id, {before})), ObjectErrc::kInvalidPart);
-  ASSERT_TRUE(complete(id, {before, after}));  // listed twice: the later one counts
+  EXPECT_EQ(code_of(complete(id, {after, after})), ObjectErrc::kInvalidPartOrder);
+  ASSERT_TRUE(complete(id, {after}));
   EXPECT_EQ(*get(), "new");
   ASSERT_TRUE(remove());
+  expect_nothing_left();
+}
+
+TEST_F(MultipartTest, APartThatIsNotWhatItsDigestsSayIsNone) {
+  const UploadId plain = create();
+  const UploadId crc = create(crypto::Checksum::kCrc32c, ChecksumType::kFullObject);
+  for (const std::size_t size : {std::size_t{1000}, std::size_t{100'000}}) {
+    const std::string bytes = pattern(size);
+    for (const UploadId id : {plain, crc}) {
+      ChecksumDemand md5;
+      md5.content_md5 = Bytes(16, 1);
+      EXPECT_EQ(code_of(upload(id, 1, bytes, md5)), ObjectErrc::kBadDigest);
+      ChecksumDemand crc32c;
+      crc32c.kind = crypto::Checksum::kCrc32c;
+      crc32c.value = digest(crypto::Checksum::kCrc32c, bytes + "x");
+      EXPECT_EQ(code_of(upload(id, 1, bytes, crc32c)), ObjectErrc::kBadDigest);
+      crc32c.value = Bytes(3, 1);
+      EXPECT_EQ(code_of(upload(id, 1, bytes, crc32c)), ObjectErrc::kBadDigest);
+      crc32c.value.reset();
+      crc32c.in_trailer = true;
+      EXPECT_EQ(code_of(upload(id, 1, bytes, crc32c)), ObjectErrc::kInvalidRequest);
+      ListPartsRequest list;
+      list.bucket = "bucket";
+      list.key = "key";
+      list.upload = id;
+      const PartPage page = TestCloud::must(sync_wait(service().list_parts(me(), list)));
+      for (const PartInfo& listed : page.parts) EXPECT_NE(listed.number, 1U);
+      ChecksumDemand right;
+      right.kind = crypto::Checksum::kCrc32c;
+      right.value = digest(crypto::Checksum::kCrc32c, bytes);
+      right.content_md5 = to_bytes(ByteView(crypto::md5(as_bytes(bytes))));
+      EXPECT_TRUE(upload(id, 2, bytes, right));
+    }
+    EXPECT_EQ(cloud_.blobs(), size > 32 * 1024 ? 2U : 0U);
+  }
+  ASSERT_TRUE(abort(plain));
+  ASSERT_TRUE(abort(crc));
   expect_nothing_left();
 }
 

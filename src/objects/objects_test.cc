@@ -575,11 +575,13 @@ TEST_F(ObjectsTest, CopyMakesAnObjectOfItsOwn) {
   // The target's conditions are told before anything is copied.
   CopyRequest conditional = copy;
   conditional.conditions.if_none_match = "*";
-  cloud_.before_commit = [](const meta::Commit&) { return Error(make_error_code(Errc::kInternal), "unexpected"); };
+  cloud_.watch.before_commit = [](const meta::Commit&) {
+    return Error(make_error_code(Errc::kInternal), "unexpected");
+  };
   const double read_before = cloud_.bytes_read();
   EXPECT_EQ(code_of(sync_wait(service().copy(me(), conditional))), ObjectErrc::kPreconditionFailed);
   EXPECT_EQ(cloud_.bytes_read(), read_before);
-  cloud_.before_commit = {};
+  cloud_.watch.before_commit = {};
 
   copy.source_conditions.if_none_match = answer->etag;
   EXPECT_EQ(code_of(sync_wait(service().copy(me(), copy))), ObjectErrc::kPreconditionFailed);
@@ -688,7 +690,7 @@ TEST_F(ObjectsTest, ARefusedDeletionOfABucketLeavesItsUploads) {
   const auto upload = sync_wait(service().create_upload(me(), create));
   ASSERT_TRUE(upload);
   bool written = false;
-  cloud_.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+  cloud_.watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
     // A write comes just before the commit that would delete the bucket.
     if (!written && change.event && change.event->find("DeleteBucket") != std::string::npos) {
       written = true;
@@ -697,7 +699,7 @@ TEST_F(ObjectsTest, ARefusedDeletionOfABucketLeavesItsUploads) {
     return std::nullopt;
   };
   EXPECT_EQ(code_of(sync_wait(service().delete_bucket(me(), "bucket"))), ObjectErrc::kBucketNotEmpty);
-  cloud_.before_commit = {};
+  cloud_.watch.before_commit = {};
   EXPECT_TRUE(written);
   ListUploadsRequest list;
   list.bucket = "bucket";
@@ -725,13 +727,13 @@ TEST_F(ObjectsTest, WhoTakesTheNameOfADeletedBucketGivesBackWhatACrashLeft) {
     ASSERT_TRUE(sync_wait(service().upload_part(me(), part, body)));
   }
   bool dead = false;
-  cloud_.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+  cloud_.watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
     if (dead) return Error(make_error_code(Errc::kUnavailable), "crashed");
     dead = change.event && change.event->find("DeleteBucket") != std::string::npos;
     return std::nullopt;
   };
   EXPECT_EQ(code_of(sync_wait(service().delete_bucket(me(), "bucket"))), Errc::kUnavailable);
-  cloud_.before_commit = {};
+  cloud_.watch.before_commit = {};
   cloud_.restart();
   EXPECT_EQ(cloud_.blobs(), 2U);
   EXPECT_EQ(code_of(sync_wait(service().head_bucket(me(), "bucket"))), ObjectErrc::kNoSuchBucket);
@@ -750,7 +752,7 @@ TEST_F(ObjectsTest, WhatGivesSpaceBackGoesOnWhereMetadataSpaceIsLow) {
   create.key = "key";
   const auto first = sync_wait(service().create_upload(me(), create));
   ASSERT_TRUE(sync_wait(service().create_upload(me(), create)));
-  cloud_.before_commit = [](const meta::Commit& change) -> std::optional<Error> {
+  cloud_.watch.before_commit = [](const meta::Commit& change) -> std::optional<Error> {
     if (change.put.empty() || change.gives_back) return std::nullopt;
     return Error(make_error_code(Errc::kNoSpace), "low");
   };
@@ -799,7 +801,7 @@ TEST_F(ObjectsTest, ANameThatChangedHandsIsItsNewOwners) {
 
 TEST_F(ObjectsTest, ABucketReadBeforeItsNameWentIsNotRemembered) {
   bool read = false;
-  cloud_.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+  cloud_.watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
     // Just before the name goes, which is the last commit of a deletion.
     if (!read && change.partition == layout::kCloud) {
       read = true;
@@ -812,7 +814,7 @@ TEST_F(ObjectsTest, ABucketReadBeforeItsNameWentIsNotRemembered) {
     return std::nullopt;
   };
   ASSERT_TRUE(sync_wait(service().delete_bucket(me(), "bucket")));
-  cloud_.before_commit = {};
+  cloud_.watch.before_commit = {};
   EXPECT_TRUE(read);
   ASSERT_TRUE(sync_wait(service().create_bucket(me(), "bucket")));
   EXPECT_TRUE(put("key", "x"));

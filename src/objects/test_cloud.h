@@ -7,6 +7,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,19 +29,32 @@ namespace andromede::objects {
 // Code {1, 0} on the first drive, or 2+2 over four.
 enum class Spread { kOneDrive, kFourDrives };
 
-// The metadata as the service sees them: before each of its commits a test may do something, or say why it fails.
+// What a test does while the service is at its metadata. Not to be set while requests are under way.
+struct Watch {
+  using OnCommit = std::function<std::optional<Error>(const meta::Commit&)>;
+  OnCommit before_commit;                                 // an error: the commit is not made and fails with it
+  OnCommit after_commit;                                  // an error: the commit is made and fails all the same
+  std::function<void(const std::string& key)> after_get;  // between a get's look and its answer
+};
+
+// The metadata as the service sees them.
 class WatchedStore final : public meta::Store {
  public:
-  WatchedStore(meta::Store& store, const std::function<std::optional<Error>(const meta::Commit&)>& watch)
-      : store_(store), watch_(watch) {}
+  WatchedStore(meta::Store& store, const Watch& watch) : store_(store), watch_(watch) {}
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
-    if (watch_) {
-      if (std::optional<Error> error = watch_(change)) co_return fail(std::move(*error));
+    if (watch_.before_commit) {
+      if (std::optional<Error> error = watch_.before_commit(change)) co_return fail(std::move(*error));
     }
-    co_return co_await store_.commit(std::move(change), deadline);
+    if (!watch_.after_commit) co_return co_await store_.commit(std::move(change), deadline);
+    CO_TRY(const meta::CommitInfo info, co_await store_.commit(change, deadline));
+    if (std::optional<Error> error = watch_.after_commit(change)) co_return fail(std::move(*error));
+    co_return info;
   }
   Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
-    return store_.get(std::move(partition), std::move(key));
+    const std::string bytes = key.bytes;
+    auto value = co_await store_.get(std::move(partition), std::move(key));
+    if (watch_.after_get) watch_.after_get(bytes);
+    co_return value;
   }
   Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition partition,
                                                                  std::vector<std::string> keys) override {
@@ -54,7 +68,37 @@ class WatchedStore final : public meta::Store {
 
  private:
   meta::Store& store_;
-  const std::function<std::optional<Error>(const meta::Commit&)>& watch_;
+  const Watch& watch_;
+};
+
+// The blobs as the service sees them: remembers what it gave back.
+class WatchedBlobs final : public blob::Store {
+ public:
+  explicit WatchedBlobs(blob::Store& store) : store_(store) {}
+  Task<Result<std::unique_ptr<blob::Writer>>> open_writer(BlobId id, blob::Target target, std::uint64_t size_bytes,
+                                                          Deadline deadline) override {
+    return store_.open_writer(id, std::move(target), size_bytes, deadline);
+  }
+  Task<Result<std::unique_ptr<blob::Reader>>> open_reader(blob::BlobRef ref, std::uint64_t offset, std::uint64_t length,
+                                                          Deadline deadline) override {
+    return store_.open_reader(std::move(ref), offset, length, deadline);
+  }
+  void remove(blob::BlobRef ref) override {
+    {
+      const std::lock_guard lock(mutex_);
+      removed_.push_back(ref.id);
+    }
+    store_.remove(std::move(ref));
+  }
+  [[nodiscard]] std::vector<BlobId> removed() const {
+    const std::lock_guard lock(mutex_);
+    return removed_;
+  }
+
+ private:
+  blob::Store& store_;
+  mutable std::mutex mutex_;
+  std::vector<BlobId> removed_;
 };
 
 class TestCloud {
@@ -108,15 +152,17 @@ class TestCloud {
     return caller;
   }
 
-  // Called before each commit of the service; an error is the commit's. Not to be set while requests are under way.
-  std::function<std::optional<Error>(const meta::Commit&)> before_commit;
+  Watch watch;
 
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
   Random& random() { return random_; }
 
   // How many blobs the records name, and how many payloads lie in the metadata.
-  std::size_t blobs() { return must(service_->catalog().list(BlobId{}, 4096)).size(); }
+  std::size_t blobs() { return blob_refs().size(); }
+  [[nodiscard]] std::vector<blob::BlobRef> blob_refs() { return must(service_->catalog().list(BlobId{}, 4096)); }
+  // The blobs that the service gave back since the start, in their order.
+  [[nodiscard]] std::vector<BlobId> removed() const { return watched_blobs_->removed(); }
   std::size_t payloads() {
     meta::Scan scan;
     scan.partition = "cloud";
@@ -165,6 +211,8 @@ class TestCloud {
     sealer_ = std::make_unique<journal::Sealer>();
     meta::MirroredOptions meta_options;
     meta_options.create = true;
+    // Filled with zeros and synced at each start; as large as the largest commit needs.
+    meta_options.log_segment_bytes = 2 * meta::kMaxCommitBytes;
     meta_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, meta_options));
     volumes_ = must(blob::VolumeStore::open(*drives_, clock_, random_, *metrics_, {}));
     keys_ = std::make_unique<keys::KeyService>(*custody_, *meta_, clock_, random_);
@@ -172,12 +220,15 @@ class TestCloud {
     directory_ = std::make_unique<identity::Directory>(must(crypto::SecretKey::from_bytes(Bytes(32, 7))), *meta_,
                                                        clock_, random_);
     must(sync_wait(directory_->load()));
-    watched_ = std::make_unique<WatchedStore>(*meta_, before_commit);
-    service_ = Service::make(*watched_, *volumes_, *keys_, placer_, *directory_, clock_, random_, *metrics_, options_);
+    watched_ = std::make_unique<WatchedStore>(*meta_, watch);
+    watched_blobs_ = std::make_unique<WatchedBlobs>(*volumes_);
+    service_ =
+        Service::make(*watched_, *watched_blobs_, *keys_, placer_, *directory_, clock_, random_, *metrics_, options_);
   }
   void stop() {
     service_.reset();
     watched_.reset();
+    watched_blobs_.reset();
     directory_.reset();
     keys_.reset();
     volumes_->stop();
@@ -205,6 +256,7 @@ class TestCloud {
   std::unique_ptr<keys::KeyService> keys_;
   std::unique_ptr<identity::Directory> directory_;
   std::unique_ptr<WatchedStore> watched_;
+  std::unique_ptr<WatchedBlobs> watched_blobs_;
   std::unique_ptr<Service> service_;
 };
 

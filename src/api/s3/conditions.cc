@@ -26,6 +26,27 @@ std::optional<Timestamp> time_of(std::optional<std::string_view> header) {
   return header ? sigv4::parse_http_date(*header) : std::nullopt;
 }
 
+constexpr std::string_view kIfMatch = "If-Match";
+constexpr std::string_view kIfNoneMatch = "If-None-Match";
+
+tl::unexpected<Error> not_offered(Request& request, std::string header, std::string why) {
+  request.error_fields.emplace_back("Header", std::move(header));
+  request.error_fields.emplace_back("additionalMessage", std::move(why));
+  return fail(S3Errc::kNotImplemented, "a condition that this operation does not take");
+}
+
+Status refuse(Request& request, std::initializer_list<std::string_view> headers) {
+  for (const std::string_view name : headers) {
+    if (request.header(name)) return not_offered(request, std::string(name), "This operation takes no such condition");
+  }
+  return {};
+}
+
+tl::unexpected<Error> bad_value(Request& request, std::string_view header) {
+  return not_offered(request, std::string(header),
+                     "We don't accept the provided value of " + std::string(header) + " header for this API");
+}
+
 }  // namespace
 
 objects::Conditions read_conditions(const net::Headers& headers) {
@@ -40,6 +61,34 @@ std::optional<objects::RangeCondition> read_if_range(const net::Headers& headers
   if (!text) return std::nullopt;
   // An ETag is quoted, a date is not; what is neither matches nothing, so that the range is ignored.
   return objects::RangeCondition{.etag = *text, .modified = time_of(text)};
+}
+
+Result<objects::Conditions> read_write_conditions(Request& request) {
+  CHECK_OK(refuse(request, {"If-Modified-Since", "If-Unmodified-Since"}));
+  const auto match = request.header(kIfMatch);
+  const auto none_match = request.header(kIfNoneMatch);
+  if (match && none_match) {
+    return not_offered(request, "If-Match,If-None-Match",
+                       "Multiple conditional request headers present in the request");
+  }
+  if (match && (match->empty() || *match == "*")) return bad_value(request, kIfMatch);
+  if (none_match && *none_match != "*") return bad_value(request, kIfNoneMatch);
+  return objects::Conditions{.if_match = text_of(match),
+                             .if_none_match = text_of(none_match),
+                             .if_modified_since = {},
+                             .if_unmodified_since = {}};
+}
+
+Result<objects::Conditions> read_delete_conditions(Request& request) {
+  CHECK_OK(refuse(request, {kIfNoneMatch, "If-Modified-Since", "If-Unmodified-Since"}));
+  const auto match = request.header(kIfMatch);
+  if (match && match->empty()) return bad_value(request, kIfMatch);
+  return objects::Conditions{
+      .if_match = text_of(match), .if_none_match = {}, .if_modified_since = {}, .if_unmodified_since = {}};
+}
+
+Status refuse_conditions(Request& request) {
+  return refuse(request, {kIfMatch, kIfNoneMatch, "If-Modified-Since", "If-Unmodified-Since"});
 }
 
 objects::Conditions read_copy_source_conditions(const net::Headers& headers) {

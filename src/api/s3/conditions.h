@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 
+#include "api/s3/request.h"
 #include "net/http.h"
 #include "objects/service.h"
 
@@ -11,7 +12,15 @@ namespace andromede::api::s3 {
 
 // If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since; a date that is none is ignored, as RFC 9110 says.
 objects::Conditions read_conditions(const net::Headers& headers);
-// The same behind "x-amz-copy-source-".
+// What of them counts for a write ("Conditional writes", S3 user guide; PutObject, CopyObject, CompleteMultipartUpload,
+// API reference): If-Match with an ETag, or If-None-Match with "*". S3Errc::kNotImplemented for all else, both at once
+// and dates too, because a write that ignored its condition would destroy what the condition protects.
+Result<objects::Conditions> read_write_conditions(Request& request);
+// The same for a deletion: If-Match with an ETag or "*" ("Conditional deletes").
+Result<objects::Conditions> read_delete_conditions(Request& request);
+// For an operation that takes none (CreateMultipartUpload, UploadPart, UploadPartCopy). S3Errc::kNotImplemented.
+Status refuse_conditions(Request& request);
+// As read_conditions(), behind "x-amz-copy-source-".
 objects::Conditions read_copy_source_conditions(const net::Headers& headers);
 
 // If-Range; nullopt: absent.

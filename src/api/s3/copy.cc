@@ -95,6 +95,7 @@ Task<Status> copy_object(Request& request) {
   CO_TRY(Source source, read_source(request));
   CO_TRY(ObjectHeaders described, read_object_headers(request));
   objects::CopyRequest copy;
+  CO_TRY(copy.conditions, read_write_conditions(request));
   CO_TRY(copy.replace_metadata, replaces_metadata(request));
   CO_CHECK_OK(check_tagging_directive(request));
   if (const auto algorithm = request.header("x-amz-checksum-algorithm")) {
@@ -109,7 +110,6 @@ Task<Status> copy_object(Request& request) {
   copy.system = std::move(described.system);
   copy.user = std::move(described.user);
   copy.storage_class = described.storage_class;
-  copy.conditions = read_conditions(request.head().headers);
   Waiting waiting(request);
   copy.progress = &waiting;
   CO_TRY(const objects::CopyAnswer answer, co_await request.service().copy(request.caller(), std::move(copy)));
@@ -120,6 +120,7 @@ Task<Status> copy_object(Request& request) {
 
 Task<Status> upload_part_copy(Request& request) {
   CO_CHECK_OK(check_source_owner(request));
+  CO_CHECK_OK(refuse_conditions(request));
   objects::CopyPartRequest copy;
   CO_TRY(copy.number, read_part_number(request));
   CO_TRY(Source source, read_source(request));

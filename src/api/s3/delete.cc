@@ -38,7 +38,7 @@ Task<Status> delete_object(Request& request) {
   objects::DeleteItem item;
   item.key = request.key();
   CO_CHECK_OK(check_version(request));
-  item.conditions.if_match = read_conditions(request.head().headers).if_match;
+  CO_TRY(item.conditions, read_delete_conditions(request));
   if (const auto size = request.header("x-amz-if-match-size")) {
     CO_TRY(item.if_size_bytes, parse_size(*size));
   }

@@ -59,9 +59,11 @@ const std::vector<Row>& table() {
       {ObjectErrc::kInvalidPart, "InvalidPart", 400,
        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified "
        "entity tag may not match the part's entity tag."},
-      {ObjectErrc::kInvalidPartNumber, "InvalidPart", 400, "The object has no part of the requested number"},
+      {ObjectErrc::kInvalidPartNumber, "InvalidPartNumber", 416, ""},
       {ObjectErrc::kInvalidPartOrder, "InvalidPartOrder", 400,
-       "The list of parts was not in ascending order. Parts must be ordered by part number."},
+       "The list of parts was not in ascending order. Parts must be ordered by part number, each listed once; where "
+       "the "
+       "upload has a checksum algorithm, they are numbered from 1 on without a gap."},
       {ObjectErrc::kEntityTooSmall, "EntityTooSmall", 400,
        "Your proposed upload is smaller than the minimum allowed size"},
       {ObjectErrc::kEntityTooLarge, "EntityTooLarge", 400, kTooLarge},

@@ -127,6 +127,8 @@ void add_subject(Request& request, std::string_view code) {
     fields.emplace_back("Key", request.key());
   } else if (code == "NoSuchUpload") {
     fields.emplace_back("UploadId", request.parameter("uploadId").value_or(""));
+  } else if (code == "InvalidPartNumber") {
+    fields.emplace_back("PartNumberRequested", request.parameter("partNumber").value_or(""));
   } else if (code == "InvalidRange") {
     fields.emplace_back("RangeRequested", request.header("range").value_or(""));
   } else if (code == "MethodNotAllowed") {

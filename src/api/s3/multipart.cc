@@ -82,6 +82,7 @@ Result<std::uint32_t> read_part_number(Request& request) {
 }
 
 Task<Status> create_multipart_upload(Request& request) {
+  CO_CHECK_OK(refuse_conditions(request));
   CO_TRY(ObjectHeaders described, read_object_headers(request));
   objects::CreateUploadRequest create;
   if (const auto algorithm = request.header("x-amz-checksum-algorithm")) {
@@ -107,6 +108,7 @@ Task<Status> create_multipart_upload(Request& request) {
 }
 
 Task<Status> upload_part(Request& request) {
+  CO_CHECK_OK(refuse_conditions(request));
   objects::UploadPartRequest part;
   CO_TRY(part.number, read_part_number(request));
   CO_CHECK_OK(check_length(request));
@@ -212,6 +214,7 @@ Task<Status> list_multipart_uploads(Request& request) {
 
 Task<Status> complete_multipart_upload(Request& request) {
   objects::CompleteRequest complete;
+  CO_TRY(complete.conditions, read_write_conditions(request));
   CO_TRY(complete.checksum, read_object_checksum(request));
   objects::ChecksumDemand demand;
   CO_TRY(demand.content_md5, read_content_md5(request));
@@ -231,7 +234,6 @@ Task<Status> complete_multipart_upload(Request& request) {
   }
   complete.bucket = request.bucket();
   complete.key = request.key();
-  complete.conditions = read_conditions(request.head().headers);
   CO_TRY(const objects::PutAnswer answer,
          co_await request.service().complete_upload(request.caller(), std::move(complete)));
   codec::XmlWriter xml;

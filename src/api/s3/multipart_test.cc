@@ -58,7 +58,14 @@ TEST_F(MultipartTest, AssemblesParts) {
   EXPECT_EQ(part.status, 206u);
   EXPECT_EQ(part.body, two);
   EXPECT_EQ(part.header("x-amz-mp-parts-count"), "2");
-  EXPECT_EQ(gateway_.get("/bucket/k?partNumber=3").code(), "InvalidPart");
+  for (const int number : {3, 10'000}) {
+    const TestResponse beyond = gateway_.get("/bucket/k?partNumber=" + std::to_string(number));
+    EXPECT_EQ(beyond.status, 416u);
+    EXPECT_EQ(beyond.code(), "InvalidPartNumber");
+    EXPECT_EQ(beyond.xml("Message"), "The requested partnumber is not satisfiable: the object has 2 parts");
+    EXPECT_EQ(beyond.xml("PartNumberRequested"), std::to_string(number));
+    EXPECT_EQ(gateway_.head("/bucket/k?partNumber=" + std::to_string(number)).status, 416u);
+  }
   EXPECT_EQ(gateway_.get("/bucket/k?partNumber=0").code(), "InvalidArgument");
   const TestResponse attributes =
       gateway_.get("/bucket/k?attributes", {{"x-amz-object-attributes", "ObjectParts"}, {"x-amz-max-parts", "1"}});
@@ -138,6 +145,86 @@ TEST_F(MultipartTest, CopiesParts) {
                   .code(),
               "InvalidArgument");
   }
+}
+
+TEST_F(MultipartTest, ConditionsOfACompletion) {
+  const std::string etag = gateway_.put("/bucket/k", "before").header("ETag");
+  const std::string upload = create();
+  const std::vector<std::pair<int, std::string>> parts{{1, gateway_.put(part_target(upload, 1), "x").header("ETag")}};
+  const TestResponse exists = complete(upload, parts, {{"If-None-Match", "*"}});
+  EXPECT_EQ(exists.status, 412u);
+  EXPECT_EQ(exists.code(), "PreconditionFailed");
+  EXPECT_EQ(complete(upload, parts, {{"If-Match", "\"other\""}}).status, 412u);
+  EXPECT_EQ(gateway_.get("/bucket/k").body, "before");
+  EXPECT_EQ(complete(upload, parts, {{"If-Match", etag}}).status, 200u);
+  EXPECT_EQ(gateway_.get("/bucket/k").body, "x");
+}
+
+TEST_F(MultipartTest, ConditionsOfACopiedPart) {
+  const std::string etag = gateway_.put("/bucket/source", "0123456789").header("ETag");
+  const std::string modified = gateway_.head("/bucket/source").header("Last-Modified");
+  const std::string upload = create();
+  const auto copy = [&](const net::Header& condition) {
+    return gateway_.put(part_target(upload, 1), "", {{"x-amz-copy-source", "bucket/source"}, condition});
+  };
+  const std::string past = "Sun, 06 Nov 1994 08:49:37 GMT";
+  for (const net::Header& broken : std::vector<net::Header>{{"x-amz-copy-source-if-match", "\"other\""},
+                                                            {"x-amz-copy-source-if-none-match", etag},
+                                                            {"x-amz-copy-source-if-modified-since", modified},
+                                                            {"x-amz-copy-source-if-unmodified-since", past}}) {
+    const TestResponse refused = copy(broken);
+    EXPECT_EQ(refused.status, 412u) << broken.name;
+    EXPECT_EQ(refused.code(), "PreconditionFailed") << broken.name;
+  }
+  EXPECT_EQ(gateway_.get("/bucket/k?uploadId=" + upload).all("Part", "PartNumber"), std::vector<std::string>{});
+  for (const net::Header& holds : std::vector<net::Header>{{"x-amz-copy-source-if-match", etag},
+                                                           {"x-amz-copy-source-if-none-match", "\"other\""},
+                                                           {"x-amz-copy-source-if-modified-since", past},
+                                                           {"x-amz-copy-source-if-unmodified-since", modified}}) {
+    EXPECT_EQ(copy(holds).status, 200u) << holds.name;
+  }
+}
+
+TEST_F(MultipartTest, APartIsCopiedFromTheExpectedOwnersBucketOnly) {
+  ASSERT_EQ(gateway_.put("/bucket/source", "0123456789").status, 200u);
+  const std::string upload = create();
+  const auto copy = [&](const std::string& owner) {
+    return gateway_.put(part_target(upload, 1), "",
+                        {{"x-amz-copy-source", "bucket/source"}, {"x-amz-source-expected-bucket-owner", owner}});
+  };
+  const TestResponse refused = copy("000000000002");
+  EXPECT_EQ(refused.status, 403u);
+  EXPECT_EQ(refused.code(), "AccessDenied");
+  EXPECT_EQ(copy("000000000001").status, 200u);
+}
+
+TEST_F(MultipartTest, WhatTakesNoConditionSaysSo) {
+  const std::string upload = create();
+  for (const std::string name : {"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}) {
+    for (const TestResponse& answer :
+         {gateway_.post("/bucket/k?uploads", "", {{name, "*"}}),
+          gateway_.put(part_target(upload, 1), "x", {{name, "*"}}),
+          gateway_.put(part_target(upload, 1), "", {{"x-amz-copy-source", "bucket/source"}, {name, "*"}})}) {
+      EXPECT_EQ(answer.status, 501u) << name;
+      EXPECT_EQ(answer.code(), "NotImplemented") << name;
+      EXPECT_EQ(answer.xml("Header"), name);
+      EXPECT_FALSE(answer.body_was_asked_for) << name;
+    }
+  }
+}
+
+TEST_F(MultipartTest, PartsAreListedOnceAndInOrder) {
+  const std::string upload = create();
+  const std::string etag = gateway_.put(part_target(upload, 1), "x").header("ETag");
+  const TestResponse twice = complete(upload, {{1, etag}, {1, etag}});
+  EXPECT_EQ(twice.status, 400u);
+  EXPECT_EQ(twice.code(), "InvalidPartOrder");
+  EXPECT_EQ(complete(upload, {{2, etag}, {1, etag}}).code(), "InvalidPartOrder");
+  EXPECT_EQ(complete(upload, {{1, etag}}).status, 200u);
+  // With an algorithm, from 1 on and without a gap.
+  const std::string crc = create({{"x-amz-checksum-algorithm", "CRC32"}});
+  const std::string second = gateway_.put(part_target(crc, 2), "x").header("ETag");
+  EXPECT_EQ(complete(crc, {{2, second}}).code(), "InvalidPartOrder");
 }
 
 TEST_F(MultipartTest, Refusals) {

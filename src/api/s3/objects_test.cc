@@ -107,6 +107,57 @@ TEST_F(ObjectsTest, Conditions) {
   EXPECT_EQ(gateway_.put("/bucket/new", "y", {{"If-Match", etag}}).code(), "NoSuchKey");
 }
 
+TEST_F(ObjectsTest, AWriteWithAConditionThatIsNotOfferedIsNone) {
+  const std::string etag = gateway_.put("/bucket/k", "x").header("ETag");
+  const net::Header source{"x-amz-copy-source", "/bucket/k"};
+  const std::string upload = gateway_.post("/bucket/k?uploads").xml("UploadId");
+  const std::string date = "Sun, 06 Nov 1994 08:49:37 GMT";
+  const std::vector<std::pair<std::vector<net::Header>, std::string>> cases = {
+      {{{"If-None-Match", etag}}, "If-None-Match"},
+      {{{"If-None-Match", "\"other\""}}, "If-None-Match"},
+      {{{"If-None-Match", ""}}, "If-None-Match"},
+      {{{"If-Match", "*"}}, "If-Match"},
+      {{{"If-Match", ""}}, "If-Match"},
+      {{{"If-Match", etag}, {"If-None-Match", "*"}}, "If-Match,If-None-Match"},
+      {{{"If-Modified-Since", date}}, "If-Modified-Since"},
+      {{{"If-Unmodified-Since", date}}, "If-Unmodified-Since"}};
+  for (const auto& [headers, named] : cases) {
+    std::vector<net::Header> copy = headers;
+    copy.push_back(source);
+    for (const TestResponse& answer :
+         {gateway_.put("/bucket/k", "y", headers), gateway_.put("/bucket/new", "y", headers),
+          gateway_.put("/bucket/new", "", copy), gateway_.post("/bucket/k?uploadId=" + upload, "", headers)}) {
+      EXPECT_EQ(answer.status, 501u) << named;
+      EXPECT_EQ(answer.code(), "NotImplemented") << named;
+      EXPECT_EQ(answer.xml("Header"), named);
+      EXPECT_FALSE(answer.body_was_asked_for) << named;
+    }
+  }
+  EXPECT_EQ(gateway_.get("/bucket/k").body, "x");
+  EXPECT_EQ(gateway_.get("/bucket/new").status, 404u);
+  for (const std::string name : {"If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}) {
+    const TestResponse kept = gateway_.remove("/bucket/k", {{name, name == "If-None-Match" ? "*" : date}});
+    EXPECT_EQ(kept.status, 501u) << name;
+    EXPECT_EQ(kept.xml("Header"), name);
+  }
+  EXPECT_EQ(gateway_.remove("/bucket/k", {{"If-Match", ""}}).status, 501u);
+  EXPECT_EQ(gateway_.get("/bucket/k").body, "x");
+  EXPECT_EQ(gateway_.remove("/bucket/k", {{"If-Match", "*"}}).status, 204u);
+}
+
+TEST_F(ObjectsTest, AnObjectIsCopiedFromTheExpectedOwnersBucketOnly) {
+  ASSERT_EQ(gateway_.put("/bucket/k", "x").status, 200u);
+  const auto copy = [&](const std::string& owner) {
+    return gateway_.put("/bucket/copy", "",
+                        {{"x-amz-copy-source", "/bucket/k"}, {"x-amz-source-expected-bucket-owner", owner}});
+  };
+  const TestResponse refused = copy("000000000002");
+  EXPECT_EQ(refused.status, 403u);
+  EXPECT_EQ(refused.code(), "AccessDenied");
+  EXPECT_EQ(gateway_.get("/bucket/copy").status, 404u);
+  EXPECT_EQ(copy("000000000001").status, 200u);
+}
+
 TEST_F(ObjectsTest, ChecksumsAreVerifiedStoredAndReturned) {
   // CRC-32 of "hello world" is 0x0D4A1185.
   const TestResponse put = gateway_.put("/bucket/k", "hello world", {{"x-amz-checksum-crc32", "DUoRhQ=="}});
@@ -244,8 +295,10 @@ TEST_F(ObjectsTest, PresignedReadsMayOverrideHeaders) {
   EXPECT_EQ(gateway_.get("/bucket/k", {{"x-amz-server-side-encryption-customer-algorithm", "AES256"}}).code(),
             "InvalidRequest");
   const TestResponse no_part = gateway_.get("/bucket/k?partNumber=2");
-  EXPECT_EQ(no_part.status, 400u);
-  EXPECT_EQ(no_part.code(), "InvalidPart");
+  EXPECT_EQ(no_part.status, 416u);
+  EXPECT_EQ(no_part.code(), "InvalidPartNumber");
+  EXPECT_EQ(no_part.xml("Message"), "The requested partnumber is not satisfiable: the object has 1 part");
+  EXPECT_EQ(gateway_.head("/bucket/k?partNumber=2").status, 416u);
 }
 
 TEST_F(ObjectsTest, HeadersInAPresignedQueryAreHeaders) {
@@ -351,9 +404,11 @@ TEST(SlowCopies, AreAnsweredByBlanksUntilTheyAreDone) {
   EXPECT_EQ(gateway.put("/bucket/copy", "", {source, {"If-None-Match", "*"}}).status, 412u);
   EXPECT_EQ(gateway.put("/bucket/copy", "", {source, {"x-amz-copy-source-if-match", "no"}}).status, 412u);
   EXPECT_EQ(gateway.put("/bucket/copy", "", {{"x-amz-copy-source", "/bucket/absent"}}).status, 404u);
-  gateway.cloud().before_commit = [](const meta::Commit&) { return Error(make_error_code(Errc::kNoSpace), "full"); };
+  gateway.cloud().watch.before_commit = [](const meta::Commit&) {
+    return Error(make_error_code(Errc::kNoSpace), "full");
+  };
   const TestResponse failed = gateway.put("/bucket/copy", "", {source});
-  gateway.cloud().before_commit = {};
+  gateway.cloud().watch.before_commit = {};
   EXPECT_EQ(failed.status, 200u);
   EXPECT_TRUE(failed.finished);
   EXPECT_EQ(failed.code(), "InsufficientStorage");

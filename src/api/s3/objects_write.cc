@@ -23,6 +23,7 @@ Status check_length(Request& request) {
 Task<Status> put_object(Request& request) {
   CO_CHECK_OK(check_length(request));
   objects::PutRequest put;
+  CO_TRY(put.conditions, read_write_conditions(request));
   CO_TRY(ObjectHeaders described, read_object_headers(request));
   CO_TRY(put.checksum, read_checksum_demand(request));
   put.bucket = request.bucket();
@@ -30,7 +31,6 @@ Task<Status> put_object(Request& request) {
   put.system = std::move(described.system);
   put.user = std::move(described.user);
   put.storage_class = described.storage_class.value_or(objects::StorageClass::kStandard);
-  put.conditions = read_conditions(request.head().headers);
   CO_TRY(BodySource* const body, request.body());
   CO_TRY(const objects::PutAnswer answer, co_await request.service().put(request.caller(), std::move(put), *body));
   net::ResponseHead head;
