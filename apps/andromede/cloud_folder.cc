@@ -65,6 +65,20 @@ Status write_all(int file, std::string_view content, const std::string& path) {
   return {};
 }
 
+Status write_new(const std::string& path, std::string_view content, mode_t mode) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!file.ok()) return fail(io_error(path, "cannot be made"));
+  CHECK_OK(write_all(file.number(), content, path));
+  if (::fsync(file.number()) != 0) return fail(io_error(path, "cannot be synced"));
+  return {};
+}
+
+Status sync_folder(const std::string& path) {
+  const Descriptor folder(::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.ok() || ::fsync(folder.number()) != 0) return fail(io_error(path, "cannot be synced"));
+  return {};
+}
+
 }  // namespace
 
 std::string absolute_path(const std::string& path) {
@@ -78,21 +92,30 @@ Result<std::string> read_text_file(const std::string& path) { return read_limite
 
 Result<std::string> read_secret_file(const std::string& path) { return read_limited(path, true); }
 
+Status make_folder(const std::string& path) {
+  std::vector<std::string> parents;
+  std::error_code code;
+  for (std::filesystem::path made = path; !std::filesystem::exists(made, code) && !code; made = made.parent_path()) {
+    parents.push_back(made.parent_path().string());
+  }
+  if (!code) std::filesystem::create_directories(path, code);
+  if (code) return fail(Errc::kIo, path + ": cannot be made: " + code.message());
+  for (const std::string& parent : parents) CHECK_OK(sync_folder(parent));
+  return {};
+}
+
 Status write_file(const std::string& path, std::string_view content, bool secret) {
   const std::string temporary = path + ".new";
-  {
-    const mode_t mode = secret ? 0600 : 0644;
-    ::unlink(temporary.c_str());
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-    if (!file.ok()) return fail(io_error(temporary, "cannot be made"));
-    CHECK_OK(write_all(file.number(), content, temporary));
-    if (::fsync(file.number()) != 0) return fail(io_error(temporary, "cannot be synced"));
+  ::unlink(temporary.c_str());
+  Status written = write_new(temporary, content, secret ? 0600 : 0644);
+  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = fail(io_error(path, "cannot be put in place"));
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return fail(io_error(path, "cannot be put in place"));
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  const Descriptor folder(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.ok() || ::fsync(folder.number()) != 0) return fail(io_error(parent, "cannot be synced"));
-  return {};
+  if (!written) {
+    ::unlink(temporary.c_str());
+    return written;
+  }
+  return sync_folder(std::filesystem::path(path).parent_path().string());
 }
 
 }  // namespace andromede::app

@@ -38,6 +38,8 @@ std::string absolute_path(const std::string& path);
 Result<std::string> read_text_file(const std::string& path);
 // As read_text_file; kRefused when others than the owner may read it.
 Result<std::string> read_secret_file(const std::string& path);
+// Makes the folder, and those it lies in, durable when this answers; no error when it is there.
+Status make_folder(const std::string& path);
 // Replaces the file so that after a crash the old content or the new is there; mode 0600 when `secret`, else 0644.
 Status write_file(const std::string& path, std::string_view content, bool secret);
 

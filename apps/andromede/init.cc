@@ -23,11 +23,12 @@ namespace fs = std::filesystem;
 constexpr std::string_view kDirectoryKeyContext = "identity directory";
 constexpr std::size_t kTokenBytes = 32;
 
-Status make_folder(const std::string& path, fs::perms permissions) {
+// For its owner alone.
+Status make_private_folder(const std::string& path) {
+  CHECK_OK(make_folder(path));
   std::error_code code;
-  fs::create_directories(path, code);
-  if (!code) fs::permissions(path, permissions, code);
-  if (code) return fail(Errc::kIo, path + ": cannot be made: " + code.message());
+  fs::permissions(path, fs::perms::owner_all, code);
+  if (code) return fail(Errc::kIo, path + ": cannot be kept from others: " + code.message());
   return {};
 }
 
@@ -79,7 +80,7 @@ Result<io::DriveMap> first_map(const std::string& root, const sovereignty::Conso
       drive.associate = site.associate;
       drive.path = spec.path.starts_with('/') ? spec.path : root + "/" + spec.path;
       drive.capacity_bytes = spec.capacity_bytes;
-      CHECK_OK(make_folder(drive.path, fs::perms::owner_all));
+      CHECK_OK(make_private_folder(drive.path));
       candidates.push_back({drive.id, drive.site, drive.associate, 1, 1});
       map.drives.push_back(std::move(drive));
     }
@@ -93,7 +94,7 @@ Result<io::DriveMap> first_map(const std::string& root, const sovereignty::Conso
 }
 
 Status make_keys(const CloudFolder& folder, Random& random) {
-  CHECK_OK(make_folder(folder.root + "/keys", fs::perms::owner_all));
+  CHECK_OK(make_private_folder(folder.root + "/keys"));
   CHECK_OK(keys::create_file_custody(folder.root_key(), folder.root_seal(), random));
   TRY(const auto custody, keys::open_file_custody(folder.root_key(), folder.root_seal(), random));
   const auto key = crypto::SecretKey::random(random);
@@ -231,7 +232,7 @@ Result<InitReport> init_cloud(const InitOptions& options) {
 
   const bool fresh = !fs::exists(folder.root, code);
   if (unfinished) CHECK_OK(clear_unfinished(folder));
-  if (fresh) CHECK_OK(make_folder(folder.root, fs::perms::owner_all));
+  if (fresh) CHECK_OK(make_private_folder(folder.root));
   auto made = make_cloud(options, folder, config, consortium, consortium_text, config_content);
   // Half a cloud is worth nothing, and would be in the way of the next try.
   if (!made && fs::exists(folder.unfinished(), code)) {

@@ -96,9 +96,8 @@ Result<std::string> certificate_pem(X509* certificate) {
 }  // namespace
 
 Status make_local_ca(const std::string& folder, const std::vector<std::string>& names) {
+  CHECK_OK(make_folder(folder));
   std::error_code code;
-  std::filesystem::create_directories(folder, code);
-  if (code) return fail(Errc::kIo, folder + ": cannot be made: " + code.message());
   if (std::filesystem::exists(folder + "/ca.crt", code)) {
     return fail(Errc::kAlreadyExists, folder + "/ca.crt is there already");
   }

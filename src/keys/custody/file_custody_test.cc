@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "io/disk_calls.h"
 #include "io/temporary_folder.h"
 
 namespace andromede::keys {
@@ -61,6 +64,24 @@ TEST_F(FileCustodyTest, FilesAreTheOwnersOnlyAndNeverOverwritten) {
   EXPECT_NE(::access(path("new").c_str(), F_OK), 0) << "half a pair must not stay behind";
   EXPECT_EQ(read(path("sealed")), before);
   EXPECT_TRUE(open());
+}
+
+// Without the root key all that is stored is lost.
+TEST_F(FileCustodyTest, ItsFilesAreKeptWhenItAnswers) {
+  io::DiskCalls calls(folder_.path());
+  ASSERT_TRUE(create_file_custody(path("sealed"), path("seal"), random_));
+  EXPECT_THAT(calls.at_risk(), ::testing::IsEmpty());
+}
+
+TEST_F(FileCustodyTest, WhatCannotBeKeptIsRefusedAndLeavesNoFile) {
+  for (const std::string call : {"write", "fsync"}) {
+    for (const unsigned after : {0, 1}) {
+      io::DiskCalls calls(folder_.path());
+      calls.fail_next(call, EIO, after);
+      EXPECT_FALSE(create_file_custody(path("sealed"), path("seal"), random_)) << call << after;
+      EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << call << after;
+    }
+  }
 }
 
 TEST_F(FileCustodyTest, RefusesFilesThatOthersMayOpen) {
