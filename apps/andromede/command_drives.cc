@@ -40,12 +40,13 @@ void print_drives(const nlohmann::json& drives) {
   std::vector<Row> rows{{text(Msg::kColDrive), text(Msg::kColSite), text(Msg::kColState), text(Msg::kColOnline),
                          text(Msg::kColShards), text(Msg::kColUsed), text(Msg::kColFree), text(Msg::kColMetadata)}};
   for (const auto& drive : drives) {
-    rows.push_back({drive.value("name", ""), drive.value("site", ""), drive.value("state", ""),
-                    text(drive.value("online", false) ? Msg::kYes : Msg::kNo),
-                    std::to_string(drive.value("shards", std::uint64_t{0})),
-                    human_bytes(drive.value("live_bytes", std::uint64_t{0})),
-                    human_bytes(drive.value("free_bytes", std::uint64_t{0})),
-                    drive.value("metadata_mirror_current", false) ? text(Msg::kYes) : "-"});
+    rows.push_back(
+        {drive.value("name", ""), drive.value("site", ""), drive.value("state", ""),
+         text(drive.value("online", false) ? Msg::kYes : Msg::kNo),
+         (drive.value("counting", false) ? "≥ " : "") + std::to_string(drive.value("shards", std::uint64_t{0})),
+         human_bytes(drive.value("live_bytes", std::uint64_t{0})),
+         human_bytes(drive.value("free_bytes", std::uint64_t{0})),
+         drive.value("metadata_mirror_current", false) ? text(Msg::kYes) : "-"});
   }
   print_table(rows);
 }

@@ -18,8 +18,11 @@ enum class ShardHealth : std::uint8_t {
 };
 
 struct DriveUsage {
-  std::uint64_t shards = 0;      // records on the drive that have not been released
-  std::uint64_t live_bytes = 0;  // theirs, headers included
+  // Records on the drive that have not been released. After a start, or a drive's return, they are counted in the
+  // background: until then these are too few.
+  std::uint64_t shards = 0;
+  std::uint64_t live_bytes = 0;  // theirs, headers included; of what is not counted yet: what its files take
+  bool counting = false;         // some of it is not counted yet
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
   std::uint64_t queued_jobs = 0;  // reads, writes and syncs that wait for the drive
@@ -55,8 +58,11 @@ class Maintenance {
     return reclaim_orphans(drive, catalog, grace, {});
   }
   [[nodiscard]] virtual Result<DriveUsage> usage(DriveId drive) = 0;
-  // Starts using a drive that was added to the map or came back; stops using one that leaves (its volumes, which must
-  // hold no live record, are removed).
+  // Waits until all that is on the drive is counted, which is hurried. kCancelled: `go_on`, asked now and then (empty:
+  // always), answered false. An error where it cannot be counted now.
+  virtual Status count(DriveId drive, const GoOn& go_on) = 0;
+  // Starts using a drive that was added to the map or came back, at a cost that does not grow with its records; stops
+  // using one that leaves (its volumes, which must hold no live record, are removed).
   virtual Status attach(DriveId drive) = 0;
   virtual Status detach_empty(DriveId drive) = 0;
 

@@ -243,6 +243,7 @@ Result<bool> FleetImpl::nothing_left_on(const std::vector<DriveInfo>& leaving, b
       left = "files of the former metadata mirror on " + drive.name.value() + " are not removed yet";
       return false;
     }
+    CHECK_OK(blobs_.count(drive.id, [this] { return go_on(); }));
     TRY(const auto usage, blobs_.usage(drive.id));
     // What nobody names any more: an upload that broke off, or one that is still running and will be seen next time.
     TRY(const auto reclaimed,

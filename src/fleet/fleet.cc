@@ -222,6 +222,10 @@ void FleetImpl::update_metrics() {
     metrics_.gauge("andromede_drive_online", "1 while the drive is online", labels).set(drive.online ? 1 : 0);
     metrics_.gauge("andromede_drive_shards", "Shards on the drive", labels)
         .set(static_cast<double>(drive.usage.shards));
+    metrics_
+        .gauge("andromede_drive_counting", "1 while shards of before the start or return are still being counted",
+               labels)
+        .set(drive.usage.counting ? 1 : 0);
     metrics_.gauge("andromede_drive_live_bytes", "Bytes of shards on the drive", labels)
         .set(static_cast<double>(drive.usage.live_bytes));
     metrics_.gauge("andromede_drive_free_bytes", "Bytes free on the drive", labels)

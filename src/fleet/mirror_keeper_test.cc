@@ -66,7 +66,10 @@ class AnyDrive final : public blob::Maintenance {
                                     const std::function<bool()>&) override {
     return Reclaimed{};
   }
-  [[nodiscard]] Result<blob::DriveUsage> usage(DriveId) override { return blob::DriveUsage{0, 0, 1000, 1000, 0}; }
+  [[nodiscard]] Result<blob::DriveUsage> usage(DriveId) override {
+    return blob::DriveUsage{.total_bytes = 1000, .free_bytes = 1000};
+  }
+  Status count(DriveId, const std::function<bool()>&) override { return {}; }
   Status attach(DriveId) override { return {}; }
   Status detach_empty(DriveId) override { return {}; }
   std::vector<BlobId> take_damaged() override { return {}; }

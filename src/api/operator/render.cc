@@ -37,6 +37,7 @@ nlohmann::json to_json(const fleet::DriveStatus& drive) {
           {"metadata_mirror_current", drive.metadata_mirror_current},
           {"shards", drive.usage.shards},
           {"live_bytes", drive.usage.live_bytes},
+          {"counting", drive.usage.counting},
           {"free_bytes", drive.usage.free_bytes},
           {"total_bytes", drive.usage.total_bytes}};
 }

@@ -1,7 +1,6 @@
 #include "blob/volumes/drive_volumes.h"
 
 #include <charconv>
-#include <condition_variable>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -20,6 +19,11 @@ constexpr std::size_t kWalkBytes = 256 * 1024;
 // So many bad pages of one volume are tried one by one, each of which may take the drive seconds; the rest of it then
 // counts as unreadable.
 constexpr std::uint64_t kMaxUnreadablePages = 1024;
+// A count leaves the drive to others for so many times as long as it kept it busy, unless somebody waits for it.
+constexpr int kLeavesToOthers = 3;
+constexpr std::chrono::milliseconds kBusyAtMost{20};
+constexpr std::chrono::seconds kLeavesAtMost{1};
+constexpr std::chrono::milliseconds kAskEvery{100};  // whether to go on waiting for a count
 
 std::optional<std::uint32_t> number_of(const std::string& name) {
   if (!name.ends_with(kSuffix)) return std::nullopt;
@@ -38,6 +42,7 @@ DriveVolumes::DriveVolumes(DriveId id, io::Drives& drives, const Clock& clock, V
       clock_(clock),
       options_(options),
       counters_(counters),
+      counting_pool_("count-" + id.to_string().substr(0, 8), 1, 1),
       sync_pool_("sync-" + id.to_string().substr(0, 8), 1, kMaxQueuedJobs),
       pool_("blob-" + id.to_string().substr(0, 8), std::max(1U, options.threads_per_drive), kMaxQueuedJobs) {}
 
@@ -71,8 +76,8 @@ Status DriveVolumes::attach() {
   {
     // Who waits for a drive and the drive's own event both attach it: a second time would fail what is being written.
     if (disk == disk_) return {};
-    // Before the scan: what writers sync from here on does not count as durable, so the scan sees all that does; and
-    // what is being given back is so before the scan, or not at all.
+    // What writers sync from here on does not count as durable, so that whoever looks at the drive anew sees all that
+    // does; and what is being given back is so before, or not at all.
     const std::lock_guard releasing(releasing_);
     const std::lock_guard lock(mutex_);
     for (const auto& [number, volume] : volumes_) volume->retired = true;
@@ -88,59 +93,27 @@ Status DriveVolumes::attach() {
   for (const std::string& name : names) {
     const auto number = number_of(name);
     if (!number) continue;
-    TRY(volumes[*number], scan(disk, *number));
+    TRY(volumes[*number], look_at(disk, *number));
     next_number = std::max(next_number, *number + 1);
   }
-  std::vector<std::shared_ptr<Volume>> all;
-  {
-    const std::lock_guard lock(mutex_);
-    volumes_ = std::move(volumes);
-    next_number_ = std::max(next_number_, next_number);
-    disk_ = std::move(disk);
-    for (const auto& [number, volume] : volumes_) all.push_back(volume);
-  }
-  for (const auto& volume : all) remove_if_dead(volume);
+  const std::lock_guard lock(mutex_);
+  volumes_ = std::move(volumes);
+  next_number_ = std::max(next_number_, next_number);
+  disk_ = std::move(disk);
+  start_counting();
   return {};
 }
 
-Result<std::shared_ptr<Volume>> DriveVolumes::scan(const std::shared_ptr<io::Disk>& disk, std::uint32_t number) {
+// Reads nothing of the file.
+Result<std::shared_ptr<Volume>> DriveVolumes::look_at(const std::shared_ptr<io::Disk>& disk, std::uint32_t number) {
   TRY(const auto file, disk->open(path(number), io::OpenMode::kReadWrite));
-  TRY(const std::uint64_t size, file->size());
   auto volume = std::make_shared<Volume>(number, disk);
   volume->closed = true;
   volume->inherited = true;
-  std::uint64_t end = 0;
-  const Found found{.record =
-                        [&](const RecordHead& head) {
-                          ++volume->shards;
-                          volume->live_bytes += head.live_bytes();
-                          end = std::max(end, head.header.offset + head.live_bytes());
-                          return true;
-                        },
-                    .unknown =
-                        [&](std::uint64_t offset, std::uint64_t bytes) {
-                          volume->unknown_pages += bytes / kPageBytes;
-                          end = std::max(end, offset + bytes);
-                          return true;
-                        },
-                    .unreadable =
-                        [&](std::uint64_t offset, std::uint64_t bytes) {
-                          volume->unreadable_pages += bytes / kPageBytes;
-                          end = std::max(end, offset + bytes);
-                          return true;
-                        }};
-  CHECK_OK(walk_file(*disk, *file, number, size, found));
-  if (volume->unreadable_pages > 0) {
-    log_warning("volume has pages that cannot be read",
-                {{"drive", id_.to_string()}, {"volume", path(number)}, {"pages", volume->unreadable_pages}});
-  }
-  // What an earlier process reserved ahead. Failing to give it back costs space only.
-  if (size > end) {
-    if (const auto cut = file->truncate(end); !cut) {
-      log_warning("volume keeps blocks reserved ahead", {{"volume", path(number)}, {"error", cut.error().describe()}});
-    }
-  }
-  volume->end = volume->allocated = end;
+  volume->counted = false;
+  TRY(volume->end, file->size());
+  TRY(volume->live_bytes, file->allocated());
+  volume->allocated = volume->end;
   return volume;
 }
 
@@ -163,6 +136,7 @@ Status DriveVolumes::walk_file(io::Disk& disk, io::File& file, std::uint32_t num
   std::uint64_t by_page_until = 0;
   std::uint64_t bad_pages = 0;
   while (at < end) {
+    if (found.go_on && !found.go_on()) return fail(Errc::kCancelled, "stopped");
     // A second try tells a bad sector from a hiccup.
     bool readable = read(at, kHeadBytes) || read(at, kHeadBytes);
     if (readable) {
@@ -204,13 +178,198 @@ Status DriveVolumes::walk_file(io::Disk& disk, io::File& file, std::uint32_t num
   return {};
 }
 
+// --- counting
+
+struct DriveVolumes::Census {
+  struct Record {
+    std::uint64_t offset = 0;
+    std::uint64_t live_bytes = 0;
+  };
+  std::vector<Record> records;  // in order; 4 MiB of memory for the most that a volume of a GiB holds
+  std::vector<Volume::Extent> unknown;
+  std::uint64_t unreadable_pages = 0;
+  std::uint64_t end = 0;
+};
+
+void DriveVolumes::start_counting() {
+  if (counting_ || stopping_ || next_uncounted(next_number_) == nullptr) return;
+  counting_ = true;
+  // The job before may be about to return still: one waits at most.
+  const bool posted = counting_pool_.post([this] { run_counts(); });
+  CHECK(posted, "one count is queued at a time");
+}
+
+// The newest first: it is where a crash left blocks reserved ahead.
+std::shared_ptr<Volume> DriveVolumes::next_uncounted(std::uint32_t below) const {
+  for (auto it = volumes_.lower_bound(below); it != volumes_.begin();) {
+    --it;
+    if (!it->second->counted) return it->second;
+  }
+  return nullptr;
+}
+
+void DriveVolumes::run_counts() {
+  std::unique_lock lock(mutex_);
+  uncountable_.reset();
+  std::shared_ptr<io::Disk> disk;
+  std::uint32_t below = 0;
+  for (;;) {
+    // Attached anew: all that is there is to be counted again.
+    if (disk != disk_) {
+      disk = disk_;
+      below = next_number_;
+      uncountable_.reset();
+    }
+    const auto volume = stopping_ ? nullptr : next_uncounted(below);
+    if (volume == nullptr) break;
+    below = volume->number;
+    lock.unlock();
+    const Status counted = count(volume);
+    lock.lock();
+    if (!counted && !stopping_) {
+      uncountable_ = counted.error();
+      log_warning(
+          "a volume cannot be counted now",
+          {{"drive", id_.to_string()}, {"volume", path(volume->number)}, {"error", counted.error().describe()}});
+    }
+  }
+  counting_ = false;
+  counts_changed_.notify_all();
+}
+
+Status DriveVolumes::count(const std::shared_ptr<Volume>& volume) {
+  TRY(const auto file, volume->disk->open(path(volume->number), io::OpenMode::kReadWrite));
+  {
+    const std::lock_guard releasing(releasing_);
+    const std::lock_guard lock(mutex_);
+    volume->being_counted = true;
+    volume->given_back.clear();
+  }
+  const auto census = take_census(*volume, *file);
+  if (!settle_census(volume, census)) return {};
+  CHECK_OK(census);
+  if (census->unreadable_pages > 0) {
+    log_warning("volume has pages that cannot be read",
+                {{"drive", id_.to_string()}, {"volume", path(volume->number)}, {"pages", census->unreadable_pages}});
+  }
+  cut_behind_end(*volume, *file);
+  remove_if_dead(volume);
+  return {};
+}
+
+Result<DriveVolumes::Census> DriveVolumes::take_census(const Volume& volume, io::File& file) {
+  Census census;
+  SteadyTime busy_since = clock_.steady();
+  const Found found{.record =
+                        [&](const RecordHead& head) {
+                          const std::uint64_t live = head.live_bytes();
+                          census.records.push_back({head.header.offset, live});
+                          census.end = std::max(census.end, head.header.offset + live);
+                          return true;
+                        },
+                    .unknown =
+                        [&](std::uint64_t offset, std::uint64_t bytes) {
+                          census.unknown.push_back({offset, bytes});
+                          census.end = std::max(census.end, offset + bytes);
+                          return true;
+                        },
+                    .unreadable =
+                        [&](std::uint64_t offset, std::uint64_t bytes) {
+                          census.unreadable_pages += bytes / kPageBytes;
+                          census.end = std::max(census.end, offset + bytes);
+                          return true;
+                        },
+                    .go_on = [&] { return leave_drive_to_others(busy_since); }};
+  TRY(const std::uint64_t size, file.size());
+  CHECK_OK(walk_file(*volume.disk, file, volume.number, size, found));
+  return census;
+}
+
+// False: the volume is nobody's any more.
+bool DriveVolumes::settle_census(const std::shared_ptr<Volume>& volume, const Result<Census>& census) {
+  const std::lock_guard releasing(releasing_);
+  const std::lock_guard lock(mutex_);
+  volume->being_counted = false;
+  std::vector<Volume::Extent> given_back = std::exchange(volume->given_back, {});
+  const auto found = volumes_.find(volume->number);
+  if (found == volumes_.end() || found->second != volume) return false;
+  if (!census) return true;
+  const auto by_offset = [](const Volume::Extent& a, const Volume::Extent& b) { return a.offset < b.offset; };
+  std::sort(given_back.begin(), given_back.end(), by_offset);
+  const auto is_given_back = [&](std::uint64_t offset) {
+    const auto behind = std::upper_bound(given_back.begin(), given_back.end(), Volume::Extent{offset}, by_offset);
+    return behind != given_back.begin() && offset < std::prev(behind)->offset + std::prev(behind)->bytes;
+  };
+  volume->counted = true;
+  volume->live_bytes = 0;
+  for (const Census::Record& record : census->records) {
+    if (is_given_back(record.offset)) continue;
+    ++volume->shards;
+    volume->live_bytes += record.live_bytes;
+  }
+  for (const Volume::Extent& extent : census->unknown) {
+    for (std::uint64_t at = extent.offset; at < extent.offset + extent.bytes; at += kPageBytes) {
+      if (!is_given_back(at)) ++volume->unknown_pages;
+    }
+  }
+  volume->unreadable_pages = census->unreadable_pages;
+  volume->end = volume->allocated = census->end;
+  return true;
+}
+
+// What an earlier process reserved ahead. Failing to give it back costs space only.
+void DriveVolumes::cut_behind_end(const Volume& volume, io::File& file) {
+  const auto size = file.size();
+  if (size && *size <= volume.end) return;
+  const Status cut = size ? file.truncate(volume.end) : Status(fail(size.error()));
+  if (!cut) {
+    log_warning("volume keeps blocks reserved ahead",
+                {{"volume", path(volume.number)}, {"error", cut.error().describe()}});
+  }
+}
+
+bool DriveVolumes::leave_drive_to_others(SteadyTime& busy_since) {
+  const auto busy = clock_.steady() - busy_since;
+  const auto pause = std::min<std::chrono::nanoseconds>(busy * kLeavesToOthers, kLeavesAtMost);
+  std::unique_lock lock(mutex_);
+  if (busy >= kBusyAtMost) {
+    counts_changed_.wait_for(lock, pause, [this] { return stopping_ || hurried_ > 0; });
+    busy_since = clock_.steady();
+  }
+  return !stopping_;
+}
+
+Status DriveVolumes::count(const GoOn& go_on) {
+  CHECK_OK(disk());
+  std::unique_lock lock(mutex_);
+  ++hurried_;
+  counts_changed_.notify_all();
+  start_counting();
+  while (counting_) {
+    // Not under the lock: whoever is asked has locks of its own.
+    lock.unlock();
+    const bool goes_on = go_on();
+    lock.lock();
+    if (!goes_on || counts_changed_.wait_for(lock, kAskEvery, [this] { return !counting_; })) break;
+  }
+  --hurried_;
+  if (counting_) return fail(Errc::kCancelled, "stopped");
+  if (stopping_ || disk_ == nullptr) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
+  if (uncountable_) return fail(*uncountable_);
+  return {};
+}
+
 Status DriveVolumes::detach_empty() {
+  if (online()) CHECK_OK(count([] { return true; }));
   const std::lock_guard growth(growth_);
   std::vector<std::uint32_t> numbers;
   std::shared_ptr<io::Disk> disk;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [number, volume] : volumes_) {
+      if (!volume->counted) {
+        return fail(Errc::kConflict, "drive " + id_.to_string() + " came back and is being counted");
+      }
       if (volume->shards > 0 || volume->unknown_pages > 0) {
         return fail(Errc::kConflict, "drive " + id_.to_string() + ": volume " + std::to_string(number) +
                                          " still holds " + std::to_string(volume->shards) + " shards and " +
@@ -225,7 +384,10 @@ Status DriveVolumes::detach_empty() {
     open_files_ = 0;
   }
   if (disk == nullptr || drives_.disk(id_) != disk) return {};
-  for (const auto number : numbers) CHECK_OK(disk->remove(path(number)));
+  for (const auto number : numbers) {
+    const Status removed = disk->remove(path(number));
+    if (!removed && !(removed.error() == Errc::kNotFound)) return removed;
+  }
   return disk->sync_folder(std::string(kFolder));
 }
 
@@ -375,7 +537,12 @@ void DriveVolumes::close_open_volume() {
   remove_if_dead(volume);
 }
 
-void DriveVolumes::trim_open_volume() {
+void DriveVolumes::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    counts_changed_.notify_all();
+  }
   const std::lock_guard growth(growth_);
   if (online()) close_open_volume();
 }
@@ -389,10 +556,12 @@ bool DriveVolumes::is_current(const std::shared_ptr<Volume>& volume) const {
   return found != volumes_.end() && found->second == volume;
 }
 
-void DriveVolumes::uncount(const std::shared_ptr<Volume>& volume, std::uint64_t shards, std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  volume->shards -= std::min(volume->shards, shards);
-  volume->live_bytes -= std::min(volume->live_bytes, bytes);
+void DriveVolumes::uncount(Volume& volume, const GivenBack& given_back) {
+  const auto take = [](std::uint64_t& counter, std::uint64_t by) { counter -= std::min(counter, by); };
+  take(volume.shards, given_back.shards);
+  take(volume.live_bytes, given_back.live_bytes);
+  take(volume.unknown_pages, given_back.unknown_pages);
+  if (volume.being_counted) volume.given_back.push_back(given_back.extent);
 }
 
 void DriveVolumes::trim(const Region& region, std::uint64_t used_bytes) {
@@ -400,8 +569,10 @@ void DriveVolumes::trim(const Region& region, std::uint64_t used_bytes) {
   const std::lock_guard releasing(releasing_);
   if (!is_current(region.volume)) return;
   // What is not given back here is given back when the record is released.
-  if (region.file->punch(region.offset + used_bytes, region.bytes - used_bytes)) {
-    uncount(region.volume, 0, region.bytes - used_bytes);
+  const Volume::Extent rest{region.offset + used_bytes, region.bytes - used_bytes};
+  if (region.file->punch(rest.offset, rest.bytes)) {
+    const std::lock_guard lock(mutex_);
+    uncount(*region.volume, {.extent = rest, .live_bytes = rest.bytes});
   }
 }
 
@@ -413,7 +584,10 @@ void DriveVolumes::abandon(const Region& region) {
     // reclaimed.
     if (!is_current(region.volume)) return;
     punched = region.file->punch(region.offset, region.bytes);
-    if (punched) uncount(region.volume, 1, region.bytes);
+    if (punched) {
+      const std::lock_guard lock(mutex_);
+      uncount(*region.volume, {.extent = {region.offset, region.bytes}, .shards = 1, .live_bytes = region.bytes});
+    }
   }
   if (punched) {
     remove_if_dead(region.volume);
@@ -438,13 +612,11 @@ Result<std::uint64_t> DriveVolumes::release(BlobId blob, unsigned shard, std::ui
     }
     CHECK_OK(file->punch(offset, head.header.region_bytes));
     live_bytes = head.live_bytes();
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = volumes_.find(number);
-      if (found == volumes_.end()) return live_bytes;
-      volume = found->second;
-    }
-    uncount(volume, 1, live_bytes);
+    const std::lock_guard lock(mutex_);
+    const auto found = volumes_.find(number);
+    if (found == volumes_.end()) return live_bytes;
+    volume = found->second;
+    uncount(*volume, {.extent = {offset, head.header.region_bytes}, .shards = 1, .live_bytes = live_bytes});
   }
   remove_if_dead(volume);
   return live_bytes;
@@ -460,7 +632,7 @@ Status DriveVolumes::punch_unknown(std::uint32_t number, std::uint64_t offset, s
     const auto found = volumes_.find(number);
     if (found == volumes_.end()) return {};
     volume = found->second;
-    volume->unknown_pages -= std::min(volume->unknown_pages, bytes / kPageBytes);
+    uncount(*volume, {.extent = {offset, bytes}, .unknown_pages = bytes / kPageBytes});
   }
   remove_if_dead(volume);
   return {};
@@ -471,8 +643,8 @@ void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
   if (!disk) return;
   const auto is_dead = [&] {
     const auto found = volumes_.find(volume->number);
-    return found != volumes_.end() && found->second == volume && volume->closed && volume->shards == 0 &&
-           volume->unknown_pages == 0 && volume->unreadable_pages == 0 && !volume->removing;
+    return found != volumes_.end() && found->second == volume && volume->closed && volume->counted &&
+           volume->shards == 0 && volume->unknown_pages == 0 && volume->unreadable_pages == 0 && !volume->removing;
   };
   {
     const std::lock_guard lock(mutex_);
@@ -494,7 +666,8 @@ void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
                           [&](std::uint64_t, std::uint64_t bytes) {
                             unreadable_pages += bytes / kPageBytes;
                             return true;
-                          }};
+                          },
+                      .go_on = {}};
   const auto file = this->file(volume->number);
   Status looked = file ? Status{} : Status(fail(file.error()));
   if (file) {
@@ -656,6 +829,7 @@ Result<DriveUsage> DriveVolumes::usage() {
   usage.queued_jobs = pool_.queued() + sync_pool_.queued();
   const std::lock_guard lock(mutex_);
   for (const auto& [number, volume] : volumes_) {
+    usage.counting = usage.counting || !volume->counted;
     usage.shards += volume->shards;
     usage.live_bytes += volume->live_bytes;
   }
@@ -688,7 +862,8 @@ Status DriveVolumes::walk(const Visit& visit, const VisitUnknown& unknown, const
                             if (extent.inherited) more = unknown(extent.number, offset, bytes);
                             return more;
                           },
-                      .unreadable = [](std::uint64_t, std::uint64_t) { return true; }};
+                      .unreadable = [](std::uint64_t, std::uint64_t) { return true; },
+                      .go_on = {}};
     CHECK_OK(walk_file(*disk, **file, extent.number, extent.end, found));
     if (!more) break;
   }

@@ -1,12 +1,14 @@
 // DriveVolumes: the volume files of one drive. Reserves regions at the end of the open volume, syncs for all who wait
-// at once, releases records by punching holes, walks records, and counts what lives.
+// at once, releases records by punching holes, walks records, and counts what lives. What was on the drive before is
+// counted in the background: nothing that a drive begins with grows with the records on it.
 //
 // Threads: thread-safe. reserve_in_memory, post, post_sync, cached_file and online never block; the rest does drive I/O
-// and is called from the drive's pools or from maintenance threads.
+// and is called from the drive's pools or from maintenance threads. Counting has a thread of its own.
 // Ownership: borrowed drives, clock and counters outlive it. Files are shared: one stays open while somebody uses it.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,12 +39,21 @@ struct Volume {
   std::uint64_t last_use = 0;
   std::uint64_t end = 0;        // where the next record goes
   std::uint64_t allocated = 0;  // blocks are reserved up to here
+  // Whether the counters are true. Until then shards and pages are 0 and live_bytes is what the file takes.
+  bool counted = true;
   std::uint64_t shards = 0;
   std::uint64_t live_bytes = 0;
   std::uint64_t unknown_pages = 0;     // see docs/formats/volume.md, Walking
   std::uint64_t unreadable_pages = 0;  // likewise; while there are any, the file stays
-  bool closed = false;                 // takes no more records
-  bool inherited = false;              // was there at attach: no writer of ours is in it
+  // While it is being counted: what was given back meanwhile, which the count may have passed before or not.
+  struct Extent {
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+  };
+  bool being_counted = false;
+  std::vector<Extent> given_back;
+  bool closed = false;     // takes no more records
+  bool inherited = false;  // was there at attach: no writer of ours is in it
   // A sync failed, or the drive was attached anew: what this Volume's writers wrote since may be gone.
   bool retired = false;
 
@@ -72,15 +83,18 @@ class DriveVolumes {
   ~DriveVolumes();
 
   [[nodiscard]] DriveId id() const { return id_; }
-  // Opens the drive's volumes and counts what is in them; again after the drive came back. Nothing to do when that was
-  // done since. kUnavailable: offline.
+  // Lists the drive's volumes, and begins to count what is in them; again after the drive came back. Nothing to do when
+  // that was done since. kUnavailable: offline.
   Status attach();
+  // Waits until all that was there at attach() is counted, which is hurried. kCancelled: `go_on`, asked now and then,
+  // answered false. Else the error of a volume that cannot be counted now.
+  Status count(const GoOn& go_on);
   // Whether the drive is attached and the disk that was attached is still the drive's.
   [[nodiscard]] bool online() const;
   // Whether the drive is online as it was when the volume was attached. Never blocks.
   [[nodiscard]] bool serves(const Volume& volume) const { return drives_.disk(id_) == volume.disk; }
   // kConflict while a record lives there; pages that cannot be read do not hinder it, since by then the catalog names
-  // nothing on the drive.
+  // nothing on the drive. Counts first.
   Status detach_empty();
 
   // A region at the end of the open volume where that needs no I/O; nullopt: call reserve().
@@ -122,8 +136,8 @@ class DriveVolumes {
   // Gives unknown pages back, which the caller knows to be named by nobody.
   Status punch_unknown(std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes);
 
-  // Gives what was reserved ahead back, at the end of the store's life.
-  void trim_open_volume();
+  // Ends counting, and gives what was reserved ahead back: at the end of the store's life.
+  void stop();
 
  private:
   using Volumes = std::map<std::uint32_t, std::shared_ptr<Volume>>;
@@ -135,9 +149,21 @@ class DriveVolumes {
     Visit record;
     std::function<bool(std::uint64_t offset, std::uint64_t bytes)> unknown;
     std::function<bool(std::uint64_t offset, std::uint64_t bytes)> unreadable;
+    std::function<bool()> go_on;  // asked before each look at the drive; empty: always
   };
+  // A volume as a walk finds it.
+  struct Census;
   static Status walk_file(io::Disk& disk, io::File& file, std::uint32_t number, std::uint64_t end, const Found& found);
-  Result<std::shared_ptr<Volume>> scan(const std::shared_ptr<io::Disk>& disk, std::uint32_t number);
+  static Result<std::shared_ptr<Volume>> look_at(const std::shared_ptr<io::Disk>& disk, std::uint32_t number);
+  void start_counting();  // mutex_ is held
+  void run_counts();
+  std::shared_ptr<Volume> next_uncounted(std::uint32_t below) const;  // mutex_ is held
+  Status count(const std::shared_ptr<Volume>& volume);
+  Result<Census> take_census(const Volume& volume, io::File& file);
+  bool settle_census(const std::shared_ptr<Volume>& volume, const Result<Census>& census);
+  void cut_behind_end(const Volume& volume, io::File& file);
+  // Between two looks of a count: leaves the drive to others for a while. False: the store stops.
+  bool leave_drive_to_others(SteadyTime& busy_since);
   Result<Region> reserve_on(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes);
   std::shared_ptr<Volume> open_volume_with_room(std::uint64_t bytes);
   Result<Region> reserve_in_new_volume(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes);
@@ -149,7 +175,14 @@ class DriveVolumes {
   std::optional<Region> take(std::uint64_t bytes);
   static Region take_from(const std::shared_ptr<Volume>& volume, std::uint64_t bytes);  // mutex_ is held
   bool is_current(const std::shared_ptr<Volume>& volume) const;
-  void uncount(const std::shared_ptr<Volume>& volume, std::uint64_t shards, std::uint64_t bytes);
+  struct GivenBack {
+    Volume::Extent extent;
+    std::uint64_t shards = 0;
+    std::uint64_t live_bytes = 0;
+    std::uint64_t unknown_pages = 0;
+  };
+  // Counts what was just punched. releasing_ and mutex_ are held.
+  static void uncount(Volume& volume, const GivenBack& given_back);
   void remove_if_dead(const std::shared_ptr<Volume>& volume);
   void run_syncs(std::shared_ptr<Volume> volume);
   void close_unused_files(const Volume* keep);
@@ -170,7 +203,14 @@ class DriveVolumes {
   std::uint64_t uses_ = 0;
   std::size_t open_files_ = 0;
 
+  std::condition_variable counts_changed_;  // with mutex_: one ended, or is hurried, or the store stops
+  bool counting_ = false;                   // the thread is at it, or about to
+  bool stopping_ = false;
+  std::size_t hurried_ = 0;           // how many wait for all counts
+  std::optional<Error> uncountable_;  // of the last round: why a volume is left
+
   // Declared last: their jobs end before anything above goes. The pool's jobs post to the sync thread.
+  ThreadPool counting_pool_;
   ThreadPool sync_pool_;
   ThreadPool pool_;
 };

@@ -167,6 +167,33 @@ TEST(Faults, AWriteThatFailsLateSaysNothingAboutADriveThatCameBack) {
   EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
 }
 
+// An open file of a drive that was taken away, or of an opening before it came back, still takes writes and syncs: none
+// of that counts, for the kernel may have dropped what was written before.
+TEST(Faults, AShardOnADriveThatLeftOrCameBackUnderAWriteDoesNotCount) {
+  for (const bool comes_back : {false, true}) {
+    for (const Code code : {Code{1, 0}, Code{2, 2}}) {
+      TestCloud cloud(4);
+      const Bytes data = random_bytes(cloud.random, 2 << 20);
+      auto writer = sync_wait(
+          cloud.store().open_writer(BlobId::random(cloud.random), cloud.target(code), data.size(), Deadline::never()));
+      ASSERT_TRUE(writer);
+      ASSERT_TRUE(sync_wait((*writer)->write(data)));
+      cloud.drives().report_failure(cloud.id(0), Error(make_error_code(Errc::kIo), "taken away by the test"));
+      if (comes_back) {
+        cloud.drives().probe_all();
+        ASSERT_TRUE(eventually([&] { return cloud.store().usage(cloud.id(0)).has_value(); }));
+      }
+      EXPECT_EQ(cloud.drives().online(cloud.id(0)), comes_back);
+      const auto ref = sync_wait((*writer)->finish());
+      ASSERT_EQ(ref.has_value(), code.parity > 0);
+      if (!ref) continue;
+      EXPECT_TRUE(ref->shards[0].drive.is_none());
+      EXPECT_FALSE(ref->shards[1].drive.is_none());
+      EXPECT_TRUE(*cloud.get(*ref) == data);
+    }
+  }
+}
+
 TEST(Faults, ADriveThatLiesIsFoundByItsChecksums) {
   for (std::uint64_t n = 1; n < 40; ++n) {
     TestCloud cloud(4, TestCloud::small_volumes(), n);

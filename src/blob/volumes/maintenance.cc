@@ -221,6 +221,7 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
   const GoOn& goes_on = go_on ? go_on : always;
   DriveVolumes* const drive = core.online_drive(id);
   if (drive == nullptr) return fail(Errc::kUnavailable, "drive " + id.to_string() + " is offline");
+  CHECK_OK(drive->count(goes_on));
   const std::int64_t now_ms = core.clock.now().ms;
   Maintenance::Reclaimed reclaimed;
   Status failed;

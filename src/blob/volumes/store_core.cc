@@ -139,7 +139,7 @@ void StoreCore::stop() {
   }
   releases.stop();
   const std::shared_lock lock(drives_mutex_);
-  for (const auto& [id, drive] : by_id_) drive->trim_open_volume();
+  for (const auto& [id, drive] : by_id_) drive->stop();
 }
 
 }  // namespace andromede::blob

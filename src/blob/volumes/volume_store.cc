@@ -44,7 +44,7 @@ class VolumeStoreImpl final : public VolumeStore {
       const std::lock_guard lock(link->mutex);
       if (!online || link->core == nullptr) return;
       StoreCore* const core = link->core;
-      // Attaching walks the drive: not on the thread that watches all of them.
+      // Attaching looks at the drive: not on the thread that watches all of them.
       if (!core->recovery_pool.post([core, id] { attach_or_warn(*core, id); })) {
         log_warning("a drive that came back is not attached yet", {{"drive", id.to_string()}});
       }
@@ -87,6 +87,10 @@ class VolumeStoreImpl final : public VolumeStore {
   Result<DriveUsage> usage(DriveId drive) override {
     TRY(DriveVolumes* const found, find(drive));
     return found->usage();
+  }
+  Status count(DriveId drive, const GoOn& go_on) override {
+    TRY(DriveVolumes* const found, find(drive));
+    return found->count(go_on ? go_on : [] { return true; });
   }
   Status attach(DriveId drive) override { return core_.attach(drive); }
   Status detach_empty(DriveId drive) override {

@@ -329,7 +329,7 @@ TEST(VolumeStore, KeepsTheAnnouncement) {
     EXPECT_EQ(ref->size_bytes, size);
     EXPECT_TRUE(*cloud.get(*ref) == Bytes(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(size)));
     const std::uint64_t used = Layout({2, 2}, size).used_bytes();
-    EXPECT_TRUE(eventually([&] { return cloud.store().usage(cloud.id(0))->live_bytes == used; }));
+    EXPECT_TRUE(eventually([&] { return cloud.usage(0)->live_bytes == used; }));
     cloud.store().remove(*ref);
     EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
   }
@@ -418,7 +418,7 @@ TEST(VolumeStore, AnAbandonedWriterGivesItsSpaceBack) {
     writer->reset();
     EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
   }
-  EXPECT_EQ(cloud.store().usage(cloud.id(0))->live_bytes, 0U);
+  EXPECT_EQ(cloud.usage(0)->live_bytes, 0U);
 }
 
 TEST(VolumeStore, ManyWritersAtOnce) {
@@ -464,7 +464,7 @@ TEST(VolumeStore, RestartsMakeNoFiles) {
   const Bytes data = random_bytes(cloud.random, 100000);
   const auto ref = cloud.put(cloud.target({1, 0}), data);
   ASSERT_TRUE(ref);
-  const auto usage = cloud.store().usage(cloud.id(0));
+  const auto usage = cloud.usage(0);
   for (int i = 0; i < 10; ++i) {
     cloud.restart();
     const auto another = cloud.put(cloud.target({1, 0}), data);
@@ -475,7 +475,7 @@ TEST(VolumeStore, RestartsMakeNoFiles) {
   }
   cloud.restart();
   EXPECT_EQ(cloud.volume_files(0), 1U);
-  EXPECT_EQ(cloud.store().usage(cloud.id(0))->live_bytes, usage->live_bytes);
+  EXPECT_EQ(cloud.usage(0)->live_bytes, usage->live_bytes);
   EXPECT_TRUE(*cloud.get(*ref) == data);
 }
 
