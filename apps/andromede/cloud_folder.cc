@@ -1,6 +1,7 @@
 #include "cloud_folder.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,7 @@ Result<std::string> read_limited(const std::string& path, bool must_be_private) 
     if (count < 0) return fail(io_error(path, "cannot be read"));
     if (count == 0) return content;
     content.append(block, static_cast<std::size_t>(count));
+    if (must_be_private) OPENSSL_cleanse(block, static_cast<std::size_t>(count));
     if (content.size() > kMaxSmallFileBytes) return fail(Errc::kInvalidArgument, path + " is over 4 MiB");
   }
 }

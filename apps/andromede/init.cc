@@ -115,14 +115,14 @@ Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, Clo
     CHECK_OK(sync_wait(cloud.directory().create_account({tenant.id, tenant.display_name, canonical_id(tenant, id)})));
     CHECK_OK(sync_wait(cloud.keys().create_tenant_key(tenant.id)));
     TRY(const auto credential, sync_wait(cloud.directory().create_credential(tenant.id)));
-    const std::string profile =
-        "aws_access_key_id = " + credential.access_key_id + "\naws_secret_access_key = " + credential.secret + "\n\n";
+    const std::string profile = "aws_access_key_id = " + credential.access_key_id +
+                                "\naws_secret_access_key = " + std::string(credential.secret.view()) + "\n\n";
     if (profiles.empty()) profiles = "[default]\n" + profile;
     profiles += "[" + tenant.id.value() + "]\n" + profile;
     list.push_back({{"account", tenant.id.value()},
                     {"name", tenant.display_name},
                     {"access_key_id", credential.access_key_id},
-                    {"secret_access_key", credential.secret}});
+                    {"secret_access_key", credential.secret.view()}});
   }
   const nlohmann::json file{{"endpoint", endpoint}, {"region", "us-east-1"}, {"tenants", std::move(list)}};
   CHECK_OK(write_file(folder.aws_credentials(), profiles, true));

@@ -61,7 +61,7 @@ TEST_F(InitTest, MakesACloudThatOpens) {
   for (const auto& tenant : credentials["tenants"]) {
     const auto found = (*cloud)->directory().find(tenant["access_key_id"].get<std::string>());
     ASSERT_NE(found, nullptr);
-    EXPECT_EQ(found->secret, tenant["secret_access_key"].get<std::string>());
+    EXPECT_EQ(found->secret.view(), tenant["secret_access_key"].get<std::string>());
     EXPECT_EQ(found->account.id.value(), tenant["account"].get<std::string>());
   }
   const auto status = (*cloud)->fleet().status();

@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <exception>
 
+#include "command_line.h"
 #include "commands.h"
+#include "crypto/secret.h"
 #include "exit_codes.h"
 #include "messages.h"
 
@@ -175,6 +177,10 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    // Before anything is read: most commands see a secret, and none is worth a core dump.
+    if (const auto forbidden = andromede::crypto::forbid_core_dumps(); !forbidden) {
+      return andromede::app::report(forbidden.error());
+    }
     return andromede::app::run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "andromede: %s\n", error.what());

@@ -21,13 +21,15 @@ namespace {
 constexpr std::chrono::milliseconds kGrace{20'000};  // for requests in flight; systemd waits 60 s
 constexpr std::chrono::milliseconds kMaxHeartbeat{10'000};
 
-Result<std::string> read_token(const CloudFolder& folder) {
+Result<crypto::SecretText> read_token(const CloudFolder& folder) {
   TRY(std::string token, read_secret_file(folder.operator_token()));
   while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
-  if (token.size() < api::kMinTokenBytes) {
-    return fail(Errc::kInvalidArgument, folder.operator_token() + ": the token has fewer than 32 characters");
+  if (token.size() < api::kMinTokenBytes || token.size() > crypto::SecretText::kMaxBytes) {
+    return fail(Errc::kInvalidArgument, folder.operator_token() + ": a token has 32 to 64 characters");
   }
-  return token;
+  crypto::SecretText secret(token);
+  crypto::wipe(token);
+  return secret;
 }
 
 net::ListenOptions s3_listener(const Config& config, api::s3::FrontEnd& front_end) {
@@ -46,6 +48,8 @@ net::ListenOptions operator_listener(const Config& config) {
   options.address = config.operators.address == "localhost" ? "127.0.0.1" : config.operators.address;
   options.port = config.operators.port;
   options.name = "operator";
+  // Tokens come in, and secrets that are shown once go out.
+  options.confidential = true;
   options.limits.connections = 256;
   options.limits.connections_per_peer = 128;
   return options;
@@ -88,7 +92,7 @@ Status serve(const Config& config) {
   set_log_level(config.log_level);
   CHECK_OK(check_files(config));
   TRY(const auto consortium, read_consortium(config.consortium));
-  TRY(const std::string token, read_token(CloudFolder{config.folder}));
+  TRY(const crypto::SecretText token, read_token(CloudFolder{config.folder}));
   TRY(const auto cloud, Cloud::open(config, consortium));
 
   api::s3::Options s3_options;

@@ -1,21 +1,49 @@
 #include "crypto/secret.h"
 
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include "base/check.h"
 #include "crypto/aes_gcm.h"
+#include "crypto/secret_memory.h"
 
 namespace andromede::crypto {
 namespace {
 
 static_assert(kSealedOverheadBytes == kGcmNonceBytes + kGcmTagBytes);
+
+// Private keys of TLS, what a handshake makes for itself, generators' states: a few hundred bytes a connection at most.
+constexpr std::size_t kSecureHeapBytes = 2 << 20;
+constexpr std::size_t kSecureHeapUnitBytes = 32;
+
+thread_local bool reading_private_key = false;
+
+void* allocate(std::size_t size, const char* /*file*/, int /*line*/) { return std::malloc(size); }
+
+void release(void* memory, const char* /*file*/, int /*line*/) {
+  if (reading_private_key && memory != nullptr) OPENSSL_cleanse(memory, ::malloc_usable_size(memory));
+  std::free(memory);
+}
+
+void* reallocate(void* memory, std::size_t size, const char* file, int line) {
+  if (!reading_private_key || memory == nullptr) return std::realloc(memory, size);
+  // Moving leaves nothing behind either.
+  void* const moved = size == 0 ? nullptr : std::malloc(size);
+  if (moved == nullptr && size > 0) return nullptr;
+  if (moved != nullptr) std::memcpy(moved, memory, std::min(size, ::malloc_usable_size(memory)));
+  release(memory, file, line);
+  return moved;
+}
 
 const EVP_CIPHER* aes_256_ecb() {
   static const EVP_CIPHER* const cipher = EVP_CIPHER_fetch(nullptr, "AES-256-ECB", nullptr);
@@ -67,9 +95,11 @@ struct WrapState {
 
 }  // namespace
 
+SecretKey::SecretKey() : bytes_(take_secret_slot()) {}
+
 SecretKey SecretKey::random(Random& random) {
   SecretKey key;
-  random.fill(key.bytes_);
+  random.fill({key.bytes_, kSize});
   return key;
 }
 
@@ -79,37 +109,84 @@ Result<SecretKey> SecretKey::from_bytes(ByteView bytes) {
                 "a key has " + std::to_string(kSize) + " bytes, not " + std::to_string(bytes.size()));
   }
   SecretKey key;
-  std::memcpy(key.bytes_.data(), bytes.data(), kSize);
+  std::memcpy(key.bytes_, bytes.data(), kSize);
   return key;
 }
 
-SecretKey::SecretKey(SecretKey&& other) noexcept : bytes_(other.bytes_) { wipe(other.bytes_); }
+SecretKey::SecretKey(SecretKey&& other) noexcept : bytes_(std::exchange(other.bytes_, nullptr)) {}
 
 SecretKey& SecretKey::operator=(SecretKey&& other) noexcept {
-  if (this != &other) {
-    bytes_ = other.bytes_;
-    wipe(other.bytes_);
-  }
+  if (this != &other) give_back_secret_slot(std::exchange(bytes_, std::exchange(other.bytes_, nullptr)));
   return *this;
 }
 
-SecretKey::~SecretKey() { wipe(bytes_); }
+SecretKey::~SecretKey() { give_back_secret_slot(bytes_); }
 
 SecretKey SecretKey::clone() const {
+  CHECK(bytes_ != nullptr, "a key that was moved away is not copied");
   SecretKey copy;
-  copy.bytes_ = bytes_;
+  std::memcpy(copy.bytes_, bytes_, kSize);
   return copy;
 }
 
+SecretText::SecretText(std::string_view text) : size_(text.size()) {
+  static_assert(kMaxBytes <= kSecretSlotBytes && SecretKey::kSize <= kSecretSlotBytes);
+  CHECK(text.size() <= kMaxBytes, "a secret text fits its slot");
+  if (text.empty()) return;
+  bytes_ = take_secret_slot();
+  std::memcpy(bytes_, text.data(), text.size());
+}
+
+SecretText SecretText::random(Random& random, std::string_view alphabet, std::size_t count) {
+  CHECK(count <= kMaxBytes, "a secret text fits its slot");
+  SecretText text;
+  text.bytes_ = take_secret_slot();
+  text.size_ = count;
+  for (std::size_t i = 0; i < count; ++i) {
+    text.bytes_[i] = static_cast<std::uint8_t>(alphabet[random.below(alphabet.size())]);
+  }
+  return text;
+}
+
+SecretText::SecretText(SecretText&& other) noexcept
+    : bytes_(std::exchange(other.bytes_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+SecretText& SecretText::operator=(SecretText other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+SecretText::~SecretText() { give_back_secret_slot(bytes_); }
+
 void wipe(MutableByteView memory) noexcept { OPENSSL_cleanse(memory.data(), memory.size()); }
+
+void wipe(std::string& text) noexcept {
+  // Up to the capacity: a text that was moved away can leave its characters in the string itself.
+  text.resize(text.capacity());
+  OPENSSL_cleanse(text.data(), text.size());
+  text.clear();
+}
 
 Status forbid_core_dumps() {
   const rlimit none{0, 0};
   if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
     return fail(Errc::kIo, std::string("core dumps cannot be forbidden: ") + std::strerror(errno));
   }
+  if (CRYPTO_secure_malloc_initialized() == 0 && CRYPTO_set_mem_functions(allocate, reallocate, release) == 0) {
+    return fail(Errc::kInternal, "OpenSSL was used before core dumps were forbidden");
+  }
+  // Answers 2 where memory cannot be locked: out of cores still.
+  if (CRYPTO_secure_malloc_initialized() == 0 &&
+      CRYPTO_secure_malloc_init(kSecureHeapBytes, kSecureHeapUnitBytes) == 0) {
+    return fail(Errc::kIo, "there is no memory for private keys that no core dump holds");
+  }
   return {};
 }
+
+PrivateKeyReading::PrivateKeyReading() noexcept { reading_private_key = true; }
+
+PrivateKeyReading::~PrivateKeyReading() { reading_private_key = false; }
 
 // RFC 3394 section 2.2. Written out over AES-256-ECB because OpenSSL's own AES-256-WRAP does not use the processor's
 // AES instructions and costs four times as much, on the way of every request.

@@ -1,8 +1,9 @@
-// Secret memory: 256-bit keys that are wiped when dropped and never printed, key wrapping, small sealed secrets.
+// Secrets: 256-bit keys and short texts that live in memory of their own (secret_memory.h), are wiped when dropped and
+// never printed; key wrapping, small sealed secrets.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/random.h"
@@ -10,7 +11,8 @@
 
 namespace andromede::crypto {
 
-// A 256-bit key. Copies are explicit (clone), so that a reader sees where a secret spreads.
+// A 256-bit key. Copies are explicit (clone), so that a reader sees where a secret spreads. One that was moved away has
+// no bytes: nothing can be done with it.
 class SecretKey {
  public:
   static constexpr std::size_t kSize = 32;
@@ -22,19 +24,53 @@ class SecretKey {
   SecretKey& operator=(const SecretKey&) = delete;
   ~SecretKey();
   [[nodiscard]] SecretKey clone() const;
-  [[nodiscard]] ByteView bytes() const { return bytes_; }
+  [[nodiscard]] ByteView bytes() const { return {bytes_, bytes_ == nullptr ? 0 : kSize}; }
 
  private:
-  SecretKey() = default;
-  std::array<std::uint8_t, kSize> bytes_{};
+  SecretKey();
+  std::uint8_t* bytes_;  // a slot of secret memory
 };
 
-// Overwrites memory in a way that the compiler keeps.
+// A short text: a secret access key, a token. Each copy has memory of its own.
+class SecretText {
+ public:
+  static constexpr std::size_t kMaxBytes = 64;
+  SecretText() = default;
+  explicit SecretText(std::string_view text);  // at most kMaxBytes
+  // `count` characters drawn from `alphabet`.
+  static SecretText random(Random& random, std::string_view alphabet, std::size_t count);
+  SecretText(const SecretText& other) : SecretText(other.view()) {}
+  SecretText(SecretText&& other) noexcept;
+  SecretText& operator=(SecretText other) noexcept;
+  ~SecretText();
+  [[nodiscard]] std::string_view view() const { return {reinterpret_cast<const char*>(bytes_), size_}; }
+  // In a time that depends on the lengths alone.
+  friend bool operator==(const SecretText& a, const SecretText& b) noexcept {
+    return constant_time_equal(as_bytes(a.view()), as_bytes(b.view()));
+  }
+
+ private:
+  std::uint8_t* bytes_ = nullptr;  // a slot of secret memory
+  std::size_t size_ = 0;
+};
+
+// Overwrites memory in a way that the compiler keeps. A text is wiped with all that it may ever have held.
 void wipe(MutableByteView memory) noexcept;
+void wipe(std::string& text) noexcept;
 
 // Keeps this process's memory out of core dumps and from debuggers of the same user (PR_SET_DUMPABLE, RLIMIT_CORE):
-// call once, before the first key is read.
+// call once, before the first secret is read and before OpenSSL is used. Opens OpenSSL's secure heap as well, where
+// private keys lie out of cores and swap, and makes PrivateKeyReading work. kIo.
 [[nodiscard]] Status forbid_core_dumps();
+
+// While one lives, what OpenSSL frees in this thread is wiped: decoding a private key leaves it in several buffers.
+class PrivateKeyReading {
+ public:
+  PrivateKeyReading() noexcept;
+  PrivateKeyReading(const PrivateKeyReading&) = delete;
+  PrivateKeyReading& operator=(const PrivateKeyReading&) = delete;
+  ~PrivateKeyReading();
+};
 
 inline constexpr std::size_t kWrappedKeyBytes = 40;
 // AES-256 key wrap, RFC 3394. unwrap_key answers kCorrupt when `wrapping` is not the key that wrapped it.

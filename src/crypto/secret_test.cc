@@ -1,6 +1,12 @@
 #include "crypto/secret.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "crypto/secret_memory.h"
 
 namespace andromede::crypto {
 namespace {
@@ -40,7 +46,7 @@ TEST(SecretKey, MovingWipesTheSource) {
   const SecretKey copy = key.clone();
   const SecretKey moved = std::move(key);
   EXPECT_EQ(to_hex(moved.bytes()), to_hex(copy.bytes()));
-  EXPECT_EQ(to_hex(key.bytes()), std::string(64, '0'));  // NOLINT(bugprone-use-after-move): that is what is tested
+  EXPECT_TRUE(key.bytes().empty());  // NOLINT(bugprone-use-after-move): that is what is tested
   EXPECT_FALSE(SecretKey::from_bytes(Bytes(31)).has_value());
 }
 
@@ -72,6 +78,66 @@ TEST(SealedBytes, AnotherKeyContextOrByteIsCorrupt) {
     EXPECT_TRUE(open_bytes(key, changed, as_bytes("context")).error() == Errc::kCorrupt) << i;
     EXPECT_TRUE(open_bytes(key, ByteView(sealed).first(i), as_bytes("context")).error() == Errc::kCorrupt) << i;
   }
+}
+
+TEST(SecretText, IsCopiedMovedAndCompared) {
+  SeededRandom random(1);
+  SecretText text("s3cret");
+  const SecretText copy = text;
+  const SecretText moved = std::move(text);
+  EXPECT_EQ(moved.view(), "s3cret");
+  EXPECT_NE(copy.view().data(), moved.view().data());
+  EXPECT_TRUE(copy == moved);
+  EXPECT_FALSE(copy == SecretText("s3creT"));
+  EXPECT_TRUE(text.view().empty());  // NOLINT(bugprone-use-after-move): that is what is tested
+  text = copy;
+  EXPECT_TRUE(text == copy);
+  EXPECT_TRUE(SecretText() == SecretText(""));
+  const SecretText drawn = SecretText::random(random, "ab", SecretText::kMaxBytes);
+  EXPECT_EQ(drawn.view().size(), SecretText::kMaxBytes);
+  EXPECT_EQ(drawn.view().find_first_not_of("ab"), std::string_view::npos);
+}
+
+// The slot that was given back last is taken next, so that what is left in it can be looked at.
+TEST(SecretMemory, IsWipedWhenGivenBack) {
+  const auto taken_next = [] {
+    std::uint8_t* const slot = take_secret_slot();
+    const Bytes content(slot, slot + kSecretSlotBytes);
+    give_back_secret_slot(slot);
+    return content;
+  };
+  const std::uint8_t* where = nullptr;
+  {
+    const SecretText text(std::string(SecretText::kMaxBytes, 'x'));
+    where = reinterpret_cast<const std::uint8_t*>(text.view().data());
+  }
+  std::uint8_t* const slot = take_secret_slot();
+  EXPECT_EQ(slot, where);
+  give_back_secret_slot(slot);
+  EXPECT_EQ(taken_next(), Bytes(kSecretSlotBytes, 0));
+  {
+    const SecretKey key = std::move(*SecretKey::from_bytes(Bytes(SecretKey::kSize, 0x5a)));
+  }
+  EXPECT_EQ(taken_next(), Bytes(kSecretSlotBytes, 0));
+}
+
+// As the kernel tells it: "dd" is MADV_DONTDUMP, "lo" locked.
+TEST(SecretMemory, IsLeftOutOfCoresAndLocked) {
+  const SecretText text("s3cret");
+  const auto address = reinterpret_cast<std::uintptr_t>(text.view().data());
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  std::string flags;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long begin = 0;
+    unsigned long end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) inside = begin <= address && address < end;
+    if (inside && line.starts_with("VmFlags:")) flags = line + " ";
+  }
+  EXPECT_NE(flags.find(" dd "), std::string::npos) << flags;
+  rlimit lockable{};
+  ::getrlimit(RLIMIT_MEMLOCK, &lockable);
+  if (lockable.rlim_cur >= 1 << 20) EXPECT_NE(flags.find(" lo "), std::string::npos) << flags;
 }
 
 TEST(Wipe, OverwritesWithZeros) {

@@ -65,25 +65,14 @@ Result<Credential> open_credential(const crypto::SecretKey& key, std::string_vie
   if (account == accounts.end()) return fail(Errc::kCorrupt, "its account does not exist");
   TRY(Bytes secret,
       crypto::open_bytes(key, record.sealed_secret, as_bytes(secret_context(access_key_id, record.account))));
-  Credential credential{std::string(access_key_id), std::string(as_text(secret)), account->second};
+  const bool fits = secret.size() <= crypto::SecretText::kMaxBytes;
+  Credential credential{std::string(access_key_id), crypto::SecretText(fits ? as_text(secret) : ""), account->second};
   crypto::wipe(secret);
+  if (!fits) return fail(Errc::kCorrupt, "its secret is too long");
   return credential;
 }
 
 }  // namespace
-
-Credential& Credential::operator=(Credential other) noexcept {
-  access_key_id.swap(other.access_key_id);
-  secret.swap(other.secret);
-  std::swap(account, other.account);
-  return *this;
-}
-
-Credential::~Credential() {
-  // All that it may ever have held: a secret that was moved away can leave its characters in the string itself.
-  secret.resize(secret.capacity());
-  crypto::wipe({reinterpret_cast<std::uint8_t*>(secret.data()), secret.size()});
-}
 
 Directory::Directory(crypto::SecretKey sealing_key, meta::Store& store, const Clock& clock, Random& random)
     : sealing_key_(std::move(sealing_key)), store_(store), clock_(clock), random_(random) {}
@@ -151,13 +140,13 @@ Task<Result<Credential>> Directory::create_credential(AccountId account) {
   Credential credential;
   credential.account = std::move(owner);
   credential.access_key_id = "AKIA" + random_text(random_, kBase32, kAccessKeyRandomChars);
-  credential.secret = random_text(random_, kAlphanumeric, kSecretChars);
+  credential.secret = crypto::SecretText::random(random_, kAlphanumeric, kSecretChars);
   const std::string key = std::string(kCredentialPrefix) + credential.access_key_id;
   const Timestamp now = clock_.now();
   CredentialRecord record;
   record.account = account;
   record.created = now;
-  record.sealed_secret = crypto::seal_bytes(sealing_key_, as_bytes(credential.secret),
+  record.sealed_secret = crypto::seal_bytes(sealing_key_, as_bytes(credential.secret.view()),
                                             as_bytes(secret_context(credential.access_key_id, account)), random_);
   journal::Event event = operator_event("CreateAccessKey", account);
   event.parameters.emplace_back("accessKeyId", credential.access_key_id);

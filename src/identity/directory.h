@@ -31,19 +31,10 @@ struct Account {
   std::string canonical_id;  // 64 hexadecimal digits: the owner id that S3 shows
 };
 
-// Every copy wipes its secret when it ends.
 struct Credential {
   std::string access_key_id;  // AKIA… : 20 upper-case letters and digits
-  std::string secret;         // 40 characters; never logged
+  crypto::SecretText secret;  // 40 letters and digits; never logged
   Account account;
-
-  Credential() = default;
-  Credential(std::string id, std::string secret_key, Account owner)
-      : access_key_id(std::move(id)), secret(std::move(secret_key)), account(std::move(owner)) {}
-  Credential(const Credential&) = default;
-  Credential(Credential&&) = default;
-  Credential& operator=(Credential other) noexcept;
-  ~Credential();
 };
 
 class Directory {

@@ -51,7 +51,7 @@ Connection::Connection(Loop& loop, int fd, std::string peer_address, const Servi
       peer_address_(std::move(peer_address)),
       tls_(std::move(tls)),
       stream_(loop, fd, context.options.limits),
-      input_(stream_) {}
+      input_(stream_, context.options.confidential) {}
 
 Task<void> Connection::run() {
   if (tls_) {
@@ -136,6 +136,7 @@ Task<Connection::Received> Connection::receive_head() {
       parsed_.head.peer_address = peer_address_;
       parsed_.head.tls = stream_.tls();
       input_.consume(scanner.size());
+      input_.forget_consumed();
       co_return Received::kHead;
     }
     const auto count = co_await input_.fill(InputBuffer::kSmallBytes, deadline);
@@ -155,9 +156,12 @@ Task<Connection::Received> Connection::receive_head() {
 // True when the connection goes on with the next request.
 Task<bool> Connection::serve() {
   RequestBody body(stream_, input_, parsed_.framing);
-  ResponseWriter writer(stream_, {.head_request = parsed_.head.method == "HEAD", .http_1_0 = parsed_.framing.http_1_0});
+  ResponseWriter writer(stream_, {.head_request = parsed_.head.method == "HEAD",
+                                  .http_1_0 = parsed_.framing.http_1_0,
+                                  .confidential = context_.options.confidential});
   HttpExchange exchange(parsed_, stream_, body, writer, stopping_);
   co_await run_handler(exchange);
+  if (context_.options.confidential) parsed_.head.headers.wipe();
   if (!writer.started()) {
     ResponseHead head;
     head.status = 500;

@@ -1,3 +1,5 @@
+#include <openssl/crypto.h>
+
 #include "net/head_parser.h"
 #include "net/http.h"
 
@@ -14,6 +16,15 @@ std::size_t Headers::count(std::string_view name) const {
   std::size_t count = 0;
   for (const Header& header : list_) count += equal_ignoring_case(header.name, name) ? 1 : 0;
   return count;
+}
+
+void Headers::wipe() noexcept {
+  for (Header& header : list_) {
+    // Up to the capacity: what was longer before is wiped too.
+    header.value.resize(header.value.capacity());
+    OPENSSL_cleanse(header.value.data(), header.value.size());
+  }
+  list_.clear();
 }
 
 }  // namespace andromede::net

@@ -36,6 +36,8 @@ class Headers {
   // How many lines carry that name.
   [[nodiscard]] std::size_t count(std::string_view name) const;
   [[nodiscard]] const std::vector<Header>& list() const { return list_; }
+  // Overwrites all values, and forgets all.
+  void wipe() noexcept;
 
  private:
   std::vector<Header> list_;
@@ -113,6 +115,8 @@ struct ListenOptions {
   std::string name = "s3";     // label of its metrics
   ErrorRenderer render_error;  // none: the message as text
   std::string error_content_type = "text/plain; charset=utf-8";
+  // Heads and whole responses hold secrets (bearer tokens, keys that are shown once): wiped from memory once used.
+  bool confidential = false;
 };
 
 // The event loops. Threads start in the constructor.

@@ -1,8 +1,15 @@
 #include "net/input_buffer.h"
 
+#include <openssl/crypto.h>
+
 namespace andromede::net {
 
+void InputBuffer::forget_consumed() {
+  if (confidential_) OPENSSL_cleanse(buffer_.data(), consumed_);
+}
+
 void InputBuffer::replace(Buffer buffer) {
+  if (confidential_) OPENSSL_cleanse(buffer_.data(), buffer_.size());
   if (buffer_.capacity() >= Loop::kBodyBufferBytes) stream_.loop().give_back(std::move(buffer_));
   buffer_ = std::move(buffer);
   consumed_ = 0;
@@ -16,6 +23,7 @@ void InputBuffer::make_room(std::size_t wanted_bytes) {
     if (buffer_.capacity() != capacity) {
       replace(capacity == kMostBytes ? stream_.loop().take_body_buffer() : Buffer(kSmallBytes));
     }
+    forget_consumed();
     buffer_.clear();
     consumed_ = 0;
     return;
@@ -24,6 +32,7 @@ void InputBuffer::make_room(std::size_t wanted_bytes) {
   const std::size_t kept = buffer_.size() - consumed_;
   if (consumed_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + consumed_, kept);
+    if (confidential_) OPENSSL_cleanse(buffer_.data() + kept, consumed_);
     buffer_.resize(kept);
     consumed_ = 0;
   } else if (buffer_.capacity() < kMostBytes && stream_.loop().body_buffers_left()) {

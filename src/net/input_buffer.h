@@ -9,7 +9,8 @@ namespace andromede::net {
 
 class InputBuffer {
  public:
-  explicit InputBuffer(Stream& stream) : stream_(stream) {}
+  // `confidential`: what was received is wiped when its memory is given back or used again.
+  InputBuffer(Stream& stream, bool confidential) : stream_(stream), confidential_(confidential) {}
   InputBuffer(const InputBuffer&) = delete;
   InputBuffer& operator=(const InputBuffer&) = delete;
   ~InputBuffer() { replace({}); }
@@ -18,6 +19,8 @@ class InputBuffer {
   [[nodiscard]] bool empty() const { return consumed_ == buffer_.size(); }
   // The bytes consumed stay where they are until the next fill().
   void consume(std::size_t count) { consumed_ += count; }
+  // Wipes the bytes consumed, which nobody looks at any more, if they are confidential.
+  void forget_consumed();
 
   // Receives once; 0: the peer closed its side. `wanted_bytes` is how much more is expected: it chooses the buffer.
   // Errors of Stream::read_some; kOverloaded when the buffer is full and there is no larger one.
@@ -34,6 +37,7 @@ class InputBuffer {
   void replace(Buffer buffer);
 
   Stream& stream_;
+  const bool confidential_;
   Buffer buffer_;
   std::size_t consumed_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "net/response_writer.h"
 
+#include <openssl/crypto.h>
+
 #include <array>
 #include <charconv>
 
@@ -28,7 +30,9 @@ Task<Status> ResponseWriter::respond(ResponseHead head, std::string body, bool k
   append_response_head(pending_, head, framing, stream_.loop().http_date());
   state_ = State::kStreaming;
   std::array<ByteView, 2> pieces{as_bytes(pending_), bodiless_ ? ByteView{} : as_bytes(body)};
-  CO_CHECK_OK(co_await stream_.write(pieces, pace_));
+  const Status sent = co_await stream_.write(pieces, pace_);
+  if (rules_.confidential) OPENSSL_cleanse(body.data(), body.size());
+  CO_CHECK_OK(sent);
   state_ = State::kComplete;
   co_return Status{};
 }

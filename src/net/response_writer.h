@@ -16,6 +16,7 @@ class ResponseWriter final : public BodySink {
   struct Rules {
     bool head_request = false;  // no body, whatever is announced
     bool http_1_0 = false;
+    bool confidential = false;  // whole responses are wiped once sent
   };
 
   ResponseWriter(Stream& stream, Rules rules) : stream_(stream), rules_(rules) {}

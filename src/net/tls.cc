@@ -1,14 +1,20 @@
 #include "net/tls.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
+
+#include "crypto/secret.h"
 
 namespace andromede::net {
 namespace {
@@ -81,6 +87,38 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, co
   return SSL_TLSEXT_ERR_OK;
 }
 
+struct FreeKey {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+struct FreeBio {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+};
+
+constexpr std::size_t kMaxKeyFileBytes = 64 * 1024;
+
+// Leaves the key, in the secure heap, and no trace of it elsewhere. Null, and OpenSSL's reason, when there is none.
+std::unique_ptr<EVP_PKEY, FreeKey> read_private_key(const std::string& path) {
+  const crypto::PrivateKeyReading reading;
+  // Not through stdio, whose buffers would keep the text.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return nullptr;
+  std::array<std::uint8_t, kMaxKeyFileBytes> text;
+  std::size_t size = 0;
+  ssize_t count = 1;
+  while (count > 0 && size < text.size()) {
+    count = ::read(file, text.data() + size, text.size() - size);
+    if (count > 0) size += static_cast<std::size_t>(count);
+  }
+  ::close(file);
+  std::unique_ptr<EVP_PKEY, FreeKey> key;
+  if (const std::unique_ptr<BIO, FreeBio> bio(BIO_new_mem_buf(text.data(), static_cast<int>(size)));
+      bio && count == 0) {
+    key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+  }
+  crypto::wipe({text.data(), size});
+  return key;
+}
+
 }  // namespace
 
 void TlsContext::Free::operator()(ssl_ctx_st* context) const noexcept { SSL_CTX_free(context); }
@@ -113,8 +151,8 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_server(const TlsFiles&
     return fail(Errc::kInvalidArgument,
                 files.certificate_path + ": not a readable PEM certificate chain (" + openssl_reason() + ")");
   }
-  if (SSL_CTX_use_PrivateKey_file(context, files.key_path.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context) != 1) {
+  const auto key = read_private_key(files.key_path);
+  if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
     return fail(Errc::kInvalidArgument, files.key_path + ": not a readable PEM key that belongs to " +
                                             files.certificate_path + " (" + openssl_reason() + ")");
   }

@@ -113,7 +113,7 @@ OperatorFrontEnd::OperatorFrontEnd(fleet::Fleet& fleet, meta::Store& store, Metr
       options_(std::move(options)),
       pool_("operator", kPoolThreads, kMaxQueuedCalls),
       ready_pool_("op-ready", 1, kMaxQueuedCalls) {
-  CHECK(options_.token.size() >= kMinTokenBytes, "a short token can be guessed");
+  CHECK(options_.token.view().size() >= kMinTokenBytes, "a short token can be guessed");
 }
 
 OperatorFrontEnd::Answer OperatorFrontEnd::error(const Error& error) {
@@ -124,7 +124,7 @@ bool OperatorFrontEnd::authorised(const net::RequestHead& head) const {
   constexpr std::string_view kScheme = "Bearer ";
   const auto header = head.headers.find("authorization");
   if (!header || head.headers.count("authorization") != 1 || !header->starts_with(kScheme)) return false;
-  return constant_time_equal(as_bytes(header->substr(kScheme.size())), as_bytes(options_.token));
+  return constant_time_equal(as_bytes(header->substr(kScheme.size())), as_bytes(options_.token.view()));
 }
 
 Task<void> OperatorFrontEnd::handle(net::Exchange& exchange) {

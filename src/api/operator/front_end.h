@@ -20,6 +20,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "crypto/secret.h"
 #include "fleet/fleet.h"
 #include "meta/store.h"
 #include "net/http.h"
@@ -27,7 +28,7 @@
 namespace andromede::api {
 
 struct OperatorOptions {
-  std::string token;              // at least kMinTokenBytes
+  crypto::SecretText token;       // at least kMinTokenBytes
   std::string version;            // of this program, for status
   std::function<Status()> ready;  // whether tenants can be served now; called from the pool
 };

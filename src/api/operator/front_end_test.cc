@@ -57,7 +57,7 @@ class OperatorFrontEndTest : public testing::Test {
  protected:
   OperatorFrontEndTest() {
     OperatorOptions options;
-    options.token = kToken;
+    options.token = crypto::SecretText(kToken);
     options.version = "1.2.3";
     options.ready = [this]() -> Status {
       ++ready_asked_;

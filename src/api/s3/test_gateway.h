@@ -123,7 +123,7 @@ class TestGateway {
     for (unsigned i = 0; i < objects::TestCloud::kAccounts; ++i) {
       auto credential = std::make_shared<identity::Credential>();
       credential->access_key_id = "AKIATEST" + std::to_string(i);
-      credential->secret = "secret" + std::to_string(i);
+      credential->secret = crypto::SecretText("secret" + std::to_string(i));
       credential->account = cloud_.caller(i).account;
       credentials_.push_back(std::move(credential));
     }
@@ -135,7 +135,7 @@ class TestGateway {
 
   [[nodiscard]] sigv4::testing::TestSigner signer(unsigned account = 0) const {
     return {.access_key_id = credentials_[account]->access_key_id,
-            .secret = credentials_[account]->secret,
+            .secret = std::string(credentials_[account]->secret.view()),
             .region = "fr-andromede-1",
             .service = "s3",
             .time = clock_.now()};

@@ -15,7 +15,7 @@ class AuthenticatorTest : public ::testing::Test {
   AuthenticatorTest() : clock_(kExampleTime), authenticator_(lookup(), clock_, Options{}) {
     auto credential = std::make_shared<identity::Credential>();
     credential->access_key_id = signer_.access_key_id;
-    credential->secret = signer_.secret;
+    credential->secret = crypto::SecretText(signer_.secret);
     credential->account.id = AccountId("000000000001");
     credential_ = std::move(credential);
   }
@@ -349,7 +349,7 @@ TEST_F(AuthenticatorTest, ForgetsTheSigningKeyOfAReplacedSecret) {
   signer_.sign(head);
   ASSERT_TRUE(check(head));
   auto replaced = std::make_shared<identity::Credential>(*credential_);
-  replaced->secret = "rotated";
+  replaced->secret = crypto::SecretText("rotated");
   credential_ = replaced;
   expect_refused(head, SigErrc::kSignatureMismatch);
 }

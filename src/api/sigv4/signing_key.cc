@@ -5,10 +5,12 @@
 namespace andromede::api::sigv4 {
 
 crypto::Sha256Digest derive_signing_key(std::string_view secret, const Scope& scope) {
-  std::string seed = "AWS4";
-  seed.append(secret);
+  std::string seed;
+  // Reserved, so that growing never leaves a copy of the secret behind.
+  seed.reserve(4 + secret.size());
+  seed.append("AWS4").append(secret);
   crypto::Sha256Digest key = crypto::hmac_sha256(as_bytes(seed), as_bytes(scope.date));
-  crypto::wipe({reinterpret_cast<std::uint8_t*>(seed.data()), seed.size()});
+  crypto::wipe(seed);
   key = crypto::hmac_sha256(key, as_bytes(scope.region));
   key = crypto::hmac_sha256(key, as_bytes(scope.service));
   return crypto::hmac_sha256(key, as_bytes("aws4_request"));
@@ -27,7 +29,7 @@ crypto::Sha256Digest SigningKeys::get(const std::shared_ptr<const identity::Cred
   auto entry = std::make_unique<Entry>();
   entry->credential = credential;
   entry->scope = scope.text;
-  entry->key = derive_signing_key(credential->secret, scope);
+  entry->key = derive_signing_key(credential->secret.view(), scope);
   const crypto::Sha256Digest key = entry->key;
 
   const std::lock_guard lock(mutex_);

@@ -8,7 +8,7 @@ namespace {
 std::shared_ptr<const identity::Credential> credential(std::string id, std::string secret) {
   auto made = std::make_shared<identity::Credential>();
   made->access_key_id = std::move(id);
-  made->secret = std::move(secret);
+  made->secret = crypto::SecretText(secret);
   return made;
 }
 

@@ -1,0 +1,74 @@
+#include "crypto/secret_memory.h"
+
+#include <openssl/crypto.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace andromede::crypto {
+namespace {
+
+constexpr std::size_t kChunkBytes = 64 * 1024;
+static_assert(kChunkBytes % kSecretSlotBytes == 0);
+
+class Slots {
+ public:
+  std::uint8_t* take() {
+    const std::lock_guard lock(mutex_);
+    if (free_ == nullptr) add_chunk();
+    std::uint8_t* const slot = free_;
+    std::memcpy(&free_, slot, sizeof free_);
+    std::memset(slot, 0, sizeof free_);
+    return slot;
+  }
+
+  void give_back(std::uint8_t* slot) noexcept {
+    OPENSSL_cleanse(slot, kSecretSlotBytes);
+    const std::lock_guard lock(mutex_);
+    std::memcpy(slot, &free_, sizeof free_);
+    free_ = slot;
+  }
+
+ private:
+  void add_chunk() {
+    void* const memory = ::mmap(nullptr, kChunkBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED && ::madvise(memory, kChunkBytes, MADV_DONTDUMP) == 0,
+          "there is memory for secrets that no core dump holds");
+    if (::mlock(memory, kChunkBytes) != 0 && !told_) {
+      told_ = true;
+      log_warning("secrets may be swapped to disk: raise the limit of locked memory (ulimit -l, LimitMEMLOCK)",
+                  {{"error", std::strerror(errno)}});
+    }
+    auto* const begin = static_cast<std::uint8_t*>(memory);
+    for (std::size_t at = kChunkBytes; at > 0; at -= kSecretSlotBytes) {
+      std::uint8_t* const slot = begin + at - kSecretSlotBytes;
+      std::memcpy(slot, &free_, sizeof free_);
+      free_ = slot;
+    }
+  }
+
+  std::mutex mutex_;
+  std::uint8_t* free_ = nullptr;  // each free slot begins with the address of the next
+  bool told_ = false;
+};
+
+// Never destroyed: secrets of static life are given back after everything else.
+Slots& slots() {
+  static auto* const all = new Slots;
+  return *all;
+}
+
+}  // namespace
+
+std::uint8_t* take_secret_slot() { return slots().take(); }
+
+void give_back_secret_slot(std::uint8_t* slot) noexcept {
+  if (slot != nullptr) slots().give_back(slot);
+}
+
+}  // namespace andromede::crypto
