@@ -81,6 +81,8 @@ Status Cloud::open_all(const Config& config, bool making) {
   meta::MirroredOptions meta_options;
   meta_options.cache_bytes = config.cache_bytes;
   meta_options.create = making;
+  meta_options.least_mirrors = consortium_.rule.least_mirrors();
+  meta_options.least_sites = consortium_.rule.least_sites();
   TRY(meta_, meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options));
 
   TRY(custody_, keys::open_file_custody(folder_.root_key(), folder_.root_seal(), random_));
@@ -110,10 +112,8 @@ Status Cloud::open_all(const Config& config, bool making) {
 }
 
 Status Cloud::ready() {
-  const auto mirrors = meta_->mirrors();
-  if (std::none_of(mirrors.begin(), mirrors.end(), [](const auto& mirror) { return mirror.online; })) {
-    return fail(Errc::kUnavailable, "no metadata mirror is online");
-  }
+  if (const auto shortfall = meta_->shortfall())
+    return fail(Errc::kUnavailable, "nothing can be written: " + *shortfall);
   // As SpreadPlacer: what is written must survive the next loss, where the code can survive any.
   const std::size_t needed = consortium_.rule.data_shards + (consortium_.rule.parity_shards > 0 ? 1U : 0U);
   const std::size_t online = candidates_->snapshot()->size();

@@ -40,7 +40,7 @@ class Cloud {
   // Stops what still runs, in the reverse order.
   ~Cloud();
 
-  // Whether tenants can be served now: metadata that answers, and drives enough to write to.
+  // Whether tenants can be served now: metadata mirrors and drives enough to write to.
   [[nodiscard]] Status ready();
   void stop();
 

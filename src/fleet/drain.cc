@@ -179,8 +179,8 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
   std::vector<DriveInfo> unerased;
   for (unsigned fruitless = 0;;) {
     candidates_.refresh();
-    look_after();
-    const auto pass = passes_.settle_all(progress_of(request.job), [this] { look_after(); });
+    repair_damaged();
+    const auto pass = passes_.settle_all(progress_of(request.job), [this] { repair_damaged(); });
     if (!pass) return ended_with(pass.error(), message);
     count(request.job, *pass);
     moved += pass->shards;

@@ -13,6 +13,7 @@ namespace andromede::fleet {
 namespace {
 
 constexpr std::chrono::seconds kWatchEvery{1};
+constexpr std::chrono::milliseconds kKeepEvery{200};
 // More damaged blobs than this are not remembered one by one: a scrub finds them.
 constexpr std::size_t kMaxDamagedRemembered = 10'000;
 constexpr std::chrono::seconds kAttachAgainAfter{30};
@@ -75,6 +76,7 @@ Status FleetImpl::start() {
     rebalance_due_ = Balance(*candidates).unevenness() > kUnevenAtStart;
   }
   watcher_ = std::thread([this] { watch(); });
+  keeper_ = std::thread([this] { keep_mirrors(); });
   worker_ = std::thread([this] { work(); });
   return {};
 }
@@ -91,6 +93,7 @@ void FleetImpl::stop() {
     wake_.notify_all();
   }
   if (watcher_.joinable()) watcher_.join();
+  if (keeper_.joinable()) keeper_.join();
   if (worker_.joinable()) worker_.join();
 }
 
@@ -102,8 +105,24 @@ SteadyTime FleetImpl::next_scrub() const {
   return clock_.steady() + options_.scrub_every - std::chrono::milliseconds(since_ms);
 }
 
+// --- mirrors' thread -------------------------------------------------------------------------------------------------
+
+void FleetImpl::keep_mirrors() {
+  name_thread("fleet-mirrors");
+  while (!stopping_) {
+    if (const Status kept = mirror_keeper_.keep([this] { return !stopping_; }); !kept) {
+      log_warning("metadata mirrors", {{"error", kept.error().describe()}});
+    }
+    std::unique_lock lock(signals_->mutex);
+    // Sooner when drives come or go; a mirror also fails without its drive.
+    if (!stopping_) signals_->changed.wait_for(lock, kKeepEvery);
+  }
+}
+
 Status FleetImpl::witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change) {
-  return witness_.record(event_of(change), kFleetItself, {{"drive", drive.name.value()}, {"site", drive.site.value()}});
+  // The keeper must never wait for the redundancy that it is there to restore.
+  return witness_.record_restoring(event_of(change), kFleetItself,
+                                   {{"drive", drive.name.value()}, {"site", drive.site.value()}});
 }
 
 // --- watching thread -------------------------------------------------------------------------------------------------
@@ -295,6 +314,7 @@ Result<FleetStatus> FleetImpl::status() {
     status.reasons.push_back("what is written now survives the loss of " + std::to_string(status.actual.site_losses) +
                              " sites; " + std::to_string(status.demanded.site_losses) + " are demanded");
   }
+  if (const auto shortfall = mirrors_.shortfall()) status.reasons.push_back("writes are refused: " + *shortfall);
   const MirrorKeeper::State mirror_state = mirror_keeper_.state();
   const std::string trouble = mirror_keeper_.trouble();
   if (mirror_state.online < mirror_state.wanted) {

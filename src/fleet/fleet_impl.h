@@ -75,7 +75,7 @@ class FleetImpl final : public Fleet {
         witness_(store, clock),
         board_(clock),
         throttle_(options.bandwidth_bytes_per_s),
-        mover_(drives, blobs, catalog, candidates, random),
+        mover_(drives, blobs, catalog, mirrors, candidates, random),
         passes_(drives, candidates, catalog, mover_, random),
         mirror_keeper_(
             drives, mirrors, candidates, rule, clock, options.mirror_grace,
@@ -110,13 +110,14 @@ class FleetImpl final : public Fleet {
   void collect_damaged();
   void update_metrics();
 
+  // --- mirrors' thread: no job makes commits wait for a mirror
+  void keep_mirrors();
   Status witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change);
 
   // --- job thread
   void work();
   std::optional<Request> next_request();  // mutex_ is held
   void run(const Request& request);
-  void look_after();
   void repair_damaged();
   void reclaim();
   [[nodiscard]] SteadyTime next_scrub() const;
@@ -192,6 +193,7 @@ class FleetImpl final : public Fleet {
   std::atomic<bool> make_way_{false};  // for a job that an operator asks for
   bool started_ = false;
   std::thread watcher_;
+  std::thread keeper_;
   std::thread worker_;
 
   Counter repaired_counter_;

@@ -30,7 +30,7 @@ void FleetImpl::due(bool heal, bool rebalance) {
 void FleetImpl::work() {
   name_thread("fleet-jobs");
   while (!stopping_) {
-    look_after();
+    repair_damaged();
     std::optional<Request> request;
     {
       std::unique_lock lock(mutex_);
@@ -118,13 +118,6 @@ void FleetImpl::run(const Request& request) {
       "job ended",
       {{"job", request.job}, {"kind", to_string(request.kind)}, {"state", to_string(state)}, {"message", message}});
   board_.close(request.job, state, std::move(message));
-}
-
-void FleetImpl::look_after() {
-  if (const Status kept = mirror_keeper_.keep([this] { return !stopping_; }); !kept) {
-    log_warning("metadata mirrors", {{"error", kept.error().describe()}});
-  }
-  repair_damaged();
 }
 
 void FleetImpl::repair_damaged() {
@@ -216,7 +209,7 @@ JobState FleetImpl::run_heal(std::uint64_t job, std::string& message) {
   const auto total = passes_.estimate([this] { return go_on(); });
   if (!total) return ended_with(total.error(), message);
   board_.change(job, [&](Job& running) { running.bytes_total = *total; });
-  const auto result = passes_.settle_all(progress_of(job), [this] { look_after(); });
+  const auto result = passes_.settle_all(progress_of(job), [this] { repair_damaged(); });
   if (!result) return ended_with(result.error(), message);
   count(job, *result);
   const std::lock_guard lock(mutex_);
@@ -241,7 +234,7 @@ JobState FleetImpl::run_scrub(std::uint64_t job, std::string& message) {
   board_.change(job, [&](Job& running) { running.bytes_total = total; });
   const auto bad_mirrors = mirror_keeper_.verify(progress_of(job));
   if (!bad_mirrors) return ended_with(bad_mirrors.error(), message);
-  const auto result = passes_.verify_all(progress_of(job), [this] { look_after(); });
+  const auto result = passes_.verify_all(progress_of(job), [this] { repair_damaged(); });
   if (!result) return ended_with(result.error(), message);
   count(job, *result);
   damaged_found_ += *bad_mirrors;
@@ -264,7 +257,7 @@ JobState FleetImpl::run_rebalance(std::uint64_t job, std::string& message) {
   candidates_.refresh();
   const std::uint64_t excess = Balance(*candidates_.snapshot()).excess_bytes();
   board_.change(job, [&](Job& running) { running.bytes_total = excess; });
-  const auto result = passes_.rebalance(progress_of(job), [this] { look_after(); });
+  const auto result = passes_.rebalance(progress_of(job), [this] { repair_damaged(); });
   if (!result) return ended_with(result.error(), message);
   count(job, *result);
   message = std::to_string(result->shards) + " shards moved";

@@ -7,8 +7,9 @@
 namespace andromede::fleet {
 namespace {
 
-constexpr std::chrono::seconds kFirstRetry{5};
-constexpr std::chrono::seconds kLongestRetry{300};
+constexpr std::chrono::milliseconds kFirstRetry{5000};
+constexpr std::chrono::milliseconds kFirstRetryWhileShort{250};
+constexpr std::chrono::milliseconds kLongestRetry{300'000};
 
 bool contains(const std::vector<DriveId>& list, DriveId drive) {
   return std::find(list.begin(), list.end(), drive) != list.end();
@@ -55,15 +56,18 @@ std::string MirrorKeeper::trouble() const {
 }
 
 Status MirrorKeeper::keep(const std::function<bool()>& go_on) {
+  const bool commits_wait = mirrors_.shortfall().has_value();
+  // A drive that has just gone must not be chosen.
+  if (commits_wait) candidates_.refresh();
   const auto map = drives_.map();
-  note_members(*map, online_mirrors());
+  note_members(*map, online_mirrors(), commits_wait ? std::chrono::milliseconds(0) : grace_);
   const bool others = other_drives();
   if (clock_.steady() < retry_at_ && !others) return {};
   Status kept = change(go_on);
   failures_ = kept ? 0 : failures_ + 1;
   if (!kept) {
-    const auto wait = kFirstRetry * (1U << std::min(failures_ - 1, 6U));
-    retry_at_ = clock_.steady() + std::min<std::chrono::seconds>(wait, kLongestRetry);
+    const auto first = commits_wait ? kFirstRetryWhileShort : kFirstRetry;
+    retry_at_ = clock_.steady() + std::min(first * (1U << std::min(failures_ - 1, 10U)), kLongestRetry);
   }
   const std::lock_guard lock(mutex_);
   trouble_ = kept ? std::string() : kept.error().message();
@@ -77,7 +81,7 @@ bool MirrorKeeper::other_drives() {
   return std::exchange(tried_with_, now) != now;
 }
 
-void MirrorKeeper::note_members(const io::DriveMap& map, const Drives& online) {
+void MirrorKeeper::note_members(const io::DriveMap& map, const Drives& online, std::chrono::milliseconds grace) {
   for (const DriveId id : online) {
     members_[id] = std::nullopt;
     swept_.erase(id);
@@ -92,7 +96,7 @@ void MirrorKeeper::note_members(const io::DriveMap& map, const Drives& online) {
         if (!told) log_warning("the loss of a metadata mirror is not journaled", {{"error", told.error().describe()}});
       }
     }
-    const bool forgotten = member->second && now - *member->second >= grace_;
+    const bool forgotten = member->second && now - *member->second >= grace;
     member = forgotten || !active(map, member->first) ? members_.erase(member) : std::next(member);
   }
   for (const io::DriveInfo& drive : map.drives) {

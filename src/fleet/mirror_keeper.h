@@ -1,5 +1,5 @@
 // MirrorKeeper: keeps the metadata on as many mirrors, at different sites, as the rule asks for, and nothing of it on
-// any other drive. keep() and verify() are called from one thread; state() and trouble() from any.
+// any other drive. keep() is called from one thread; verify(), state() and trouble() from any.
 #pragma once
 
 #include <chrono>
@@ -29,7 +29,7 @@ class MirrorKeeper {
   using Witness = std::function<Status(const io::DriveInfo& drive, Change change)>;
 
   // All are borrowed and outlive this. The place of a mirror on a drive that is offline is kept for `grace`, so that a
-  // moment's absence costs no copy elsewhere; then it is made on another drive.
+  // moment's absence costs no copy elsewhere; then it is made on another drive. At once where commits wait for it.
   MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates, sovereignty::Rule rule,
                const Clock& clock, std::chrono::milliseconds grace, Witness witness);
 
@@ -51,7 +51,7 @@ class MirrorKeeper {
  private:
   using Drives = std::set<DriveId>;
   [[nodiscard]] Drives online_mirrors() const;
-  void note_members(const io::DriveMap& map, const Drives& online);
+  void note_members(const io::DriveMap& map, const Drives& online, std::chrono::milliseconds grace);
   [[nodiscard]] std::vector<DriveId> wanted(const io::DriveMap& map, const Drives& online) const;
   Status add_missing(const io::DriveMap& map, const std::vector<DriveId>& wanted, const Drives& online,
                      const std::function<bool()>& go_on);

@@ -20,6 +20,10 @@ class FakeMirrors final : public meta::Mirrors {
     if (--looks_until_loss == 0) online.erase(order.front());
     return all;
   }
+  [[nodiscard]] std::optional<std::string> shortfall() const override {
+    if (online.size() >= least) return std::nullopt;
+    return "too few";
+  }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& /*progress*/) override {
     ++additions;
     if (refuse) return fail(Errc::kNoSpace, "no room");
@@ -45,6 +49,7 @@ class FakeMirrors final : public meta::Mirrors {
   mutable std::set<DriveId> online;
   std::set<DriveId> files;
   std::set<DriveId> damaged;
+  std::size_t least = 1;
   mutable int looks_until_loss = -1;
   int additions = 0;
   bool refuse = false;
@@ -189,6 +194,21 @@ TEST_F(MirrorKeeperTest, WithTwoSitesLeftASecondOneGoesToOneOfThem) {
   EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(2), id(3)}));
   EXPECT_EQ(keeper_->state().online, 2U);
   EXPECT_EQ(keeper_->state().wanted, 3U);
+}
+
+TEST_F(MirrorKeeperTest, WhileCommitsWaitForAMirrorItIsMadeAtOnceAndTriedAgainSoon) {
+  ASSERT_TRUE(keep());
+  mirrors_.least = 2;
+  lose(0);
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.additions, 0) << "two are enough: a moment's absence moves nothing";
+  mirrors_.refuse = true;
+  lose(1);
+  EXPECT_EQ(keep().error(), Errc::kNoSpace);
+  mirrors_.refuse = false;
+  clock_.advance(std::chrono::milliseconds(300));
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(2), id(3)}));
 }
 
 TEST_F(MirrorKeeperTest, AFailureIsTriedAgainLaterAndLaterOrWhenDrivesCome) {

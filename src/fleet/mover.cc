@@ -14,12 +14,14 @@ bool changed_meanwhile(const Error& error) { return error == Errc::kConflict || 
 
 }  // namespace
 
-Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, Candidates& candidates,
-             Random& random)
-    : drives_(drives), blobs_(blobs), catalog_(catalog), candidates_(candidates), random_(random) {}
+Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, const meta::Mirrors& mirrors,
+             Candidates& candidates, Random& random)
+    : drives_(drives), blobs_(blobs), catalog_(catalog), mirrors_(mirrors), candidates_(candidates), random_(random) {}
 
 Status Mover::name_new_places(const blob::BlobRef& before, const blob::BlobRef& after) {
   const Status named = catalog_.replace(before, after);
+  // Named by so few mirrors that the next loss may bring the old record back: what that one names must still be there.
+  if (named && mirrors_.shortfall()) return named;
   // Whichever record the metadata now holds, the places that only the other one names are free.
   for (unsigned i = 0; i < before.shards.size(); ++i) {
     if (before.shards[i] == after.shards[i]) continue;

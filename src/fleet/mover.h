@@ -10,6 +10,7 @@
 #include "blob/maintenance.h"
 #include "blob/store.h"
 #include "fleet/layout.h"
+#include "meta/mirrors.h"
 
 namespace andromede::fleet {
 
@@ -22,7 +23,8 @@ struct MoveCount {
 class Mover {
  public:
   // All are borrowed and outlive the mover.
-  Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, Candidates& candidates, Random& random);
+  Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, const meta::Mirrors& mirrors,
+        Candidates& candidates, Random& random);
 
   // Gives every shard of the blob the place that Layout wants. A blob that was deleted or changed meanwhile is looked
   // at again. Errors: kCorrupt (cannot be rebuilt), kUnavailable and kNoSpace (not now), kIo, kCancelled (pace said
@@ -47,6 +49,7 @@ class Mover {
   io::Drives& drives_;
   blob::Maintenance& blobs_;
   blob::Catalog& catalog_;
+  const meta::Mirrors& mirrors_;
   Candidates& candidates_;
   Random& random_;
 };

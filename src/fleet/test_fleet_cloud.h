@@ -91,6 +91,8 @@ class FleetCloud {
     meta_options.memtable_bytes = 1 << 20;
     meta_options.log_segment_bytes = 1 << 20;
     meta_options.create = true;
+    meta_options.least_mirrors = rule.least_mirrors();
+    meta_options.least_sites = rule.least_sites();
     sealer_ = std::make_unique<journal::Sealer>();
     auto meta_opened = meta::MirroredStore::open(*drives, *sealer_, clock, metrics, meta_options);
     ASSERT_TRUE(meta_opened) << meta_opened.error().describe();

@@ -33,6 +33,13 @@ Status Witness::record(std::string name, std::string principal,
   return commit(std::move(name), std::move(principal), std::move(parameters), {});
 }
 
+Status Witness::record_restoring(std::string name, std::string principal,
+                                 std::vector<std::pair<std::string, std::string>> parameters) const {
+  meta::Commit change;
+  change.restores_redundancy = true;
+  return commit(std::move(name), std::move(principal), std::move(parameters), std::move(change));
+}
+
 Status Witness::record_scrub(Timestamp ended, std::string outcome) const {
   Bytes value;
   ByteWriter writer(value);

@@ -22,6 +22,10 @@ class Witness {
   // Answers once the entry is durable; on an error the act must not happen.
   Status record(std::string name, std::string principal,
                 std::vector<std::pair<std::string, std::string>> parameters) const;
+  // The same for an act that makes the cloud redundant again (a mirror or a drive that joins, a mirror that was lost):
+  // it must go on where so few metadata mirrors are left that nothing else does.
+  Status record_restoring(std::string name, std::string principal,
+                          std::vector<std::pair<std::string, std::string>> parameters) const;
 
   // A scrub of everything ended, journaled with what it found; and when the last one did (nullopt: none yet).
   Status record_scrub(Timestamp ended, std::string outcome) const;

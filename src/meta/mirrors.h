@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -22,6 +24,9 @@ class Mirrors {
  public:
   virtual ~Mirrors() = default;
   [[nodiscard]] virtual std::vector<MirrorStatus> mirrors() const = 0;
+  // Why commits are not acknowledged: what the mirrors that take part lack so that a commit survives the next loss, and
+  // what would mend it, in words. nullopt: nothing is lacking. Cheap; from any thread.
+  [[nodiscard]] virtual std::optional<std::string> shortfall() const = 0;
   // Copies the metadata to `drive` while commits go on, then lets it take part. Marks it in the drive map. `progress`
   // is called with (copied, total) bytes; false: stop (kCancelled), nothing is left behind; kOverloaded: so much is
   // written that commits would have to wait for long, likewise. A drive that was a mirror, went offline and came back
@@ -30,8 +35,8 @@ class Mirrors {
   // untouched (kUnavailable).
   virtual Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) = 0;
   // Takes a mirror out (marks it in the drive map first) and removes its files where the drive is online. Idempotent:
-  // of a drive that neither takes part nor is marked, what a former mirror left is closed and removed. kRefused when it
-  // is the last; kNotFound: no such drive.
+  // of a drive that neither takes part nor is marked, what a former mirror left is closed and removed. kRefused when
+  // those that stay would be too few to acknowledge on; kNotFound: no such drive.
   virtual Status remove_mirror(DriveId drive) = 0;
   // Whether anything of a mirror (marker, log, state, checkpoint) lies on the drive, whether or not it counts; empty
   // folders do not. kUnavailable when the drive is offline; kNotFound: no such drive.

@@ -1,15 +1,16 @@
 // meta::Store: ordered keys in partitions, changed by conditional atomic commits. The seam behind which RocksDB (one
 // machine, mirrored) and Ceph RADOS omap (many) stand.
 //
-// Promises. Durable: commit() answers after the change is synced on every online mirror. Witnessed: Commit::entry goes
-// into the log in the same atomic step. Bounded: keys, values, commits and scans have limits.
+// Promises. Durable: commit() answers after the change is synced on every online mirror, and on so many of them, at so
+// many sites, that it survives the next loss; while there are fewer it waits a while, then is kUnavailable. Witnessed:
+// Commit::entry goes into the log in the same atomic step. Bounded: keys, values, commits and scans have limits.
 //
 // Threads: every call may come from any event loop; completion resumes the caller on its own scheduler. get() and
 // get_many() answer at once, without leaving the loop's thread, when the data is in memory; a cursor does so for the
 // keys that it has fetched ahead.
 //
 // Errors: kConflict (an expectation did not hold; nothing was changed), kInvalidArgument (over a limit), kOverloaded
-// (the commit queue is full), kNoSpace, kUnavailable (no mirror left), kCorrupt, kTimeout, kCancelled (stopping).
+// (the commit queue is full), kNoSpace, kUnavailable (too few mirrors left), kCorrupt, kTimeout, kCancelled (stopping).
 // A commit that answers kConflict, kInvalidArgument, kOverloaded or kNoSpace was certainly not done and never will be:
 // what was written for it may be given back. After any other error it may be done, now or after the next opening.
 #pragma once
@@ -77,6 +78,10 @@ struct Commit {
   // Serves to give space back, so that it goes on where space is low and other commits that put are refused (kNoSpace).
   // For a record that is written over with one of its size, as the mark of a deletion that follows.
   bool gives_back = false;
+  // Serves to make the metadata or the data redundant again: the entries of mirrors and drives that join, the places of
+  // shards that were rebuilt. It goes on below the redundancy that every other commit needs, and nothing may be erased
+  // on the strength of it alone. Nobody else sets it.
+  bool restores_redundancy = false;
 };
 
 struct Item {

@@ -37,6 +37,7 @@ Status BlobCatalog::replace(const blob::BlobRef& before, const blob::BlobRef& af
   meta::Commit change;
   change.partition = layout::kCloud;
   change.unwitnessed = "where a blob's shards lie is nothing that a tenant or operator decided";
+  change.restores_redundancy = true;
   change.expect.push_back({layout::blob(before.id), blob::encode(before)});
   change.put.push_back({{meta::Space::kRecords, layout::blob(before.id)}, blob::encode(after)});
   TRY(const meta::CommitInfo info, sync_wait(meta_.commit(std::move(change), Deadline::after(clock_, deadline_))));

@@ -22,6 +22,10 @@ struct Rule {
   [[nodiscard]] unsigned shards() const { return unsigned{data_shards} + parity_shards; }
   // As many copies of the metadata as survive what the shards survive.
   [[nodiscard]] unsigned mirrors() const { return unsigned{parity_shards} + 1; }
+  // A change is acknowledged once it is on so many mirrors, at so many sites: whatever is lost already, it survives the
+  // next loss, where the policy survives any.
+  [[nodiscard]] unsigned least_mirrors() const { return parity_shards > 0 ? 2 : 1; }
+  [[nodiscard]] unsigned least_sites() const { return site_losses > 0 ? 2 : 1; }
 };
 
 struct Candidate {

@@ -1,7 +1,10 @@
 """Drives are lost, rot or fill while tenants work."""
 
+import json
 import os
 import re
+import urllib.error
+import urllib.request
 
 import botocore.exceptions
 
@@ -67,6 +70,42 @@ class Losses(OperationsCase):
         self.cloud.start()
         self.cloud.wait_for("redundancy is whole", self.settled)
         self.assertEqual(self.cloud.client().get_object(Bucket="archives", Key="kept")["Body"].read(), body)
+
+    def test_what_the_next_loss_would_take_is_refused_and_told(self):
+        self.cloud.create().start()
+        s3 = self.cloud.client()
+        s3.create_bucket(Bucket="archives")
+        s3.put_object(Bucket="archives", Key="old", Body=b"kept")
+        entries = self.cloud.status()["journal_sequence"]
+        away = self.folder / "away"
+        away.mkdir()
+        names = [drive["name"] for drive in self.cloud.status()["drives"]][1:]
+        for name in names:
+            (self.cloud.folder / "drives" / name).rename(away / name)
+        self.cloud.wait_for("the loss is noticed", lambda: self.offline() == set(names), 15)
+        writes = [lambda: s3.put_object(Bucket="archives", Key="small", Body=bytes(1000)),
+                  lambda: s3.put_object(Bucket="archives", Key="big", Body=bytes(1_000_000)),
+                  lambda: s3.delete_object(Bucket="archives", Key="old"),
+                  lambda: s3.create_bucket(Bucket="more")]
+        for write in writes:
+            with self.assertRaises(botocore.exceptions.ClientError) as refused:
+                write()
+            self.assertEqual(refused.exception.response["ResponseMetadata"]["HTTPStatusCode"], 503)
+        self.assertEqual(s3.get_object(Bucket="archives", Key="old")["Body"].read(), b"kept")
+        with self.assertRaises(urllib.error.HTTPError) as unready:
+            urllib.request.urlopen(f"http://127.0.0.1:{self.cloud.operator_port}/health/ready", timeout=5)
+        self.assertEqual(unready.exception.code, 503)
+        lacking = "on 2 metadata mirrors at 2 sites, and 1 takes part"
+        self.assertIn(lacking, unready.exception.read().decode())
+        self.assertTrue(any(lacking in reason for reason in self.cloud.status()["reasons"]))
+        for name in names:
+            (away / name).rename(self.cloud.folder / "drives" / name)
+        self.cloud.wait_for("redundancy is whole again", self.settled, 60)
+        for write in writes:
+            write()
+        tail = self.cloud.operator("journal", "tail", "-n", "1000", "--json").stdout.splitlines()
+        events = [entry["event"]["eventName"] for entry in map(json.loads, tail) if entry["sequence"] > entries]
+        self.assertEqual(events.count("PutObject"), 2, events)
 
     def offline(self):
         return {drive["name"] for drive in self.cloud.status()["drives"] if not drive["online"]}

@@ -163,7 +163,8 @@ const std::vector<Row>& table() {
       {Errc::kTimeout, "ServiceUnavailable", 503, "Please reduce your request rate."},
       {Errc::kCancelled, "ServiceUnavailable", 503, "Service is unable to handle request."},
       {Errc::kOverloaded, "SlowDown", 503, "Please reduce your request rate."},
-      {Errc::kUnavailable, "ServiceUnavailable", 503, "Service is unable to handle request."},
+      {Errc::kUnavailable, "ServiceUnavailable", 503,
+       "Service is unable to handle request: too many of its drives or sites are away. Please try again later."},
       {Errc::kRefused, "AccessDenied", 403, ""},
       {Errc::kUnsupported, "NotImplemented", 501, ""},
   };

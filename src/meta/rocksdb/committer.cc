@@ -14,6 +14,8 @@ constexpr std::size_t kMaxGroupCommits = 1024;
 constexpr std::size_t kMaxQueuedBytes = 256 << 20;
 constexpr std::size_t kMaxExpectations = 10'000;
 constexpr std::chrono::milliseconds kSpaceCheckInterval{500};
+// Who holds commits back looks again at least so often: what is asked for may change with the drive map.
+constexpr std::chrono::milliseconds kHeldCheckInterval{250};
 // Tag, space and length prefixes of one change.
 constexpr std::size_t kChangeOverhead = 24;
 // What sealing may add to an event.
@@ -101,6 +103,7 @@ void Committer::go_on_from(const Start& start) {
   last_index_ = start.last_index;
   last_sequence_.store(start.last_sequence, std::memory_order_release);
   must_reseal_ = true;
+  short_since_.reset();
 }
 
 Task<Result<CommitInfo>> Committer::commit(Commit change, Deadline deadline) {
@@ -114,7 +117,8 @@ Status Committer::enqueue(Pending& pending) {
   {
     const std::lock_guard lock(mutex_);
     if (mode_ != Mode::kRunning) return fail(Errc::kCancelled, "the metadata store is stopping");
-    if (queue_.size() >= options_.max_queued_commits || queued_bytes_ + pending.bytes > kMaxQueuedBytes) {
+    if (queue_.size() + held_commits_ >= options_.max_queued_commits ||
+        queued_bytes_ + pending.bytes > kMaxQueuedBytes) {
       return fail(Errc::kOverloaded, "the commit queue is full");
     }
     queue_.push_back(&pending);
@@ -161,6 +165,8 @@ Committer::Pause::~Pause() {
   {
     const std::lock_guard lock(committer_.mutex_);
     --committer_.pauses_;
+    // A mirror may have joined.
+    committer_.woken_ = true;
   }
   committer_.work_.notify_one();
 }
@@ -169,7 +175,13 @@ bool Committer::take_group(Group& group) {
   std::unique_lock lock(mutex_);
   busy_ = false;
   if (pauses_ > 0) idle_.notify_all();
-  work_.wait(lock, [this] { return pauses_ == 0 && (woken_ || !queue_.empty() || mode_ != Mode::kRunning); });
+  const auto has_work = [this] { return pauses_ == 0 && (woken_ || !queue_.empty() || mode_ != Mode::kRunning); };
+  if (held_commits_ == 0) {
+    work_.wait(lock, has_work);
+  } else {
+    work_.wait_for(lock, held_for_now(), has_work);
+    work_.wait(lock, [this] { return pauses_ == 0; });
+  }
   if (mode_ == Mode::kAbandoned || (mode_ == Mode::kStopping && queue_.empty())) return false;
   busy_ = true;
   woken_ = false;
@@ -193,34 +205,112 @@ void Committer::run() {
     if (const Status dropped = mirrors_.has_failed() ? mirrors_.drop_failed() : Status(); !dropped) {
       log_error("metadata: a lost mirror could not be marked out", {{"error", dropped.error().describe()}});
     }
+    look_at_held();
     if (!group.empty()) process(group);
+    resume_waiters();
     group.clear();
   }
   {
     const std::lock_guard lock(mutex_);
-    for (Pending* pending : queue_) answer(pending, fail(Errc::kCancelled, "the metadata store is stopping"));
+    parked_.insert(parked_.end(), queue_.begin(), queue_.end());
     queue_.clear();
   }
+  for (const Group* left : {&parked_, &unconfirmed_}) {
+    for (Pending* pending : *left) answer(pending, fail(Errc::kCancelled, "the metadata store is stopping"));
+  }
   resume_waiters();
+}
+
+bool Committer::may_wait() const { return !short_since_ || clock_.steady() - *short_since_ < options_.redundancy_wait; }
+
+std::chrono::milliseconds Committer::held_for_now() const {
+  std::chrono::milliseconds left = kHeldCheckInterval;
+  for (const Group* held : {&parked_, &unconfirmed_}) {
+    for (const Pending* pending : *held) left = std::min(left, pending->deadline.left(clock_));
+  }
+  // A deadline's fraction of a millisecond must not make this thread spin.
+  return left + std::chrono::milliseconds(1);
+}
+
+void Committer::hold(Group& where, Pending* pending) {
+  where.push_back(pending);
+  const std::lock_guard lock(mutex_);
+  ++held_commits_;
+  queued_bytes_ += pending->bytes;
+}
+
+void Committer::forget_held(std::size_t commits, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  held_commits_ -= commits;
+  queued_bytes_ -= bytes;
+}
+
+void Committer::give_up(Group& held, const std::optional<std::string>& shortfall) {
+  Group waiting;
+  std::size_t bytes = 0;
+  const bool may_wait_on = may_wait();
+  for (Pending* pending : held) {
+    if (may_wait_on && !pending->deadline.passed(clock_)) {
+      waiting.push_back(pending);
+      continue;
+    }
+    bytes += pending->bytes;
+    answer(pending, fail(Errc::kUnavailable, shortfall.value_or("too few metadata mirrors take part")));
+  }
+  forget_held(held.size() - waiting.size(), bytes);
+  held = std::move(waiting);
+}
+
+void Committer::look_at_held() {
+  const auto shortfall = mirrors_.shortfall();
+  if (!shortfall) {
+    short_since_.reset();
+  } else if (!short_since_) {
+    short_since_ = clock_.steady();
+  }
+  if (parked_.empty() && unconfirmed_.empty()) return;
+  if (shortfall) {
+    give_up(parked_, shortfall);
+    give_up(unconfirmed_, shortfall);
+    return;
+  }
+  // A mirror that joined is a copy of one that has them.
+  std::size_t bytes = 0;
+  for (Pending* pending : unconfirmed_) {
+    bytes += pending->bytes;
+    answer(pending, CommitInfo{pending->sequence});
+  }
+  commits_.add(static_cast<double>(unconfirmed_.size()));
+  forget_held(unconfirmed_.size(), bytes);
+  unconfirmed_.clear();
+  const std::lock_guard lock(mutex_);
+  held_commits_ -= parked_.size();
+  queue_.insert(queue_.begin(), parked_.begin(), parked_.end());
+  parked_.clear();
 }
 
 void Committer::process(Group& group) {
   const Group staged = stage(group);
   if (!staged.empty()) {
     const Status stored = store_group(static_cast<std::uint32_t>(staged.size()));
+    const bool survives = mirrors_.redundant();
+    std::size_t acknowledged = 0;
     for (Pending* pending : staged) {
-      if (stored) {
-        answer(pending, CommitInfo{pending->sequence});
-      } else {
+      if (!stored) {
         answer(pending, fail(stored.error()));
+      } else if (survives || pending->change.restores_redundancy) {
+        answer(pending, CommitInfo{pending->sequence});
+        ++acknowledged;
+      } else {
+        // Mirrors failed under it.
+        hold(unconfirmed_, pending);
       }
     }
     if (stored) {
-      commits_.add(static_cast<double>(staged.size()));
+      commits_.add(static_cast<double>(acknowledged));
       group_size_.observe(static_cast<double>(staged.size()));
     }
   }
-  resume_waiters();
 }
 
 Committer::Group Committer::stage(const Group& group) {
@@ -233,11 +323,19 @@ Committer::Group Committer::stage(const Group& group) {
   if (ready) ready = check_space(*mirrors);
   if (ready && must_reseal_) ready = reseal();
   next_sequence_ = last_sequence_.load(std::memory_order_relaxed) + 1;
+  const auto shortfall = mirrors_.shortfall();
   for (Pending* pending : group) {
     const Commit& change = pending->change;
     Status status = ready;
     if (status && pending->deadline.passed(clock_)) {
       status = fail(Errc::kTimeout, "the commit waited past its deadline");
+    }
+    if (status && shortfall && !change.restores_redundancy) {
+      if (may_wait()) {
+        hold(parked_, pending);
+        continue;
+      }
+      status = fail(Errc::kUnavailable, *shortfall);
     }
     if (status && low_space_ && !change.put.empty() && !change.gives_back) {
       status = fail(Errc::kNoSpace, "a metadata drive is nearly full; deletes go on");

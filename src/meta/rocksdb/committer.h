@@ -1,8 +1,11 @@
 // Committer: the one thread that commits. It takes all waiting commits as a group, checks what they expect, makes one
-// log record of those that hold, syncs it on every mirror at once, applies it, and resumes the waiters.
+// log record of those that hold, syncs it on every mirror at once, applies it, and resumes the waiters. While so few
+// mirrors take part that a commit would not survive the next loss, those wait that need not restore the others
+// (docs/adr/0083-acknowledged-survives-the-next-loss.md).
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -29,6 +32,8 @@ class Committer {
     std::size_t max_queued_commits = 4096;
     std::uint64_t reserve_bytes = 0;  // free space below which commits that put data are refused
     std::size_t max_commit_bytes = kMaxCommitBytes;
+    // So long after redundancy was lost commits wait for its return; then they are kUnavailable at once.
+    std::chrono::milliseconds redundancy_wait{0};
   };
   // Where the log goes on.
   struct Start {
@@ -92,6 +97,14 @@ class Committer {
   Status enqueue(Pending& pending);
   void run();
   bool take_group(Group& group);
+  // Goes on with commits that wait for redundancy, or answers those that have waited for long enough.
+  void look_at_held();
+  void hold(Group& where, Pending* pending);
+  // Answers those of `held` that may wait no longer.
+  void give_up(Group& held, const std::optional<std::string>& shortfall);
+  void forget_held(std::size_t commits, std::size_t bytes);
+  [[nodiscard]] bool may_wait() const;
+  [[nodiscard]] std::chrono::milliseconds held_for_now() const;
   void process(Group& group);
   // Answers the commits that cannot be done; stages the others and answers how many.
   Group stage(const Group& group);
@@ -123,7 +136,8 @@ class Committer {
   std::condition_variable work_;
   std::condition_variable idle_;
   std::deque<Pending*> queue_;
-  std::size_t queued_bytes_ = 0;
+  std::size_t held_commits_ = 0;  // in the two lists below
+  std::size_t queued_bytes_ = 0;  // of the queue and of those lists
   bool woken_ = false;
   bool busy_ = false;
   unsigned pauses_ = 0;
@@ -131,6 +145,9 @@ class Committer {
   std::thread thread_;
 
   // Of the committer's thread alone.
+  Group parked_;       // not begun: wait for redundancy
+  Group unconfirmed_;  // stored on too few mirrors: wait for another one that has them
+  std::optional<SteadyTime> short_since_;
   Fanout fanout_;
   RecordBuilder builder_;
   Overlay overlay_;

@@ -14,7 +14,8 @@ constexpr std::chrono::milliseconds kClosePoll{5};
 
 }  // namespace
 
-MirrorSet::MirrorSet(io::Drives& drives, Gauge online) : drives_(drives), online_(online) {}
+MirrorSet::MirrorSet(io::Drives& drives, Gauge online, Redundancy least)
+    : drives_(drives), online_(online), least_(least) {}
 
 std::shared_ptr<const MirrorSet::List> MirrorSet::list() const {
   const std::lock_guard lock(mutex_);
@@ -35,6 +36,46 @@ std::shared_ptr<Mirror> MirrorSet::find(DriveId drive) const {
     if (mirror->drive() == drive && !mirror->failed()) return mirror;
   }
   return nullptr;
+}
+
+std::size_t MirrorSet::sites_needed(const io::DriveMap& map) const {
+  if (!map.accepted_site_losses) return least_.sites;
+  return std::min<std::size_t>(least_.sites, std::size_t{*map.accepted_site_losses} + 1);
+}
+
+bool MirrorSet::redundant_without(DriveId drive) const {
+  const auto mirrors = list();
+  const auto map = drives_.map();
+  std::size_t healthy = 0;
+  std::vector<const SiteId*> sites;
+  for (const auto& mirror : *mirrors) {
+    if (mirror->failed() || mirror->drive() == drive) continue;
+    ++healthy;
+    const io::DriveInfo* const info = map->find(mirror->drive());
+    const auto same = [&](const SiteId* site) { return *site == info->site; };
+    if (info != nullptr && std::none_of(sites.begin(), sites.end(), same)) sites.push_back(&info->site);
+  }
+  return healthy >= least_.mirrors && sites.size() >= sites_needed(*map);
+}
+
+std::optional<std::string> MirrorSet::shortfall() const {
+  if (redundant()) return std::nullopt;
+  const auto mirrors = list();
+  const auto map = drives_.map();
+  std::string left;
+  std::size_t healthy = 0;
+  for (const auto& mirror : *mirrors) {
+    const io::DriveInfo* const info = map->find(mirror->drive());
+    if (mirror->failed() || info == nullptr) continue;
+    ++healthy;
+    left += (left.empty() ? " (" : ", ") + info->name.value() + " of site " + info->site.value();
+  }
+  std::string needed =
+      std::to_string(least_.mirrors) + (least_.mirrors == 1 ? " metadata mirror" : " metadata mirrors");
+  if (const std::size_t sites = sites_needed(*map); sites > 1) needed += " at " + std::to_string(sites) + " sites";
+  return "to survive the next loss a change must be on " + needed + ", and " + std::to_string(healthy) +
+         (healthy == 1 ? " takes part" : " take part") + left + (left.empty() ? "" : ")") +
+         ": bring back, replace or add drives";
 }
 
 void MirrorSet::publish(List list) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,12 +22,18 @@
 
 namespace andromede::meta {
 
+// What a commit must be on before it is acknowledged, so that it survives the next loss.
+struct Redundancy {
+  std::size_t mirrors = 1;
+  std::size_t sites = 1;  // different ones; fewer where the drive map accepts to survive fewer lost sites
+};
+
 class MirrorSet {
  public:
   using List = std::vector<std::shared_ptr<Mirror>>;
 
   // `drives` outlives the set.
-  MirrorSet(io::Drives& drives, Gauge online);
+  MirrorSet(io::Drives& drives, Gauge online, Redundancy least);
   MirrorSet(const MirrorSet&) = delete;
   MirrorSet& operator=(const MirrorSet&) = delete;
 
@@ -36,6 +43,12 @@ class MirrorSet {
   [[nodiscard]] std::shared_ptr<Mirror> reader() const;
   // The drive's mirror; null unless it is in the list and has not failed.
   [[nodiscard]] std::shared_ptr<Mirror> find(DriveId drive) const;
+
+  // Whether what every healthy mirror of the list has survives the next loss; of the second, without that drive's.
+  [[nodiscard]] bool redundant() const { return redundant_without(DriveId()); }
+  [[nodiscard]] bool redundant_without(DriveId drive) const;
+  // What is lacking, and what would mend it, in words; nullopt: nothing.
+  [[nodiscard]] std::optional<std::string> shortfall() const;
 
   // A drive went away.
   void drive_lost(DriveId drive, const Error& error);
@@ -67,9 +80,12 @@ class MirrorSet {
 
  private:
   void publish(List list);
+  // What the map leaves of the sites that are asked for.
+  [[nodiscard]] std::size_t sites_needed(const io::DriveMap& map) const;
 
   io::Drives& drives_;
   const Gauge online_;
+  const Redundancy least_;
   mutable std::mutex mutex_;  // guards list_ (the pointer), retired_ and last_resort_
   std::shared_ptr<const List> list_ = std::make_shared<const List>();
   List retired_;

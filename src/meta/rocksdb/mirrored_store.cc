@@ -32,6 +32,7 @@ Committer::Options committer_options(const MirroredOptions& options) {
   Committer::Options made;
   made.max_queued_commits = options.max_queued_commits;
   made.reserve_bytes = options.reserve_bytes;
+  made.redundancy_wait = options.redundancy_wait;
   // Half a segment, so that sealed events have room beside what was counted.
   made.max_commit_bytes = std::min<std::uint64_t>(kMaxCommitBytes, options.log_segment_bytes / 2);
   return made;
@@ -61,6 +62,7 @@ class Engine final : public MirroredStore {
   [[nodiscard]] std::uint64_t last_sequence() const override { return committer_.last_sequence(); }
 
   [[nodiscard]] std::vector<MirrorStatus> mirrors() const override;
+  [[nodiscard]] std::optional<std::string> shortfall() const override { return mirrors_.shortfall(); }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override;
   Status remove_mirror(DriveId drive) override;
   [[nodiscard]] Result<bool> holds_files(DriveId drive) override;
@@ -104,7 +106,8 @@ Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metric
       cache_(rocksdb::NewLRUCache(options.cache_bytes - options.cache_bytes / kRowShare, kCacheShardBits, false,
                                   kHighPriorityShare)),
       row_cache_(rocksdb::NewLRUCache(options.cache_bytes / kRowShare, kCacheShardBits)),
-      mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits")),
+      mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits"),
+               {options.least_mirrors, options.least_sites}),
       committer_(mirrors_, sealer, clock, metrics, committer_options(options)),
       reader_(std::make_unique<Reader>(mirrors_, options.reader_threads)) {}
 
@@ -324,6 +327,9 @@ Status Engine::remove_mirror(DriveId drive) {
         return mirror->drive() != drive && !mirror->failed();
       });
       if (!another) return fail(Errc::kRefused, "it is the last metadata mirror; add another one first");
+      if (takes_part && !mirrors_.redundant_without(drive)) {
+        return fail(Errc::kRefused, "without it commits would not survive the next loss; add another mirror first");
+      }
       CHECK_OK(mark(drive, false));
       mirrors_.leave(drive);
     }

@@ -3,6 +3,7 @@
 // our own: docs/adr/0003-commit-log.md.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "base/clock.h"
@@ -19,6 +20,12 @@ struct MirroredOptions {
   std::uint64_t log_segment_bytes = 64 << 20;
   std::size_t max_queued_commits = 4096;
   unsigned reader_threads = 2;  // for reads that must touch a drive
+  // What a commit must be on before it is acknowledged: so many mirrors, on drives of so many different sites (fewer
+  // where the drive map's accepted_site_losses are fewer than one less).
+  std::size_t least_mirrors = 1;
+  std::size_t least_sites = 1;
+  // So long after mirrors were lost commits wait for new ones; then they are kUnavailable at once.
+  std::chrono::milliseconds redundancy_wait{10'000};
   // Free space on a mirror's drive below which commits that put data are kNoSpace (deletes go on); never more than a
   // sixteenth of the drive.
   std::uint64_t reserve_bytes = 128 << 20;

@@ -66,8 +66,10 @@ bool eventually(Condition condition) {
 
 class TestCloud {
  public:
-  // The first `mirrors` of `drives` drives mirror the metadata.
-  explicit TestCloud(std::size_t drives = 1, std::size_t mirrors = 1) {
+  static constexpr std::size_t kMaxSites = 100;
+
+  // The first `mirrors` of `drives` drives mirror the metadata. Each stands at a site of its own, or at one of so many.
+  explicit TestCloud(std::size_t drives = 1, std::size_t mirrors = 1, std::size_t sites = kMaxSites) {
     // RocksDB syncs its files for real, many times a test; what these tests lose is lost by FaultDisk.
     if (std::filesystem::is_directory("/dev/shm")) setenv("TMPDIR", "/dev/shm", 0);
     for (std::size_t i = 0; i < drives; ++i) {
@@ -81,7 +83,7 @@ class TestCloud {
       const std::string name = "drive-" + std::to_string(i);
       map.drives.push_back({.id = DriveId::random(random_),
                             .name = DriveName(name),
-                            .site = SiteId("site-" + std::to_string(i)),
+                            .site = SiteId("site-" + std::to_string(i % sites)),
                             .associate = AssociateId("associate"),
                             .path = folders_[i]->path(),
                             .capacity_bytes = 0,

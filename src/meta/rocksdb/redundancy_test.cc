@@ -1,0 +1,261 @@
+// What is acknowledged survives the next loss: commits below the least redundancy are refused or wait, those that
+// restore it go on, and nothing is told, or shown, that not every mirror which counts has.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "meta/rocksdb/test_cloud.h"
+
+namespace andromede::meta {
+namespace {
+
+constexpr std::chrono::milliseconds kLong{600'000};
+
+Commit put_of(const std::string& key, const std::string& value) {
+  Commit change;
+  change.put.push_back({{Space::kRecords, key}, value});
+  change.event = "put " + key;
+  return change;
+}
+
+Commit restoring(const std::string& key) {
+  Commit change = put_of(key, "restored");
+  change.restores_redundancy = true;
+  return change;
+}
+
+// Three mirrors at three sites, of which two at two sites must have a commit.
+class RedundancyTest : public testing::Test {
+ protected:
+  void open(std::chrono::milliseconds wait) {
+    cloud_.options.least_mirrors = 2;
+    cloud_.options.least_sites = 2;
+    cloud_.options.redundancy_wait = wait;
+    const Status opened = cloud_.open();
+    ASSERT_TRUE(opened) << opened.error().describe();
+    ASSERT_TRUE(cloud_.put("before", "1"));
+  }
+  void lose(std::size_t drive) {
+    cloud_.disk(drive).set_offline(true);
+    cloud_.drives().probe_all();
+    ASSERT_TRUE(eventually([&] { return !cloud_.current(drive); }));
+  }
+  std::future<Result<CommitInfo>> begin(Commit change, Deadline deadline = Deadline::never()) {
+    return std::async(std::launch::async, [this, change = std::move(change), deadline] {
+      return sync_wait(cloud_.store().commit(change, deadline));
+    });
+  }
+  static bool answered(const std::future<Result<CommitInfo>>& commit) {
+    return commit.wait_for(std::chrono::milliseconds(30)) == std::future_status::ready;
+  }
+  TestCloud cloud_{4, 3};
+  const SystemClock clock_;
+};
+
+TEST_F(RedundancyTest, BelowItCommitsAreRefusedWholeAndTheMessageSaysWhatIsMissing) {
+  open(std::chrono::milliseconds(0));
+  lose(0);
+  EXPECT_TRUE(cloud_.put("two mirrors", "1"));
+  EXPECT_FALSE(cloud_.store().shortfall());
+  lose(1);
+  const auto shortfall = cloud_.store().shortfall();
+  ASSERT_TRUE(shortfall);
+  EXPECT_NE(shortfall->find("must be on 2 metadata mirrors at 2 sites, and 1 takes part (drive-2 of site site-2)"),
+            std::string::npos)
+      << *shortfall;
+  const std::uint64_t entries = cloud_.store().last_sequence();
+  const auto refused = cloud_.put("one mirror", "1");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::kUnavailable);
+  EXPECT_EQ(refused.error().message(), *shortfall);
+  Commit erase;
+  erase.event = "delete";
+  erase.erase.push_back({Space::kRecords, "before"});
+  EXPECT_EQ(cloud_.commit(std::move(erase)).error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud_.read("one mirror"), "absent");
+  EXPECT_EQ(cloud_.read("before"), "1");
+  EXPECT_EQ(cloud_.store().last_sequence(), entries);
+  EXPECT_TRUE(cloud_.commit(restoring("mirror")));
+  ASSERT_TRUE(cloud_.store().add_mirror(cloud_.id(3), {}));
+  EXPECT_FALSE(cloud_.store().shortfall());
+  EXPECT_TRUE(cloud_.put("two again", "1"));
+  cloud_.verify_journal();
+}
+
+TEST_F(RedundancyTest, CommitsWaitForTheNextMirrorAndKeepNobodyElseWaiting) {
+  open(kLong);
+  lose(0);
+  lose(1);
+  auto first = begin(put_of("first", "1"));
+  auto second = begin(put_of("second", "1"));
+  EXPECT_FALSE(answered(first));
+  EXPECT_TRUE(cloud_.commit(restoring("mirror")));
+  EXPECT_EQ(cloud_.read("first"), "absent");
+  ASSERT_TRUE(cloud_.store().add_mirror(cloud_.id(3), {}));
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(second.get());
+  cloud_.disk(2).set_offline(true);
+  cloud_.drives().probe_all();
+  EXPECT_EQ(cloud_.read("first"), "1");
+  EXPECT_EQ(cloud_.read("second"), "1");
+}
+
+// The record reaches one mirror of three, and two fail in the same sync: nobody may be told before another has it.
+TEST_F(RedundancyTest, WhatOneMirrorAloneHasIsNotAcknowledgedBeforeAnotherHasItToo) {
+  open(kLong);
+  for (const std::size_t drive : {0U, 1U}) {
+    cloud_.disk(drive).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log", .from_then_on = true});
+  }
+  auto commit = begin(put_of("alone", "1"));
+  ASSERT_TRUE(eventually([&] { return cloud_.store().shortfall().has_value(); }));
+  EXPECT_FALSE(answered(commit));
+  ASSERT_TRUE(cloud_.store().add_mirror(cloud_.id(3), {}));
+  EXPECT_TRUE(commit.get());
+  // The next loss, of the one that had it first.
+  cloud_.disk(2).set_offline(true);
+  cloud_.drives().probe_all();
+  EXPECT_EQ(cloud_.read("alone"), "1");
+}
+
+TEST_F(RedundancyTest, WhatOneMirrorAloneKeepsMayBeDoneAndIsAnsweredSo) {
+  open(std::chrono::milliseconds(0));
+  for (const std::size_t drive : {0U, 1U}) {
+    cloud_.disk(drive).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log", .from_then_on = true});
+  }
+  const auto lost = cloud_.put("alone", "1");
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error(), Errc::kUnavailable);
+}
+
+TEST_F(RedundancyTest, ADeadlineTheBoundAndAStopEndTheWait) {
+  open(kLong);
+  lose(0);
+  lose(1);
+  const auto late = begin(put_of("late", "1"), Deadline::after(clock_, std::chrono::milliseconds(50))).get();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error(), Errc::kUnavailable);
+  EXPECT_EQ(late.error().message(), *cloud_.store().shortfall());
+  auto waiting = begin(put_of("waiting", "1"));
+  EXPECT_FALSE(answered(waiting));
+  cloud_.store().stop();
+  EXPECT_EQ(waiting.get().error(), Errc::kCancelled);
+  cloud_.close();
+
+  // A start with one mirror waits as well, for so long and no longer.
+  cloud_.options.redundancy_wait = std::chrono::milliseconds(100);
+  ASSERT_TRUE(cloud_.open());
+  EXPECT_EQ(cloud_.read("waiting"), "absent");
+  EXPECT_EQ(cloud_.put("bounded", "1").error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud_.read("bounded"), "absent");
+}
+
+TEST_F(RedundancyTest, ThoseThatWaitCountAgainstTheQueue) {
+  cloud_.options.max_queued_commits = 3;
+  open(kLong);
+  lose(0);
+  lose(1);
+  std::vector<std::future<Result<CommitInfo>>> waiting;
+  for (int i = 0; i < 3; ++i) {
+    waiting.push_back(begin(put_of("k" + std::to_string(i), "1")));
+    EXPECT_FALSE(answered(waiting.back()));
+  }
+  EXPECT_EQ(cloud_.put("one too many", "1").error(), Errc::kOverloaded);
+  ASSERT_TRUE(cloud_.store().add_mirror(cloud_.id(3), {}));
+  for (auto& commit : waiting) EXPECT_TRUE(commit.get());
+  EXPECT_TRUE(cloud_.put("room again", "1"));
+}
+
+TEST_F(RedundancyTest, AMirrorThatIsNeededStays) {
+  open(std::chrono::milliseconds(0));
+  EXPECT_TRUE(cloud_.store().remove_mirror(cloud_.id(0)));
+  const Status refused = cloud_.store().remove_mirror(cloud_.id(1));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::kRefused);
+  EXPECT_TRUE(cloud_.current(1));
+  EXPECT_TRUE(cloud_.put("two are left", "1"));
+}
+
+TEST(Redundancy, MirrorsOfOneSiteAreOneWhereThePolicyCountsSites) {
+  TestCloud cloud(3, 3, 1);
+  cloud.options.least_mirrors = 2;
+  cloud.options.least_sites = 2;
+  cloud.options.redundancy_wait = std::chrono::milliseconds(0);
+  ASSERT_TRUE(cloud.open());
+  EXPECT_EQ(cloud.put("k", "1").error(), Errc::kUnavailable);
+  EXPECT_NE(cloud.store().shortfall()->find("at 2 sites, and 3 take part"), std::string::npos);
+  // Operators who accepted that no lost site is survived have what they accepted.
+  ASSERT_TRUE(cloud.drives().update([](io::DriveMap& map) -> Status {
+    map.accepted_site_losses = std::uint8_t{0};
+    return {};
+  }));
+  EXPECT_TRUE(cloud.put("k", "1"));
+}
+
+// A state shows a group only once every mirror has it, or is marked out.
+TEST(Visibility, NothingIsSeenWhileAMirrorHangs) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "before"));
+  const std::uint64_t synced = cloud.disk(0).operations(io::DiskOp::kSync);
+  cloud.disk(1).set_hanging(true);
+  auto commit = std::async(std::launch::async, [&] { return cloud.put("k", "after"); });
+  EXPECT_TRUE(eventually([&] { return cloud.disk(0).operations(io::DiskOp::kSync) > synced; }));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(cloud.read("k"), "before");
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  EXPECT_NE(commit.wait_for(std::chrono::milliseconds(0)), std::future_status::ready);
+  cloud.disk(1).set_hanging(false);
+  EXPECT_TRUE(commit.get());
+  EXPECT_EQ(cloud.read("k"), "after");
+}
+
+// A mirror that lost the group still counts as current in the map of every drive: after a start without the others it
+// would be the truth. Nobody may have been told.
+TEST(Visibility, NothingIsToldWhileALostMirrorIsNotMarkedOut) {
+  TestCloud cloud(3, 2);
+  cloud.options.redundancy_wait = kLong;
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "before"));
+  cloud.disk(1).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log"});
+  for (std::size_t i = 0; i < 3; ++i) cloud.disk(i).arm({.ops = {io::DiskOp::kRename}, .path_prefix = "map"});
+  auto commit = std::async(std::launch::async, [&] { return cloud.put("k", "after"); });
+  // Not when a mirror comes back: at once.
+  EXPECT_TRUE(eventually([&] { return commit.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
+  EXPECT_TRUE(cloud.current(1));
+  cloud.store().stop();
+  EXPECT_EQ(commit.get().error(), Errc::kUnavailable);
+}
+
+// Both mirrors went at the same moment, so that the map names both; one says that it had synced what it never wrote.
+TEST(Visibility, AMirrorThatLacksCommitsDoesNotGoOnAlone) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("a", "1"));
+  cloud.lose_power(1);
+  ASSERT_TRUE(cloud.open());
+  cloud.disk(1).arm(
+      {.action = io::FaultAction::kLie, .ops = {io::DiskOp::kWrite}, .path_prefix = "meta/log", .from_then_on = true});
+  ASSERT_TRUE(cloud.put("b", "2"));
+  for (const std::size_t i : {0U, 1U}) cloud.disk(i).set_offline(true);
+  EXPECT_FALSE(cloud.put("c", "3"));
+  EXPECT_TRUE(cloud.current(0) && cloud.current(1));
+  cloud.disk(1).disarm();
+  cloud.disk(1).set_offline(false);
+  cloud.drives().probe_all();
+  ASSERT_TRUE(cloud.drives().online(cloud.id(1)));
+  const Status alone = cloud.store().add_mirror(cloud.id(1), {});
+  ASSERT_FALSE(alone);
+  EXPECT_EQ(alone.error(), Errc::kUnavailable);
+  EXPECT_NE(alone.error().message().find("ends at commit"), std::string::npos) << alone.error().message();
+  cloud.disk(0).set_offline(false);
+  cloud.drives().probe_all();
+  ASSERT_TRUE(cloud.store().add_mirror(cloud.id(0), {}));
+  EXPECT_EQ(cloud.read("b"), "2");
+  EXPECT_TRUE(cloud.put("d", "4"));
+}
+
+}  // namespace
+}  // namespace andromede::meta
