@@ -46,6 +46,11 @@ function(andromede_watch_disk_calls target)
   endforeach()
 endfunction()
 
+# Lets a test find secrets in the memory that its code gives back: src/crypto/freed_memory.h.
+function(andromede_watch_freed_memory target)
+  target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/crypto/freed_memory.cc)
+endfunction()
+
 # A libFuzzer target fuzz/NAME.cc with its seed corpus fuzz/corpus/NAME; built by the preset `fuzz` only.
 function(andromede_fuzzer name)
   cmake_parse_arguments(F "" "" "DEPS" ${ARGN})

@@ -5,9 +5,12 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "crypto/aes_gcm.h"
+#include "crypto/secret_memory.h"
 
 namespace andromede::crypto {
 namespace {
+
+constexpr std::size_t kAlignment = 64;  // that the library wants of a key
 
 struct Functions {
   aes_gcm_pre_t expand = nullptr;
@@ -52,12 +55,10 @@ const Functions& functions() {
 class IpsecMbAesGcm final : public AesGcm {
  public:
   explicit IpsecMbAesGcm(const SecretKey& key) { functions().expand(key.bytes().data(), &key_); }
-  IpsecMbAesGcm(const IpsecMbAesGcm&) = delete;
-  IpsecMbAesGcm& operator=(const IpsecMbAesGcm&) = delete;
-  ~IpsecMbAesGcm() override {
-    wipe({reinterpret_cast<std::uint8_t*>(&key_), sizeof key_});
-    wipe({reinterpret_cast<std::uint8_t*>(&state_), sizeof state_});
-  }
+
+  // In secret memory as a whole: key and scratch are wiped when they are given back.
+  static void* operator new(std::size_t) { return take_secret_block(); }
+  static void operator delete(void* memory) noexcept { give_back_secret_block(static_cast<std::uint8_t*>(memory)); }
 
   void seal(const GcmNonce& nonce, ByteView context, ByteView plain, std::uint8_t* out) override {
     functions().seal(&key_, &state_, out, plain.data(), plain.size(), nonce.data(), context.data(), context.size(),
@@ -79,9 +80,10 @@ class IpsecMbAesGcm final : public AesGcm {
   }
 
  private:
-  alignas(64) gcm_key_data key_{};
-  gcm_context_data state_{};  // holds key stream: wiped with the key
+  gcm_context_data state_{};  // holds key stream
+  alignas(kAlignment) gcm_key_data key_{};
 };
+static_assert(sizeof(IpsecMbAesGcm) <= kSecretBlockBytes);
 
 }  // namespace
 

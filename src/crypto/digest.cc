@@ -98,8 +98,9 @@ Md5Digest md5(ByteView data) { return digest_with<16>(md5_context(), md5_algorit
 Sha256Digest hmac_sha256(ByteView key, ByteView data) {
   std::array<std::uint8_t, kHmacBlockBytes> block{};
   if (key.size() > block.size()) {
-    const Sha256Digest hashed = sha256(key);
+    Sha256Digest hashed = sha256(key);
     std::memcpy(block.data(), hashed.data(), hashed.size());
+    OPENSSL_cleanse(hashed.data(), hashed.size());
   } else if (!key.empty()) {
     std::memcpy(block.data(), key.data(), key.size());
   }

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "crypto/aes_gcm.h"
+#include "crypto/digest.h"
 #include "crypto/secret_memory.h"
 
 namespace andromede::crypto {
@@ -187,6 +188,16 @@ Status forbid_core_dumps() {
 PrivateKeyReading::PrivateKeyReading() noexcept { reading_private_key = true; }
 
 PrivateKeyReading::~PrivateKeyReading() { reading_private_key = false; }
+
+SecretKey derive_key(ByteView key, ByteView data) {
+  Sha256Digest digest = hmac_sha256(key, data);
+  static_assert(sizeof digest == SecretKey::kSize);
+  SecretKey derived = std::move(*SecretKey::from_bytes(digest));
+  wipe(digest);
+  // The thread's digest context ends with its result as its state: it goes on to something that is no secret.
+  (void)sha256({});
+  return derived;
+}
 
 // RFC 3394 section 2.2. Written out over AES-256-ECB because OpenSSL's own AES-256-WRAP does not use the processor's
 // AES instructions and costs four times as much, on the way of every request.

@@ -72,6 +72,9 @@ class PrivateKeyReading {
   ~PrivateKeyReading();
 };
 
+// HMAC-SHA-256 (RFC 2104) of `data` under `key`, where the result is a secret too: a key derived from another.
+SecretKey derive_key(ByteView key, ByteView data);
+
 inline constexpr std::size_t kWrappedKeyBytes = 40;
 // AES-256 key wrap, RFC 3394. unwrap_key answers kCorrupt when `wrapping` is not the key that wrapped it.
 Bytes wrap_key(const SecretKey& wrapping, const SecretKey& key);

@@ -14,10 +14,12 @@ namespace andromede::crypto {
 namespace {
 
 constexpr std::size_t kChunkBytes = 64 * 1024;
-static_assert(kChunkBytes % kSecretSlotBytes == 0);
+static_assert(kSecretSlotBytes % 64 == 0 && kSecretBlockBytes % 64 == 0);
 
 class Slots {
  public:
+  explicit Slots(std::size_t slot_bytes) : slot_bytes_(slot_bytes) {}
+
   std::uint8_t* take() {
     const std::lock_guard lock(mutex_);
     if (free_ == nullptr) add_chunk();
@@ -28,7 +30,7 @@ class Slots {
   }
 
   void give_back(std::uint8_t* slot) noexcept {
-    OPENSSL_cleanse(slot, kSecretSlotBytes);
+    OPENSSL_cleanse(slot, slot_bytes_);
     const std::lock_guard lock(mutex_);
     std::memcpy(slot, &free_, sizeof free_);
     free_ = slot;
@@ -45,13 +47,14 @@ class Slots {
                   {{"error", std::strerror(errno)}});
     }
     auto* const begin = static_cast<std::uint8_t*>(memory);
-    for (std::size_t at = kChunkBytes; at > 0; at -= kSecretSlotBytes) {
-      std::uint8_t* const slot = begin + at - kSecretSlotBytes;
+    for (std::size_t at = kChunkBytes / slot_bytes_ * slot_bytes_; at > 0; at -= slot_bytes_) {
+      std::uint8_t* const slot = begin + at - slot_bytes_;
       std::memcpy(slot, &free_, sizeof free_);
       free_ = slot;
     }
   }
 
+  const std::size_t slot_bytes_;
   std::mutex mutex_;
   std::uint8_t* free_ = nullptr;  // each free slot begins with the address of the next
   bool told_ = false;
@@ -59,7 +62,11 @@ class Slots {
 
 // Never destroyed: secrets of static life are given back after everything else.
 Slots& slots() {
-  static auto* const all = new Slots;
+  static auto* const all = new Slots(kSecretSlotBytes);
+  return *all;
+}
+Slots& blocks() {
+  static auto* const all = new Slots(kSecretBlockBytes);
   return *all;
 }
 
@@ -69,6 +76,12 @@ std::uint8_t* take_secret_slot() { return slots().take(); }
 
 void give_back_secret_slot(std::uint8_t* slot) noexcept {
   if (slot != nullptr) slots().give_back(slot);
+}
+
+std::uint8_t* take_secret_block() { return blocks().take(); }
+
+void give_back_secret_block(std::uint8_t* block) noexcept {
+  if (block != nullptr) blocks().give_back(block);
 }
 
 }  // namespace andromede::crypto

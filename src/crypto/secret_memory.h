@@ -14,4 +14,9 @@ std::uint8_t* take_secret_slot();
 // Wipes it. Null: nothing.
 void give_back_secret_slot(std::uint8_t* slot) noexcept;
 
+// The same, larger and aligned to 64 bytes: for an expanded key.
+inline constexpr std::size_t kSecretBlockBytes = 1216;
+std::uint8_t* take_secret_block();
+void give_back_secret_block(std::uint8_t* block) noexcept;
+
 }  // namespace andromede::crypto

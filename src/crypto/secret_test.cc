@@ -50,6 +50,15 @@ TEST(SecretKey, MovingWipesTheSource) {
   EXPECT_FALSE(SecretKey::from_bytes(Bytes(31)).has_value());
 }
 
+// RFC 4231, test cases 1 and 6.
+TEST(DerivedKey, IsTheHmac) {
+  EXPECT_EQ(to_hex(derive_key(Bytes(20, 0x0b), as_bytes("Hi There")).bytes()),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  EXPECT_EQ(
+      to_hex(derive_key(Bytes(131, 0xaa), as_bytes("Test Using Larger Than Block-Size Key - Hash Key First")).bytes()),
+      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 TEST(SealedBytes, RoundTripAndDifferEveryTime) {
   SeededRandom random(1);
   const SecretKey key = SecretKey::random(random);

@@ -338,7 +338,7 @@ Result<Authentication> Authenticator::authenticate(const net::RequestHead& head,
                                                       .payload_hash = claim.payload_hash}));
   const std::string to_sign = string_to_sign(claim.amz_date, claim.scope.text, canonical);
   out.signing_key = keys_.get(out.credential, claim.scope);
-  std::string expected = to_hex(crypto::hmac_sha256(out.signing_key, as_bytes(to_sign)));
+  std::string expected = to_hex(crypto::hmac_sha256(out.signing_key->bytes(), as_bytes(to_sign)));
   if (!is_lower_hex(claim.signature, expected.size()) ||
       !constant_time_equal(as_bytes(claim.signature), as_bytes(expected))) {
     fields.emplace_back("AWSAccessKeyId", claim.access_key_id);

@@ -40,7 +40,7 @@ struct Authentication {
   PayloadMode payload = PayloadMode::kUnsigned;
   crypto::Sha256Digest payload_sha256{};  // kHashed
   // What chunk and trailer signatures are chained from.
-  crypto::Sha256Digest signing_key{};
+  std::shared_ptr<const crypto::SecretKey> signing_key;
   std::string amz_date;
   std::string scope;
   std::string seed_signature;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/sigv4/test_signer.h"
+#include "crypto/freed_memory.h"
 
 namespace andromede::api::sigv4 {
 namespace {
@@ -139,6 +140,22 @@ TEST_F(AuthenticatorTest, ASignatureCoversMethodPathQueryHeadersAndPayload) {
                  SigErrc::kSignatureMismatch);
   EXPECT_EQ(field("AWSAccessKeyId"), "AKIAIOSFODNN7EXAMPLE");
   EXPECT_TRUE(field("StringToSign").starts_with("AWS4-HMAC-SHA256\n20130524T000000Z\n"));
+}
+
+TEST_F(AuthenticatorTest, LeavesNoSigningKeyInMemoryThatIsGivenBack) {
+  net::RequestHead head = get("/k");
+  signer_.sign(head);
+  const crypto::SecretKey key = signer_.key();
+  const crypto::FreedMemory freed(key.bytes());
+  {
+    Authenticator own(lookup(), clock_, Options{});
+    auto request = std::make_unique<Result<Authentication>>(own.authenticate(head, "/k", {}, fields_));
+    ASSERT_TRUE(*request);
+    const auto copy = std::make_unique<Authentication>(**request);
+    request.reset();
+    EXPECT_EQ(to_hex(copy->signing_key->bytes()), to_hex(key.bytes()));
+  }
+  EXPECT_EQ(freed.seen(), 0U);
 }
 
 TEST_F(AuthenticatorTest, RefusesASignatureOfAnotherSecretOrShape) {

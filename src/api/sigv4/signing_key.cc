@@ -1,25 +1,23 @@
 #include "api/sigv4/signing_key.h"
 
-#include "crypto/secret.h"
-
 namespace andromede::api::sigv4 {
 
-crypto::Sha256Digest derive_signing_key(std::string_view secret, const Scope& scope) {
-  std::string seed;
-  // Reserved, so that growing never leaves a copy of the secret behind.
-  seed.reserve(4 + secret.size());
-  seed.append("AWS4").append(secret);
-  crypto::Sha256Digest key = crypto::hmac_sha256(as_bytes(seed), as_bytes(scope.date));
+crypto::SecretKey derive_signing_key(std::string_view secret, const Scope& scope) {
+  constexpr std::string_view kPrefix = "AWS4";
+  Bytes seed;
+  // Reserved, so that growing leaves no part of the secret behind.
+  seed.reserve(kPrefix.size() + secret.size());
+  seed.insert(seed.end(), kPrefix.begin(), kPrefix.end());
+  seed.insert(seed.end(), secret.begin(), secret.end());
+  crypto::SecretKey key = crypto::derive_key(seed, as_bytes(scope.date));
   crypto::wipe(seed);
-  key = crypto::hmac_sha256(key, as_bytes(scope.region));
-  key = crypto::hmac_sha256(key, as_bytes(scope.service));
-  return crypto::hmac_sha256(key, as_bytes("aws4_request"));
+  key = crypto::derive_key(key.bytes(), as_bytes(scope.region));
+  key = crypto::derive_key(key.bytes(), as_bytes(scope.service));
+  return crypto::derive_key(key.bytes(), as_bytes("aws4_request"));
 }
 
-SigningKeys::Entry::~Entry() { crypto::wipe(key); }
-
-crypto::Sha256Digest SigningKeys::get(const std::shared_ptr<const identity::Credential>& credential,
-                                      const Scope& scope) {
+std::shared_ptr<const crypto::SecretKey> SigningKeys::get(const std::shared_ptr<const identity::Credential>& credential,
+                                                          const Scope& scope) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(Key{credential->access_key_id, scope.text});
@@ -29,8 +27,8 @@ crypto::Sha256Digest SigningKeys::get(const std::shared_ptr<const identity::Cred
   auto entry = std::make_unique<Entry>();
   entry->credential = credential;
   entry->scope = scope.text;
-  entry->key = derive_signing_key(credential->secret.view(), scope);
-  const crypto::Sha256Digest key = entry->key;
+  entry->key = std::make_shared<const crypto::SecretKey>(derive_signing_key(credential->secret.view(), scope));
+  const std::shared_ptr<const crypto::SecretKey> key = entry->key;
 
   const std::lock_guard lock(mutex_);
   // Scopes change once a day, so starting anew when full is as good as any finer order.

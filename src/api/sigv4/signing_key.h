@@ -8,7 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "crypto/digest.h"
+#include "crypto/secret.h"
 #include "identity/directory.h"
 
 namespace andromede::api::sigv4 {
@@ -21,10 +21,11 @@ struct Scope {
   std::string_view service;
 };
 
-crypto::Sha256Digest derive_signing_key(std::string_view secret, const Scope& scope);
+// "Deriving the signing key", AWS General Reference.
+crypto::SecretKey derive_signing_key(std::string_view secret, const Scope& scope);
 
 // The signing keys of the credentials and scopes in use; deriving one costs four HMACs, which a small request would
-// feel. Bounded; keys are wiped when dropped. Thread-safe.
+// feel. Bounded. Thread-safe. A key is never copied: requests share it, and it is wiped when the last one drops it.
 class SigningKeys {
  public:
   static constexpr std::size_t kCapacity = 1024;
@@ -33,7 +34,8 @@ class SigningKeys {
   SigningKeys(const SigningKeys&) = delete;
   SigningKeys& operator=(const SigningKeys&) = delete;
 
-  crypto::Sha256Digest get(const std::shared_ptr<const identity::Credential>& credential, const Scope& scope);
+  std::shared_ptr<const crypto::SecretKey> get(const std::shared_ptr<const identity::Credential>& credential,
+                                               const Scope& scope);
   [[nodiscard]] std::size_t size() const;
 
  private:
@@ -49,13 +51,9 @@ class SigningKeys {
   };
   // Owns what its Key looks at.
   struct Entry {
-    Entry() = default;
-    Entry(const Entry&) = delete;
-    Entry& operator=(const Entry&) = delete;
-    ~Entry();
     std::shared_ptr<const identity::Credential> credential;
     std::string scope;
-    crypto::Sha256Digest key{};
+    std::shared_ptr<const crypto::SecretKey> key;
   };
 
   mutable std::mutex mutex_;

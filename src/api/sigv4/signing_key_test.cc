@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/freed_memory.h"
+
 namespace andromede::api::sigv4 {
 namespace {
 
-std::shared_ptr<const identity::Credential> credential(std::string id, std::string secret) {
+std::shared_ptr<const identity::Credential> credential(std::string id, std::string_view secret) {
   auto made = std::make_shared<identity::Credential>();
   made->access_key_id = std::move(id);
   made->secret = crypto::SecretText(secret);
@@ -15,7 +17,7 @@ std::shared_ptr<const identity::Credential> credential(std::string id, std::stri
 // "Deriving the signing key", AWS General Reference.
 TEST(SigningKeyTest, MatchesThePublishedExample) {
   const Scope scope{"20120215/us-east-1/iam/aws4_request", "20120215", "us-east-1", "iam"};
-  EXPECT_EQ(to_hex(derive_signing_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", scope)),
+  EXPECT_EQ(to_hex(derive_signing_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", scope).bytes()),
             "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d");
 }
 
@@ -44,6 +46,29 @@ TEST(SigningKeyTest, IsBounded) {
     keys.get(one, {text, "20120215", region, "s3"});
   }
   EXPECT_LE(keys.size(), SigningKeys::kCapacity);
+}
+
+// Not by the cache, nor by the requests that use one while it is replaced, pushed out or dropped.
+TEST(SigningKeyTest, LeavesNoKeyAndNoSecretInMemoryThatIsGivenBack) {
+  const std::string secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+  const Scope scope{"20120215/us-east-1/iam/aws4_request", "20120215", "us-east-1", "iam"};
+  std::string seed = "AWS4" + secret;
+  const auto use = [&] {
+    auto keys = std::make_unique<SigningKeys>();
+    const auto one = credential("A", secret);
+    std::shared_ptr<const crypto::SecretKey> held = keys->get(one, scope);
+    EXPECT_EQ(keys->get(one, scope), held);
+    (void)keys->get(credential("A", secret), scope);
+    keys.reset();
+    EXPECT_EQ(held->bytes()[0], 0xf4) << "as long as a request has it, it is there";
+  };
+  const crypto::SecretKey key = derive_signing_key(secret, scope);
+  const crypto::SecretKey dated = crypto::derive_key(as_bytes(seed), as_bytes(scope.date));
+  for (const ByteView looked_for : {key.bytes(), dated.bytes(), as_bytes(seed).subspan(4)}) {
+    const crypto::FreedMemory freed(looked_for);
+    use();
+    EXPECT_EQ(freed.seen(), 0U);
+  }
 }
 
 }  // namespace

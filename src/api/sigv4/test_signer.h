@@ -23,12 +23,12 @@ struct TestSigner {
 
   [[nodiscard]] std::string date() const { return to_amz_date(time).substr(0, 8); }
   [[nodiscard]] std::string scope() const { return date() + "/" + region + "/" + service + "/aws4_request"; }
-  [[nodiscard]] crypto::Sha256Digest key() const {
+  [[nodiscard]] crypto::SecretKey key() const {
     const std::string day = date();
     return derive_signing_key(secret, Scope{{}, day, region, service});
   }
   [[nodiscard]] std::string hmac(std::string_view text) const {
-    return to_hex(crypto::hmac_sha256(key(), as_bytes(text)));
+    return to_hex(crypto::hmac_sha256(key().bytes(), as_bytes(text)));
   }
 
   // Adds x-amz-date, x-amz-content-sha256 and Authorization over every header; answers the signature.

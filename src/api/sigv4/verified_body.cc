@@ -206,7 +206,7 @@ Status VerifiedBody::check_signature(std::string_view signature, std::string_vie
   to_sign.append("\n").append(authentication_.scope);
   to_sign.append("\n").append(previous_signature_);
   to_sign.append("\n").append(hashes);
-  std::string expected = to_hex(crypto::hmac_sha256(authentication_.signing_key, as_bytes(to_sign)));
+  std::string expected = to_hex(crypto::hmac_sha256(authentication_.signing_key->bytes(), as_bytes(to_sign)));
   if (!constant_time_equal(as_bytes(signature), as_bytes(expected))) return chunk_mismatch();
   previous_signature_ = std::move(expected);
   return {};

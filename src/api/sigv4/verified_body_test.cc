@@ -62,7 +62,7 @@ class VerifiedBodyTest : public ::testing::TestWithParam<std::size_t> {
   Authentication chunked(PayloadMode mode, std::string seed) const {
     Authentication out;
     out.payload = mode;
-    out.signing_key = signer_.key();
+    out.signing_key = std::make_shared<const crypto::SecretKey>(signer_.key());
     out.amz_date = to_amz_date(signer_.time);
     out.scope = signer_.scope();
     out.seed_signature = std::move(seed);
