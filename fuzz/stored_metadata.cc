@@ -24,7 +24,7 @@ void try_decoder(Decode decode, ByteView bytes) {
 }
 
 void try_all(std::uint8_t which, ByteView bytes) {
-  switch (which % 8) {
+  switch (which % 10) {
     case 0:
       return try_decoder(objects::decode_bucket, bytes);
     case 1:
@@ -39,6 +39,10 @@ void try_all(std::uint8_t which, ByteView bytes) {
       return try_decoder(objects::decode_part_list, bytes);
     case 6:
       return try_decoder(blob::decode_blob_ref, bytes);
+    case 7:
+      return try_decoder(objects::decode_bucket_count, bytes);
+    case 8:
+      return try_decoder(objects::decode_deleted_bucket, bytes);
     default: {
       const auto head = objects::decode_object_head(bytes);
       const auto object = objects::decode_object(bytes);

@@ -143,6 +143,7 @@ Status Cloud::remember_drive_paths() {
 void Cloud::stop() {
   if (std::exchange(stopped_, true)) return;
   if (fleet_) fleet_->stop();
+  if (objects_) objects_->stop_cleanup();
   // Reports of failing drives have nobody to go to from here on.
   if (drives_) drives_->stop();
   if (blobs_) blobs_->stop();

@@ -104,6 +104,7 @@ Status serve(const Config& config) {
   api::OperatorFrontEnd operator_front_end(cloud->fleet(), cloud->store(), cloud->metrics(), cloud->clock(),
                                            cloud->random(), {token, kVersion, [&cloud] { return cloud->ready(); }});
   CHECK_OK(cloud->fleet().start());
+  cloud->objects().start_cleanup();
 
   net::Loops loops(config.event_loops);
   TRY(const auto operators,

@@ -76,7 +76,8 @@ struct Commit {
   std::optional<std::string> event;
   const char* unwitnessed = nullptr;
   // Serves to give space back, so that it goes on where space is low and other commits that put are refused (kNoSpace).
-  // For a record that is written over with one of its size, as the mark of a deletion that follows.
+  // For a record that is written over with one of its size, as the mark of a deletion that follows, and for a small one
+  // that says what a deletion has left to erase.
   bool gives_back = false;
   // Serves to make the metadata or the data redundant again: the entries of mirrors and drives that join, the places of
   // shards that were rebuilt. It goes on below the redundancy that every other commit needs, and nothing may be erased

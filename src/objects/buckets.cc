@@ -2,9 +2,9 @@
 //
 // A bucket's name lies in the cloud's partition, its objects in the bucket's own. What ties them is the bucket's state,
 // in the latter: written before the name, expected by every change in the bucket, and erased before the name. Erasing
-// it is what deletes the bucket; uploads in progress are given back after that, the name last. So a deletion cut short
-// leaves at most a name whose bucket has no state; that counts as no bucket, and who wants to make or delete a bucket
-// of that name ends the deletion first.
+// it is what deletes the bucket; in the same commit a record says what that leaves: the name, which is erased at once,
+// and uploads under way, which go in the background (cleanup.cc). So a deletion cut short leaves at most a name whose
+// bucket has no state; that counts as no bucket, and who wants to make or delete a bucket of that name erases it first.
 #include <algorithm>
 
 #include "objects/layout.h"
@@ -55,65 +55,74 @@ Status check_bucket_name(std::string_view name) {
   return {};
 }
 
+// An account without a count has none.
+Result<BucketCount> count_of(const std::optional<std::string>& raw) {
+  if (!raw) return BucketCount{};
+  return decode_bucket_count(as_bytes(*raw));
+}
+
 }  // namespace
 
 Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string name) {
   CO_CHECK_OK(check_bucket_name(name));
   const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    CO_TRY(const auto taken, co_await meta_.get(layout::kCloud, name_key));
-    if (taken) {
-      CO_TRY(const BucketRecord other, decode_bucket(as_bytes(*taken)));
-      CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(other.id),
-                                                  {meta::Space::kRecords, layout::bucket_state(other.id)}));
-      if (state && other.owner == caller.account.id) co_return Status{};
-      if (state) co_return fail(ObjectErrc::kBucketAlreadyExists, "the name is taken: bucket names are shared by all");
-      CO_CHECK_OK(co_await bury(other, name));
-      continue;
-    }
-    meta::Scan owned;
-    owned.partition = layout::kCloud;
-    owned.begin = layout::account_buckets(caller.account.id);
-    owned.end = layout::past_prefix(owned.begin);
-    owned.limit = kMaxBucketsPerAccount;
-    owned.keys_only = true;
-    CO_TRY(const auto names, co_await meta_.scan(std::move(owned)));
-    if (names.size() >= kMaxBucketsPerAccount) {
-      co_return fail(ObjectErrc::kTooManyBuckets,
-                     "an account has at most " + std::to_string(kMaxBucketsPerAccount) + " buckets");
-    }
-
-    const BucketRecord bucket{BucketId::random(random_), caller.account.id, clock_.now()};
-    const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
-    meta::Commit begin = change_in(bucket);
-    begin.expect.push_back({state_key.bytes, std::nullopt});
-    begin.put.push_back({state_key, encode(BucketState{})});
-    begin.unwitnessed = "a bucket's state is nothing before its name is there, which is journaled";
-    CO_TRY(const auto begun, co_await commit(std::move(begin)));
-    static_cast<void>(begun);
-
-    const std::uint64_t ticket = buckets_.ticket();
-    const std::string account_key = layout::account_bucket(caller.account.id, name);
-    meta::Commit change;
-    change.partition = layout::kCloud;
-    change.expect = {{name_key.bytes, std::nullopt}};
-    change.put = {{name_key, encode(bucket)}, {{meta::Space::kRecords, account_key}, encode(bucket)}};
-    change.event = event(caller, "CreateBucket", {{"bucketName", name}});
-    const auto done = co_await commit(std::move(change));
-    if (done) {
-      buckets_.put(name, bucket, ticket);
-      co_return Status{};
-    }
-    if (leaves_doubt(done.error())) co_return fail(done.error());
-
-    meta::Commit undo = change_in(bucket);
-    undo.erase.push_back(state_key);
-    undo.unwitnessed = "the state of a bucket that never got its name";
-    CO_TRY(const auto undone, co_await commit(std::move(undo)));
-    static_cast<void>(undone);
-    if (!(done.error() == Errc::kConflict)) co_return fail(done.error());
+    const Status done = co_await try_create_bucket(caller, name);
+    if (done || !(done.error() == Errc::kConflict)) co_return done;
+    commits_retried_.add();
   }
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the name kept being taken and given back");
+}
+
+Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, const std::string& name) {
+  const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
+  const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(caller.account.id)};
+  CO_TRY(auto now, co_await meta_.get_many(layout::kCloud, {name_key.bytes, count_key.bytes}));
+  if (now[0]) {
+    CO_TRY(const BucketRecord other, decode_bucket(as_bytes(*now[0])));
+    CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(other.id),
+                                                {meta::Space::kRecords, layout::bucket_state(other.id)}));
+    if (state && other.owner == caller.account.id) co_return Status{};
+    if (state) co_return fail(ObjectErrc::kBucketAlreadyExists, "the name is taken: bucket names are shared by all");
+    CO_CHECK_OK(co_await erase_name(other, name));
+    co_return fail(Errc::kConflict, "the name was that of a deleted bucket");
+  }
+  CO_TRY(BucketCount count, count_of(now[1]));
+  if (count.buckets >= kMaxBucketsPerAccount) {
+    co_return fail(ObjectErrc::kTooManyBuckets,
+                   "an account has at most " + std::to_string(kMaxBucketsPerAccount) + " buckets");
+  }
+  ++count.buckets;
+
+  const BucketRecord bucket{BucketId::random(random_), caller.account.id, clock_.now()};
+  const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
+  meta::Commit begin = change_in(bucket);
+  begin.expect.push_back({state_key.bytes, std::nullopt});
+  begin.put.push_back({state_key, encode(BucketState{})});
+  begin.unwitnessed = "a bucket's state is nothing before its name is there, which is journaled";
+  CO_TRY(const auto begun, co_await commit(std::move(begin)));
+  static_cast<void>(begun);
+
+  const std::uint64_t ticket = buckets_.ticket();
+  meta::Commit change;
+  change.partition = layout::kCloud;
+  change.expect = {{name_key.bytes, std::nullopt}, {count_key.bytes, std::move(now[1])}};
+  change.put = {{name_key, encode(bucket)},
+                {{meta::Space::kRecords, layout::account_bucket(caller.account.id, name)}, encode(bucket)},
+                {count_key, encode(count)}};
+  change.event = event(caller, "CreateBucket", {{"bucketName", name}});
+  const auto done = co_await commit(std::move(change));
+  if (done) {
+    buckets_.put(name, bucket, ticket);
+    co_return Status{};
+  }
+  if (leaves_doubt(done.error())) co_return fail(done.error());
+  meta::Commit undo = change_in(bucket);
+  undo.erase.push_back(state_key);
+  undo.unwitnessed = "the state of a bucket that never got its name";
+  CO_TRY(const auto undone, co_await commit(std::move(undo)));
+  static_cast<void>(undone);
+  co_return fail(done.error());
 }
 
 Task<Result<BucketInfo>> ServiceImpl::head_bucket(identity::Caller caller, std::string name) {
@@ -173,7 +182,7 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, cons
   const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
   CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(bucket.id), state_key));
   if (!state) {
-    CO_CHECK_OK(co_await bury(bucket, name));
+    CO_CHECK_OK(co_await erase_name(bucket, name));
     co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
   }
   const auto not_empty = [] { return fail(ObjectErrc::kBucketNotEmpty, "the bucket still holds objects"); };
@@ -205,32 +214,43 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, cons
   change.erase = {state_key,
                   {meta::Space::kRecords, layout::object_count(bucket.id)},
                   {meta::Space::kRecords, layout::byte_count(bucket.id)}};
+  change.put.push_back(
+      {{meta::Space::kRecords, layout::deleted_bucket(bucket.id)}, encode(DeletedBucket{bucket, name})});
+  change.gives_back = true;
   change.event = event(caller, "DeleteBucket", {{"bucketName", name}});
-  CO_TRY(const auto done, co_await commit(std::move(change)));
-  static_cast<void>(done);
-  co_return co_await bury(bucket, name);
-}
-
-Task<Status> ServiceImpl::bury(const BucketRecord& bucket, const std::string& name) {
-  CO_CHECK_OK(co_await abort_uploads(bucket));
+  const auto done = co_await commit(std::move(change));
+  // Also where it may have happened.
+  cleanup_.wake();
+  if (!done) co_return fail(done.error());
   co_return co_await erase_name(bucket, name);
 }
 
 Task<Status> ServiceImpl::erase_name(const BucketRecord& bucket, const std::string& name) {
   buckets_.forget(bucket.id);
-  const std::string name_key = layout::bucket_name(name);
-  meta::Commit change;
-  change.partition = layout::kCloud;
-  change.expect.push_back({name_key, encode(bucket)});
-  change.erase = {{meta::Space::kRecords, name_key},
-                  {meta::Space::kRecords, layout::account_bucket(bucket.owner, name)}};
-  change.unwitnessed = kNameOfTheDead;
-  const auto done = co_await commit(std::move(change));
-  // Again: until then the name led here, and whoever asked for it remembers the bucket.
-  buckets_.forget(bucket.id);
-  // Another who met the dead bucket's name was faster.
-  if (!done && !(done.error() == Errc::kConflict)) co_return fail(done.error());
-  co_return Status{};
+  const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
+  const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(bucket.owner)};
+  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+    CO_TRY(auto now, co_await meta_.get_many(layout::kCloud, {name_key.bytes, count_key.bytes}));
+    // Another who met the dead bucket's name was faster.
+    if (now[0] != encode(bucket)) co_return Status{};
+    CO_TRY(BucketCount count, count_of(now[1]));
+    if (count.buckets == 0) co_return fail(Errc::kCorrupt, "an account has a bucket and the count of its buckets is 0");
+    --count.buckets;
+    meta::Commit change;
+    change.partition = layout::kCloud;
+    change.expect = {{name_key.bytes, std::move(now[0])}, {count_key.bytes, std::move(now[1])}};
+    change.erase = {name_key, {meta::Space::kRecords, layout::account_bucket(bucket.owner, name)}};
+    change.put.push_back({count_key, encode(count)});
+    change.gives_back = true;
+    change.unwitnessed = kNameOfTheDead;
+    const auto done = co_await commit(std::move(change));
+    // Again: until then the name led here, and whoever asked for it remembers the bucket.
+    buckets_.forget(bucket.id);
+    if (done) co_return Status{};
+    if (!(done.error() == Errc::kConflict)) co_return fail(done.error());
+    commits_retried_.add();
+  }
+  co_return fail(ObjectErrc::kConditionalRequestConflict, "the account's buckets kept changing");
 }
 
 }  // namespace andromede::objects

@@ -435,6 +435,7 @@ TEST_F(CommitErrorsTest, ABucketThatIsDeletedBetweenTheLookAndTheCommitTakesNoth
     EXPECT_TRUE(came) << event;
     EXPECT_EQ(code_of(done), ObjectErrc::kNoSuchBucket) << event;
     ASSERT_TRUE(sync_wait(service().create_bucket(me(), "bucket")));
+    cloud_.clean_up();
     EXPECT_EQ(cloud_.blobs(), 0U) << event;
   }
 }

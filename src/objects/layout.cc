@@ -25,6 +25,8 @@ std::string account_buckets(const AccountId& account) { return "ab/" + account.v
 std::string account_bucket(const AccountId& account, std::string_view name) {
   return account_buckets(account) + std::string(name);
 }
+std::string bucket_count(const AccountId& account) { return "abn/" + account.value(); }
+std::string deleted_bucket(BucketId bucket) { return with_id(kDeletedBuckets, bucket); }
 std::string bucket_state(BucketId bucket) { return with_id("s/", bucket); }
 
 std::string objects(BucketId bucket) { return with_id("o/", bucket); }

@@ -17,7 +17,10 @@ meta::Partition bucket_partition(BucketId bucket);
 std::string bucket_name(std::string_view name);
 std::string account_buckets(const AccountId& account);  // prefix of account_bucket()
 std::string account_bucket(const AccountId& account, std::string_view name);
+std::string bucket_count(const AccountId& account);
 std::string bucket_state(BucketId bucket);
+inline constexpr std::string_view kDeletedBuckets = "d/";  // prefix of deleted_bucket()
+std::string deleted_bucket(BucketId bucket);
 
 std::string objects(BucketId bucket);  // prefix of object()
 std::string object(BucketId bucket, std::string_view key);

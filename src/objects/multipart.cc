@@ -1,8 +1,8 @@
 // Multipart uploads: create, part, part copy, complete, abort, and their listings.
 //
-// An upload is one record, a part another; a part's commit expects the upload's record, so that no part outlives its
-// upload. Completing moves the parts' records into the object's, without touching their bytes: the commit expects
-// every part as it was read, and erases it.
+// An upload is one record, a part another; a part's commit expects the upload's record and the bucket's state, so that
+// no part outlives its upload or comes to a bucket that is gone. Completing moves the parts' records into the object's,
+// without touching their bytes: the commit expects every part as it was read, and erases it.
 #include <algorithm>
 
 #include "objects/conditions.h"
@@ -12,8 +12,6 @@
 
 namespace andromede::objects {
 namespace {
-
-constexpr std::size_t kUploadsPerAbort = 100;
 
 Error no_such_upload() {
   return {make_error_code(ObjectErrc::kNoSuchUpload),
@@ -159,13 +157,17 @@ Task<Result<UploadInfo>> ServiceImpl::create_upload(identity::Caller caller, Cre
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the bucket kept changing");
 }
 
-Task<Result<std::optional<ServiceImpl::StoredUpload>>> ServiceImpl::find_upload(const BucketRecord& bucket,
-                                                                                const std::string& key, UploadId id) {
-  CO_TRY(auto raw, co_await meta_.get(layout::bucket_partition(bucket.id),
-                                      {meta::Space::kRecords, layout::upload(bucket.id, key, id)}));
-  if (!raw) co_return std::optional<StoredUpload>{};
-  CO_TRY(UploadRecord record, decode_upload(as_bytes(*raw)));
-  co_return StoredUpload{std::move(*raw), std::move(record)};
+Task<Result<ServiceImpl::StoredUpload>> ServiceImpl::find_upload(const BucketRecord& bucket, const std::string& key,
+                                                                 UploadId id) {
+  CO_TRY(auto now, co_await meta_.get_many(layout::bucket_partition(bucket.id),
+                                           {layout::upload(bucket.id, key, id), layout::bucket_state(bucket.id)}));
+  if (!now[1]) {
+    buckets_.forget(bucket.id);
+    co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
+  }
+  if (!now[0]) co_return fail(no_such_upload());
+  CO_TRY(UploadRecord record, decode_upload(as_bytes(*now[0])));
+  co_return StoredUpload{std::move(*now[0]), std::move(record)};
 }
 
 Task<Result<std::vector<PartRecord>>> ServiceImpl::stored_parts(const BucketRecord& bucket, UploadId id) {
@@ -223,12 +225,11 @@ Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, Upload
   CO_CHECK_OK(check_key(request.key));
   CO_CHECK_OK(check_part_number(request.number));
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
-  CO_TRY(const auto upload, co_await find_upload(bucket, request.key, request.upload));
-  if (!upload) co_return fail(co_await missing_upload(bucket));
-  const crypto::Checksum kind = kind_of(upload->record);
+  CO_TRY(const StoredUpload upload, co_await find_upload(bucket, request.key, request.upload));
+  const crypto::Checksum kind = kind_of(upload.record);
   const crypto::Checksum sent = request.checksum.kind;
   // An upload that was created without a checksum takes parts with any; its own is computed beside it.
-  if (sent != crypto::Checksum::kNone && sent != kind && upload->record.checksum != crypto::Checksum::kNone) {
+  if (sent != crypto::Checksum::kNone && sent != kind && upload.record.checksum != crypto::Checksum::kNone) {
     co_return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind of checksum");
   }
   CO_TRY(SealedBody sealed,
@@ -237,7 +238,7 @@ Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, Upload
   CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
   CO_TRY(const PartRecord part,
          co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPart", request.upload,
-                              request.number, upload->record, request.checksum, sealed));
+                              request.number, upload.record, request.checksum, sealed));
   const bool other = part.sent.kind != crypto::Checksum::kNone;
   co_return PutAnswer{etag_text(part.md5, 0), other ? part.sent : part.checksum, part.size_bytes};
 }
@@ -247,8 +248,7 @@ Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPar
   CO_CHECK_OK(check_key(request.key));
   CO_CHECK_OK(check_part_number(request.number));
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
-  CO_TRY(const auto upload, co_await find_upload(bucket, request.key, request.upload));
-  if (!upload) co_return fail(co_await missing_upload(bucket));
+  CO_TRY(const StoredUpload upload, co_await find_upload(bucket, request.key, request.upload));
   CO_TRY(const BucketRecord source_bucket, co_await find_bucket(caller, request.source_bucket));
   CO_TRY(const std::unique_ptr<OpenObject> source,
          co_await open_object(caller, {.bucket = source_bucket,
@@ -268,10 +268,10 @@ Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPar
                    "for a copy source: 5368709120");
   }
   ObjectBody body(*source, request.progress);
-  CO_TRY(SealedBody sealed, co_await seal_body(seal_, bucket.owner, body, {kind_of(upload->record)}, kMaxPutBytes));
+  CO_TRY(SealedBody sealed, co_await seal_body(seal_, bucket.owner, body, {kind_of(upload.record)}, kMaxPutBytes));
   CO_TRY(const PartRecord part,
          co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPartCopy", request.upload,
-                              request.number, upload->record, ChecksumDemand{}, sealed));
+                              request.number, upload.record, ChecksumDemand{}, sealed));
   co_return CopyAnswer{etag_text(part.md5, 0), part.modified, part.checksum};
 }
 
@@ -281,6 +281,7 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
   const BucketRecord& bucket = names.bucket;
   const std::string upload_key = layout::upload(bucket.id, names.key, upload);
   const std::string part_key = layout::part(upload, number);
+  const std::string state_key = layout::bucket_state(bucket.id);
   const crypto::Checksum kind = kind_of(expected);
   PartRecord part;
   part.number = number;
@@ -293,13 +294,12 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
   part.pieces = body.pieces;
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
     meta::Commit change = change_in(bucket);
-    CO_TRY(auto now, co_await meta_.get_many(change.partition, {upload_key, part_key}));
-    if (!now[0]) co_return fail(co_await missing_upload(bucket));
+    CO_TRY(auto now, co_await meta_.get_many(change.partition, {upload_key, part_key, state_key}));
+    CO_TRY(const bool open, co_await ensure_open(bucket, now[2]));
+    if (!open) continue;
+    if (!now[0]) co_return fail(no_such_upload());
     CO_TRY(UploadRecord upload_now, decode_upload(as_bytes(*now[0])));
     if (upload_now.held) {
-      // It may be held by who ends a bucket's deletion; freed again and again, it would never end.
-      CO_TRY(const auto state, co_await read_state(bucket));
-      if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
       const auto freed = co_await mark_upload(bucket, upload_key, {std::move(*now[0]), std::move(upload_now)}, false);
       if (!freed && !(freed.error() == Errc::kConflict)) co_return fail(freed.error());
       continue;
@@ -312,6 +312,7 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
     CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, old, change));
     change.expect.push_back({upload_key, std::move(now[0])});
     change.expect.push_back({part_key, std::move(now[1])});
+    change.expect.push_back({state_key, std::move(now[2])});
     part.modified = clock_.now();
     change.put.push_back({{meta::Space::kRecords, part_key}, encode(part)});
     for (const blob::BlobRef& ref : body.refs()) {
@@ -462,79 +463,38 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   co_return PutAnswer{etag_text(record.head), checksum_of(record), size_bytes};
 }
 
-Task<Error> ServiceImpl::missing_upload(const BucketRecord& bucket) {
-  const auto state = co_await read_state(bucket);
-  if (!state) co_return state.error();
-  if (!*state) co_return Error(make_error_code(ObjectErrc::kNoSuchBucket), "the bucket was deleted");
-  co_return no_such_upload();
-}
-
 Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) {
   CO_CHECK_OK(check_key(key));
   CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
     const Status done =
-        co_await abort_in(record, key, upload,
-                          event(caller, "AbortMultipartUpload",
-                                {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}));
-    if (!done && done.error().code() == ObjectErrc::kNoSuchUpload) co_return fail(co_await missing_upload(record));
+        co_await try_abort(record, key, upload,
+                           event(caller, "AbortMultipartUpload",
+                                 {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}));
     if (done || !(done.error() == Errc::kConflict)) co_return done;
   }
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the upload kept changing while it was aborted");
 }
 
-Task<Status> ServiceImpl::abort_in(const BucketRecord& bucket, const std::string& key, UploadId upload,
-                                   std::optional<std::string> event) {
+Task<Status> ServiceImpl::try_abort(const BucketRecord& bucket, const std::string& key, UploadId upload,
+                                    std::string event) {
   const std::string upload_key = layout::upload(bucket.id, key, upload);
-  CO_TRY(auto found, co_await find_upload(bucket, key, upload));
-  if (!found) co_return fail(no_such_upload());
+  CO_TRY(StoredUpload found, co_await find_upload(bucket, key, upload));
   meta::Commit change = change_in(bucket);
-  CO_TRY(std::vector<PartRecord> parts, co_await take_parts(bucket, upload_key, upload, std::move(*found), change));
+  CO_TRY(std::vector<PartRecord> parts, co_await take_parts(bucket, upload_key, upload, std::move(found), change));
   std::vector<Piece> pieces;
   for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(pieces));
   CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, pieces, change));
   change.event = std::move(event);
-  if (!change.event) change.unwitnessed = "an upload of a bucket whose deletion is in the journal already";
   co_return co_await commit_change(std::move(change), displaced, nullptr);
-}
-
-Task<Status> ServiceImpl::abort_uploads(const BucketRecord& bucket) {
-  meta::Scan scan;
-  scan.partition = layout::bucket_partition(bucket.id);
-  scan.begin = layout::uploads(bucket.id);
-  scan.end = layout::past_prefix(scan.begin);
-  scan.limit = kUploadsPerAbort;
-  scan.keys_only = true;
-  const std::size_t base = scan.begin.size();
-  // Nothing can be added to the bucket any more; parts that were on their way come between a few times at most.
-  for (unsigned conflicts = 0; conflicts < kMaxCommitTries;) {
-    CO_TRY(const auto items, co_await meta_.scan(scan));
-    bool all = true;
-    for (const meta::Item& item : items) {
-      const std::string_view name = std::string_view(item.key).substr(base);
-      if (name.size() < kUploadTail) co_return fail(Errc::kCorrupt, "an upload's key is too short");
-      const std::string key(name.substr(0, name.size() - kUploadTail));
-      const UploadId upload = UploadId::from_bytes(as_bytes(name.substr(name.size() - UploadId::kSize)));
-      const Status done = co_await abort_in(bucket, key, upload, std::nullopt);
-      if (!done && done.error() == Errc::kConflict) {
-        all = false;
-      } else if (!done && done.error().code() != ObjectErrc::kNoSuchUpload) {
-        co_return done;
-      }
-    }
-    if (all && items.size() < scan.limit) co_return Status{};
-    if (!all) ++conflicts;
-  }
-  co_return fail(ObjectErrc::kConditionalRequestConflict, "the bucket's uploads kept changing while it was deleted");
 }
 
 Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPartsRequest request) {
   CO_CHECK_OK(check_key(request.key));
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
-  CO_TRY(auto upload, co_await find_upload(bucket, request.key, request.upload));
-  if (!upload) co_return fail(co_await missing_upload(bucket));
+  CO_TRY(StoredUpload upload, co_await find_upload(bucket, request.key, request.upload));
   PartPage page;
-  page.upload = upload_info(request.upload, std::move(request.key), upload->record);
+  page.upload = upload_info(request.upload, std::move(request.key), upload.record);
   page.owner = {caller.account.canonical_id, caller.account.display_name};
   const std::size_t max = std::min(request.max, kMaxListKeys);
   if (max == 0 || request.after >= kMaxParts) co_return page;

@@ -10,6 +10,8 @@ constexpr std::size_t kCrcBytes = 4;
 
 enum class Letter : std::uint8_t {
   kBucket = 'B',
+  kCount = 'N',
+  kDeleted = 'D',
   kState = 'S',
   kObject = 'O',
   kUpload = 'U',
@@ -74,6 +76,19 @@ void read_array(ByteReader& in, std::array<std::uint8_t, N>& out) {
 
 void write_time(ByteWriter& out, Timestamp time) { out.u64(static_cast<std::uint64_t>(time.ms)); }
 Timestamp read_time(ByteReader& in) { return {static_cast<std::int64_t>(in.u64())}; }
+
+void write_bucket(ByteWriter& out, const BucketRecord& record) {
+  out.raw(record.id.bytes());
+  out.text(record.owner.value());
+  write_time(out, record.created);
+}
+BucketRecord read_bucket(ByteReader& in) {
+  BucketRecord record;
+  record.id = BucketId::from_bytes(in.raw(BucketId::kSize));
+  record.owner = AccountId(std::string(in.text()));
+  record.created = read_time(in);
+  return record;
+}
 
 void write_checksum(ByteWriter& out, const StoredChecksum& checksum) {
   out.u8(static_cast<std::uint8_t>(checksum.kind));
@@ -251,20 +266,45 @@ bool read_lists(ByteReader& in, const ObjectHead& head, std::vector<PartListHead
 
 std::string encode(const BucketRecord& record) {
   RecordWriter out(Letter::kBucket);
-  out.fields.raw(record.id.bytes());
-  out.fields.text(record.owner.value());
-  write_time(out.fields, record.created);
+  write_bucket(out.fields, record);
   return out.finish();
 }
 
 Result<BucketRecord> decode_bucket(ByteView bytes) {
   TRY(ByteReader in, open_record(Letter::kBucket, bytes, "bucket"));
-  BucketRecord record;
-  record.id = BucketId::from_bytes(in.raw(BucketId::kSize));
-  record.owner = AccountId(std::string(in.text()));
-  record.created = read_time(in);
+  BucketRecord record = read_bucket(in);
   CHECK_OK(in.finish("bucket record"));
   return record;
+}
+
+std::string encode(const BucketCount& count) {
+  RecordWriter out(Letter::kCount);
+  out.fields.varint(count.buckets);
+  return out.finish();
+}
+
+Result<BucketCount> decode_bucket_count(ByteView bytes) {
+  TRY(ByteReader in, open_record(Letter::kCount, bytes, "bucket count"));
+  const std::uint64_t buckets = in.varint();
+  if (buckets > kMaxBucketsPerAccount) return bad_field("bucket count", "count");
+  CHECK_OK(in.finish("bucket count record"));
+  return BucketCount{static_cast<std::uint32_t>(buckets)};
+}
+
+std::string encode(const DeletedBucket& deleted) {
+  RecordWriter out(Letter::kDeleted);
+  write_bucket(out.fields, deleted.bucket);
+  out.fields.text(deleted.name);
+  return out.finish();
+}
+
+Result<DeletedBucket> decode_deleted_bucket(ByteView bytes) {
+  TRY(ByteReader in, open_record(Letter::kDeleted, bytes, "deleted bucket"));
+  DeletedBucket deleted;
+  deleted.bucket = read_bucket(in);
+  deleted.name = std::string(in.text());
+  CHECK_OK(in.finish("deleted bucket record"));
+  return deleted;
 }
 
 std::string encode(const BucketState& state) {

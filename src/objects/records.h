@@ -27,6 +27,23 @@ struct BucketRecord {
 std::string encode(const BucketRecord& record);
 Result<BucketRecord> decode_bucket(ByteView bytes);
 
+// How many names of buckets an account has: expected and written anew by every commit that gives or takes one.
+struct BucketCount {
+  std::uint32_t buckets = 0;
+  friend bool operator==(const BucketCount&, const BucketCount&) = default;
+};
+std::string encode(const BucketCount& count);
+Result<BucketCount> decode_bucket_count(ByteView bytes);
+
+// A bucket that was deleted and has left something: its name, or uploads under way.
+struct DeletedBucket {
+  BucketRecord bucket;
+  std::string name;
+  friend bool operator==(const DeletedBucket&, const DeletedBucket&) = default;
+};
+std::string encode(const DeletedBucket& deleted);
+Result<DeletedBucket> decode_deleted_bucket(ByteView bytes);
+
 // Lies in the bucket's own partition, so that every change in the bucket can expect it. A bucket without one is gone.
 struct BucketState {
   bool closing = false;               // a deletion is looking whether the bucket is empty

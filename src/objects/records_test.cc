@@ -29,6 +29,8 @@ crypto::Md5Digest md5_of(std::uint8_t first) {
 
 BucketRecord golden_bucket() { return {id_of<BucketId>(1), AccountId("000000000001"), {1'700'000'000'123}}; }
 
+DeletedBucket golden_deleted() { return {golden_bucket(), "archives"}; }
+
 BucketState golden_state() {
   BucketState state;
   state.closing = true;
@@ -147,6 +149,8 @@ std::string resealed(std::string record, std::size_t at, char value) {
 
 TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
   expect_golden("bucket_v1", golden_bucket(), decode_bucket);
+  expect_golden("bucket_count_v1", BucketCount{300}, decode_bucket_count);
+  expect_golden("deleted_bucket_v1", golden_deleted(), decode_deleted_bucket);
   expect_golden("bucket_state_open_v1", BucketState{}, decode_bucket_state);
   expect_golden("bucket_state_closing_v1", golden_state(), decode_bucket_state);
   expect_golden("object_v2", golden_object(), decode_object);
@@ -160,6 +164,8 @@ TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
 
 TEST(Records, RefuseEveryFlippedBitAndEveryCut) {
   expect_refused_when_damaged(encode(golden_bucket()), decode_bucket);
+  expect_refused_when_damaged(encode(BucketCount{300}), decode_bucket_count);
+  expect_refused_when_damaged(encode(golden_deleted()), decode_deleted_bucket);
   expect_refused_when_damaged(encode(golden_state()), decode_bucket_state);
   expect_refused_when_damaged(encode(golden_object()), decode_object);
   expect_refused_when_damaged(encode(golden_object()), decode_object_head);
@@ -186,6 +192,8 @@ TEST(Records, RefuseFieldsThatCannotBeUnderARightChecksum) {
     EXPECT_LE(decoded->head.size_bytes, kMaxObjectBytes);
     EXPECT_LE(decoded->head.parts, kMaxParts);
   }
+  EXPECT_TRUE(decode_bucket_count(as_bytes(encode(BucketCount{kMaxBucketsPerAccount}))));
+  EXPECT_FALSE(decode_bucket_count(as_bytes(encode(BucketCount{kMaxBucketsPerAccount + 1}))));
   ObjectRecord short_by_one = golden_object();
   short_by_one.pieces.back().size_bytes -= 1;
   EXPECT_FALSE(decode_object(as_bytes(encode(short_by_one))));

@@ -10,6 +10,7 @@ namespace andromede::objects {
 namespace {
 
 constexpr std::size_t kKeysPerRead = 1000;
+constexpr std::chrono::seconds kCleanupRest{5};  // after an error
 // Beyond every object's size: a part list that holds an empty last part is read too.
 constexpr std::uint64_t kEverything = std::numeric_limits<std::uint64_t>::max();
 
@@ -50,7 +51,8 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
             transfers_,
             clock,
             metrics.counter("andromede_objects_read_bytes_total", "Plaintext bytes read and opened"),
-            options.deadline} {}
+            options.deadline},
+      cleanup_([this] { return sync_wait(clean_up()); }, kCleanupRest) {}
 
 Status check_key(const std::string& key) {
   if (key.empty()) return fail(ObjectErrc::kInvalidArgument, "an object's key has at least one byte");

@@ -436,6 +436,12 @@ class Service {
   virtual Task<Result<PartPage>> list_parts(identity::Caller caller, ListPartsRequest request) = 0;
   virtual Task<Result<UploadPage>> list_uploads(identity::Caller caller, ListUploadsRequest request) = 0;
 
+  // What deletions of buckets left is given back behind the requests, from start_cleanup() on: on a thread, a bounded
+  // step at a time, beginning with what an earlier run did not end. stop_cleanup() waits for the step under way.
+  virtual void start_cleanup() = 0;
+  virtual void stop_cleanup() = 0;
+  // One such step; true: there may be more.
+  virtual Task<Result<bool>> clean_up() = 0;
   // For maintenance threads; lives as long as the service.
   virtual blob::Catalog& catalog() = 0;
 };

@@ -17,6 +17,7 @@
 
 #include "objects/blob_catalog.h"
 #include "objects/bucket_cache.h"
+#include "objects/cleanup.h"
 #include "objects/live_blobs.h"
 #include "objects/open_pipeline.h"
 #include "objects/records.h"
@@ -34,6 +35,8 @@ inline constexpr std::size_t kMaxExpectations = 8000;
 // that is more than one object: each part is some hundred bytes of records while its deletion goes on.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
 inline constexpr std::size_t kMaxPartsAtOnce = 2000;
+// How many records of uploads and parts one step of the cleanup erases, beside those of their blobs.
+inline constexpr std::size_t kMaxErasedPerStep = 500;
 
 // Blobs that a commit takes their records from, announced to LiveBlobs while it is under way.
 class Displaced {
@@ -81,6 +84,9 @@ class ServiceImpl final : public Service {
   Task<Result<PartPage>> list_parts(identity::Caller caller, ListPartsRequest request) override;
   Task<Result<UploadPage>> list_uploads(identity::Caller caller, ListUploadsRequest request) override;
 
+  void start_cleanup() override { cleanup_.start(); }
+  void stop_cleanup() override { cleanup_.stop(); }
+  Task<Result<bool>> clean_up() override;
   blob::Catalog& catalog() override { return catalog_; }
 
  private:
@@ -173,8 +179,8 @@ class ServiceImpl final : public Service {
                                                         PartsWanted wanted);
 
   // --- multipart.cc
-  Task<Result<std::optional<StoredUpload>>> find_upload(const BucketRecord& bucket, const std::string& key,
-                                                        UploadId id);
+  // kNoSuchUpload; kNoSuchBucket: the bucket was deleted, and what is left of it is nobody's.
+  Task<Result<StoredUpload>> find_upload(const BucketRecord& bucket, const std::string& key, UploadId id);
   Task<Result<std::vector<PartRecord>>> stored_parts(const BucketRecord& bucket, UploadId id);
   // All parts of an upload, to be taken by `change`: holds the upload, adds what erases them and it, and expects it as
   // it is held now, which it is not once a part was added or replaced. kConflict.
@@ -185,21 +191,21 @@ class ServiceImpl final : public Service {
                                         bool held);
   Task<Result<PartRecord>> commit_part(Names names, const char* event_name, UploadId upload, std::uint32_t number,
                                        const UploadRecord& expected, const ChecksumDemand& demand, SealedBody& body);
-  // Why an upload was not found: kNoSuchUpload, or kNoSuchBucket where the bucket is gone.
-  Task<Error> missing_upload(const BucketRecord& bucket);
-  // Without an event: of a bucket whose deletion is in the journal. kNoSuchUpload, kConflict.
-  Task<Status> abort_in(const BucketRecord& bucket, const std::string& key, UploadId upload,
-                        std::optional<std::string> event);
-  // Gives back all uploads of a bucket that has no state any more.
-  Task<Status> abort_uploads(const BucketRecord& bucket);
+  // kNoSuchUpload, kConflict.
+  Task<Status> try_abort(const BucketRecord& bucket, const std::string& key, UploadId upload, std::string event);
   Task<Result<PutAnswer>> try_complete(Names names, const CompleteRequest& request);
 
   // --- buckets.cc
+  Task<Status> try_create_bucket(const identity::Caller& caller, const std::string& name);
   Task<Status> try_delete_bucket(const identity::Caller& caller, const BucketRecord& bucket, const std::string& name);
-  // Ends the deletion of a bucket that has no state any more: gives back its uploads, then takes its name.
-  Task<Status> bury(const BucketRecord& bucket, const std::string& name);
+  // Takes the name of a bucket that has no state any more.
   Task<Status> erase_name(const BucketRecord& bucket, const std::string& name);
   Task<Result<bool>> has_objects(const BucketRecord& bucket);
+
+  // --- cleanup.cc
+  // The uploads of a bucket that has no state any more, or the first of them: adds to `change` what erases their
+  // records and those of their parts, at most kMaxErasedPerStep, and answers the parts' pieces.
+  Task<Result<std::vector<Piece>>> take_uploads(const BucketRecord& bucket, meta::Commit& change);
 
   meta::Store& meta_;
   keys::KeyService& keys_;
@@ -214,6 +220,7 @@ class ServiceImpl final : public Service {
   BlobCatalog catalog_;
   const SealContext seal_;
   const OpenContext open_;
+  Cleanup cleanup_;  // last: its thread uses the rest
 };
 
 // Names of the journal's events come from S3's operations. Limits on what a client names.

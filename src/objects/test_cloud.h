@@ -158,6 +158,26 @@ class TestCloud {
   meta::Store& meta() { return *meta_; }
   Random& random() { return random_; }
 
+  // As the service's thread would, to the end.
+  void clean_up() {
+    while (must(sync_wait(service_->clean_up()))) {
+    }
+  }
+  // Every key of a space, in order.
+  std::vector<std::string> keys(meta::Space space = meta::Space::kRecords) {
+    std::vector<std::string> all;
+    meta::Scan scan;
+    scan.partition = "cloud";
+    scan.space = space;
+    scan.keys_only = true;
+    while (true) {
+      const auto items = must(sync_wait(meta_->scan(scan)));
+      for (const meta::Item& item : items) all.push_back(item.key);
+      if (items.size() < scan.limit) return all;
+      scan.begin = items.back().key + '\0';
+    }
+  }
+
   // How many blobs the records name, and how many payloads lie in the metadata.
   std::size_t blobs() { return blob_refs().size(); }
   [[nodiscard]] std::vector<blob::BlobRef> blob_refs() { return must(service_->catalog().list(BlobId{}, 4096)); }
