@@ -57,12 +57,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(answer->presigned || head.headers.find("authorization"), "a signature was there");
   } else {
     CHECK(answer.error().code().category() == sig_category(), "refusals are this module's");
+    std::size_t told = answer.error().message().size();
     for (const auto& [name, value] : fields) {
+      told += value.size();
       CHECK(value.find("wJalrXUtnFEMI") == std::string::npos ||
                 head.target.find("wJalrXUtnFEMI") != std::string::npos ||
                 as_text({data, size}).find("wJalrXUtnFEMI") != std::string_view::npos,
             "a refusal never tells the secret");
     }
+    CHECK(told <= 4 * size + 1024, "a refusal is no longer than a small multiple of the request");
   }
   return 0;
 }

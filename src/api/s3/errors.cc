@@ -88,6 +88,8 @@ const std::vector<Row>& table() {
       {SigErrc::kMissingDate, "AccessDenied", 403, ""},
       {SigErrc::kMissingSecurityHeader, "MissingSecurityHeader", 400, ""},
       {SigErrc::kHeadersNotSigned, "AccessDenied", 403, ""},
+      {SigErrc::kSentTwice, "InvalidRequest", 400, ""},
+      {SigErrc::kTooManyParameters, "InvalidRequest", 400, ""},
       {SigErrc::kUnknownAccessKey, "InvalidAccessKeyId", 403, ""},
       {SigErrc::kInvalidToken, "InvalidToken", 400, ""},
       {SigErrc::kSignatureMismatch, "SignatureDoesNotMatch", 403, ""},
@@ -196,14 +198,28 @@ WireError wire_error(const Error& error) {
   return {row->code, row->status, row->message.empty() ? error.message() : std::string(row->message)};
 }
 
+std::string_view cut(std::string_view text, std::size_t limit) noexcept {
+  if (text.size() <= limit) return text;
+  const auto continues = [text](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U; };
+  std::size_t end = limit;
+  while (end > 0 && limit - end < 3 && continues(end)) --end;
+  return text.substr(0, end);
+}
+
 std::string render_error(const WireError& error, std::string_view resource, std::string_view request_id,
                          std::string_view host_id, const ErrorFields& fields) {
   codec::XmlWriter xml;
+  std::size_t left = kMaxEchoesBytes;
+  const auto echo = [&xml, &left](std::string_view name, std::string_view value) {
+    const std::string_view shown = cut(value, std::min(left, kMaxEchoBytes));
+    left -= shown.size();
+    xml.element(name, shown);
+  };
   xml.open("Error");
   xml.element("Code", error.code);
-  xml.element("Message", error.message);
-  for (const auto& [name, value] : fields) xml.element(name, value);
-  if (!resource.empty()) xml.element("Resource", resource);
+  echo("Message", error.message);
+  for (const auto& [name, value] : fields) echo(name, value);
+  if (!resource.empty()) echo("Resource", resource);
   xml.element("RequestId", request_id);
   xml.element("HostId", host_id);
   return xml.take();

@@ -61,6 +61,15 @@ WireError wire_error(const Error& error);
 // Elements besides the common ones, in order: {"BucketName", "b"}, {"Key", "k"} …
 using ErrorFields = std::vector<std::pair<std::string, std::string>>;
 
+// What an error repeats of its request is cut to so much an element and a document: whoever is refused, and may be
+// nobody we know, gets no large answer. The longest key, and the canonical request of most clients, fit.
+inline constexpr std::size_t kMaxEchoBytes = 2048;
+inline constexpr std::size_t kMaxEchoesBytes = 4096;
+
+// The first `limit` bytes of `text` or fewer, no UTF-8 character torn apart.
+std::string_view cut(std::string_view text, std::size_t limit) noexcept;
+
+// `message`, `resource` and `fields` may hold what the client sent.
 std::string render_error(const WireError& error, std::string_view resource, std::string_view request_id,
                          std::string_view host_id, const ErrorFields& fields);
 

@@ -325,9 +325,12 @@ TEST_F(ObjectsTest, HeadersInAPresignedQueryAreHeaders) {
 
   // What the SDK for JavaScript writes there of a body that it does not have.
   EXPECT_EQ(put("x-amz-checksum-crc32=AAAAAA%3d%3d&x-amz-sdk-checksum-algorithm=CRC32").status, 200u);
-  // A header that was sent is the client's word.
-  ASSERT_EQ(put("x-amz-meta-a=query", {{"x-amz-meta-a", "header"}}).status, 200u);
+  // Said twice, it must be the same.
+  ASSERT_EQ(put("x-amz-meta-a=header", {{"x-amz-meta-a", "header"}}).status, 200u);
   EXPECT_EQ(gateway_.get("/bucket/k").header("x-amz-meta-a"), "header");
+  const TestResponse differs = put("x-amz-meta-a=query", {{"x-amz-meta-a", "header"}});
+  EXPECT_EQ(differs.status, 400u);
+  EXPECT_EQ(differs.code(), "InvalidRequest");
 }
 
 TEST_F(ObjectsTest, Copies) {

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "api/s3/errors.h"
-#include "api/sigv4/canonical.h"
+#include "api/sigv4/signed_headers.h"
 
 namespace andromede::api::s3 {
 namespace {

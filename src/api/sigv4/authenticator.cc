@@ -4,6 +4,7 @@
 
 #include "api/sigv4/canonical.h"
 #include "api/sigv4/dates.h"
+#include "api/sigv4/signed_headers.h"
 
 namespace andromede::api::sigv4 {
 namespace {
@@ -54,17 +55,6 @@ std::optional<CredentialText> parse_credential(std::string_view text) {
   return out;
 }
 
-bool lists_header(std::string_view signed_headers, std::string_view name) {
-  while (!signed_headers.empty()) {
-    const std::size_t end = std::min(signed_headers.find(';'), signed_headers.size());
-    if (same_name(signed_headers.substr(0, end), name)) return true;
-    signed_headers.remove_prefix(std::min(end + 1, signed_headers.size()));
-  }
-  return false;
-}
-
-bool has_amz_prefix(std::string_view name) { return name.size() > 6 && same_name(name.substr(0, 6), "x-amz-"); }
-
 Status parse_payload(std::string_view value, Authentication& out) {
   if (value == kUnsignedPayload) {
     out.payload = PayloadMode::kUnsigned;
@@ -88,25 +78,6 @@ Status parse_payload(std::string_view value, Authentication& out) {
   return {};
 }
 
-// Every x-amz-* header decides something, so an attacker in the middle must not be able to add one.
-Status check_signed_headers(const net::RequestHead& head, std::string_view signed_headers, bool presigned,
-                            RefusalFields& fields) {
-  if (!lists_header(signed_headers, "host")) {
-    return fail(SigErrc::kMissingSecurityHeader, "Your request is missing a required header: host must be signed.");
-  }
-  std::string unsigned_names;
-  for (const net::Header& header : head.headers.list()) {
-    if (!has_amz_prefix(header.name) || lists_header(signed_headers, header.name)) continue;
-    // A presigned URL whose body is not signed stays usable by clients that always add the hash of what they send.
-    if (presigned && same_name(header.name, "x-amz-content-sha256")) continue;
-    if (!unsigned_names.empty()) unsigned_names.append(", ");
-    unsigned_names.append(header.name);
-  }
-  if (unsigned_names.empty()) return {};
-  fields.emplace_back("HeadersNotSigned", unsigned_names);
-  return fail(SigErrc::kHeadersNotSigned, "There were headers present in the request which were not signed");
-}
-
 }  // namespace
 
 // What a request says of its own signature; views into the request.
@@ -114,7 +85,7 @@ struct Authenticator::Claim {
   bool presigned = false;
   std::string_view access_key_id;
   Scope scope;
-  std::string_view signed_headers;
+  SignedHeaders signed_headers;
   std::string_view signature;
   Timestamp time;
   std::string amz_date;
@@ -135,6 +106,7 @@ Result<Authenticator::Claim> Authenticator::claim_of_header(const net::RequestHe
 
   Claim claim;
   std::string_view credential;
+  std::string_view signed_headers;
   std::string_view rest = authorization.substr(kAlgorithm.size());
   if (!rest.empty() && rest.front() != ' ') return fail(SigErrc::kUnknownScheme, "Unsupported Authorization Type");
   while (!trim(rest).empty()) {
@@ -148,11 +120,18 @@ Result<Authenticator::Claim> Authenticator::claim_of_header(const net::RequestHe
     }
     const std::string_view name = piece.substr(0, equals);
     const std::string_view value = piece.substr(equals + 1);
-    if (name == "Credential") credential = value;
-    if (name == "SignedHeaders") claim.signed_headers = value;
-    if (name == "Signature") claim.signature = value;
+    std::string_view* const component = name == "Credential"      ? &credential
+                                        : name == "SignedHeaders" ? &signed_headers
+                                        : name == "Signature"     ? &claim.signature
+                                                                  : nullptr;
+    if (component == nullptr) continue;
+    if (!component->empty()) {
+      return fail(SigErrc::kHeaderMalformed, "The authorization header is malformed; the authorization component " +
+                                                 quoted(name) + " is there more than once.");
+    }
+    *component = value;
   }
-  if (credential.empty() || claim.signed_headers.empty() || claim.signature.empty()) {
+  if (credential.empty() || signed_headers.empty() || claim.signature.empty()) {
     return fail(SigErrc::kHeaderMalformed,
                 "The authorization header is malformed; the authorization header requires three components: "
                 "Credential, SignedHeaders, and Signature.");
@@ -165,6 +144,7 @@ Result<Authenticator::Claim> Authenticator::claim_of_header(const net::RequestHe
   }
   claim.access_key_id = parsed->access_key_id;
   claim.scope = parsed->scope;
+  TRY(claim.signed_headers, SignedHeaders::parse(signed_headers, SigErrc::kHeaderMalformed));
 
   const std::optional<std::string_view> amz_date = head.headers.find("x-amz-date");
   const std::string_view date = trim(amz_date ? *amz_date : head.headers.find("date").value_or(""));
@@ -235,16 +215,19 @@ Result<Authenticator::Claim> Authenticator::claim_of_query(const net::RequestHea
   claim.presigned = true;
   claim.access_key_id = parsed->access_key_id;
   claim.scope = parsed->scope;
-  claim.signed_headers = *signed_headers;
+  TRY(claim.signed_headers, SignedHeaders::parse(*signed_headers, SigErrc::kQueryMalformed));
   claim.signature = *signature;
   claim.time = *time;
   claim.amz_date = *date;
   claim.expires = std::chrono::seconds(seconds);
   claim.payload_hash = kUnsignedPayload;
-  if (const auto hash = query.find("X-Amz-Content-Sha256")) {
-    claim.payload_hash = *hash;
-  } else if (lists_header(*signed_headers, "x-amz-content-sha256")) {
+  const auto hash = query.find("X-Amz-Content-Sha256");
+  if (hash) claim.payload_hash = *hash;
+  if (claim.signed_headers.has("x-amz-content-sha256")) {
     claim.payload_hash = trim(head.headers.find("x-amz-content-sha256").value_or(""));
+    if (hash && *hash != claim.payload_hash) {
+      return fail(SigErrc::kSentTwice, "X-Amz-Content-Sha256 in the query and the header x-amz-content-sha256 differ");
+    }
   }
   return claim;
 }
@@ -305,19 +288,19 @@ Result<Authentication> Authenticator::authenticate(const net::RequestHead& head,
                                                    const Query& query, RefusalFields& fields) {
   const std::string_view authorization = trim(head.headers.find("authorization").value_or(""));
   const bool in_query = query.has("X-Amz-Algorithm") || query.has("X-Amz-Signature") || query.has("X-Amz-Credential");
-  if (authorization.empty() && !in_query) {
-    if (query.has("AWSAccessKeyId") && query.has("Signature")) return refuse_version_2(query, fields);
-    return fail(SigErrc::kAnonymous, "Access Denied");
-  }
-  if (!authorization.empty() && in_query) {
+  const bool in_query_v2 = query.has("AWSAccessKeyId") && query.has("Signature");
+  if (!authorization.empty() + in_query + in_query_v2 > 1) {
     return fail(SigErrc::kTwoMechanisms,
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
                 "parameter or the Authorization header should be specified");
   }
+  if (in_query_v2) return refuse_version_2(query, fields);
+  if (authorization.empty() && !in_query) return fail(SigErrc::kAnonymous, "Access Denied");
   TRY(const Claim claim, in_query ? claim_of_query(head, query) : claim_of_header(head, authorization));
   CHECK_OK(check_scope(claim, fields));
   CHECK_OK(check_time(claim, fields));
-  CHECK_OK(check_signed_headers(head, claim.signed_headers, claim.presigned, fields));
+  const SortedHeaders headers(head.headers);
+  CHECK_OK(check_coverage(headers, claim.signed_headers, claim.presigned, fields));
   Authentication out;
   CHECK_OK(parse_payload(claim.payload_hash, out));
 
@@ -333,8 +316,8 @@ Result<Authentication> Authenticator::authenticate(const net::RequestHead& head,
                                                       .raw_path = raw_path,
                                                       .query = &query,
                                                       .query_without = claim.presigned ? "X-Amz-Signature" : "",
-                                                      .headers = &head.headers,
-                                                      .signed_headers = claim.signed_headers,
+                                                      .headers = &headers,
+                                                      .signed_headers = &claim.signed_headers,
                                                       .payload_hash = claim.payload_hash}));
   const std::string to_sign = string_to_sign(claim.amz_date, claim.scope.text, canonical);
   out.signing_key = keys_.get(out.credential, claim.scope);

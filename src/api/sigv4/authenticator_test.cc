@@ -207,6 +207,12 @@ TEST_F(AuthenticatorTest, RefusesMalformedAuthorizationHeaders) {
       {"AWS4-HMAC-SHA256 Credential", SigErrc::kHeaderMalformed},
       {"AWS4-HMAC-SHA256 Credential=a/20130524/us-east-1/s3/aws4_request", SigErrc::kHeaderMalformed},
       {"AWS4-HMAC-SHA256 Credential=a,SignedHeaders=host,Signature=0", SigErrc::kHeaderMalformed},
+      {"AWS4-HMAC-SHA256 Credential=a/20130524/us-east-1/s3/aws4_request,SignedHeaders=host;host,Signature=0",
+       SigErrc::kHeaderMalformed},
+      {"AWS4-HMAC-SHA256 Credential=a/20130524/us-east-1/s3/aws4_request,SignedHeaders=host,Signature=0,Signature=1",
+       SigErrc::kHeaderMalformed},
+      {"AWS4-HMAC-SHA256 Credential=a/20130524/us-east-1/s3/aws4_request,SignedHeaders=accept;host,Signature=0",
+       SigErrc::kMissingSecurityHeader},
       {"AWS4-HMAC-SHA256 Credential=a/20130524/us-east-1/s3,SignedHeaders=host,Signature=0", SigErrc::kHeaderMalformed},
       {"AWS4-HMAC-SHA256 Credential=a/20130524/us-east-1/s3/aws5,SignedHeaders=host,Signature=0",
        SigErrc::kHeaderMalformed},
@@ -332,7 +338,59 @@ TEST_F(AuthenticatorTest, APresignedRequestHasItsOwnErrors) {
   }
 }
 
+// Signed as it should be, but for the day of the scope: a key that leaked may be one day's.
+TEST_F(AuthenticatorTest, TheScopeIsOfTheRequestsOwnDay) {
+  for (const std::int64_t days : {-1, 1}) {
+    testing::TestSigner other = signer_;
+    other.scope_time = Timestamp{signer_.time.ms + days * 24 * 3'600'000};
+    net::RequestHead presigned = get("/k");
+    other.presign(presigned, "604800");
+    expect_refused(presigned, SigErrc::kQueryMalformed);
+    net::RequestHead head = get("/k");
+    other.sign(head);
+    expect_refused(head, SigErrc::kHeaderMalformed);
+  }
+}
+
+TEST_F(AuthenticatorTest, WhatIsSignedAndUsedIsOneValue) {
+  for (const std::string name : {"x-amz-date", "x-amz-content-sha256", "x-amz-acl", "Range", "Content-Type"}) {
+    net::RequestHead head = get("/k");
+    const bool of_signer = name == "x-amz-date" || name == "x-amz-content-sha256";
+    head.headers.add(name, "20130524T000000Z");
+    if (!of_signer) head.headers.add(name, "20130524T000000Z");
+    signer_.sign(head);
+    expect_refused(head, SigErrc::kSentTwice);
+  }
+  net::RequestHead twice = get("/k");
+  signer_.sign(twice);
+  twice.headers.add("Authorization", std::string(*twice.headers.find("authorization")));
+  expect_refused(twice, SigErrc::kSentTwice);
+  net::RequestHead unsigned_twice = get("/k");
+  signer_.sign(unsigned_twice);
+  unsigned_twice.headers.add("Range", "bytes=0-1");
+  EXPECT_TRUE(check(unsigned_twice));
+  unsigned_twice.headers.add("range", "bytes=0-2");
+  expect_refused(unsigned_twice, SigErrc::kSentTwice);
+
+  net::RequestHead hashes = get("/k?X-Amz-Content-Sha256=UNSIGNED-PAYLOAD");
+  hashes.headers.add("x-amz-content-sha256", std::string(kEmptyHash));
+  signer_.presign(hashes, "60");
+  expect_refused(hashes, SigErrc::kSentTwice);
+}
+
+TEST_F(AuthenticatorTest, UserMetadataInTwoLinesIsSignedJoined) {
+  net::RequestHead head = get("/k");
+  head.headers.add("x-amz-meta-a", "1");
+  head.headers.add("x-amz-meta-a", "2");
+  signer_.sign(head);
+  EXPECT_TRUE(check(head));
+}
+
 TEST_F(AuthenticatorTest, RefusesTwoMechanismsAtOnce) {
+  expect_refused(get("/k?X-Amz-Signature=0&AWSAccessKeyId=a&Signature=b"), SigErrc::kTwoMechanisms);
+  net::RequestHead old = get("/k?AWSAccessKeyId=a&Signature=b&Expires=1369353601");
+  signer_.sign(old);
+  expect_refused(old, SigErrc::kTwoMechanisms);
   net::RequestHead head = get("/k");
   signer_.presign(head, "60");
   head.headers.add("Authorization", "AWS4-HMAC-SHA256 Credential=a");

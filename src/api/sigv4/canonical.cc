@@ -7,7 +7,6 @@
 namespace andromede::api::sigv4 {
 namespace {
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
 
 // Trimmed, inner runs of white space as one space: what SDKs sign.
@@ -26,27 +25,18 @@ void append_folded(std::string& out, std::string_view value) {
   }
 }
 
-void append_header(std::string& out, const net::Headers& headers, std::string_view name) {
+void append_header(std::string& out, const SortedHeaders& headers, std::string_view name) {
   out.append(name).push_back(':');
   bool first = true;
-  for (const net::Header& header : headers.list()) {
-    if (!same_name(header.name, name)) continue;
+  for (const net::Header* const line : headers.find(name)) {
     if (!first) out.push_back(',');
     first = false;
-    append_folded(out, header.value);
+    append_folded(out, line->value);
   }
   out.push_back('\n');
 }
 
 }  // namespace
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (lower(a[i]) != lower(b[i])) return false;
-  }
-  return true;
-}
 
 Result<std::string> canonical_request(const CanonicalInput& input) {
   std::string out;
@@ -58,14 +48,9 @@ Result<std::string> canonical_request(const CanonicalInput& input) {
   out.push_back('\n');
   append_canonical_query(out, *input.query, input.query_without);
   out.push_back('\n');
-  std::string_view names = input.signed_headers;
-  while (!names.empty()) {
-    const std::size_t end = std::min(names.find(';'), names.size());
-    append_header(out, *input.headers, names.substr(0, end));
-    names.remove_prefix(std::min(end + 1, names.size()));
-  }
+  for (const std::string_view name : input.signed_headers->names()) append_header(out, *input.headers, name);
   out.push_back('\n');
-  out.append(input.signed_headers).push_back('\n');
+  out.append(input.signed_headers->text()).push_back('\n');
   out.append(input.payload_hash);
   return out;
 }

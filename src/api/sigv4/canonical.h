@@ -3,9 +3,9 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "api/sigv4/query.h"
+#include "api/sigv4/signed_headers.h"
 #include "base/result.h"
 #include "net/http.h"
 
@@ -16,8 +16,8 @@ struct CanonicalInput {
   std::string_view raw_path;
   const Query* query = nullptr;
   std::string_view query_without;  // a parameter left out: X-Amz-Signature of presigned requests
-  const net::Headers* headers = nullptr;
-  std::string_view signed_headers;  // "host;x-amz-date"
+  const SortedHeaders* headers = nullptr;
+  const SignedHeaders* signed_headers = nullptr;
   std::string_view payload_hash;
 };
 
@@ -26,8 +26,5 @@ Result<std::string> canonical_request(const CanonicalInput& input);
 
 // "AWS4-HMAC-SHA256\n" date "\n" scope "\n" hex(SHA-256(canonical request))
 std::string string_to_sign(std::string_view amz_date, std::string_view scope, std::string_view canonical_request);
-
-// ASCII case ignored.
-bool same_name(std::string_view a, std::string_view b) noexcept;
 
 }  // namespace andromede::api::sigv4

@@ -7,19 +7,23 @@
 namespace andromede::api::sigv4 {
 namespace {
 
+SignedHeaders names(std::string_view text) { return SignedHeaders::parse(text, SigErrc::kHeaderMalformed).value(); }
+
 TEST(CanonicalTest, MatchesTheExampleOfAWS) {
   net::Headers headers;
   headers.add("Host", "examplebucket.s3.amazonaws.com");
   headers.add("X-Amz-Date", "20130524T000000Z");
   headers.add("x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   const Query query = Query::parse("max-keys=2&prefix=J").value();
+  const SortedHeaders sorted(headers);
+  const SignedHeaders covered = names("host;x-amz-content-sha256;x-amz-date");
   const std::string text =
       canonical_request({.method = "GET",
                          .raw_path = "/",
                          .query = &query,
                          .query_without = {},
-                         .headers = &headers,
-                         .signed_headers = "host;x-amz-content-sha256;x-amz-date",
+                         .headers = &sorted,
+                         .signed_headers = &covered,
                          .payload_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"})
           .value();
   EXPECT_EQ(text,
@@ -37,26 +41,30 @@ TEST(CanonicalTest, FoldsAndJoinsHeaders) {
   headers.add("x-amz-meta-a", "  one   two\t three ");
   headers.add("X-Amz-Meta-A", "four");
   const Query query;
+  const SortedHeaders sorted(headers);
+  const SignedHeaders covered = names("content-type;x-amz-meta-a");
   const std::string text = canonical_request({.method = "PUT",
                                               .raw_path = "/k",
                                               .query = &query,
                                               .query_without = {},
-                                              .headers = &headers,
-                                              .signed_headers = "content-type;x-amz-meta-a",
+                                              .headers = &sorted,
+                                              .signed_headers = &covered,
                                               .payload_hash = "h"})
                                .value();
   EXPECT_EQ(text, "PUT\n/k\n\ncontent-type:\nx-amz-meta-a:one two three,four\n\ncontent-type;x-amz-meta-a\nh");
 }
 
 TEST(CanonicalTest, RefusesABrokenEscape) {
-  net::Headers headers;
+  const net::Headers headers;
   const Query query;
+  const SortedHeaders sorted(headers);
+  const SignedHeaders covered = names("host");
   const auto answer = canonical_request({.method = "GET",
                                          .raw_path = "/a%2",
                                          .query = &query,
                                          .query_without = {},
-                                         .headers = &headers,
-                                         .signed_headers = "host",
+                                         .headers = &sorted,
+                                         .signed_headers = &covered,
                                          .payload_hash = ""});
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), make_error_code(SigErrc::kInvalidUri));

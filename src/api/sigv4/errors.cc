@@ -30,6 +30,10 @@ class Category final : public std::error_category {
         return "missing security header";
       case SigErrc::kHeadersNotSigned:
         return "headers not signed";
+      case SigErrc::kSentTwice:
+        return "sent twice";
+      case SigErrc::kTooManyParameters:
+        return "too many parameters";
       case SigErrc::kUnknownAccessKey:
         return "unknown access key";
       case SigErrc::kInvalidToken:

@@ -18,8 +18,10 @@ enum class SigErrc {
   kWrongRegion,            // the credential scope names a region that is not this cloud's
   kExpiryOutOfRange,       // X-Amz-Expires beyond seven days
   kMissingDate,            // neither x-amz-date nor a usable Date
-  kMissingSecurityHeader,  // the signature does not cover the Host header
+  kMissingSecurityHeader,  // the signature does not cover the Host header, or covers one that is not there
   kHeadersNotSigned,       // x-amz-* headers that the signature does not cover
+  kSentTwice,              // a header or parameter that must have one value has several
+  kTooManyParameters,      // in the query
   kUnknownAccessKey,
   kInvalidToken,  // a session token, where credentials are permanent
   kSignatureMismatch,

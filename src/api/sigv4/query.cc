@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "api/sigv4/canonical.h"
 #include "api/sigv4/errors.h"
 
 namespace andromede::api::sigv4 {
@@ -91,15 +90,38 @@ bool decode_into(std::string& out, std::string_view text) {
   return true;
 }
 
+Status check_sent_once(const std::vector<Parameter>& list) {
+  std::vector<std::string_view> names;
+  names.reserve(list.size());
+  for (const Parameter& parameter : list) names.push_back(parameter.name);
+  std::sort(names.begin(), names.end());
+  const auto again = std::adjacent_find(names.begin(), names.end());
+  if (again == names.end()) return {};
+  return fail(SigErrc::kSentTwice, "The query has the parameter " + std::string(again->substr(0, 100)) +
+                                       " more than once; a parameter must be sent once.");
+}
+
+tl::unexpected<Error> two_values(std::string_view name) {
+  return fail(SigErrc::kSentTwice,
+              "The query and the headers, or the query in two spellings, have several values for " +
+                  std::string(name.substr(0, 100)));
+}
+
 }  // namespace
 
 Result<Query> Query::parse(std::string_view raw) {
   Query query;
+  if (raw.empty()) return query;
+  const auto pieces = static_cast<std::size_t>(std::count(raw.begin(), raw.end(), '&')) + 1;
+  query.list_.reserve(std::min(pieces, kMaxNames));
   while (!raw.empty()) {
     const std::size_t end = std::min(raw.find('&'), raw.size());
     const std::string_view piece = raw.substr(0, end);
     raw.remove_prefix(std::min(end + 1, raw.size()));
     if (piece.empty()) continue;
+    if (query.list_.size() == kMaxNames) {
+      return fail(SigErrc::kTooManyParameters, "The query has more than " + std::to_string(kMaxNames) + " parameters.");
+    }
     const std::size_t equals = std::min(piece.find('='), piece.size());
     Parameter parameter;
     if (!decode_into(parameter.name, piece.substr(0, equals)) ||
@@ -108,6 +130,7 @@ Result<Query> Query::parse(std::string_view raw) {
     }
     query.list_.push_back(std::move(parameter));
   }
+  if (query.list_.size() > 1) CHECK_OK(check_sent_once(query.list_));
   return query;
 }
 
@@ -121,13 +144,21 @@ std::optional<std::string_view> Query::find(std::string_view name) const {
 Result<std::vector<net::Header>> headers_in_query(const Query& query, const net::Headers& sent) {
   std::vector<net::Header> headers;
   for (const Parameter& parameter : query.list()) {
-    if (!has_prefix(parameter.name, "x-amz-") || stays_in_query(parameter.name) || sent.find(parameter.name)) continue;
+    if (!has_prefix(parameter.name, "x-amz-") || stays_in_query(parameter.name)) continue;
+    if (const auto value = sent.find(parameter.name)) {
+      if (*value != parameter.value) return two_values(parameter.name);
+      continue;
+    }
     if (!is_header_name(parameter.name) || !is_header_value(parameter.value)) {
       return fail(SigErrc::kQueryMalformed, "A query parameter stands for a header and has characters that none can");
     }
     if (same_name(parameter.name, "x-amz-copy-source")) {
       return fail(SigErrc::kQueryMalformed, "x-amz-copy-source must be sent as a header");
     }
+    const bool again = std::any_of(headers.begin(), headers.end(), [&parameter](const net::Header& header) {
+      return same_name(header.name, parameter.name);
+    });
+    if (again) return two_values(parameter.name);
     headers.push_back({parameter.name, parameter.value});
   }
   return headers;

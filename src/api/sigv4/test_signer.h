@@ -2,12 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/sigv4/canonical.h"
 #include "api/sigv4/dates.h"
+#include "api/sigv4/signed_headers.h"
 #include "api/sigv4/signing_key.h"
 #include "base/bytes.h"
 #include "net/http.h"
@@ -19,9 +21,10 @@ struct TestSigner {
   std::string secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
   std::string region = "us-east-1";
   std::string service = "s3";
-  Timestamp time{1369353600000};  // 2013-05-24T00:00:00Z
+  Timestamp time{1369353600000};             // 2013-05-24T00:00:00Z
+  std::optional<Timestamp> scope_time = {};  // another day in the scope than the request's
 
-  [[nodiscard]] std::string date() const { return to_amz_date(time).substr(0, 8); }
+  [[nodiscard]] std::string date() const { return to_amz_date(scope_time.value_or(time)).substr(0, 8); }
   [[nodiscard]] std::string scope() const { return date() + "/" + region + "/" + service + "/aws4_request"; }
   [[nodiscard]] crypto::SecretKey key() const {
     const std::string day = date();
@@ -86,12 +89,14 @@ struct TestSigner {
     const std::size_t question = std::min(head.target.find('?'), head.target.size());
     const std::string_view whole = head.target;
     const Query query = Query::parse(whole.substr(std::min(question + 1, whole.size()))).value();
+    const SortedHeaders headers(head.headers);
+    const SignedHeaders signed_headers = SignedHeaders::parse(names, SigErrc::kHeaderMalformed).value();
     const std::string canonical = canonical_request({.method = head.method,
                                                      .raw_path = whole.substr(0, question),
                                                      .query = &query,
                                                      .query_without = {},
-                                                     .headers = &head.headers,
-                                                     .signed_headers = names,
+                                                     .headers = &headers,
+                                                     .signed_headers = &signed_headers,
                                                      .payload_hash = payload_hash})
                                       .value();
     return hmac(string_to_sign(to_amz_date(time), scope(), canonical));
