@@ -13,15 +13,24 @@ namespace {
 constexpr std::chrono::milliseconds kParkAfter{1'000};
 // How long a closing connection reads on, so that the peer gets our last words instead of a reset.
 constexpr std::chrono::milliseconds kLinger{3'000};
+// A peer that lets a request wait for so long while others want in is as good as quiet from then on.
+constexpr std::chrono::seconds kStalled{5};
 
 class HttpExchange final : public Exchange {
  public:
   HttpExchange(const ParsedHead& parsed, Stream& stream, RequestBody& body, ResponseWriter& writer,
-               const bool& stopping)
-      : parsed_(parsed), stream_(stream), body_(body), writer_(writer), stopping_(stopping) {}
+               const bool& stopping, const bool& giving_way, bool& admitted)
+      : parsed_(parsed),
+        stream_(stream),
+        body_(body),
+        writer_(writer),
+        stopping_(stopping),
+        giving_way_(giving_way),
+        admitted_(admitted) {}
 
   [[nodiscard]] const RequestHead& head() const override { return parsed_.head; }
   [[nodiscard]] BodySource& body() override { return body_; }
+  void admit() override { admitted_ = true; }
   Task<Status> respond(ResponseHead head, std::string body) override {
     return writer_.respond(std::move(head), std::move(body), keep_alive());
   }
@@ -33,35 +42,44 @@ class HttpExchange final : public Exchange {
   [[nodiscard]] std::stop_token stop_token() override { return stream_.stop_token(); }
 
  private:
-  [[nodiscard]] bool keep_alive() const { return parsed_.framing.keep_alive && !stopping_ && body_.can_be_passed(); }
+  [[nodiscard]] bool keep_alive() const {
+    return parsed_.framing.keep_alive && !stopping_ && !giving_way_ && body_.can_be_passed();
+  }
 
   const ParsedHead& parsed_;
   Stream& stream_;
   RequestBody& body_;
   ResponseWriter& writer_;
   const bool& stopping_;
+  const bool& giving_way_;
+  bool& admitted_;
 };
 
 }  // namespace
 
-Connection::Connection(Loop& loop, int fd, std::string peer_address, const ServiceContext& context,
+Connection::Connection(Loop& loop, int fd, std::string peer_address, Seat& seat, const ServiceContext& context,
                        const bool& stopping, std::shared_ptr<const TlsContext> tls)
     : context_(context),
       stopping_(stopping),
       peer_address_(std::move(peer_address)),
+      seat_(seat),
       tls_(std::move(tls)),
       stream_(loop, fd, context.options.limits),
-      input_(stream_, context.options.confidential) {}
+      input_(stream_, context.options.confidential),
+      quiet_since_(loop.now()) {}
 
 Task<void> Connection::run() {
+  may_go_on_at_ = seat_.may_begin(stream_.loop().now());
+  if (!co_await wait_until(may_go_on_at_)) co_return;
   if (tls_) {
     const SteadyTime deadline = stream_.loop().now() + stream_.limits().head_timeout;
     if (const auto shaken = co_await stream_.handshake(*tls_, deadline); !shaken) {
       context_.protocol_errors.add();
+      note_refusal();
       co_return;
     }
   }
-  for (;;) {
+  while (co_await wait_until(may_go_on_at_)) {
     const Received received = co_await receive_head();
     if (received == Received::kNothing) {
       stream_.close_write();
@@ -75,13 +93,32 @@ Task<void> Connection::run() {
   }
 }
 
+// False when it ended meanwhile. What comes before `when` waits in the kernel, and then slows its sender down.
+Task<bool> Connection::wait_until(SteadyTime when) {
+  if (when <= stream_.loop().now()) co_return true;
+  co_return (co_await stream_.pause(when)).has_value() && !stopping_;
+}
+
+void Connection::note_refusal() { may_go_on_at_ = seat_.refused(stream_.loop().now()); }
+
 void Connection::wake_if_idle() {
-  if (idle_since_ != SteadyTime::max()) stream_.wake_reader();
+  if (idle_ || may_go_on_at_ > stream_.loop().now()) stream_.wake_reader();
+}
+
+SteadyTime Connection::quiet_since() const {
+  if (!at_work_) return quiet_since_;
+  const SteadyTime waiting_since = stream_.waiting_since();
+  return waiting_since == SteadyTime::max() ? waiting_since : waiting_since + kStalled;
 }
 
 void Connection::give_way() {
   giving_way_ = true;
-  wake_if_idle();
+  if (idle_) {
+    stream_.wake_reader();
+    return;
+  }
+  stream_.reset_on_close();
+  stream_.cancel();
 }
 
 // True when bytes are there; false when the connection should end. A quiet connection costs no buffer.
@@ -89,10 +126,9 @@ Task<bool> Connection::wait_for_request() {
   if (!input_.empty()) co_return true;
   bool arrived = false;
   if (!stopping_) {
-    giving_way_ = false;
-    idle_since_ = stream_.loop().now();
+    idle_ = true;
     arrived = co_await wait_idly();
-    idle_since_ = SteadyTime::max();
+    idle_ = false;
   }
   if (!arrived && (stopping_ || giving_way_)) {
     // A request may have crossed our decision on its way: it gets until the next tick.
@@ -159,9 +195,16 @@ Task<bool> Connection::serve() {
   ResponseWriter writer(stream_, {.head_request = parsed_.head.method == "HEAD",
                                   .http_1_0 = parsed_.framing.http_1_0,
                                   .confidential = context_.options.confidential});
-  HttpExchange exchange(parsed_, stream_, body, writer, stopping_);
+  at_work_ = false;
+  HttpExchange exchange(parsed_, stream_, body, writer, stopping_, giving_way_, at_work_);
   co_await run_handler(exchange);
   if (context_.options.confidential) parsed_.head.headers.wipe();
+  if (std::exchange(at_work_, false)) {
+    seat_.admitted();
+    quiet_since_ = stream_.loop().now();
+  } else {
+    note_refusal();
+  }
   if (!writer.started()) {
     ResponseHead head;
     head.status = 500;
@@ -174,7 +217,7 @@ Task<bool> Connection::serve() {
   if (writer.keeps_alive() && co_await body.drain()) co_return true;
   if (body.complete() && input_.empty()) {
     stream_.close_write();
-  } else {
+  } else if (!body.timed_out()) {
     co_await linger();
   }
   co_return false;
@@ -192,6 +235,7 @@ Task<void> Connection::run_handler(Exchange& exchange) {
 
 Task<void> Connection::refuse(ProtocolError error) {
   context_.protocol_errors.add();
+  note_refusal();
   ResponseHead head;
   head.status = error.status;
   head.headers.add("Content-Type", context_.options.error_content_type);

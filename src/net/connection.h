@@ -1,11 +1,12 @@
 // Internal to net/: one connection, its requests in turn.
 //
-// Lives on its loop's thread, owned by the session coroutine that Listener starts.
+// Lives on its loop's thread, owned by the session coroutine that the server starts.
 #pragma once
 
 #include <atomic>
 #include <string>
 
+#include "net/admission.h"
 #include "net/head_parser.h"
 #include "net/input_buffer.h"
 #include "net/stream.h"
@@ -21,10 +22,10 @@ struct ServiceContext {
 
 class Connection {
  public:
-  // Takes over `fd`. `stopping` turns true when the server stops; `context` and it outlive the connection. `tls`: null
-  // for plain HTTP.
-  Connection(Loop& loop, int fd, std::string peer_address, const ServiceContext& context, const bool& stopping,
-             std::shared_ptr<const TlsContext> tls);
+  // Takes over `fd`. `stopping` turns true when the server stops; `context`, `seat` and it outlive the connection.
+  // `tls`: null for plain HTTP.
+  Connection(Loop& loop, int fd, std::string peer_address, Seat& seat, const ServiceContext& context,
+             const bool& stopping, std::shared_ptr<const TlsContext> tls);
 
   // Serves until either side ends it.
   Task<void> run();
@@ -32,9 +33,10 @@ class Connection {
   [[nodiscard]] Stream& stream() { return stream_; }
   // Ends a wait for the next request, so that run() sees that the server stops. Nothing while a request is under way.
   void wake_if_idle();
-  // Since when it has been waiting for a request; SteadyTime::max() while one is under way.
-  [[nodiscard]] SteadyTime idle_since() const { return idle_since_; }
-  // Ends it if it is idle, to make room for another.
+  [[nodiscard]] Seat& seat() { return seat_; }
+  // Since when it has had no request admitted; while one is under way, SteadyTime::max(), but if the peer lets us wait.
+  [[nodiscard]] SteadyTime quiet_since() const;
+  // Ends it, to make room for another.
   void give_way();
 
  private:
@@ -43,6 +45,8 @@ class Connection {
   Task<bool> wait_for_request();
   Task<bool> wait_idly();
   Task<Received> receive_head();
+  Task<bool> wait_until(SteadyTime when);
+  void note_refusal();
   Task<bool> serve();
   Task<void> run_handler(Exchange& exchange);
   Task<void> refuse(ProtocolError error);
@@ -51,12 +55,16 @@ class Connection {
   const ServiceContext& context_;
   const bool& stopping_;
   const std::string peer_address_;
+  Seat& seat_;
   std::shared_ptr<const TlsContext> tls_;
   Stream stream_;
   InputBuffer input_;
   ParsedHead parsed_;
   ProtocolError error_;
-  SteadyTime idle_since_ = SteadyTime::max();
+  SteadyTime quiet_since_;     // no request admitted; a new connection begins so
+  SteadyTime may_go_on_at_{};  // after requests that were refused
+  bool idle_ = false;          // waits for a request
+  bool at_work_ = false;       // on a request that was admitted
   bool giving_way_ = false;
 };
 

@@ -62,10 +62,14 @@ class Exchange {
   virtual ~Exchange() = default;
   [[nodiscard]] virtual const RequestHead& head() const = 0;
   // The body, framing removed (Content-Length or chunked). `100 Continue` is sent at the first read, if the client
-  // waits for it. What a handler does not read is drained up to a bound, or the connection is closed after the
-  // response. Errors of read(): kCancelled (the peer went away), kTimeout (too slow), kInvalidArgument (broken chunk
-  // framing).
+  // waits for it. What a handler does not read is drained up to a bound and for a short while, or the connection is
+  // closed after the response. Errors of read(): kCancelled (the peer went away), kTimeout (too slow), kInvalidArgument
+  // (broken chunk framing).
   [[nodiscard]] virtual BodySource& body() = 0;
+  // Says that the handler knows who sent this request and lets it in. Until then, and between requests, a connection
+  // gives way to others when there are too many; a request that ends without counts as refused, and a peer that has
+  // many refused is served more slowly (ServerLimits).
+  virtual void admit() {}
   // A whole response. For HEAD requests `body` is not sent but its size announced (or give content_length).
   virtual Task<Status> respond(ResponseHead head, std::string body) = 0;
   // A streamed response: start, then write until content_length bytes (or, without it, chunked), then finish. With a
@@ -86,22 +90,37 @@ struct TlsFiles {
 };
 
 struct ServerLimits {
-  // At most so many; when one more wants in, the one that was idle longest gives way, if for a second or more, else the
-  // new one waits in the kernel's backlog.
+  // At most so many. When one more wants in, one that is quiet gives way: that has had no request admitted for a second
+  // or more, or whose peer lets an admitted one wait for six. It is one of the peer's who holds most; of those, the one
+  // quiet for longest. When there is none, a few wait; whoever holds least is served first.
   std::size_t connections = 4096;
-  // Of one IPv4 address or IPv6 /64; further ones are closed at once. One host cannot take all there are.
-  std::size_t connections_per_peer = 2048;
+  // Of one IPv4 address or IPv6 /64: less than half, so that two cannot take all there are. When one more of them wants
+  // in, a quiet one of its own gives way, else it is closed at once.
+  std::size_t connections_per_peer = 2047;
+  // Refused requests of one peer, and connections that it leaves without having said who it is: so many a second, so
+  // many at once, then those of its connections that have just been refused, or are new, pause.
+  unsigned refusals_per_s = 100;
+  unsigned refusals_burst = 200;
+  std::chrono::milliseconds refusal_pause{5'000};  // at most
   std::size_t head_bytes = 16 * 1024;              // 431 beyond; at most 256 KiB
   std::chrono::milliseconds head_timeout{10'000};  // from the first byte of a head to its end; the TLS handshake too
   std::chrono::milliseconds idle_timeout{60'000};  // between requests
   std::chrono::milliseconds io_timeout{30'000};    // for each read or write to make progress
   std::uint64_t body_bytes_per_s_floor = 1024;     // peers that send or take bodies slower are cut; 0: no floor
   std::chrono::milliseconds body_grace{30'000};    // waiting time that is forgiven before the floor counts
-  std::size_t drain_bytes = 256 * 1024;            // unread body that is read away to keep a connection alive
+  std::size_t drain_bytes = 256 * 1024;            // unread body that is read away to keep a connection alive,
+  std::chrono::milliseconds drain_timeout{3'000};  // and for how long
   // TLS session tickets are encrypted with keys used for so long, and forgotten with the last connection made
   // meanwhile: whoever learns one can read what sessions of TLS 1.2 resumed by it said, and no others.
   std::chrono::milliseconds ticket_keys_lifetime = std::chrono::hours(4);
 };
+
+// So many connections may be on their way out, their successors in, and newcomers wait, at once: descriptors that a
+// server may hold beyond its limit of connections.
+constexpr std::size_t most_leaving(std::size_t connections) {
+  return connections < 8 ? 1 : connections > 512 ? 64 : connections / 8;
+}
+constexpr std::size_t spare_descriptors(std::size_t connections) { return 2 * most_leaving(connections); }
 
 // Renders the body of an error that the server itself answers (400, 408, 431, 501, 505…): `message` is plain English
 // and holds nothing of the request. Called on any loop, several at once.

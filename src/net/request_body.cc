@@ -44,7 +44,12 @@ Task<Status> RequestBody::send_continue() {
 
 Task<Status> RequestBody::receive(std::size_t wanted_bytes) {
   const SteadyTime began = stream_.loop().now();
-  CO_TRY(const std::size_t count, co_await input_.fill(wanted_bytes, began + stream_.limits().io_timeout));
+  SteadyTime deadline = began + stream_.limits().io_timeout;
+  if (drained_by_) {
+    deadline = std::min(deadline, *drained_by_);
+    wanted_bytes = std::min(wanted_bytes, InputBuffer::kSmallBytes);
+  }
+  CO_TRY(const std::size_t count, co_await input_.fill(wanted_bytes, deadline));
   if (count == 0) co_return fail(Errc::kCancelled, "the peer closed the connection before the end of the body");
   pace_.waited += stream_.loop().now() - began;
   pace_.bytes += count;
@@ -84,12 +89,18 @@ bool RequestBody::can_be_passed() const {
 
 Task<bool> RequestBody::drain() {
   std::size_t drained = 0;
+  if (!can_be_passed()) co_return false;
+  drained_by_ = stream_.loop().now() + stream_.limits().drain_timeout;
   while (can_be_passed()) {
     if (complete()) co_return true;
     const auto piece = co_await read();
     if (!piece) break;
     drained += piece->size();
     if (drained > stream_.limits().drain_bytes) break;
+    if (stream_.loop().now() >= *drained_by_) {
+      failed_ = Error(make_error_code(Errc::kTimeout), "the peer is too slow");
+      break;
+    }
   }
   co_return false;
 }

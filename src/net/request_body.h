@@ -19,9 +19,12 @@ class RequestBody final : public BodySource {
 
   // Whether the connection can go on behind this body: it was read, or what is left is worth draining.
   [[nodiscard]] bool can_be_passed() const;
-  // Reads what the handler left, up to ServerLimits::drain_bytes. False: the connection must close.
+  // Reads what the handler left, up to ServerLimits::drain_bytes and drain_timeout, through a small buffer. False: the
+  // connection must close.
   Task<bool> drain();
   // All of it was received.
+  // Draining took too long.
+  [[nodiscard]] bool timed_out() const { return drained_by_ && failed_ && *failed_ == Errc::kTimeout; }
   [[nodiscard]] bool complete() const { return chunked_ ? decoder_.done() : left_ == 0; }
 
  private:
@@ -40,6 +43,7 @@ class RequestBody final : public BodySource {
   ChunkedDecoder decoder_;
   bool continue_due_;  // the client waits for 100 Continue
   std::optional<Error> failed_;
+  std::optional<SteadyTime> drained_by_;
   Pace pace_;
 };
 

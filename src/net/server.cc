@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
-#include <unordered_map>
 
 #include "base/log.h"
+#include "net/admission.h"
 #include "net/connection.h"
 #include "net/http.h"
 
@@ -21,16 +21,24 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr int kBacklog = 4096;
-// After accept failed for want of descriptors or memory.
+// After accept failed for want of descriptors or memory: until those who give way have gone.
 constexpr std::chrono::milliseconds kAcceptPause{100};
-// A connection quiet for less is between two requests of a client at work, and does not give way to another.
-constexpr std::chrono::seconds kMinIdle{1};
+// So many give way then.
+constexpr unsigned kRoomForDescriptors = 16;
+constexpr std::chrono::seconds kSaySoEvery{10};
+// For somebody to give way.
+constexpr std::chrono::seconds kMostWaitingTime{10};
+// Whoever connects in a flood does not keep the acceptor's loop from its connections.
+constexpr unsigned kAcceptsPerTurn = 16;
 
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
   Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
   ~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -90,13 +98,17 @@ struct Peer {
   std::string group;
 };
 
-class Admission;
+// Accepted, and waits for a seat.
+struct Newcomer {
+  Descriptor fd;
+  Peer peer;
+  SteadyTime since;
+};
 
-// The connections that a server has on one loop. On that loop's thread, but for idle_since().
+// The connections that a server has on one loop. On that loop's thread.
 class Shard final : public Loop::Ticking {
  public:
-  Shard(Loop& loop, const Admission& admission, Counter bytes_in, Counter bytes_out)
-      : loop_(loop), admission_(admission), bytes_in_(bytes_in), bytes_out_(bytes_out) {}
+  Shard(Loop& loop, Counter bytes_in, Counter bytes_out) : loop_(loop), bytes_in_(bytes_in), bytes_out_(bytes_out) {}
 
   [[nodiscard]] Loop& loop() const { return loop_; }
   [[nodiscard]] const bool& stopping() const { return stopping_; }
@@ -122,18 +134,25 @@ class Shard final : public Loop::Ticking {
   }
   [[nodiscard]] bool cut_off() const { return cut_; }
 
-  // Since when the longest idle connection has been so, as of the last tick; SteadyTime::max(): none is. Any thread.
-  [[nodiscard]] SteadyTime idle_since() const { return idle_since_.load(std::memory_order_relaxed); }
-  // Ends the longest idle connection, if there is one idle for kMinIdle.
-  void make_room() {
-    const auto longest = std::min_element(connections_.begin(), connections_.end(), [](Connection* a, Connection* b) {
-      return a->idle_since() < b->idle_since();
-    });
-    if (longest == connections_.end() || (*longest)->idle_since() > loop_.now() - kMinIdle) return;
-    (*longest)->give_way();
+  // Ends the connection on that seat, which was quiet as of the last tick, if it still is.
+  void send_off(std::uint64_t seat) {
+    const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                    [seat](Connection* connection) { return connection->seat().id() == seat; });
+    if (found == connections_.end()) return;  // gone by itself
+    if ((*found)->quiet_since() > loop_.now() - kMinQuiet / 2) {
+      (*found)->seat().stay();
+    } else {
+      (*found)->give_way();
+    }
   }
 
-  void tick(SteadyTime now) override;
+  void tick(SteadyTime now) override {
+    for (Connection* const connection : connections_) {
+      connection->stream().sweep(now);
+      connection->seat().set_quiet_since(connection->quiet_since());
+    }
+    count_bytes();
+  }
 
  private:
   void count_bytes() {
@@ -148,11 +167,9 @@ class Shard final : public Loop::Ticking {
   }
 
   Loop& loop_;
-  const Admission& admission_;
   Counter bytes_in_;
   Counter bytes_out_;
   std::vector<Connection*> connections_;
-  std::atomic<SteadyTime> idle_since_{SteadyTime::max()};
   std::uint64_t in_gone_ = 0;  // of connections that have ended
   std::uint64_t out_gone_ = 0;
   std::uint64_t in_counted_ = 0;
@@ -161,101 +178,7 @@ class Shard final : public Loop::Ticking {
   bool cut_ = false;
 };
 
-// How many connections are open, on which loop, and whether one more may come. Thread-safe.
-class Admission {
- public:
-  Admission(std::size_t shards, const ServerLimits& limits, Gauge gauge)
-      : open_(shards), limit_(limits.connections), peer_limit_(limits.connections_per_peer), gauge_(gauge) {}
-
-  // Waits until a connection more is allowed; false once stopped. One waiter.
-  struct Room {
-    Admission& admission;
-    [[nodiscard]] bool await_ready() const noexcept { return false; }
-    bool await_suspend(std::coroutine_handle<> waiter) {
-      const std::lock_guard lock(admission.mutex_);
-      if (admission.stopped_ || admission.total_ < admission.limit_) return false;
-      admission.waiter_ = waiter;
-      admission.waiting_.store(true, std::memory_order_relaxed);
-      admission.scheduler_ = Scheduler::current();
-      return true;
-    }
-    [[nodiscard]] bool await_resume() const {
-      const std::lock_guard lock(admission.mutex_);
-      return !admission.stopped_;
-    }
-  };
-  Room room() { return Room{*this}; }
-
-  [[nodiscard]] bool full() const {
-    const std::lock_guard lock(mutex_);
-    return !stopped_ && total_ >= limit_;
-  }
-  // Whether somebody waits for room.
-  [[nodiscard]] bool waiting() const { return waiting_.load(std::memory_order_relaxed); }
-
-  // Counts one more on the shard that has the fewest, and answers which; nothing when the peer has its share already.
-  std::optional<std::size_t> enter(const std::string& peer) {
-    const std::lock_guard lock(mutex_);
-    std::size_t& of_peer = of_peer_[peer];
-    if (of_peer >= peer_limit_) return std::nullopt;
-    ++of_peer;
-    const auto fewest = std::min_element(open_.begin(), open_.end());
-    ++*fewest;
-    gauge_.set(static_cast<double>(++total_));
-    return static_cast<std::size_t>(fewest - open_.begin());
-  }
-  void leave(std::size_t shard, const std::string& peer) {
-    const std::lock_guard lock(mutex_);
-    if (const auto of_peer = of_peer_.find(peer); --of_peer->second == 0) of_peer_.erase(of_peer);
-    --open_[shard];
-    gauge_.set(static_cast<double>(--total_));
-    wake_waiter();
-    if (total_ == 0) empty_.notify_all();
-  }
-  void stop() {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    wake_waiter();
-  }
-  // Blocks until no connection is open; false when `grace` passed first.
-  bool wait_empty(std::chrono::milliseconds grace) {
-    std::unique_lock lock(mutex_);
-    return empty_.wait_for(lock, grace, [this] { return total_ == 0; });
-  }
-
- private:
-  void wake_waiter() {
-    waiting_.store(false, std::memory_order_relaxed);
-    if (waiter_) scheduler_->post(std::exchange(waiter_, {}));
-  }
-
-  mutable std::mutex mutex_;
-  std::condition_variable empty_;
-  std::vector<std::size_t> open_;
-  std::unordered_map<std::string, std::size_t> of_peer_;
-  std::size_t total_ = 0;
-  const std::size_t limit_;
-  const std::size_t peer_limit_;
-  const Gauge gauge_;
-  bool stopped_ = false;
-  std::coroutine_handle<> waiter_;
-  std::atomic<bool> waiting_{false};
-  Scheduler* scheduler_ = nullptr;
-};
-
-void Shard::tick(SteadyTime now) {
-  SteadyTime idle_since = SteadyTime::max();
-  for (Connection* const connection : connections_) {
-    connection->stream().sweep(now);
-    idle_since = std::min(idle_since, connection->idle_since());
-  }
-  idle_since_.store(idle_since, std::memory_order_relaxed);
-  // Nobody was idle for long enough when room was asked for; now somebody may be.
-  if (admission_.waiting()) make_room();
-  count_bytes();
-}
-
-class HttpServer final : public Server {
+class HttpServer final : public Server, private Loop::Ticking {
  public:
   HttpServer(Loops& loops, ListenOptions options, Handler handler, Metrics& metrics, Descriptor listener,
              std::shared_ptr<const TlsContext> tls)
@@ -264,8 +187,11 @@ class HttpServer final : public Server {
                  metrics.counter("andromede_http_protocol_errors_total",
                                  "Requests refused for their framing, and failed TLS handshakes", labels_)},
         accepted_(metrics.counter("andromede_http_connections_accepted_total", "Connections accepted", labels_)),
-        refused_(metrics.counter("andromede_http_connections_refused_total",
-                                 "Connections closed at once because their peer has its share already", labels_)),
+        refused_(metrics.counter(
+            "andromede_http_connections_refused_total",
+            "Connections closed at once because their peer has its share, or nobody could give way", labels_)),
+        gave_way_(metrics.counter("andromede_http_connections_gave_way_total",
+                                  "Quiet connections ended because others wanted in", labels_)),
         admission_(loops.size(), context_.options.limits,
                    metrics.gauge("andromede_http_connections", "Connections open", labels_)),
         tls_(std::move(tls)),
@@ -273,7 +199,8 @@ class HttpServer final : public Server {
         pause_(loops.impl().loops.front()->context()) {
     const Counter in = metrics.counter("andromede_http_received_bytes_total", "Bytes received, without TLS", labels_);
     const Counter out = metrics.counter("andromede_http_sent_bytes_total", "Bytes sent, without TLS", labels_);
-    for (const auto& loop : loops.impl().loops) shards_.push_back(std::make_unique<Shard>(*loop, admission_, in, out));
+    for (const auto& loop : loops.impl().loops) shards_.push_back(std::make_unique<Shard>(*loop, in, out));
+    admission_.on_leave = [this] { somebody_left(); };
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
     ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&bound), &size);
@@ -281,7 +208,10 @@ class HttpServer final : public Server {
     port_ = endpoint.port();
     acceptor_.assign(endpoint.protocol(), listener.release());
     // The loop must have started the acceptor before stop() can look for it.
-    run_on(acceptor_loop(), [this] { tasks_.start(accept_all()); });
+    run_on(acceptor_loop(), [this] {
+      acceptor_loop().add(this);
+      tasks_.start(accept_all());
+    });
   }
 
   ~HttpServer() override { stop(std::chrono::milliseconds(0)); }
@@ -293,6 +223,7 @@ class HttpServer final : public Server {
  private:
   using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Loop::Executor>;
   struct AcceptReady;
+  struct NextTurn;
   struct Pause;
 
   [[nodiscard]] Loop& acceptor_loop() const { return shards_.front()->loop(); }
@@ -302,17 +233,25 @@ class HttpServer final : public Server {
   // For a connection to come; null: none.
   std::shared_ptr<const TlsContext> tls();
   Task<void> accept_all();
-  // Asks the loop with the longest idle connection to end it.
-  void make_room();
-  // False when accept failed for want of resources.
+  // The rest on the acceptor's loop.
+  void tick(SteadyTime now) override;
+  // False when there was none, or accept failed: see errno.
   bool accept_one();
-  void hand_over(Descriptor fd, Peer peer);
-  Task<void> session(std::size_t index, Descriptor fd, Peer peer);
+  // A seat for it, at once or once somebody has given way, or it is closed.
+  void take_in(Newcomer newcomer);
+  void wait_for_seat(Newcomer newcomer);
+  bool seat(Newcomer& newcomer);
+  void seat_waiting();
+  void somebody_left();  // on any thread
+  void send_off(Admission::Victim victim);
+  void free_descriptors(int error);
+  Task<void> session(std::unique_ptr<Seat> seat, Descriptor fd, std::string address);
 
   const Labels labels_;
   const ServiceContext context_;
   const Counter accepted_;
   const Counter refused_;
+  const Counter gave_way_;
   Admission admission_;
   std::mutex tls_mutex_;
   std::shared_ptr<const TlsContext> tls_;
@@ -321,7 +260,11 @@ class HttpServer final : public Server {
   Acceptor acceptor_;
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Loop::Executor>
       pause_;
-  bool accepting_ = true;  // on the acceptor's loop
+  // On the acceptor's loop.
+  bool accepting_ = true;
+  std::vector<Newcomer> waiting_;
+  SteadyTime said_so_{};
+  std::atomic<bool> anybody_waits_{false};
   std::uint16_t port_ = 0;
   TaskGroup tasks_;
   bool stopped_ = false;
@@ -348,6 +291,13 @@ struct HttpServer::AcceptReady {
   void await_suspend(std::coroutine_handle<> waiter) {
     acceptor.async_wait(Acceptor::wait_read, [waiter](const boost::system::error_code&) { waiter.resume(); });
   }
+  void await_resume() const noexcept {}
+};
+
+struct HttpServer::NextTurn {
+  Loop& loop;
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) const { loop.post(waiter); }
   void await_resume() const noexcept {}
 };
 
@@ -386,32 +336,18 @@ Status HttpServer::reload_tls() {
 }
 
 Task<void> HttpServer::accept_all() {
-  while (accepting_) {
-    if (admission_.full()) {
-      // Nobody gives way before somebody else wants in.
-      co_await AcceptReady{acceptor_};
-      if (!accepting_) break;
-      make_room();
-      if (!co_await admission_.room()) break;
-    }
-    if (accept_one()) continue;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+  for (unsigned accepted = 0; accepting_;) {
+    if (accept_one()) {
+      if (++accepted % kAcceptsPerTurn == 0) co_await NextTurn{acceptor_loop()};
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       co_await AcceptReady{acceptor_};
     } else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
-      log_warning("cannot accept a connection",
-                  {{"listener", context_.options.name}, {"error", std::generic_category().message(errno)}});
+      free_descriptors(errno);
       co_await Pause{pause_};
     }
   }
   boost::system::error_code ignored;
   acceptor_.close(ignored);
-}
-
-void HttpServer::make_room() {
-  const auto longest = std::min_element(shards_.begin(), shards_.end(),
-                                        [](const auto& a, const auto& b) { return a->idle_since() < b->idle_since(); });
-  Shard* const shard = longest->get();
-  asio::post(shard->loop().context(), [shard] { shard->make_room(); });
 }
 
 bool HttpServer::accept_one() {
@@ -422,36 +358,108 @@ bool HttpServer::accept_one() {
   if (fd.get() < 0) return false;
   accepted_.add();
   const auto endpoint = endpoint_of(storage, size);
-  hand_over(std::move(fd), Peer{address_text(endpoint), peer_group(endpoint)});
+  take_in({std::move(fd), Peer{address_text(endpoint), peer_group(endpoint)}, std::chrono::steady_clock::now()});
   return true;
 }
 
-void HttpServer::hand_over(Descriptor fd, Peer peer) {
-  const std::optional<std::size_t> entered = admission_.enter(peer.group);
-  if (!entered) {
-    refused_.add();
-    return;
+// The process has no descriptors left, or the system no memory: whoever is quiet and holds most gives some back.
+void HttpServer::free_descriptors(int error) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  unsigned freed = 0;
+  refused_.add(static_cast<double>(waiting_.size()));
+  waiting_.clear();
+  for (; freed < kRoomForDescriptors; ++freed) {
+    const auto victim = admission_.make_room(now);
+    if (!victim) break;
+    send_off(*victim);
   }
-  const std::size_t index = *entered;
-  Loop& loop = shards_[index]->loop();
-  if (&loop == &acceptor_loop()) {
-    tasks_.start(session(index, std::move(fd), std::move(peer)));
-    return;
-  }
-  asio::post(loop.context(), [this, index, fd = std::move(fd), peer = std::move(peer)]() mutable {
-    tasks_.start(session(index, std::move(fd), std::move(peer)));
-  });
+  if (now - said_so_ < kSaySoEvery) return;
+  said_so_ = now;
+  log_warning(
+      "cannot accept a connection",
+      {{"listener", context_.options.name}, {"error", std::generic_category().message(error)}, {"gaveWay", freed}});
 }
 
-Task<void> HttpServer::session(std::size_t index, Descriptor fd, Peer peer) {
-  Shard& shard = *shards_[index];
+void HttpServer::take_in(Newcomer newcomer) {
+  if (!seat(newcomer)) wait_for_seat(std::move(newcomer));
+}
+
+// True: it has a seat, or is closed.
+bool HttpServer::seat(Newcomer& newcomer) {
+  Admission::Answer answer = admission_.enter(newcomer.peer.group, std::chrono::steady_clock::now());
+  if (answer.victim) send_off(*answer.victim);
+  if (!answer.seat) {
+    if (answer.may_wait) return false;
+    refused_.add();
+    const Descriptor closed = std::move(newcomer.fd);
+    return true;
+  }
+  Loop& loop = shards_[answer.seat->shard()]->loop();
+  if (&loop == &acceptor_loop()) {
+    tasks_.start(session(std::move(answer.seat), std::move(newcomer.fd), std::move(newcomer.peer.address)));
+    return true;
+  }
+  asio::post(loop.context(), [this, seat = std::move(answer.seat), fd = std::move(newcomer.fd),
+                              address = std::move(newcomer.peer.address)]() mutable {
+    tasks_.start(session(std::move(seat), std::move(fd), std::move(address)));
+  });
+  return true;
+}
+
+void HttpServer::wait_for_seat(Newcomer newcomer) {
+  anybody_waits_.store(true, std::memory_order_relaxed);
+  waiting_.push_back(std::move(newcomer));
+  if (waiting_.size() <= most_leaving(context_.options.limits.connections)) return;
+  // Whose peer holds most already has the least to lose; of those, the last.
+  const auto held = [this](const Newcomer& one) { return admission_.of_group(one.peer.group); };
+  const auto most = std::max_element(waiting_.begin(), waiting_.end(), [&held](const Newcomer& a, const Newcomer& b) {
+    return held(a) < held(b) || (held(a) == held(b) && a.since < b.since);
+  });
+  waiting_.erase(most);
+  refused_.add();
+}
+
+// Whoever holds least first; of those, the first to come.
+void HttpServer::seat_waiting() {
+  const auto held = [this](const Newcomer& one) { return admission_.of_group(one.peer.group); };
+  while (!waiting_.empty()) {
+    const auto next = std::min_element(waiting_.begin(), waiting_.end(), [&held](const Newcomer& a, const Newcomer& b) {
+      return std::pair(held(a), a.since) < std::pair(held(b), b.since);
+    });
+    if (!seat(*next)) break;
+    waiting_.erase(next);
+  }
+  anybody_waits_.store(!waiting_.empty(), std::memory_order_relaxed);
+}
+
+void HttpServer::somebody_left() {
+  if (!anybody_waits_.exchange(false, std::memory_order_relaxed)) return;
+  asio::post(acceptor_loop().context(), [this] { seat_waiting(); });
+}
+
+// Nobody was quiet for long enough when a seat was asked for; now somebody may be.
+void HttpServer::tick(SteadyTime now) {
+  if (waiting_.empty()) return;
+  const auto gone = std::erase_if(waiting_, [now](const Newcomer& one) { return now - one.since > kMostWaitingTime; });
+  refused_.add(static_cast<double>(gone));
+  seat_waiting();
+}
+
+void HttpServer::send_off(Admission::Victim victim) {
+  gave_way_.add();
+  Shard* const shard = shards_[victim.shard].get();
+  asio::post(shard->loop().context(), [shard, id = victim.id] { shard->send_off(id); });
+}
+
+Task<void> HttpServer::session(std::unique_ptr<Seat> seat, Descriptor fd, std::string address) {
+  Shard& shard = *shards_[seat->shard()];
   {
-    Connection connection(shard.loop(), fd.release(), std::move(peer.address), context_, shard.stopping(), tls());
+    Connection connection(shard.loop(), fd.release(), std::move(address), *seat, context_, shard.stopping(), tls());
     shard.enter(connection);
     if (!shard.cut_off()) co_await connection.run();
     shard.leave(connection);
   }
-  admission_.leave(index, peer.group);
+  seat.reset();
 }
 
 void HttpServer::stop(std::chrono::milliseconds grace) {
@@ -459,6 +467,8 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
   admission_.stop();
   run_on(acceptor_loop(), [this] {
     accepting_ = false;
+    acceptor_loop().remove(this);
+    waiting_.clear();
     boost::system::error_code ignored;
     acceptor_.cancel(ignored);
     pause_.cancel();
@@ -468,15 +478,18 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
     for (const auto& shard : shards_) run_on(shard->loop(), [&shard] { shard->cut(); });
   }
   tasks_.join();
+  // What the last ones to leave asked of the acceptor's loop.
+  run_on(acceptor_loop(), [] {});
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(Loops& loops, ListenOptions options, Handler handler, Metrics& metrics) {
   if (options.limits.head_bytes > InputBuffer::kMostBytes || options.limits.head_bytes == 0 ||
-      options.limits.connections == 0 || options.limits.connections_per_peer == 0) {
+      options.limits.connections == 0 || options.limits.connections_per_peer == 0 ||
+      options.limits.refusals_per_s == 0) {
     return fail(Errc::kInvalidArgument,
-                "limits: head_bytes is 1 to 262144, connections and connections_per_peer at least 1");
+                "limits: head_bytes is 1 to 262144, connections, connections_per_peer and refusals_per_s at least 1");
   }
   std::shared_ptr<const TlsContext> tls;
   if (options.tls) {

@@ -1,5 +1,6 @@
 // Deadlines, bounds and the balance of connections.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <fstream>
 #include <map>
@@ -219,6 +220,125 @@ TEST(ServerLimits, OnePeerHasItsShare) {
     again.send(get("/"));
     return again.read_response().ends_with("hello");
   }));
+}
+
+// "POST /early" is refused; its body never comes.
+constexpr std::string_view kRefused = "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n";
+
+TEST(ServerLimits, TheBodyOfARefusedRequestIsWaitedForBriefly) {
+  ListenOptions options;
+  options.limits.drain_timeout = milliseconds(300);
+  TestServer server(std::move(options));
+  RawPeer peer = server.peer();
+  peer.send(kRefused);
+  EXPECT_TRUE(peer.read_response().starts_with("HTTP/1.1 403 "));
+  const SteadyTime began = SteadyClock::now();
+  while (!peer.closed_within(milliseconds(20)) && since(began) < milliseconds(4'000)) peer.send("x");
+  EXPECT_LT(since(began), milliseconds(3'500));
+}
+
+// Everything that costs no credential: silence, half a head, a refused request without its body.
+TEST(ServerLimits, TwoPeersWhoProveNothingKeepNobodyOut) {
+  ListenOptions options;
+  options.limits.connections = 41;
+  options.limits.connections_per_peer = 20;
+  options.limits.drain_timeout = std::chrono::seconds(30);
+  TestServer server(std::move(options));
+  RawPeer good = server.peer();
+  good.send(get("/"));
+  good.read_response();
+  const std::string_view kinds[] = {"", "GET / HTTP/1.1\r\nHost: a\r\nX: ", kRefused};
+  std::vector<RawPeer> hostile;
+  for (int i = 0; i < 40; ++i) {
+    hostile.emplace_back(server.port(), 0, i % 2 == 0 ? "127.0.0.2" : "127.0.0.3");
+    hostile.back().send(kinds[i % 3]);
+  }
+  ASSERT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 41; }));
+  ::usleep(1'200'000);
+  good.send(get("/"));
+  good.read_response();
+  std::vector<RawPeer> newcomers;
+  for (int i = 0; i < 10; ++i) {
+    newcomers.emplace_back(server.port(), 0, "127.0.0." + std::to_string(10 + i));
+    newcomers.back().send(get("/who"));
+    EXPECT_TRUE(newcomers.back().read_response().ends_with(std::to_string(10 + i) + " plain"));
+  }
+  EXPECT_EQ(server.metric("andromede_http_connections_gave_way_total"), 10);
+  good.send(get("/"));
+  EXPECT_TRUE(good.read_response().ends_with("hello"));
+}
+
+// A request that was admitted gives way once its peer has let it wait for long.
+TEST(ServerLimits, AStalledRequestGivesWayAndOneAtWorkDoesNot) {
+  ListenOptions options;
+  options.limits.connections = 2;
+  TestServer server(std::move(options));
+  RawPeer stalled(server.port(), 0, "127.0.0.2");
+  stalled.send("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf");
+  RawPeer working(server.port(), 0, "127.0.0.2");
+  working.send(get("/gate"));
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  RawPeer wanting = server.peer();
+  wanting.send(get("/"));
+  EXPECT_FALSE(wanting.readable_within(milliseconds(3'000)));
+  EXPECT_TRUE(wanting.read_response().ends_with("hello"));
+  EXPECT_TRUE(stalled.closed_within(milliseconds(1'000)));
+  server.state().gate.set(true);
+  EXPECT_TRUE(working.read_response().ends_with("opened"));
+}
+
+TEST(ServerLimits, APeerThatIsRefusedAgainAndAgainIsServedMoreSlowly) {
+  ListenOptions options;
+  options.limits.refusals_per_s = 20;
+  options.limits.refusals_burst = 10;
+  TestServer server(std::move(options));
+  RawPeer admitted = server.peer();
+  admitted.send(get("/"));
+  admitted.read_response();
+  std::vector<RawPeer> refused;
+  for (int i = 0; i < 4; ++i) refused.push_back(server.peer());
+  const SteadyTime began = SteadyClock::now();
+  for (int round = 0; round < 10; ++round) {
+    for (RawPeer& peer : refused) peer.send(get("/early"));
+    // Who is known is not slowed down by who shares its address.
+    admitted.send(get("/"));
+    EXPECT_TRUE(admitted.read_response().ends_with("hello"));
+    for (RawPeer& peer : refused) EXPECT_TRUE(peer.read_response().starts_with("HTTP/1.1 403 "));
+  }
+  // Forty, of which ten are free.
+  EXPECT_GE(since(began), milliseconds(1'200));
+  RawPeer fresh = server.peer();
+  fresh.send(get("/"));
+  EXPECT_FALSE(fresh.readable_within(milliseconds(1)));
+  EXPECT_TRUE(fresh.read_response().ends_with("hello"));
+  RawPeer elsewhere(server.port(), 0, "127.0.0.2");
+  elsewhere.send(get("/"));
+  EXPECT_TRUE(elsewhere.read_response().ends_with("hello"));
+}
+
+// No descriptor is left: quiet connections give some back, and the listener does not spin meanwhile.
+TEST(ServerLimits, WithoutDescriptorsQuietConnectionsGiveWay) {
+  TestServer server;
+  std::vector<RawPeer> idle;
+  for (int i = 0; i < 40; ++i) idle.push_back(server.peer());
+  ASSERT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 40; }));
+  ::usleep(1'200'000);
+  RawPeer wanting = server.peer();  // its own descriptor, and none for the other end
+  wanting.send(get("/"));
+  wanting.read_response();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest_free = ::dup(0);
+  ::close(lowest_free);
+  const rlimit full{static_cast<rlim_t>(lowest_free) + 1, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &full), 0);
+  RawPeer last = server.peer();
+  last.send(get("/"));
+  EXPECT_TRUE(last.read_response().ends_with("hello"));
+  EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_GE(server.metric("andromede_http_connections_gave_way_total"), 1);
+  wanting.send(get("/"));
+  EXPECT_TRUE(wanting.read_response().ends_with("hello"));
 }
 
 Task<void> name_loop(Exchange& exchange) {

@@ -71,6 +71,17 @@ struct Stream::WaitFor {
   void await_resume() const noexcept {}
 };
 
+struct Stream::Pause {
+  Stream& stream;
+  SteadyTime until;
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) const {
+    stream.begin(stream.reading_, waiter, until);
+    stream.reading_.paused = true;
+  }
+  void await_resume() const noexcept {}
+};
+
 // Counts `bytes` that moved without waiting, and lets the loop turn when they fill a turn.
 struct Stream::TakeTurns {
   Stream& stream;
@@ -106,6 +117,7 @@ Stream::~Stream() {
 void Stream::begin(Pending& pending, std::coroutine_handle<> waiter, SteadyTime deadline) {
   CHECK(!pending.waiter, "one operation of a kind at a time");
   pending.waiter = waiter;
+  pending.since = loop_.now();
   pending.deadline = deadline;
   pending.timed_out = false;
   turn_bytes_ = 0;
@@ -123,6 +135,10 @@ Result<bool> Stream::judge(const Pending& pending) const {
 void Stream::expire(Pending& pending) {
   pending.timed_out = true;
   pending.deadline = SteadyTime::max();
+  if (std::exchange(pending.paused, false)) {
+    loop_.post(pending.waiter);  // not from here: the owner is walking through its connections
+    return;
+  }
   boost::system::error_code ignored;
   socket_.cancel(ignored);
 }
@@ -139,6 +155,7 @@ void Stream::wake_reader() {
 void Stream::cancel() {
   cancelled_ = true;
   stop_.request_stop();
+  if (reading_.paused) expire(reading_);
   boost::system::error_code ignored;
   socket_.cancel(ignored);
 }
@@ -224,6 +241,14 @@ Task<Result<std::size_t>> Stream::read_tls(MutableByteView into, SteadyTime dead
         co_return cancelled();
     }
   }
+}
+
+Task<Status> Stream::pause(SteadyTime until) {
+  if (cancelled_) co_return cancelled();
+  co_await Pause{*this, until};
+  reading_.waiter = {};
+  if (cancelled_) co_return cancelled();
+  co_return Status{};
 }
 
 Task<Status> Stream::wait_readable(SteadyTime deadline) {

@@ -4,6 +4,7 @@
 // the owner calls at every tick.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <coroutine>
 #include <memory>
@@ -43,6 +44,8 @@ class Stream {
   // Until read_some() has something to say. Needs no buffer meanwhile. Errors as read_some().
   Task<Status> wait_readable(SteadyTime deadline);
 
+  // Until `until`, whatever the peer does meanwhile; wake_reader() ends it early. Errors: kCancelled.
+  Task<Status> pause(SteadyTime until);
   // All of `pieces`, in order, straight from the caller's memory; `pieces` is consumed. Errors: kTimeout (no progress
   // for io_timeout, or slower than the floor), kCancelled.
   Task<Status> write(std::span<ByteView> pieces, Pace& pace);
@@ -52,6 +55,8 @@ class Stream {
   // Closing resets the connection, so that the peer cannot take what it has for the whole.
   void reset_on_close();
 
+  // Since when the peer has kept us waiting, for bytes or for room to send some; SteadyTime::max(): it does not.
+  [[nodiscard]] SteadyTime waiting_since() const { return std::min(reading_.began(), writing_.began()); }
   // Passes the deadlines that lie before `now`.
   void sweep(SteadyTime now);
   // Ends a pending read with kTimeout.
@@ -76,12 +81,16 @@ class Stream {
     std::coroutine_handle<> waiter;
     boost::system::error_code error;
     std::size_t bytes = 0;
+    SteadyTime since{};
     SteadyTime deadline = SteadyTime::max();
     bool timed_out = false;
+    bool paused = false;  // no operation of the socket's: waits for its deadline alone
+    [[nodiscard]] SteadyTime began() const { return waiter ? since : SteadyTime::max(); }
   };
   struct Completion;
   struct ReadSome;
   struct WaitFor;
+  struct Pause;
   struct TakeTurns;
 
   void begin(Pending& pending, std::coroutine_handle<> waiter, SteadyTime deadline);

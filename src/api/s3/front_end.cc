@@ -13,6 +13,9 @@
 namespace andromede::api::s3 {
 namespace {
 
+// Of each field that a client chose.
+constexpr std::size_t kMaxLoggedBytes = 1024;
+
 // Request ids: a random start and a counter through a bijection (splitmix64), so that they never repeat within a
 // process and cost no system call.
 class RequestIds {
@@ -174,6 +177,7 @@ Task<Status> FrontEnd::Impl::serve(Request& request) {
   if (request.target.operation == Operation::kPreflight) co_return co_await run_operation(request);
   CO_TRY(request.authentication, authenticator.authenticate(request.head(), request.target.raw_path,
                                                             request.target.query, request.error_fields));
+  request.admit();
   CO_CHECK_OK(request.take_headers_of_query());
   CO_CHECK_OK(check_target(request));
   co_return co_await run_operation(request);
@@ -231,12 +235,12 @@ void FrontEnd::Impl::log_request(const Request& request, std::chrono::nanosecond
        {"operation", operation_name(request.target.operation)},
        {"status", static_cast<std::int64_t>(request.status())},
        {"method", request.head().method},
-       {"bucket", request.bucket()},
-       {"key", request.key()},
+       {"bucket", cut(request.bucket(), kMaxLoggedBytes)},
+       {"key", cut(request.key(), kMaxLoggedBytes)},
        {"account", account},
        {"peer", request.head().peer_address},
-       {"userAgent", request.header("user-agent").value_or("")},
-       {"traceparent", request.header("traceparent").value_or("")},
+       {"userAgent", cut(request.header("user-agent").value_or(""), kMaxLoggedBytes)},
+       {"traceparent", cut(request.header("traceparent").value_or(""), kMaxLoggedBytes)},
        {"microseconds", static_cast<std::int64_t>(took.count() / 1000)},
        {"bytesIn", body_bytes(request)},
        {"bytesOut", request.bytes_sent()},

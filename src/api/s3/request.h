@@ -57,6 +57,8 @@ class Request {
   [[nodiscard]] identity::Caller caller() const;
   [[nodiscard]] const identity::Account& account() const { return authentication.credential->account; }
 
+  // Who asks is known: its connection is kept from here on.
+  void admit() { exchange_.admit(); }
   // Asks to stop once nobody can get the answer.
   [[nodiscard]] std::stop_token stop_token() const { return exchange_.stop_token(); }
 

@@ -25,6 +25,7 @@ struct TestResponse {
   std::string body;
   std::optional<std::uint64_t> announced_length;  // of a streamed answer
   bool finished = false;
+  bool admitted = false;
   bool body_was_asked_for = false;  // what sends `100 Continue`
 
   [[nodiscard]] std::string header(std::string_view name) const { return std::string(headers.find(name).value_or("")); }
@@ -61,6 +62,7 @@ class TestExchange final : public net::Exchange, private BodySink {
   }
   [[nodiscard]] const net::RequestHead& head() const override { return head_; }
   [[nodiscard]] BodySource& body() override { return body_; }
+  void admit() override { response.admitted = true; }
   Task<Status> respond(net::ResponseHead head, std::string body) override {
     EXPECT_EQ(response.status, 0u) << "answered twice";
     response.status = head.status;
