@@ -21,6 +21,9 @@ constexpr std::size_t kMaxBodyBytes = 64 * 1024;
 constexpr std::size_t kMaxNameBytes = 32;
 constexpr std::size_t kMaxPathBytes = 4096;
 constexpr std::size_t kMaxOperatorBytes = 64;
+constexpr std::size_t kMaxParameters = 16;
+// Of what a client sent, in an error.
+constexpr std::size_t kMaxToldBytes = 200;
 constexpr std::uint64_t kMaxEntriesPerPage = 1000;
 constexpr unsigned kPoolThreads = 4;
 constexpr std::size_t kMaxQueuedCalls = 64;
@@ -78,6 +81,22 @@ Status only_keys(const json& body, std::initializer_list<std::string_view> known
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       return fail(Errc::kInvalidArgument, "unknown key \"" + key + "\"");
     }
+  }
+  return {};
+}
+
+Status read_query(std::string_view rest, std::map<std::string, std::string>& query) {
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('&'), rest.size());
+    const std::string_view pair = rest.substr(0, end);
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    const std::string_view value = equals < pair.size() ? pair.substr(equals + 1) : std::string_view();
+    const auto [at, added] = query.emplace(pair.substr(0, equals), value);
+    if (!added) return fail(Errc::kInvalidArgument, "the parameter " + at->first + " is there more than once");
+    if (query.size() > kMaxParameters) {
+      return fail(Errc::kInvalidArgument, "there are more than " + std::to_string(kMaxParameters) + " parameters");
+    }
+    rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return {};
 }
@@ -204,17 +223,6 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange,
   const std::size_t question = target.find('?');
   call.path = std::string(target.substr(0, question));
   call.routed = route_operator_path(head.method, call.path);
-  if (question != std::string_view::npos) {
-    std::string_view rest = target.substr(question + 1);
-    while (!rest.empty()) {
-      const std::size_t end = std::min(rest.find('&'), rest.size());
-      const std::string_view pair = rest.substr(0, end);
-      const std::size_t equals = std::min(pair.find('='), pair.size());
-      const std::string_view value = equals < pair.size() ? pair.substr(equals + 1) : std::string_view();
-      call.query[std::string(pair.substr(0, equals))] = std::string(value);
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-  }
   switch (call.routed.route) {
     case OperatorRoute::kLive:
       co_return Answer{200, dump({{"status", "live"}})};
@@ -225,13 +233,17 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange,
     default:
       break;
   }
-  const Error no_route(make_error_code(Errc::kNotFound),
-                       head.method + " " + call.path + ": no such route: see docs/formats/operator-api.md");
+  const Error no_route(make_error_code(Errc::kNotFound), head.method + " " + call.path.substr(0, kMaxToldBytes) +
+                                                             ": no such route: see docs/formats/operator-api.md");
   if (!call.path.starts_with("/v1/")) co_return error(no_route);
   if (!authorised(head)) {
     co_return Answer{401, dump({{"code", "unauthorised"}, {"message", "the operator's token is missing or wrong"}})};
   }
+  exchange.admit();
   if (call.routed.route == OperatorRoute::kUnknown) co_return error(no_route);
+  if (question != std::string_view::npos) {
+    if (Status read = read_query(target.substr(question + 1), call.query); !read) co_return error(read.error());
+  }
   call.operator_name = read_operator(head.headers);
   std::string body;
   while (true) {

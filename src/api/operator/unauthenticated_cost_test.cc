@@ -1,0 +1,96 @@
+// Without the token, a request costs next to nothing: heads made to be expensive may allocate no more than a small
+// multiple of their size, nothing of a body is read, and the answer is small. Counted, not timed.
+#include <gtest/gtest.h>
+
+#include "api/operator/front_end.h"
+#include "base/test_allocations.h"
+#include "fleet/test_fleet_cloud.h"
+#include "net/head_parser.h"
+
+namespace andromede::api {
+namespace {
+
+constexpr std::uint64_t kBytesPerByte = 8;
+constexpr std::uint64_t kConstantBytes = 16 * 1024;
+constexpr std::size_t kMostAnswerBytes = 2048;
+
+class RefusedExchange final : public net::Exchange, private BodySource, private BodySink {
+ public:
+  explicit RefusedExchange(net::RequestHead head) : head_(std::move(head)) {}
+  [[nodiscard]] const net::RequestHead& head() const override { return head_; }
+  [[nodiscard]] BodySource& body() override { return *this; }
+  void admit() override { admitted = true; }
+  Task<Status> respond(net::ResponseHead head, std::string body) override {
+    status = head.status;
+    answer_bytes = body.size();
+    co_return Status{};
+  }
+  Task<Status> start(net::ResponseHead, std::optional<std::uint64_t>) override { co_return Status{}; }
+  [[nodiscard]] BodySink& sink() override { return *this; }
+  Task<Status> finish() override { co_return Status{}; }
+
+  unsigned status = 0;
+  std::size_t answer_bytes = 0;
+  bool admitted = false;
+  bool body_was_asked_for = false;
+
+ private:
+  Task<Result<ByteView>> read() override {
+    body_was_asked_for = true;
+    co_return ByteView{};
+  }
+  [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override { return 0; }
+  Task<Status> write(ByteView) override { co_return Status{}; }
+
+  const net::RequestHead head_;
+};
+
+std::string repeat(std::string_view piece, std::size_t bytes) {
+  std::string out;
+  while (out.size() + piece.size() <= bytes) out += piece;
+  return out;
+}
+
+TEST(OperatorUnauthenticatedCostTest, NoHeadCostsMoreThanASmallMultipleOfItsSize) {
+  fleet::FleetCloud cloud({1, 1, 1});
+  OperatorOptions options;
+  options.token = std::string(64, 'a');
+  options.ready = [] { return Status{}; };
+  OperatorFrontEnd front_end(*cloud.fleet, *cloud.meta, cloud.metrics, cloud.clock, cloud.random, options);
+  std::string distinct;
+  for (int i = 0; distinct.size() < 15'000; ++i) distinct += "p" + std::to_string(i) + "&";
+  const std::string many = repeat("x", 15'000);
+  const std::string paths[] = {
+      "/" + many,
+      "/" + repeat("\"", 100),
+      "/v1/" + repeat("%22", 15'000),
+      "/v1/status?" + distinct,
+      "/v1/status?" + repeat("a&", 15'000),
+      "/v1/jobs/" + many,
+      "/v1/drives/" + many + "/replace",
+  };
+  const std::string authorizations[] = {"", "Bearer ", "Bearer " + std::string(64, 'b'), "Basic YTph"};
+  for (const std::string& path : paths) {
+    for (const std::string& authorization : authorizations) {
+      std::string text = "POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n";
+      if (!authorization.empty()) text += "Authorization: " + authorization + "\r\n";
+      text += "\r\n";
+      const testing::AllocationCount count;
+      auto parsed = net::parse_head(text);
+      if (!parsed) continue;
+      RefusedExchange exchange(std::move(parsed->head));
+      sync_wait(front_end.handle(exchange));
+      const std::uint64_t bytes = count.bytes();
+      SCOPED_TRACE(path.substr(0, 40) + ", " + std::to_string(text.size()) + " bytes, " + std::to_string(bytes) +
+                   " allocated");
+      EXPECT_TRUE(exchange.status == 401 || exchange.status == 404) << exchange.status;
+      EXPECT_FALSE(exchange.admitted);
+      EXPECT_FALSE(exchange.body_was_asked_for);
+      EXPECT_LE(exchange.answer_bytes, kMostAnswerBytes);
+      if (testing::kCountsAllocations) EXPECT_LE(bytes, kBytesPerByte * text.size() + kConstantBytes);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace andromede::api
