@@ -80,6 +80,7 @@ Status Cloud::open_all(const Config& config, bool making) {
 
   meta::MirroredOptions meta_options;
   meta_options.cache_bytes = config.cache_bytes;
+  meta_options.max_open_files = config.descriptors.per_mirror;
   meta_options.create = making;
   meta_options.least_mirrors = consortium_.rule.least_mirrors();
   meta_options.least_sites = consortium_.rule.least_sites();
@@ -95,7 +96,9 @@ Status Cloud::open_all(const Config& config, bool making) {
   CHECK_OK(sync_wait(directory_->load()));
   if (!making) CHECK_OK(check_tenants(*directory_, consortium_));
 
-  TRY(blobs_, blob::VolumeStore::open(*drives_, clock_, random_, metrics_, blob::VolumeOptions{}));
+  blob::VolumeOptions volume_options;
+  volume_options.max_open_files = config.descriptors.per_drive;
+  TRY(blobs_, blob::VolumeStore::open(*drives_, clock_, random_, metrics_, volume_options));
   candidates_ = std::make_unique<fleet::Candidates>(*drives_, *blobs_);
   placer_ = std::make_unique<SpreadPlacer>(consortium_.rule, *candidates_, random_);
 

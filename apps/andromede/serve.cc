@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cloud.h"
 #include "crypto/aes_gcm.h"
+#include "descriptors.h"
 #include "net/http.h"
 #include "version.h"
 
@@ -32,8 +33,15 @@ Result<crypto::SecretText> read_token(const CloudFolder& folder) {
   return secret;
 }
 
+// One peer holds less than the half.
+void limit_connections(net::ServerLimits& limits, std::size_t connections) {
+  limits.connections = connections;
+  limits.connections_per_peer = (connections - 1) / 2;
+}
+
 net::ListenOptions s3_listener(const Config& config, api::s3::FrontEnd& front_end) {
   net::ListenOptions options;
+  limit_connections(options.limits, config.descriptors.s3_connections);
   options.address = config.s3.address == "localhost" ? "127.0.0.1" : config.s3.address;
   options.port = config.s3.port;
   options.name = "s3";
@@ -50,9 +58,28 @@ net::ListenOptions operator_listener(const Config& config) {
   options.name = "operator";
   // Tokens come in, and secrets that are shown once go out.
   options.confidential = true;
-  options.limits.connections = 256;
-  options.limits.connections_per_peer = 128;
+  limit_connections(options.limits, config.descriptors.operator_connections);
   return options;
+}
+
+// So that connections never take what drives and metadata need to open.
+Status share_descriptors(Config& config, const sovereignty::Consortium& consortium) {
+  std::size_t drives = 0;
+  for (const sovereignty::Site& site : consortium.sites) drives += site.drives.size();
+  TRY(const std::size_t limit, raise_descriptor_limit());
+  TRY(config.descriptors, plan_descriptors(limit, drives, consortium.rule.parity_shards + 1));
+  const std::size_t wanted = descriptors_of(DescriptorPlan{}, drives, consortium.rule.parity_shards + 1);
+  if (limit < wanted) {
+    log_warning(
+        "few file descriptors: fewer connections and open files than usual; raise the hard limit "
+        "(LimitNOFILE= of the service, ulimit -Hn)",
+        {{"limit", limit},
+         {"wanted", wanted},
+         {"s3Connections", config.descriptors.s3_connections},
+         {"filesPerDrive", config.descriptors.per_drive},
+         {"filesPerMirror", config.descriptors.per_mirror}});
+  }
+  return {};
 }
 
 // Blocks the signals that serve() waits for, in this thread and all that it starts.
@@ -87,11 +114,13 @@ void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Ser
 
 }  // namespace
 
-Status serve(const Config& config) {
+Status serve(const Config& given) {
+  Config config = given;
   const sigset_t signals = block_signals();
   set_log_level(config.log_level);
   CHECK_OK(check_files(config));
   TRY(const auto consortium, read_consortium(config.consortium));
+  CHECK_OK(share_descriptors(config, consortium));
   TRY(const crypto::SecretText token, read_token(CloudFolder{config.folder}));
   TRY(const auto cloud, Cloud::open(config, consortium));
 

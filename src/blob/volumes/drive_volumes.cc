@@ -805,7 +805,7 @@ std::shared_ptr<io::File> DriveVolumes::cached_file(std::uint32_t number) {
 }
 
 void DriveVolumes::close_unused_files(const Volume* keep) {
-  while (open_files_ > kMaxOpenFiles) {
+  while (open_files_ > options_.max_open_files) {
     Volume* oldest = nullptr;
     for (const auto& [number, volume] : volumes_) {
       if (volume->file == nullptr || !volume->closed || volume.get() == keep || volume->file.use_count() > 1) continue;

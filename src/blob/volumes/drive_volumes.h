@@ -27,7 +27,6 @@
 namespace andromede::blob {
 
 inline constexpr std::size_t kMaxQueuedJobs = 16384;  // a drive's pool
-inline constexpr std::size_t kMaxOpenFiles = 128;     // of a drive, closed again least recently used first
 
 // One volume file. Fields below are guarded by the DriveVolumes' mutex, the file excepted.
 struct Volume {

@@ -16,6 +16,7 @@ namespace andromede::blob {
 struct VolumeOptions {
   std::uint64_t volume_bytes = 1ULL << 30;    // a volume is closed when it reaches this
   std::uint64_t reserve_bytes = 64ULL << 20;  // kept free on each drive: kNoSpace beyond
+  std::size_t max_open_files = 128;           // of a drive, closed again least recently used first
   unsigned threads_per_drive = 2;
 };
 

@@ -105,6 +105,7 @@ State::Options Mirror::state_options(const Options& options) {
   made.cache = options.cache;
   made.row_cache = options.row_cache;
   made.memtable_bytes = options.memtable_bytes;
+  made.max_open_files = options.max_open_files;
   made.warm_cache = options.warm_cache;
   made.on_background_error = [this](const Error& error) {
     log_warning("metadata: background work failed", {{"drive", drive_.to_string()}, {"error", error.describe()}});

@@ -44,6 +44,7 @@ class Mirror {
     std::shared_ptr<rocksdb::Cache> cache;
     std::shared_ptr<rocksdb::Cache> row_cache;
     std::size_t memtable_bytes = 32 << 20;
+    unsigned max_open_files = 512;
     std::uint64_t log_segment_bytes = 64 << 20;
     bool warm_cache = false;
     // Told from any thread when the mirror stopped being usable.

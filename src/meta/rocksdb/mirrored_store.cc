@@ -121,6 +121,7 @@ Mirror::Options Engine::mirror_options() const {
   made.cache = cache_;
   made.row_cache = row_cache_;
   made.memtable_bytes = options_.memtable_bytes;
+  made.max_open_files = options_.max_open_files;
   made.log_segment_bytes = options_.log_segment_bytes;
   made.on_failure = [hook = failure_hook_] {
     const std::lock_guard lock(hook->mutex);

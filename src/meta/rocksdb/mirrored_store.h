@@ -19,7 +19,8 @@ struct MirroredOptions {
   std::size_t memtable_bytes = 16 << 20;  // of one family; a mirror takes up to three times that
   std::uint64_t log_segment_bytes = 64 << 20;
   std::size_t max_queued_commits = 4096;
-  unsigned reader_threads = 2;  // for reads that must touch a drive
+  unsigned max_open_files = 512;  // of a mirror's tables and values, closed again least recently used first
+  unsigned reader_threads = 2;    // for reads that must touch a drive
   // What a commit must be on before it is acknowledged: so many mirrors, on drives of so many different sites (fewer
   // where the drive map's accepted_site_losses are fewer than one less).
   std::size_t least_mirrors = 1;

@@ -29,7 +29,6 @@ constexpr std::uint64_t kBlobFileBytes = 64 << 20;
 constexpr int kMaxMemtables = 3;
 constexpr double kMemtableFilterShare = 0.03;     // of a memtable, for a filter: most look-ups are of older keys
 constexpr std::size_t kMaxSuccessiveMerges = 32;  // a counter's read costs as many steps
-constexpr int kMaxOpenFiles = 512;
 constexpr std::size_t kMaxScanBytes = 64 << 20;
 
 std::string encode_number(std::uint64_t value) {
@@ -179,7 +178,7 @@ Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options o
   db_options.allow_concurrent_memtable_write = false;  // one thread applies
   db_options.db_write_buffer_size = 2 * options.memtable_bytes;
   db_options.max_background_jobs = 2;
-  db_options.max_open_files = kMaxOpenFiles;
+  db_options.max_open_files = static_cast<int>(options.max_open_files);
   db_options.row_cache = options.row_cache;
   db_options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   db_options.bytes_per_sync = 1 << 20;

@@ -38,6 +38,7 @@ class State {
     std::shared_ptr<rocksdb::Cache> cache;      // blocks and blob values
     std::shared_ptr<rocksdb::Cache> row_cache;  // records by key: a hot one costs one look-up a table, no block search
     std::size_t memtable_bytes = 32 << 20;
+    unsigned max_open_files = 512;
     bool warm_cache = false;  // flushed blocks and values go to the cache: for the mirror that answers reads
     // Called from RocksDB's threads when it stopped writing (a failed flush or compaction).
     std::function<void(const Error&)> on_background_error;
