@@ -1,0 +1,201 @@
+"""Peers without credentials: what they send costs next to nothing, what they hold they lose to others, and whoever is
+refused again and again waits."""
+
+import contextlib
+import datetime
+import http.client
+import os
+import pathlib
+import re
+import resource
+import select
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+from operations_case import BINARY, PATIENCE_S, OperationsCase
+
+REFUSED = b"PUT /archives/k HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"
+HALF_A_HEAD = b"GET /archives/k HTTP/1.1\r\nHost: a\r\nX: "
+SILENCE = b""
+QUOTE = '"'
+# A newcomer waits for nobody's timeout: those are 10 s and more. Most get in at once.
+SOON_S = 5
+
+
+class HostilePeers(OperationsCase):
+    def setUp(self):
+        super().setUp()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+
+    def start(self):
+        self.cloud.create().start()
+        self.s3 = self.cloud.client(attempts=1, signature_version="s3v4")
+        self.s3.create_bucket(Bucket="archives")
+        self.s3.put_object(Bucket="archives", Key="k", Body=b"0123456789")
+
+    def connect(self, source):
+        return socket.create_connection(("127.0.0.1", self.cloud.s3_port), PATIENCE_S, source_address=(source, 0))
+
+    def hold(self, source, count, words):
+        held = []
+        for i in range(count):
+            peer = self.connect(source)
+            held.append(peer)
+            self.addCleanup(peer.close)
+            with contextlib.suppress(OSError):  # who has its share is closed at once
+                peer.sendall(words[i % len(words)])
+        return held
+
+    def head(self, headers, names, target="/archives/k"):
+        """All of a signature but a right one."""
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        return (f"GET {target} HTTP/1.1\r\nHost: a\r\nx-amz-date: {now}\r\nx-amz-content-sha256: UNSIGNED-PAYLOAD\r\n"
+                f"{headers}Authorization: AWS4-HMAC-SHA256 Credential={self.cloud.credentials()[0]}/{now[:8]}/us-east-1/s3/"
+                f"aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date{names}, Signature={'0' * 64}\r\n\r\n"
+                ).encode()
+
+    def answer(self, head, source="127.0.0.1"):
+        with self.connect(source) as peer:
+            peer.sendall(head)
+            peer.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := peer.recv(1 << 20):
+                answer += piece
+        return answer
+
+    def resident_kib(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{self.cloud.process.pid}/status").read_text()).group(1))
+
+    def get_from(self, source):
+        """The status of a signed GET on a new connection from that address, and how long it took."""
+        url = self.s3.generate_presigned_url("get_object", Params={"Bucket": "archives", "Key": "k"})
+        began = time.monotonic()
+        client = http.client.HTTPConnection("127.0.0.1", self.cloud.s3_port, PATIENCE_S, source_address=(source, 0))
+        client.request("GET", url.split(str(self.cloud.s3_port), 1)[1])
+        status = client.getresponse().status
+        client.close()
+        return status, time.monotonic() - began
+
+    def test_heads_made_to_be_expensive_get_small_answers_and_leave_no_trace(self):
+        self.start()
+        heads = {
+            "one header named thousands of times": (self.head(f"a: {QUOTE * 7700}\r\n", ";a" * 3750), b" 400 "),
+            "a value all of quotes": (self.head(f"z: {QUOTE * 15000}\r\n", ";z"), b" 403 "),
+            "a path of ampersands": (self.head("", "", "/archives/" + "&" * 15000), b" 403 "),
+            "thousands of parameters": (self.head("", "", "/archives?" + "a&" * 7500), b" 400 "),
+            "a header in two lines": (self.head("range: bytes=0-1\r\nrange: bytes=0-2\r\n", ";range"), b" 400 "),
+            "a parameter twice": (self.head("", "", "/archives?prefix=a&prefi%78=b"), b" 400 "),
+        }
+        for _ in range(2):
+            for name, (head, status) in heads.items():
+                answer = self.answer(head)
+                self.assertIn(status, answer.split(b"\r\n")[0], name)
+                self.assertLess(len(answer), 16_000, name)
+        before_kib = self.resident_kib()
+        for i in range(300):
+            self.answer(*list(heads.values())[i % len(heads)][:1], source=f"127.0.1.{i % 100 + 1}")
+        self.assertLess(self.resident_kib() - before_kib, 8_000)
+        self.assertEqual(self.s3.get_object(Bucket="archives", Key="k")["Body"].read(), b"0123456789")
+
+    def test_two_peers_without_credentials_keep_nobody_out(self):
+        self.start()
+        for words in ([REFUSED], [SILENCE, HALF_A_HEAD, REFUSED]):
+            held = self.hold("127.0.0.2", 2048, words) + self.hold("127.0.0.3", 2048, words)
+            open_now = self.metrics()['andromede_http_connections{listener="s3"}']
+            self.assertGreater(open_now, 4000, "the hostile peers hold nearly all")
+            self.assertLess(open_now, 4300)
+            took = []
+            for i in range(40):
+                status, seconds = self.get_from(f"127.0.2.{i + 1}")
+                self.assertEqual(status, 200)
+                took.append(seconds)
+                self.assertEqual(self.s3.get_object(Bucket="archives", Key="k")["Body"].read(), b"0123456789")
+            self.assertLess(max(took), SOON_S, f"newcomers wait: {sorted(took)[-5:]}")
+            for peer in held:
+                peer.close()
+        self.assertGreater(self.metric("andromede_http_connections_gave_way_total"), 0)
+
+    def test_a_refused_request_whose_body_does_not_come_is_cut_soon(self):
+        self.start()
+        (peer,) = self.hold("127.0.0.2", 1, [REFUSED])
+        began = time.monotonic()
+        answer = b""
+        while piece := peer.recv(65536):
+            answer += piece
+        self.assertTrue(answer.startswith(b"HTTP/1.1 403 "), answer[:80])
+        self.assertLess(time.monotonic() - began, 20, "refused bodies are waited for as long as others")
+
+    def test_a_flood_of_bad_signatures_is_answered_at_a_bounded_rate_and_others_are_not_slowed(self):
+        self.start()
+        head = self.head("", "")
+        stopping = threading.Event()
+        answered = [0]
+
+        def flood():
+            peers = self.hold("127.0.0.2", 32, [head])
+            while not stopping.is_set():
+                for peer in select.select(peers, [], [], 0.1)[0]:
+                    answers = peer.recv(65536)
+                    answered[0] += answers.count(b"HTTP/1.1 403 ")
+                    if answers:
+                        peer.sendall(head)
+                    else:
+                        peers.remove(peer)
+
+        began = time.monotonic()
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        # On a connection that is known, and on new ones from elsewhere.
+        for i in range(60):
+            self.assertEqual(self.s3.get_object(Bucket="archives", Key="k")["Body"].read(), b"0123456789")
+            status, seconds = self.get_from(f"127.0.2.{i + 1}")
+            self.assertEqual(status, 200)
+            self.assertLess(seconds, SOON_S)
+            time.sleep(0.05)
+        stopping.set()
+        flooding.join(PATIENCE_S)
+        seconds = time.monotonic() - began
+        # 200 at once and 100 a second, and those that were under way.
+        self.assertLess(answered[0], 200 + 100 * seconds + 64)
+        self.assertGreater(answered[0], 100, "and it is answered")
+
+    def limited(self, descriptors):
+        """The program under a hard limit."""
+        script = self.folder / f"limited-{descriptors}"
+        script.write_text(f'#!/bin/sh\nulimit -n {descriptors} && exec "{pathlib.Path(BINARY).resolve()}" "$@"\n')
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        return str(script)
+
+    def test_with_few_descriptors_connections_give_way_and_writes_go_on(self):
+        self.cloud.binary = self.limited(1024)
+        self.start()
+        self.assertIn("few file descriptors", self.cloud.log.read_text())
+        bodies = {}
+        for round_ in range(2):
+            self.hold(f"127.0.0.{2 + round_}", 1000, [SILENCE])
+            for i in range(40):
+                status, seconds = self.get_from(f"127.0.2.{i + 1}")
+                self.assertEqual(status, 200)
+                self.assertLess(seconds, SOON_S)
+                bodies[f"{round_}/{i}"] = os.urandom(200_000 if i % 2 else 2_000)
+                self.s3.put_object(Bucket="archives", Key=f"{round_}/{i}", Body=bodies[f"{round_}/{i}"])
+        self.assertLess(len(os.listdir(f"/proc/{self.cloud.process.pid}/fd")), 1000)
+        self.cloud.stop()
+        self.cloud.start()  # every mirror flushes and opens again
+        s3 = self.cloud.client(attempts=1)
+        for key, body in bodies.items():
+            self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body)
+        self.assertNotIn('"level":"error"', self.cloud.log.read_text())
+        self.assertTrue(self.settled())
+
+    def test_too_few_descriptors_are_refused_at_start(self):
+        self.cloud.create()
+        refused = subprocess.run([self.limited(200), "serve", "--config", self.cloud.config], capture_output=True, text=True,
+                                 timeout=PATIENCE_S, check=False)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("LimitNOFILE", refused.stderr)
