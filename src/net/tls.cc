@@ -32,25 +32,7 @@ std::string openssl_reason() {
   return reason != nullptr ? reason : "error " + std::to_string(code);
 }
 
-// OpenSSL's own socket BIO uses write(2), which raises SIGPIPE when the peer is gone; this one sends with MSG_NOSIGNAL.
-int socket_of(BIO* bio) { return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))); }
-
 bool should_retry() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
-
-int bio_read(BIO* bio, char* into, int size) {
-  BIO_clear_retry_flags(bio);
-  const ssize_t count = ::recv(socket_of(bio), into, static_cast<std::size_t>(size), MSG_DONTWAIT);
-  if (count < 0 && should_retry()) BIO_set_retry_read(bio);
-  if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-  return static_cast<int>(count);
-}
-
-int bio_write(BIO* bio, const char* from, int size) {
-  BIO_clear_retry_flags(bio);
-  const ssize_t count = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (count < 0 && should_retry()) BIO_set_retry_write(bio);
-  return static_cast<int>(count);
-}
 
 long bio_control(BIO* bio, int command, long, void*) {
   switch (command) {
@@ -61,20 +43,6 @@ long bio_control(BIO* bio, int command, long, void*) {
     default:
       return 0;
   }
-}
-
-BIO_METHOD* make_bio_method() {
-  BIO_METHOD* method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "andromede socket");
-  if (method == nullptr) return nullptr;
-  BIO_meth_set_read(method, bio_read);
-  BIO_meth_set_write(method, bio_write);
-  BIO_meth_set_ctrl(method, bio_control);
-  return method;
-}
-
-const BIO_METHOD* bio_method() {
-  static const BIO_METHOD* const method = make_bio_method();  // for the life of the process
-  return method;
 }
 
 int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
@@ -182,22 +150,66 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const std::stri
   return std::shared_ptr<const TlsContext>(made);
 }
 
+// OpenSSL's own socket BIO uses write(2), which raises SIGPIPE when the peer is gone; this one sends with MSG_NOSIGNAL.
+struct SocketBio {
+  static TlsSession::Transport& transport(BIO* bio) { return *static_cast<TlsSession::Transport*>(BIO_get_data(bio)); }
+
+  static int read(BIO* bio, char* into, int size) {
+    BIO_clear_retry_flags(bio);
+    TlsSession::Transport& from = transport(bio);
+    const ssize_t count = ::recv(from.socket, into, static_cast<std::size_t>(size), MSG_DONTWAIT);
+    if (count < 0 && should_retry()) BIO_set_retry_read(bio);
+    if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+    if (count <= 0 || !from.guard) return static_cast<int>(count);
+    const auto* const bytes = reinterpret_cast<const std::uint8_t*>(into);
+    const bool tls_1_2 = SSL_version(from.session) <= TLS1_2_VERSION;
+    if (from.guard->pass({bytes, static_cast<std::size_t>(count)}, tls_1_2)) return static_cast<int>(count);
+    from.long_hello = true;
+    return -1;
+  }
+
+  static int write(BIO* bio, const char* from, int size) {
+    BIO_clear_retry_flags(bio);
+    const ssize_t count =
+        ::send(transport(bio).socket, from, static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count < 0 && should_retry()) BIO_set_retry_write(bio);
+    return static_cast<int>(count);
+  }
+
+  static BIO_METHOD* make_method() {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "andromede socket");
+    if (made == nullptr) return nullptr;
+    BIO_meth_set_read(made, read);
+    BIO_meth_set_write(made, write);
+    BIO_meth_set_ctrl(made, bio_control);
+    return made;
+  }
+  static const BIO_METHOD* method() {
+    static const BIO_METHOD* const made = make_method();  // for the life of the process
+    return made;
+  }
+};
+
 void TlsSession::Free::operator()(ssl_st* session) const noexcept { SSL_free(session); }
 
 Result<std::unique_ptr<TlsSession>> TlsSession::make(const TlsContext& context, int socket) {
   ERR_clear_error();
-  std::unique_ptr<ssl_st, Free> session(SSL_new(context.get()));
-  BIO* bio = session ? BIO_new(bio_method()) : nullptr;
+  std::unique_ptr<TlsSession> made(new TlsSession);
+  made->session_.reset(SSL_new(context.get()));
+  BIO* bio = made->session_ ? BIO_new(SocketBio::method()) : nullptr;
   if (bio == nullptr) return fail(Errc::kInternal, "TLS: " + openssl_reason());
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(socket)));
+  made->transport_.socket = socket;
+  made->transport_.session = made->session_.get();
+  BIO_set_data(bio, &made->transport_);
   BIO_set_init(bio, 1);
-  SSL_set_bio(session.get(), bio, bio);
-  return std::unique_ptr<TlsSession>(new TlsSession(session.release()));
+  SSL_set_bio(made->session_.get(), bio, bio);
+  return made;
 }
 
 Result<std::unique_ptr<TlsSession>> TlsSession::accept(const TlsContext& context, int socket) {
   TRY(auto session, make(context, socket));
   SSL_set_accept_state(session->session_.get());
+  session->transport_.guard.emplace();
   return session;
 }
 
@@ -238,7 +250,10 @@ TlsSession::Outcome TlsSession::judge(int result) {
 
 TlsSession::Outcome TlsSession::handshake() {
   ERR_clear_error();
-  return judge(SSL_do_handshake(session_.get()));
+  const Outcome outcome = judge(SSL_do_handshake(session_.get()));
+  if (outcome == Outcome::kDone) transport_.guard.reset();
+  if (transport_.long_hello) error_ = "a ClientHello that is too long";
+  return outcome;
 }
 
 TlsSession::Outcome TlsSession::read(MutableByteView into, std::size_t& count) {

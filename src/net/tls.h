@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "net/hello_guard.h"
 #include "net/http.h"
 
 struct ssl_ctx_st;
@@ -66,10 +68,19 @@ class TlsSession {
   struct Free {
     void operator()(ssl_st* session) const noexcept;
   };
-  explicit TlsSession(ssl_st* session) : session_(session) {}
+  // What OpenSSL reads and writes through.
+  struct Transport {
+    int socket = -1;
+    ssl_st* session = nullptr;
+    std::optional<HelloGuard> guard;  // of a server, while it shakes hands
+    bool long_hello = false;
+  };
+  friend struct SocketBio;
+  TlsSession() = default;
   static Result<std::unique_ptr<TlsSession>> make(const TlsContext& context, int socket);
   Outcome judge(int result);
 
+  Transport transport_;
   std::unique_ptr<ssl_st, Free> session_;
   std::string error_;
   bool failed_ = false;  // OpenSSL forbids any further call

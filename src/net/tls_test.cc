@@ -63,6 +63,43 @@ TEST_F(Tls, ServesRequests) {
   EXPECT_TRUE(client(server, "localhost")->request("GET", "/", {}, {}));
 }
 
+// OpenSSL would make room for all of it at once.
+TEST_F(Tls, RefusesALongHelloByItsLength) {
+  TestServer server(options());
+  const std::string_view long_hello("\x16\x03\x01\x02\x00\x01\x01\xFF\xFF\x03\x03", 11);
+  const std::string_view usual_hello("\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03", 11);
+  RawPeer usual = server.peer();
+  usual.send(usual_hello);
+  RawPeer peer = server.peer();
+  peer.send(long_hello);
+  peer.read_all();
+  EXPECT_EQ(server.metric("andromede_http_protocol_errors_total"), 1);
+  EXPECT_FALSE(usual.readable_within(milliseconds(50)));
+}
+
+// Silence, rubbish and hellos without an end cost no credential.
+TEST_F(Tls, HandshakesThatDoNotEndGiveWay) {
+  ListenOptions made = options();
+  made.limits.connections = 9;
+  made.limits.connections_per_peer = 4;
+  TestServer server(std::move(made));
+  const std::string_view kinds[] = {"", std::string_view("\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03", 11)};
+  std::vector<RawPeer> hostile;
+  for (int i = 0; i < 8; ++i) {
+    hostile.emplace_back(server.port(), 0, i % 2 == 0 ? "127.0.0.2" : "127.0.0.3");
+    hostile.back().send(kinds[i / 2 % 2]);
+  }
+  ASSERT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 8; }));
+  ::usleep(1'200'000);
+  std::vector<std::unique_ptr<Client>> good;
+  for (int i = 0; i < 3; ++i) {
+    good.push_back(client(server));
+    EXPECT_TRUE(good.back()->request("GET", "/", {}, {}));
+  }
+  EXPECT_EQ(server.metric("andromede_http_connections_gave_way_total"), 2);
+  for (const auto& one : good) EXPECT_TRUE(one->request("GET", "/", {}, {}));
+}
+
 TEST_F(Tls, CarriesLargeBodiesBothWays) {
   TestServer server(options());
   const auto peer = client(server);
