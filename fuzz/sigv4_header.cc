@@ -16,8 +16,8 @@ Authenticator& authenticator() {
   static const ManualClock clock(kNow);
   static Authenticator instance(
       [](std::string_view id) -> std::shared_ptr<const identity::Credential> {
-        static const auto known = std::make_shared<identity::Credential>(
-            identity::Credential{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", {}});
+        static const auto known = std::make_shared<identity::Credential>(identity::Credential{
+            "AKIAIOSFODNN7EXAMPLE", crypto::SecretText("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), {}});
         return id == known->access_key_id ? known : nullptr;
       },
       clock, Options{});

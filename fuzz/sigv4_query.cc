@@ -38,8 +38,8 @@ void check_presigned(std::string_view query_text) {
   static const ManualClock clock(Timestamp{1369353600000});
   static Authenticator authenticator(
       [](std::string_view) {
-        static const auto known = std::make_shared<const identity::Credential>(
-            identity::Credential{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", {}});
+        static const auto known = std::make_shared<const identity::Credential>(identity::Credential{
+            "AKIAIOSFODNN7EXAMPLE", crypto::SecretText("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), {}});
         return known;
       },
       clock, Options{});

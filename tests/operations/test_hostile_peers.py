@@ -72,14 +72,15 @@ class HostilePeers(OperationsCase):
         return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{self.cloud.process.pid}/status").read_text()).group(1))
 
     def get_from(self, source):
-        """The status of a signed GET on a new connection from that address, and how long it took."""
+        """The status of a signed GET on a new connection from that address, which is kept, and how long it took."""
         url = self.s3.generate_presigned_url("get_object", Params={"Bucket": "archives", "Key": "k"})
         began = time.monotonic()
         client = http.client.HTTPConnection("127.0.0.1", self.cloud.s3_port, PATIENCE_S, source_address=(source, 0))
         client.request("GET", url.split(str(self.cloud.s3_port), 1)[1])
-        status = client.getresponse().status
-        client.close()
-        return status, time.monotonic() - began
+        answer = client.getresponse()
+        answer.read()
+        self.addCleanup(client.close)
+        return answer.status, time.monotonic() - began
 
     def test_heads_made_to_be_expensive_get_small_answers_and_leave_no_trace(self):
         self.start()

@@ -54,7 +54,7 @@ std::string repeat(std::string_view piece, std::size_t bytes) {
 TEST(OperatorUnauthenticatedCostTest, NoHeadCostsMoreThanASmallMultipleOfItsSize) {
   fleet::FleetCloud cloud({1, 1, 1});
   OperatorOptions options;
-  options.token = std::string(64, 'a');
+  options.token = crypto::SecretText(std::string(64, 'a'));
   options.ready = [] { return Status{}; };
   OperatorFrontEnd front_end(*cloud.fleet, *cloud.meta, cloud.metrics, cloud.clock, cloud.random, options);
   std::string distinct;
@@ -90,6 +90,15 @@ TEST(OperatorUnauthenticatedCostTest, NoHeadCostsMoreThanASmallMultipleOfItsSize
       if (testing::kCountsAllocations) EXPECT_LE(bytes, kBytesPerByte * text.size() + kConstantBytes);
     }
   }
+  RefusedExchange unknown({.method = "GET", .target = "/v1/absent", .headers = {}, .peer_address = {}});
+  sync_wait(front_end.handle(unknown));
+  EXPECT_FALSE(unknown.admitted);
+  net::RequestHead head{.method = "GET", .target = "/v1/absent", .headers = {}, .peer_address = {}};
+  head.headers.add("Authorization", "Bearer " + std::string(64, 'a'));
+  RefusedExchange admitted(std::move(head));
+  sync_wait(front_end.handle(admitted));
+  EXPECT_EQ(admitted.status, 404u);
+  EXPECT_TRUE(admitted.admitted);
 }
 
 }  // namespace

@@ -76,5 +76,12 @@ TEST_F(UnauthenticatedCostTest, NoHeadCostsMoreThanASmallMultipleOfItsSize) {
   }
 }
 
+// What the server keeps a connection for.
+TEST_F(UnauthenticatedCostTest, WhoSignedIsAdmitted) {
+  EXPECT_TRUE(gateway_.get("/bucket").admitted);
+  EXPECT_TRUE(gateway_.get("/absent").admitted);
+  EXPECT_FALSE(gateway_.send(TestGateway::head_of({.target = "/bucket"}), "").admitted);
+}
+
 }  // namespace
 }  // namespace andromede::api::s3

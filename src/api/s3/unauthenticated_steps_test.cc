@@ -28,7 +28,7 @@ class UnauthenticatedStepsTest : public ::testing::Test {
   UnauthenticatedStepsTest() {
     auto credential = std::make_shared<identity::Credential>();
     credential->access_key_id = signer_.access_key_id;
-    credential->secret = "another";
+    credential->secret = crypto::SecretText("another");
     credential_ = std::move(credential);
   }
 

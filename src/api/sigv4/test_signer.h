@@ -12,6 +12,7 @@
 #include "api/sigv4/signed_headers.h"
 #include "api/sigv4/signing_key.h"
 #include "base/bytes.h"
+#include "crypto/digest.h"
 #include "net/http.h"
 
 namespace andromede::api::sigv4::testing {
