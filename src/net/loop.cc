@@ -26,22 +26,28 @@ Loop::Loop() : context_(1), timer_(context_), now_(std::chrono::steady_clock::no
 }
 
 void Loop::post(std::coroutine_handle<> coroutine) {
-  const std::lock_guard lock(mutex_);
-  posted_.push_back(coroutine);
-  arm();
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(coroutine);
+    if (std::exchange(armed_, true)) return;
+  }
+  send_drain();
 }
 
 void Loop::post_all(const std::vector<std::coroutine_handle<>>& coroutines) {
   if (coroutines.empty()) return;
-  const std::lock_guard lock(mutex_);
-  posted_.insert(posted_.end(), coroutines.begin(), coroutines.end());
-  arm();
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.insert(posted_.end(), coroutines.begin(), coroutines.end());
+    if (std::exchange(armed_, true)) return;
+  }
+  send_drain();
 }
 
-void Loop::arm() {
-  // Under the mutex: the one block of drain_memory_ is taken by the thread that arms and is free again before drain()
-  // disarms. From the loop's own thread this is a push to a list; else it wakes the loop only if it sleeps.
-  if (std::exchange(armed_, true)) return;
+void Loop::send_drain() {
+  // Not under the mutex: the loop that this wakes takes it first of all, and would go back to sleep for it. Whoever
+  // armed is alone here until drain() disarms, and by then the one block of drain_memory_ is free again. From the
+  // loop's own thread this is a push to a list; else it wakes the loop only if it sleeps.
   boost::asio::post(context_, Drain{this});
 }
 

@@ -105,7 +105,7 @@ class Loop final : public Scheduler {
 
  private:
   struct Drain;
-  void arm();
+  void send_drain();
   void drain();
   void schedule_tick();
   void tick();
