@@ -1,5 +1,5 @@
 """The servers that compare.py brings up, one after another, each as a context manager with the same few attributes:
-host, port, arguments (for andromede_load), durability (what a success meant)."""
+host, port, arguments (for andromede_load), pids (of the server), durability (what a success meant)."""
 
 import json
 import os
@@ -81,6 +81,9 @@ http {{
 
     def arguments(self):
         return ["--port", str(self.port)]
+
+    def pids(self):
+        return [self.process.pid]
 
     environment = {}
 
@@ -218,3 +221,6 @@ rgw_enable_ops_log = false
 
     def arguments(self):
         return ["--port", str(self.port), "--access-key", self.access_key]
+
+    def pids(self):
+        return [process.pid for process in self.processes]

@@ -37,6 +37,8 @@ struct Settings {
   unsigned concurrency = 16;
   double seconds = 0;       // stop after this time
   std::uint64_t count = 0;  // or after this many operations
+  std::uint64_t first = 0;  // put: the number of the first key
+  double per_s = 0;         // operations a second, of all connections together; 0: as many as go
   std::uint64_t keys = 0;   // get, mixed, churn: keys 0 … keys-1
   unsigned reads_percent = 70;
   bool hash_body = true;
@@ -187,7 +189,7 @@ void check_body(const Settings& settings, const std::string& key, const Result<R
 }
 
 void put_one(const Settings& settings, Client& client, std::uint64_t number, Outcome& outcome) {
-  const std::string key = key_name(settings, number);
+  const std::string key = key_name(settings, settings.first + number);
   const auto response = client.put(key, 0, settings.size_bytes);
   if (!response || !good(response->status)) return outcome.error("PUT " + key + ": " + describe(response));
   outcome.bytes += settings.size_bytes;
@@ -196,6 +198,12 @@ void put_one(const Settings& settings, Client& client, std::uint64_t number, Out
 void get_one(const Settings& settings, Client& client, std::uint64_t number, Outcome& outcome) {
   const std::string key = key_name(settings, number);
   check_body(settings, key, client.get(key), outcome);
+}
+
+// A GET with a signature that is wrong.
+void refused_one(const Settings& settings, Client& client, std::uint64_t number, Outcome& outcome) {
+  const auto response = client.get(key_name(settings, number));
+  if (!response || response->status != 403) outcome.error("GET, wrongly signed: " + describe(response));
 }
 
 // GETs of stored keys, PUTs of new ones behind them.
@@ -265,10 +273,17 @@ void run_thread(const Settings& settings, Budget& budget, AckLog& log, unsigned 
   Client client(settings);
   std::mt19937_64 random(settings.seed * 104729 + thread);
   Churn churn(settings, log, thread);
+  const bool paced = settings.per_s > 0;
+  const auto pause = std::chrono::duration_cast<steady_clock::duration>(
+      std::chrono::duration<double>(paced ? settings.concurrency / settings.per_s : 0));
+  auto before = steady_clock::now();
   while (const auto number = budget.take()) {
-    const auto before = steady_clock::now();
+    // A paced request counts from when it was due, so that what waited behind a slow one is seen.
+    before = paced ? before + pause : steady_clock::now();
+    if (paced) std::this_thread::sleep_until(before);
     if (settings.workload == "put") put_one(settings, client, *number, outcome);
     if (settings.workload == "get") get_one(settings, client, random() % settings.keys, outcome);
+    if (settings.workload == "refused") refused_one(settings, client, random() % settings.keys, outcome);
     if (settings.workload == "mixed") mixed_one(settings, client, *number, random, outcome);
     if (settings.workload == "delete") delete_one(settings, client, *number, outcome);
     if (settings.workload == "churn") churn.one(client, outcome);
@@ -387,10 +402,10 @@ void print(Outcome& outcome, double seconds) {
   const double operations = static_cast<double>(outcome.operations);
   std::printf(
       "{\"operations\": %llu, \"errors\": %llu, \"seconds\": %.3f, \"ops_per_s\": %.1f, \"mb_per_s\": %.1f, "
-      "\"p50_ms\": %.3f, \"p99_ms\": %.3f}\n",
+      "\"p50_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f}\n",
       static_cast<unsigned long long>(outcome.operations), static_cast<unsigned long long>(outcome.errors), seconds,
       operations / seconds, static_cast<double>(outcome.bytes) / 1e6 / seconds, percentile(outcome.latencies_ms, 0.5),
-      percentile(outcome.latencies_ms, 0.99));
+      percentile(outcome.latencies_ms, 0.99), percentile(outcome.latencies_ms, 0.999));
   if (outcome.errors > 0) std::fprintf(stderr, "andromede_load: first error: %s\n", outcome.first_error.c_str());
 }
 
@@ -432,10 +447,12 @@ int main(int argc, char** argv) {
   andromede::load::Settings settings;
   bool unsigned_payload = false;
   CLI::App app("Load on an S3 server: keep-alive, SigV4, checked bodies. Prints one JSON line.");
-  app.add_option("workload", settings.workload,
-                 "make-bucket | put | get | mixed | delete | list | churn (logged overwrites and deletes) | verify")
+  app.add_option(
+         "workload", settings.workload,
+         "make-bucket | put | get | refused (wrongly signed) | mixed | delete | list | churn (logged overwrites and "
+         "deletes) | verify")
       ->required()
-      ->check(CLI::IsMember({"make-bucket", "put", "get", "mixed", "delete", "list", "churn", "verify"}));
+      ->check(CLI::IsMember({"make-bucket", "put", "get", "refused", "mixed", "delete", "list", "churn", "verify"}));
   app.add_option("--host", settings.host, "IPv4 address");
   app.add_option("--port", settings.port);
   app.add_option("--access-key", settings.credentials.access_key_id, "none: requests are not signed");
@@ -448,13 +465,17 @@ int main(int argc, char** argv) {
   app.add_option("--concurrency", settings.concurrency, "connections, a thread each")->check(CLI::Range(1U, 1024U));
   app.add_option("--seconds", settings.seconds);
   app.add_option("--count", settings.count);
-  app.add_option("--keys", settings.keys, "keys that exist (get, mixed) or are churned");
+  app.add_option("--first", settings.first, "put: the number of the first key");
+  app.add_option("--per-second", settings.per_s, "operations, of all connections together; none: as many as go");
+  app.add_option("--keys", settings.keys, "keys that exist (get, refused, mixed) or are churned");
   app.add_option("--log", settings.log_path, "of churn and verify");
   app.add_option("--seed", settings.seed);
   app.add_flag("--unsigned-payload", unsigned_payload, "UNSIGNED-PAYLOAD instead of the body's SHA-256");
   CLI11_PARSE(app, argc, argv);
   settings.hash_body = !unsigned_payload;
-  const bool needs_keys = settings.workload == "get" || settings.workload == "mixed" || settings.workload == "churn";
+  if (settings.workload == "refused") settings.credentials.secret += "-wrong";
+  const bool needs_keys = settings.workload == "get" || settings.workload == "refused" ||
+                          settings.workload == "mixed" || settings.workload == "churn";
   if (needs_keys && settings.keys == 0) {
     std::cerr << "andromede_load: " << settings.workload << " needs --keys\n";
     return 2;
