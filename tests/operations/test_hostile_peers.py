@@ -22,7 +22,7 @@ HALF_A_HEAD = b"GET /archives/k HTTP/1.1\r\nHost: a\r\nX: "
 SILENCE = b""
 QUOTE = '"'
 # A newcomer waits for nobody's timeout: those are 10 s and more. Most get in at once.
-SOON_S = 5
+SOON_S = 9
 
 
 class HostilePeers(OperationsCase):

@@ -8,7 +8,7 @@ import urllib.request
 
 import botocore.exceptions
 
-from operations_case import CONSORTIUM, OperationsCase, lose
+from operations_case import CONSORTIUM, PATIENCE_S, OperationsCase, lose
 
 
 class Losses(OperationsCase):
@@ -82,7 +82,7 @@ class Losses(OperationsCase):
         names = [drive["name"] for drive in self.cloud.status()["drives"]][1:]
         for name in names:
             (self.cloud.folder / "drives" / name).rename(away / name)
-        self.cloud.wait_for("the loss is noticed", lambda: self.offline() == set(names), 15)
+        self.cloud.wait_for("the loss is noticed", lambda: self.offline() == set(names))
         writes = [lambda: s3.put_object(Bucket="archives", Key="small", Body=bytes(1000)),
                   lambda: s3.put_object(Bucket="archives", Key="big", Body=bytes(1_000_000)),
                   lambda: s3.delete_object(Bucket="archives", Key="old"),
@@ -93,14 +93,14 @@ class Losses(OperationsCase):
             self.assertEqual(refused.exception.response["ResponseMetadata"]["HTTPStatusCode"], 503)
         self.assertEqual(s3.get_object(Bucket="archives", Key="old")["Body"].read(), b"kept")
         with self.assertRaises(urllib.error.HTTPError) as unready:
-            urllib.request.urlopen(f"http://127.0.0.1:{self.cloud.operator_port}/health/ready", timeout=5)
+            urllib.request.urlopen(f"http://127.0.0.1:{self.cloud.operator_port}/health/ready", timeout=PATIENCE_S)
         self.assertEqual(unready.exception.code, 503)
         lacking = "on 2 metadata mirrors at 2 sites, and 1 takes part"
         self.assertIn(lacking, unready.exception.read().decode())
         self.assertTrue(any(lacking in reason for reason in self.cloud.status()["reasons"]))
         for name in names:
             (away / name).rename(self.cloud.folder / "drives" / name)
-        self.cloud.wait_for("redundancy is whole again", self.settled, 60)
+        self.cloud.wait_for("redundancy is whole again", self.settled)
         for write in writes:
             write()
         tail = self.cloud.operator("journal", "tail", "-n", "1000", "--json").stdout.splitlines()

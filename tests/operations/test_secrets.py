@@ -11,7 +11,7 @@ import urllib.request
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from operations_case import BINARY, CONSORTIUM, OperationsCase
+from operations_case import BINARY, CONSORTIUM, PATIENCE_S, OperationsCase
 
 
 def opened(key, sealed, context):
@@ -75,7 +75,7 @@ class Secrets(OperationsCase):
         token = secrets["operator token"].decode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.cloud.operator_port}/v1/heal", b"{}",
                                          {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=10).read()
+        urllib.request.urlopen(request, timeout=PATIENCE_S).read()
         self.cloud.wait_for("healing ended", self.settled)
         content = self.core()
         # That the core can be searched at all: what is no secret is found.
