@@ -100,7 +100,8 @@ class Reader {
 class Store {
  public:
   virtual ~Store() = default;
-  // `size_bytes` is exact or an upper bound; the region is reserved whole on every target drive before this answers.
+  // `size_bytes` is exact or an upper bound: refused with kNoSpace where a target drive could not hold it now. Of large
+  // blobs space is reserved as bytes arrive, in steps.
   virtual Task<Result<std::unique_ptr<Writer>>> open_writer(BlobId id, Target target, std::uint64_t size_bytes,
                                                             Deadline deadline) = 0;
   // offset + length <= ref.size_bytes.

@@ -60,6 +60,8 @@ class ObjectCategory final : public std::error_category {
         return "metadata too large";
       case ObjectErrc::kMissingContentLength:
         return "missing content length";
+      case ObjectErrc::kRequestTimeout:
+        return "the body arrives too slowly";
     }
     return "unknown";
   }

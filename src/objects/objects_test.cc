@@ -247,6 +247,88 @@ TEST_F(ObjectsTest, ABodyThatIsNotWhatItsDigestsSayLeavesNothing) {
   expect_nothing_left();
 }
 
+// Announces much, and sends a little now and then.
+class TricklingBody final : public BodySource {
+ public:
+  TricklingBody(HastyClock& clock, std::string bytes, std::size_t chunk, std::chrono::milliseconds every)
+      : clock_(clock), body_(std::move(bytes), chunk), every_(every) {}
+  Task<Result<ByteView>> read() override {
+    clock_.advance(every_);
+    ++reads;
+    return body_.read();
+  }
+  [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override {
+    return body_.announced_size_bytes();
+  }
+  std::uint64_t reads = 0;
+
+ private:
+  HastyClock& clock_;
+  MemoryBody body_;
+  const std::chrono::milliseconds every_;
+};
+
+TEST_F(ObjectsTest, ABodyThatTricklesIsCutAndOneThatIsSlowIsNot) {
+  const std::string bytes = pattern(5'000'000);
+  TricklingBody trickles(cloud_.clock(), bytes, 6000, std::chrono::seconds(3));
+  EXPECT_EQ(code_of(put(put_request("key"), trickles)), ObjectErrc::kRequestTimeout);
+  EXPECT_LT(trickles.reads, 60U);
+  expect_nothing_left();
+  TricklingBody slow(cloud_.clock(), bytes, 200'000, std::chrono::seconds(10));
+  const auto stored = put(put_request("key"), slow);
+  ASSERT_TRUE(stored) << stored.error().describe();
+}
+
+// Does something before its first byte is read, when its upload is under way.
+class BodyWithADetour final : public BodySource {
+ public:
+  BodyWithADetour(std::string bytes, std::function<void()> detour)
+      : body_(std::move(bytes)), detour_(std::move(detour)) {}
+  Task<Result<ByteView>> read() override {
+    if (detour_) std::exchange(detour_, {})();
+    return body_.read();
+  }
+  [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override {
+    return body_.announced_size_bytes();
+  }
+
+ private:
+  MemoryBody body_;
+  std::function<void()> detour_;
+};
+
+TEST(UploadsUnderWay, AreBoundedForEachAccountAndPeer) {
+  TestCloud cloud({.unfinished = {.bodies_of_account = 2, .bodies_of_peer = 3}});
+  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(0), "bucket")));
+  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(1), "others")));
+  const std::string bytes = pattern(100'000);
+  const auto put = [&](unsigned account, const std::string& peer, BodySource& body) {
+    identity::Caller caller = cloud.caller(account);
+    caller.source_address = peer;
+    PutRequest request;
+    request.bucket = account == 0 ? "bucket" : "others";
+    request.key = "key";
+    return code_of(sync_wait(cloud.service().put(caller, request, body)));
+  };
+  const auto plain = [&](unsigned account, const std::string& peer) {
+    MemoryBody body(bytes);
+    return put(account, peer, body);
+  };
+  BodyWithADetour third(bytes, [&] {
+    EXPECT_EQ(plain(1, "near"), Errc::kOverloaded) << "a fourth of one peer";
+    EXPECT_EQ(plain(1, "far"), std::error_code{});
+  });
+  BodyWithADetour second(bytes, [&] {
+    EXPECT_EQ(plain(0, "far"), Errc::kOverloaded) << "a third of one account";
+    MemoryBody small("what lies in the metadata holds nothing of a drive");
+    EXPECT_EQ(put(0, "near", small), std::error_code{});
+    EXPECT_EQ(put(1, "near", third), std::error_code{});
+  });
+  BodyWithADetour first(bytes, [&] { EXPECT_EQ(put(0, "near", second), std::error_code{}); });
+  EXPECT_EQ(put(0, "near", first), std::error_code{});
+  EXPECT_EQ(plain(0, "near"), std::error_code{});
+}
+
 TEST_F(ObjectsTest, EveryChecksumIsVerifiedStoredAndReturned) {
   const std::string bytes = pattern(70'000);
   for (const crypto::Checksum kind : {crypto::Checksum::kCrc32, crypto::Checksum::kCrc32c, crypto::Checksum::kCrc64Nvme,

@@ -48,6 +48,15 @@ Status check_limit(std::uint64_t size_bytes, std::uint64_t limit_bytes) {
   return fail(ObjectErrc::kEntityTooLarge, "at most " + std::to_string(limit_bytes) + " bytes are allowed");
 }
 
+// Only the time that the peer kept us waiting counts: that the drives are slow is not its fault.
+Status check_pace(SteadyTime::duration waited, std::uint64_t got) {
+  if (waited <= transfer_time(kSlowestGrace, got)) return {};
+  return fail(ObjectErrc::kRequestTimeout,
+              std::to_string(got) + " bytes of the body arrived in " +
+                  std::to_string(std::chrono::duration_cast<std::chrono::seconds>(waited).count()) + " s; at least " +
+                  std::to_string(kSlowestBytesPerSecond) + " a second are expected");
+}
+
 // Cuts a stream of plaintext into pieces, each sealed under its own key and written to its own blob.
 //
 // Two batches of plaintext take turns: while the MD5 of one is hashed in the lanes, the same bytes are sealed and
@@ -55,11 +64,12 @@ Status check_limit(std::uint64_t size_bytes, std::uint64_t limit_bytes) {
 class PieceWriter {
  public:
   PieceWriter(const SealContext& context, const AccountId& account, std::optional<std::uint64_t> announced,
-              const std::vector<crypto::Checksum>& kinds, SealedBody& out)
+              const std::vector<crypto::Checksum>& kinds, SealedBody& out, Unfinished::Entry& unfinished)
       : context_(context),
         account_(account),
         announced_(announced),
         out_(out),
+        unfinished_(unfinished),
         transfer_(context.transfers),
         digests_(announced.value_or(kMaxPutBytes) > crypto::kMd5LanesMinBytes ? &context.lanes : nullptr, kinds) {}
 
@@ -135,6 +145,8 @@ class PieceWriter {
     digests_.start(filling().view());
     seal(filling().view(), ends_piece);
     context_.bytes_written.add(static_cast<double>(filling().size()));
+    arrived_bytes_ += filling().size();
+    unfinished_.arrived(arrived_bytes_);
     CO_CHECK_OK(co_await writer_->write(sealed_.view()));
     filling_ = 1 - filling_;
     if (!ends_piece) {
@@ -163,10 +175,12 @@ class PieceWriter {
   const AccountId& account_;
   const std::optional<std::uint64_t> announced_;
   SealedBody& out_;
+  Unfinished::Entry& unfinished_;
   const Transfers::Entry transfer_;
   std::array<Buffer, 2> plain_;
   std::size_t filling_ = 0;
   Buffer sealed_;
+  std::uint64_t arrived_bytes_ = 0;  // of the body, sealed
   std::uint64_t piece_bytes_ = 0;    // plaintext bytes of the open piece
   std::uint64_t planned_bytes_ = 0;  // at most so many
   std::unique_ptr<blob::Writer> writer_;
@@ -176,14 +190,18 @@ class PieceWriter {
 
 // Moves the rest of a body, `head` and `view` in front, into `writer`. Answers its size.
 Task<Result<std::uint64_t>> pump(BodySource& body, std::string_view head, ByteView view, std::uint64_t limit_bytes,
-                                 PieceWriter& writer) {
+                                 PieceWriter& writer, const Clock& clock) {
+  SteadyTime::duration waited{};
   const std::optional<std::uint64_t> announced = body.announced_size_bytes();
   std::uint64_t size = head.size();
   CO_CHECK_OK(co_await writer.write(as_bytes(head)));
   while (true) {
     if (view.empty()) {
+      const SteadyTime began = clock.steady();
       CO_TRY(view, co_await body.read());
       if (view.empty()) break;
+      waited += clock.steady() - began;
+      CO_CHECK_OK(check_pace(waited, size + view.size()));
     }
     size += view.size();
     CO_CHECK_OK(check_limit(size, limit_bytes));
@@ -197,7 +215,7 @@ Task<Result<std::uint64_t>> pump(BodySource& body, std::string_view head, ByteVi
 
 }  // namespace
 
-Task<Result<SealedBody>> seal_body(const SealContext& context, const AccountId& account, BodySource& body,
+Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, BodySource& body,
                                    std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes) {
   const std::optional<std::uint64_t> announced = body.announced_size_bytes();
   if (announced) CO_CHECK_OK(check_limit(*announced, limit_bytes));
@@ -217,7 +235,7 @@ Task<Result<SealedBody>> seal_body(const SealContext& context, const AccountId& 
       CO_CHECK_OK(check_limit(head.size(), limit_bytes));
       out.size_bytes = head.size();
       out.digests = BodyDigests::of(as_bytes(head), kinds);
-      CO_TRY(keys::DataKey key, context.keys.make_data_key(account));
+      CO_TRY(keys::DataKey key, context.keys.make_data_key(sender.account));
       Piece piece;
       piece.blob = BlobId::random(context.random);
       piece.size_bytes = head.size();
@@ -231,8 +249,9 @@ Task<Result<SealedBody>> seal_body(const SealContext& context, const AccountId& 
     if (announced) CO_CHECK_OK(check_complete(announced, head.size() + view.size()));
   }
 
-  PieceWriter writer(context, account, announced, kinds, out);
-  CO_TRY(out.size_bytes, co_await pump(body, head, view, limit_bytes, writer));
+  CO_TRY(const auto unfinished, context.unfinished.begin(sender, announced.value_or(kFirstBlobBytes)));
+  PieceWriter writer(context, sender.account, announced, kinds, out, *unfinished);
+  CO_TRY(out.size_bytes, co_await pump(body, head, view, limit_bytes, writer, context.clock));
   CO_TRY(out.digests, co_await writer.finish());
   co_return out;
 }

@@ -21,6 +21,7 @@
 #include "objects/live_blobs.h"
 #include "objects/records.h"
 #include "objects/transfers.h"
+#include "objects/unfinished.h"
 
 namespace andromede::objects {
 
@@ -36,6 +37,10 @@ inline std::chrono::milliseconds transfer_time(std::chrono::milliseconds base, s
   return base + std::chrono::seconds(bytes / kSlowestBytesPerSecond);
 }
 
+// A peer that keeps us waiting for a body of a blob may do so for kSlowestGrace, and a second more for each
+// kSlowestBytesPerSecond that it sent: space on the drives is held meanwhile.
+inline constexpr std::chrono::seconds kSlowestGrace{120};
+
 // What the pipeline needs of its surroundings: all borrowed.
 struct SealContext {
   blob::Store& blobs;
@@ -43,6 +48,7 @@ struct SealContext {
   Placer& placer;
   LiveBlobs& live;
   Transfers& transfers;
+  Unfinished& unfinished;
   const Clock& clock;
   Random& random;
   crypto::Md5Lanes& lanes;
@@ -86,8 +92,9 @@ class SealedBody {
 
 // Reads `body` to its end and stores it sealed, with the digests that `kinds` names besides MD5. `context` and `body`
 // outlive the task. Errors: kEntityTooLarge (more than `limit_bytes`), kIncompleteBody (fewer bytes than announced),
-// kInvalidRequest (more), the body's own, blob::Store's, Placer's. After an error nothing is left behind.
-Task<Result<SealedBody>> seal_body(const SealContext& context, const AccountId& account, BodySource& body,
+// kInvalidRequest (more), kRequestTimeout (it trickles), kOverloaded (too much of `sender` is unfinished), the body's
+// own, blob::Store's, Placer's. After an error nothing is left behind.
+Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, BodySource& body,
                                    std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes);
 
 }  // namespace andromede::objects

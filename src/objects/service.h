@@ -29,6 +29,7 @@
 #include "identity/caller.h"
 #include "keys/key_service.h"
 #include "meta/store.h"
+#include "objects/unfinished.h"
 
 namespace andromede::objects {
 
@@ -70,6 +71,7 @@ enum class ObjectErrc {
   kKeyTooLong,
   kMetadataTooLarge,
   kMissingContentLength,
+  kRequestTimeout,
 };
 const std::error_category& object_category() noexcept;
 inline std::error_code make_error_code(ObjectErrc code) noexcept { return {static_cast<int>(code), object_category()}; }
@@ -403,6 +405,7 @@ class Placer {
 struct Options {
   std::size_t inline_limit_bytes = 32 * 1024;  // objects up to this size live in the metadata; 0: none
   std::chrono::milliseconds deadline{600'000};
+  UnfinishedLimits unfinished;
 };
 
 class Service {

@@ -217,6 +217,7 @@ class ServiceImpl final : public Service {
   BucketCache buckets_;
   LiveBlobs live_;
   Transfers transfers_;
+  Unfinished unfinished_;
   BlobCatalog catalog_;
   const SealContext seal_;
   const OpenContext open_;

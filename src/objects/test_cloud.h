@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -101,6 +102,20 @@ class WatchedBlobs final : public blob::Store {
   std::vector<BlobId> removed_;
 };
 
+// The system's clock, which a test may put forward.
+class HastyClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override { return {clock_.now().ms + ahead_ms_.load()}; }
+  [[nodiscard]] SteadyTime steady() const override {
+    return clock_.steady() + std::chrono::milliseconds(ahead_ms_.load());
+  }
+  void advance(std::chrono::milliseconds by) { ahead_ms_ += by.count(); }
+
+ private:
+  SystemClock clock_;
+  std::atomic<std::int64_t> ahead_ms_{0};
+};
+
 class TestCloud {
  public:
   static constexpr unsigned kAccounts = 2;
@@ -136,6 +151,7 @@ class TestCloud {
   }
   ~TestCloud() { stop(); }
 
+  [[nodiscard]] HastyClock& clock() { return clock_; }
   // Stops everything and starts it again on the same drives.
   void restart() {
     stop();
@@ -263,7 +279,7 @@ class TestCloud {
       identity::Account{AccountId("000000000001"), "Culture", std::string(64, 'a')},
       identity::Account{AccountId("000000000002"), "Orléans", std::string(64, 'b')}};
   io::TemporaryFolder folder_;
-  SystemClock clock_;
+  HastyClock clock_;
   SystemRandom random_;
   std::vector<DriveId> drives_ids_;
   FixedPlacer placer_;

@@ -76,6 +76,7 @@ const std::vector<Row>& table() {
        "Your metadata headers exceed the maximum allowed metadata size"},
       {ObjectErrc::kMissingContentLength, "MissingContentLength", 411,
        "You must provide the Content-Length HTTP header."},
+      {ObjectErrc::kRequestTimeout, "RequestTimeout", 400, ""},
       // api/sigv4: who signed
       {SigErrc::kAnonymous, "AccessDenied", 403, kDenied},
       {SigErrc::kUnsupportedMechanism, "InvalidRequest", 400, ""},

@@ -26,7 +26,7 @@ void expect_all_known(Code last) {
 }
 
 TEST(ErrorsTest, TheTableIsComplete) {
-  expect_all_known(objects::ObjectErrc::kMissingContentLength);
+  expect_all_known(objects::ObjectErrc::kRequestTimeout);
   expect_all_known(sigv4::SigErrc::kBodyBroken);
   expect_all_known(S3Errc::kNotImplemented);
 }
@@ -45,6 +45,7 @@ TEST(ErrorsTest, SaysWhatS3Says) {
       {of(objects::ObjectErrc::kPreconditionFailed), "PreconditionFailed", 412},
       {of(objects::ObjectErrc::kKeyTooLong), "KeyTooLongError", 400},
       {of(objects::ObjectErrc::kMissingContentLength), "MissingContentLength", 411},
+      {of(objects::ObjectErrc::kRequestTimeout), "RequestTimeout", 400},
       {of(sigv4::SigErrc::kAnonymous), "AccessDenied", 403},
       {of(sigv4::SigErrc::kSignatureMismatch), "SignatureDoesNotMatch", 403},
       {of(sigv4::SigErrc::kUnknownAccessKey), "InvalidAccessKeyId", 403},

@@ -14,6 +14,9 @@ constexpr std::string_view kSuffix = ".vol";
 // this part of what is left.
 constexpr std::uint64_t kAheadBytes = 64ULL << 20;
 constexpr std::uint64_t kAheadPart = 8;
+// Of VolumeOptions::whole_region_bytes: the first step of a region that grows, and the longest.
+constexpr std::uint64_t kFirstStepPart = 8;
+constexpr std::uint64_t kLongestStep = 2;
 // Holes are walked in reads of this size.
 constexpr std::size_t kWalkBytes = 256 * 1024;
 // So many bad pages of one volume are tried one by one, each of which may take the drive seconds; the rest of it then
@@ -83,6 +86,7 @@ Status DriveVolumes::attach() {
     for (const auto& [number, volume] : volumes_) volume->retired = true;
     disk_ = nullptr;
     open_ = nullptr;
+    idle_.clear();
     volumes_.clear();
     open_files_ = 0;
   }
@@ -132,6 +136,9 @@ Status DriveVolumes::walk_file(io::Disk& disk, io::File& file, std::uint32_t num
     std::memset(buffer.data() + got, 0, bytes - got);
     return {};
   };
+  // A region that is reserved in steps ends behind the file.
+  TRY(const std::uint64_t size, file.size());
+  end = std::min(end, round_up(size, kPageBytes));
   std::uint64_t at = 0;
   std::uint64_t by_page_until = 0;
   std::uint64_t bad_pages = 0;
@@ -259,10 +266,11 @@ Status DriveVolumes::count(const std::shared_ptr<Volume>& volume) {
 
 Result<DriveVolumes::Census> DriveVolumes::take_census(const Volume& volume, io::File& file) {
   Census census;
+  TRY(const std::uint64_t size, file.size());
   SteadyTime busy_since = clock_.steady();
   const Found found{.record =
                         [&](const RecordHead& head) {
-                          const std::uint64_t live = head.live_bytes();
+                          const std::uint64_t live = std::min(head.live_bytes(), size - head.header.offset);
                           census.records.push_back({head.header.offset, live});
                           census.end = std::max(census.end, head.header.offset + live);
                           return true;
@@ -280,7 +288,6 @@ Result<DriveVolumes::Census> DriveVolumes::take_census(const Volume& volume, io:
                           return true;
                         },
                     .go_on = [&] { return leave_drive_to_others(busy_since); }};
-  TRY(const std::uint64_t size, file.size());
   CHECK_OK(walk_file(*volume.disk, file, volume.number, size, found));
   return census;
 }
@@ -380,6 +387,7 @@ Status DriveVolumes::detach_empty() {
     }
     disk = std::exchange(disk_, nullptr);
     open_ = nullptr;
+    idle_.clear();
     volumes_.clear();
     open_files_ = 0;
   }
@@ -394,6 +402,7 @@ Status DriveVolumes::detach_empty() {
 // --- reserving
 
 std::optional<Region> DriveVolumes::take(std::uint64_t bytes) {
+  if (bytes > options_.whole_region_bytes) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (open_ == nullptr || open_->end + bytes > open_->allocated) return std::nullopt;
   if (open_->end + bytes > options_.volume_bytes) return std::nullopt;
@@ -426,6 +435,7 @@ Result<Region> DriveVolumes::reserve(std::uint64_t bytes) {
 
 Result<Region> DriveVolumes::reserve_on(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes) {
   const std::lock_guard growth(growth_);
+  if (bytes > options_.whole_region_bytes) return reserve_in_steps(disk, bytes);
   // Records that need no I/O go on being placed in the open volume, and may take what was added for this one: again,
   // until it got its place or they have filled the volume.
   for (;;) {
@@ -444,12 +454,31 @@ std::shared_ptr<Volume> DriveVolumes::open_volume_with_room(std::uint64_t bytes)
     if (open_ != nullptr && open_->end + bytes <= options_.volume_bytes) return open_;
   }
   close_open_volume();
-  return nullptr;
+  auto volume = take_idle(bytes);
+  if (volume == nullptr) return nullptr;
+  const std::lock_guard lock(mutex_);
+  return open_ = std::move(volume);
 }
 
 // The region is taken before others see the volume: a record larger than a volume gets one of its own.
 Result<Region> DriveVolumes::reserve_in_new_volume(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes) {
   TRY(const std::uint64_t spare, spare_bytes(*disk, bytes));
+  TRY(auto volume, create_volume(disk));
+  const auto allocated = allocate(*volume->file, 0, bytes, spare);
+  if (!allocated) {
+    // Left there it is an empty file, which is removed once it is counted.
+    static_cast<void>(disk->remove(path(volume->number)));
+    return fail(allocated.error());
+  }
+  volume->allocated = *allocated;
+  const std::lock_guard lock(mutex_);
+  volumes_[volume->number] = volume;
+  open_ = volume;
+  ++open_files_;
+  return take_from(volume, bytes);
+}
+
+Result<std::shared_ptr<Volume>> DriveVolumes::create_volume(const std::shared_ptr<io::Disk>& disk) {
   std::uint32_t number = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -459,18 +488,93 @@ Result<Region> DriveVolumes::reserve_in_new_volume(const std::shared_ptr<io::Dis
   auto volume = std::make_shared<Volume>(number, disk);
   TRY(volume->file, disk->open(path(number), io::OpenMode::kCreate));
   CHECK_OK(disk->sync_folder(std::string(kFolder)));
-  const auto allocated = allocate(*volume->file, 0, bytes, spare);
-  if (!allocated) {
-    // Left there it is an empty file, which the next attach() removes.
-    static_cast<void>(disk->remove(path(number)));
-    return fail(allocated.error());
+  return volume;
+}
+
+// --- reserving in steps
+
+// The volume is closed to others until the region is finished or given up, so that the next step lies behind the last.
+Result<Region> DriveVolumes::reserve_in_steps(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes) {
+  CHECK_OK(spare_bytes(*disk, bytes));
+  auto volume = take_idle(bytes);
+  const bool made = volume == nullptr;
+  if (made) {
+    TRY(volume, create_volume(disk));
   }
-  volume->allocated = *allocated;
   const std::lock_guard lock(mutex_);
-  volumes_[number] = volume;
-  open_ = volume;
-  ++open_files_;
-  return take_from(volume, bytes);
+  if (made) {
+    volumes_[volume->number] = volume;
+    ++open_files_;
+  }
+  volume->closed = true;
+  Region region{.volume = volume, .file = volume->file, .offset = volume->end, .bytes = bytes, .grows = true};
+  volume->allocated = volume->end;
+  volume->end += bytes;
+  ++volume->shards;
+  return region;
+}
+
+Status DriveVolumes::make_room(const Region& region, std::uint64_t bytes) {
+  if (!region.grows) return {};
+  const auto lacking = [&] {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t there = region.volume->allocated - region.offset;
+    return std::pair(there, bytes > there ? bytes - there : 0);
+  };
+  if (lacking().second == 0) return {};
+  const std::lock_guard growth(growth_);
+  const auto [there, need] = lacking();
+  if (need == 0) return {};
+  TRY(const auto disk, this->disk());
+  if (disk != region.volume->disk) return fail(Errc::kUnavailable, "the drive went away and came back");
+  TRY(const std::uint64_t spare, spare_bytes(*disk, need));
+  const std::uint64_t step = std::clamp(there, options_.whole_region_bytes / kFirstStepPart / kPageBytes * kPageBytes,
+                                        options_.whole_region_bytes * kLongestStep);
+  const std::uint64_t wanted = std::min({std::max(need, step), region.bytes - there, spare});
+  const std::uint64_t at = region.offset + there;
+  std::uint64_t got = wanted;
+  if (Status done = region.file->allocate(at, wanted); !done) {
+    if (!(done.error() == Errc::kNoSpace) || wanted == need) return done;
+    CHECK_OK(region.file->allocate(at, need));
+    got = need;
+  }
+  const std::lock_guard lock(mutex_);
+  region.volume->allocated += got;
+  region.volume->live_bytes += got;
+  return {};
+}
+
+std::shared_ptr<Volume> DriveVolumes::take_idle(std::uint64_t bytes) {
+  std::shared_ptr<Volume> volume;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto fits = std::find_if(idle_.begin(), idle_.end(), [&](const std::shared_ptr<Volume>& idle) {
+      return !idle->removing && idle->end + bytes <= options_.volume_bytes;
+    });
+    if (fits == idle_.end()) return nullptr;
+    volume = *fits;
+    volume->closed = false;
+    idle_.erase(fits);
+  }
+  if (file(volume->number)) return volume;
+  // Too many open files, or a drive that fails: a new volume finds it out.
+  {
+    const std::lock_guard lock(mutex_);
+    volume->closed = true;
+  }
+  remove_if_dead(volume);
+  return nullptr;
+}
+
+void DriveVolumes::leave_idle(const std::shared_ptr<Volume>& volume) {
+  volume->allocated = volume->end;
+  if (volume->retired || volume->disk != disk_ || volume->end >= options_.volume_bytes) return;
+  if (volume->shards > 0 && idle_.size() < kMaxIdleVolumes) idle_.push_back(volume);
+}
+
+std::uint64_t DriveVolumes::reserved_behind(const Region& region, std::uint64_t used_bytes) const {
+  const std::lock_guard lock(mutex_);
+  return region.volume->allocated - region.offset - std::min(used_bytes, region.volume->allocated - region.offset);
 }
 
 Status DriveVolumes::extend(io::Disk& disk, Volume& volume, std::uint64_t bytes) {
@@ -565,15 +669,16 @@ void DriveVolumes::uncount(Volume& volume, const GivenBack& given_back) {
 }
 
 void DriveVolumes::trim(const Region& region, std::uint64_t used_bytes) {
-  if (used_bytes >= region.bytes) return;
+  if (used_bytes >= region.bytes && !region.grows) return;
   const std::lock_guard releasing(releasing_);
   if (!is_current(region.volume)) return;
+  const Volume::Extent rest{region.offset + used_bytes,
+                            region.grows ? reserved_behind(region, used_bytes) : region.bytes - used_bytes};
   // What is not given back here is given back when the record is released.
-  const Volume::Extent rest{region.offset + used_bytes, region.bytes - used_bytes};
-  if (region.file->punch(rest.offset, rest.bytes)) {
-    const std::lock_guard lock(mutex_);
-    uncount(*region.volume, {.extent = rest, .live_bytes = rest.bytes});
-  }
+  const bool punched = rest.bytes == 0 || region.file->punch(rest.offset, rest.bytes);
+  const std::lock_guard lock(mutex_);
+  if (punched) uncount(*region.volume, {.extent = rest, .live_bytes = rest.bytes});
+  if (region.grows) leave_idle(region.volume);
 }
 
 void DriveVolumes::abandon(const Region& region) {
@@ -583,10 +688,12 @@ void DriveVolumes::abandon(const Region& region) {
     // The drive was attached anew since: what is there of this region has been counted, and is an orphan to be
     // reclaimed.
     if (!is_current(region.volume)) return;
-    punched = region.file->punch(region.offset, region.bytes);
+    const Volume::Extent extent{region.offset, region.grows ? reserved_behind(region, 0) : region.bytes};
+    if (extent.bytes > 0) punched = region.file->punch(extent.offset, extent.bytes);
     if (punched) {
       const std::lock_guard lock(mutex_);
-      uncount(*region.volume, {.extent = {region.offset, region.bytes}, .shards = 1, .live_bytes = region.bytes});
+      uncount(*region.volume, {.extent = extent, .shards = 1, .live_bytes = extent.bytes});
+      if (region.grows) leave_idle(region.volume);
     }
   }
   if (punched) {
@@ -610,8 +717,9 @@ Result<std::uint64_t> DriveVolumes::release(BlobId blob, unsigned shard, std::ui
     if (head.header.blob != blob || head.header.shard != shard) {
       return fail(Errc::kNotFound, "another record lies there");
     }
+    TRY(const std::uint64_t size, file->size());
     CHECK_OK(file->punch(offset, head.header.region_bytes));
-    live_bytes = head.live_bytes();
+    live_bytes = std::min(head.live_bytes(), size - std::min(size, offset));
     const std::lock_guard lock(mutex_);
     const auto found = volumes_.find(number);
     if (found == volumes_.end()) return live_bytes;
@@ -691,6 +799,7 @@ void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
     volume->unreadable_pages = unreadable_pages;
     if (unreadable_pages > 0) return;
     if (volume->file != nullptr) --open_files_;
+    std::erase(idle_, volume);
     volumes_.erase(volume->number);
   }
   if (const auto removed = (*disk)->remove(path(volume->number)); !removed) {
@@ -747,6 +856,7 @@ void DriveVolumes::run_syncs(std::shared_ptr<Volume> volume) {
         volume->retired = true;
         volume->closed = true;
         if (open_ == volume) open_ = nullptr;
+        std::erase(idle_, volume);
       } else if (volume->retired) {
         status = fail(Errc::kIo, "the drive went away while its volume was synced");
       }

@@ -27,6 +27,7 @@
 namespace andromede::blob {
 
 inline constexpr std::size_t kMaxQueuedJobs = 16384;  // a drive's pool
+inline constexpr std::size_t kMaxIdleVolumes = 16;    // of a drive, that large records left room in
 
 // One volume file. Fields below are guarded by the DriveVolumes' mutex, the file excepted.
 struct Volume {
@@ -68,6 +69,7 @@ struct Region {
   std::shared_ptr<io::File> file;
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
+  bool grows = false;  // the volume's last, for itself: blocks are reserved by make_room(), in steps
 };
 
 class DriveVolumes {
@@ -99,9 +101,12 @@ class DriveVolumes {
   // A region at the end of the open volume where that needs no I/O; nullopt: call reserve().
   [[nodiscard]] std::optional<Region> reserve_in_memory(std::uint64_t bytes);
   // kNoSpace, kUnavailable, kOverloaded; anything else is the drive's failure, and is reported. Nothing is taken when
-  // it fails.
+  // it fails. What a large region says is taken as it is written, and is refused now where the drive could not hold it.
   Result<Region> reserve(std::uint64_t bytes);
-  // A finished record uses the first `used_bytes` of its region only: the rest is given back.
+  // Before the first `bytes` of a region are written: kNoSpace, kUnavailable, or what allocating failed with.
+  Status make_room(const Region& region, std::uint64_t bytes);
+  // A finished record uses the first `used_bytes` of its region only: the rest is given back. For every region that
+  // grows, so that its volume takes other records again.
   void trim(const Region& region, std::uint64_t used_bytes);
   // Gives an unfinished record's region back; one of an earlier attach() is left to reclaim.
   void abandon(const Region& region);
@@ -166,6 +171,14 @@ class DriveVolumes {
   Result<Region> reserve_on(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes);
   std::shared_ptr<Volume> open_volume_with_room(std::uint64_t bytes);
   Result<Region> reserve_in_new_volume(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes);
+  Result<Region> reserve_in_steps(const std::shared_ptr<io::Disk>& disk, std::uint64_t bytes);
+  // A new file, which nobody knows yet.
+  Result<std::shared_ptr<Volume>> create_volume(const std::shared_ptr<io::Disk>& disk);
+  // An idle volume with so much room and its file open, idle no more; null: none.
+  std::shared_ptr<Volume> take_idle(std::uint64_t bytes);
+  void leave_idle(const std::shared_ptr<Volume>& volume);  // mutex_ is held
+  // Of a region that grows: the blocks behind its first `used_bytes`, and whose volume they are.
+  std::uint64_t reserved_behind(const Region& region, std::uint64_t used_bytes) const;
   Status extend(io::Disk& disk, Volume& volume, std::uint64_t bytes);
   Result<std::uint64_t> spare_bytes(io::Disk& disk, std::uint64_t need) const;
   Result<std::uint64_t> allocate(io::File& file, std::uint64_t allocated, std::uint64_t need,
@@ -197,7 +210,8 @@ class DriveVolumes {
   mutable std::mutex mutex_;
   std::shared_ptr<io::Disk> disk_;  // null: not attached
   Volumes volumes_;
-  std::shared_ptr<Volume> open_;  // takes records; null: none yet
+  std::shared_ptr<Volume> open_;               // takes records; null: none yet
+  std::vector<std::shared_ptr<Volume>> idle_;  // ours, closed for now, with room
   std::uint32_t next_number_ = 1;
   std::uint64_t uses_ = 0;
   std::size_t open_files_ = 0;

@@ -152,7 +152,7 @@ TEST(Faults, AFailedSyncFailsAllWhoWroteToThatVolumeBefore) {
 }
 
 TEST(Faults, AWriteThatFailsLateSaysNothingAboutADriveThatCameBack) {
-  TestCloud cloud(1);
+  TestCloud cloud(1, {.volume_bytes = 8U << 20, .reserve_bytes = 0, .threads_per_drive = 2});
   const Bytes data = random_bytes(cloud.random, 2 << 20);
   auto writer = sync_wait(
       cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), Deadline::never()));

@@ -58,8 +58,8 @@ Status keep_pace(const Pace& pace, std::uint64_t bytes) {
 }
 
 // Writes shard `index` into `region`: groups as they are loaded, head and seal at the end.
-Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, unsigned index, const Region& region,
-                    const Pace& pace) {
+Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, unsigned index, DriveVolumes& drive,
+                    const Region& region, const Pace& pace) {
   const Layout& layout = access.layout();
   std::uint32_t blocks_checksum = 0;
   StripeSet set;
@@ -75,6 +75,7 @@ Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, un
     }
     blocks_checksum = crypto::crc32c(blocks_checksum, checksums);
     const ByteView blocks = set.shards[index].blocks.view();
+    CHECK_OK(drive.make_room(region, layout.block_offset(first) + blocks.size() + checksums.size()));
     CHECK_OK(region.file->write_at(region.offset + layout.block_offset(first), {blocks, ByteView(checksums)}));
     CHECK_OK(keep_pace(pace, blocks.size()));
   }
@@ -107,7 +108,7 @@ Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned inde
   const Pin pin(core, ref, access);
   const Writing writing(core, ref.id);
   TRY(const Region region, drive->reserve(access.layout().used_bytes()));
-  Status status = write_record(core, access, ref, index, region, pace);
+  Status status = write_record(core, access, ref, index, *drive, region, pace);
   if (status) {
     status = drive->sync(region.volume);
     if (status && !drive->online()) status = fail(Errc::kIo, "the drive went away");
@@ -116,6 +117,7 @@ Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned inde
     drive->abandon(region);
     return fail(status.error());
   }
+  drive->trim(region, access.layout().used_bytes());
   return ShardPlace{.drive = to, .volume = region.volume->number, .offset = region.offset};
 }
 

@@ -54,7 +54,7 @@ bool eventually(Condition condition) {
 class TestCloud {
  public:
   static VolumeOptions small_volumes() {
-    return {.volume_bytes = 8U << 20, .reserve_bytes = 0, .threads_per_drive = 2};
+    return {.volume_bytes = 8U << 20, .reserve_bytes = 0, .whole_region_bytes = 256U << 10, .threads_per_drive = 2};
   }
 
   explicit TestCloud(unsigned drives, VolumeOptions options = small_volumes(), std::uint64_t seed = 1)

@@ -122,8 +122,8 @@ class VolumeStoreImpl final : public VolumeStore {
 
 Result<std::unique_ptr<VolumeStore>> VolumeStore::open(io::Drives& drives, const Clock& clock, Random& random,
                                                        Metrics& metrics, VolumeOptions options) {
-  if (options.volume_bytes < kPageBytes || options.threads_per_drive == 0) {
-    return fail(Errc::kInvalidArgument, "volumes have at least a page, drives at least a thread");
+  if (options.volume_bytes < kPageBytes || options.whole_region_bytes < kPageBytes || options.threads_per_drive == 0) {
+    return fail(Errc::kInvalidArgument, "volumes and regions have at least a page, drives at least a thread");
   }
   auto store = std::make_unique<VolumeStoreImpl>(drives, clock, random, metrics, options);
   store->start(drives);

@@ -17,6 +17,9 @@ struct VolumeOptions {
   std::uint64_t volume_bytes = 1ULL << 30;    // a volume is closed when it reaches this
   std::uint64_t reserve_bytes = 64ULL << 20;  // kept free on each drive: kNoSpace beyond
   std::size_t max_open_files = 128;           // of a drive, closed again least recently used first
+  // What is larger is reserved in steps behind what has arrived: an eighth of this first, then as much again as there
+  // is, twice this at most.
+  std::uint64_t whole_region_bytes = 32ULL << 20;
   unsigned threads_per_drive = 2;
 };
 

@@ -447,7 +447,7 @@ TEST(VolumeStore, ManyWritersAtOnce) {
 }
 
 TEST(VolumeStore, VolumesEndAndEmptyOnesGo) {
-  TestCloud cloud(1);  // volumes of 8 MiB
+  TestCloud cloud(1, {.volume_bytes = 8U << 20, .reserve_bytes = 0, .threads_per_drive = 2});
   const Bytes data = random_bytes(cloud.random, 3 << 20);
   std::vector<BlobRef> refs;
   for (int i = 0; i < 9; ++i) refs.push_back(*cloud.put(cloud.target({1, 0}), data));
@@ -542,6 +542,159 @@ TEST(VolumeStore, AFullDriveRefusesCleanlyAndGoesOnReading) {
   const auto again = cloud.put(cloud.target({1, 0}), data);
   ASSERT_TRUE(again) << again.error().describe();
   EXPECT_TRUE(*cloud.get(*again) == data);
+}
+
+// --- regions that grow
+
+VolumeOptions large_volumes() {
+  return {.volume_bytes = 64U << 20, .reserve_bytes = 0, .whole_region_bytes = 256U << 10, .threads_per_drive = 2};
+}
+
+// Of the drive, by volumes.
+std::uint64_t taken_bytes(io::FaultDisk& disk) {
+  std::uint64_t sum = 0;
+  const auto names = disk.list("volumes");
+  for (const std::string& name : names ? *names : std::vector<std::string>{}) {
+    const auto file = disk.open("volumes/" + name, io::OpenMode::kRead);
+    sum += file ? (*file)->allocated().value_or(0) : 0;
+  }
+  return sum;
+}
+
+TEST(GrowingRegion, SpaceIsReservedAsBytesArrive) {
+  TestCloud cloud(1, large_volumes());
+  cloud.disk(0).set_capacity(100U << 20);
+  const std::uint64_t announced = 40U << 20;
+  auto writer = sync_wait(
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), announced, Deadline::never()));
+  ASSERT_TRUE(writer) << writer.error().describe();
+  EXPECT_EQ(taken_bytes(cloud.disk(0)), 0U) << "nothing has arrived";
+  EXPECT_EQ(cloud.store().usage(cloud.id(0))->live_bytes, 0U);
+  const Bytes data = random_bytes(cloud.random, 1 << 20);
+  for (std::uint64_t arrived = data.size(); arrived <= announced; arrived += data.size()) {
+    ASSERT_TRUE(sync_wait((*writer)->write(data)));
+    // As much again as has arrived, at most twice what is reserved whole.
+    EXPECT_LE(taken_bytes(cloud.disk(0)), arrived + arrived / 512 + (513U << 10)) << arrived;
+    EXPECT_LE(cloud.store().usage(cloud.id(0))->live_bytes, arrived + arrived / 512 + (513U << 10));
+  }
+  const auto ref = sync_wait((*writer)->finish());
+  ASSERT_TRUE(ref) << ref.error().describe();
+  EXPECT_TRUE(eventually([&] { return taken_bytes(cloud.disk(0)) == Layout({1, 0}, announced).used_bytes(); }));
+  Bytes all;
+  for (std::uint64_t i = 0; i < announced; i += data.size()) all.insert(all.end(), data.begin(), data.end());
+  EXPECT_TRUE(*cloud.get(*ref) == all);
+  EXPECT_TRUE(*cloud.get(*ref, 20000001, 300000) == Bytes(all.begin() + 20000001, all.begin() + 20300001));
+}
+
+TEST(GrowingRegion, ManyThatAnnounceMuchAndSendLittleTakeLittle) {
+  TestCloud cloud(1, large_volumes());
+  cloud.disk(0).set_capacity(100U << 20);
+  const Bytes little = random_bytes(cloud.random, 70000);
+  std::vector<std::unique_ptr<Writer>> writers;
+  for (int i = 0; i < 30; ++i) {
+    auto writer = sync_wait(
+        cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), 60U << 20, Deadline::never()));
+    ASSERT_TRUE(writer) << i << ": " << writer.error().describe();
+    ASSERT_TRUE(sync_wait((*writer)->write(little)));
+    writers.push_back(*std::move(writer));
+  }
+  EXPECT_LE(taken_bytes(cloud.disk(0)), 30U * (256U << 10));
+  EXPECT_TRUE(cloud.put(cloud.target({1, 0}), random_bytes(cloud.random, 30U << 20)));
+  writers.clear();
+  EXPECT_TRUE(eventually([&] { return cloud.shards(0) == 1; }));
+  EXPECT_TRUE(eventually([&] { return cloud.volume_files(0) <= 2; })) << cloud.volume_files(0);
+}
+
+TEST(GrowingRegion, WhatTheDriveCannotHoldIsRefusedBeforeAByteIsSent) {
+  TestCloud cloud(1, large_volumes());
+  cloud.disk(0).set_capacity(20U << 20);
+  const auto writer = sync_wait(
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), 30U << 20, Deadline::never()));
+  ASSERT_FALSE(writer);
+  EXPECT_EQ(writer.error(), Errc::kNoSpace);
+  EXPECT_EQ(cloud.volume_files(0), 0U);
+}
+
+TEST(GrowingRegion, ADriveThatFillsUpUnderAnUploadEndsItCleanly) {
+  VolumeOptions options = large_volumes();
+  options.reserve_bytes = 1U << 20;
+  TestCloud cloud(1, options);
+  cloud.disk(0).set_capacity(21U << 20);
+  const Bytes data = random_bytes(cloud.random, 15U << 20);
+  const auto open = [&] {
+    return sync_wait(
+        cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), Deadline::never()));
+  };
+  auto first = open();
+  auto second = open();
+  ASSERT_TRUE(first && second) << "each alone fits";
+  Status failed;
+  const std::size_t piece = 1 << 20;
+  for (std::size_t at = 0; at < data.size() && failed; at += piece) {
+    for (auto* writer : {&*first, &*second}) {
+      if (failed) failed = sync_wait((*writer)->write(ByteView(data).subspan(at, piece)));
+    }
+  }
+  ASSERT_FALSE(failed) << "both do not fit";
+  EXPECT_EQ(failed.error(), Errc::kNoSpace) << failed.error().describe();
+  EXPECT_GE(cloud.disk(0).space()->free_bytes, options.reserve_bytes);
+  EXPECT_TRUE(cloud.drives().online(cloud.id(0))) << "a full drive has not failed";
+  first->reset();
+  second->reset();
+  EXPECT_TRUE(eventually([&] { return taken_bytes(cloud.disk(0)) == 0; })) << taken_bytes(cloud.disk(0));
+  const auto ref = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(ref) << ref.error().describe();
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+}
+
+// One volume after another would make a file of each large blob.
+TEST(GrowingRegion, VolumesAreFilledByOneLargeBlobAfterAnother) {
+  TestCloud cloud(1, large_volumes());
+  std::vector<std::pair<BlobRef, Bytes>> stored;
+  for (const std::uint64_t size : {3000000, 5000, 7000000, 1000000, 200000, 9000000, 400000, 12000000}) {
+    Bytes data = random_bytes(cloud.random, size);
+    // Announced one byte longer: a region that is not filled does not begin the next record too early.
+    auto ref = cloud.put(cloud.target({1, 0}), data, size + 1 + size / 3);
+    ASSERT_TRUE(ref) << ref.error().describe();
+    stored.emplace_back(*ref, std::move(data));
+  }
+  EXPECT_EQ(cloud.volume_files(0), 2U) << "one for small records, one for large";
+  std::uint64_t used = 0;
+  for (const auto& [ref, data] : stored) {
+    EXPECT_TRUE(*cloud.get(ref) == data);
+    used += Layout({1, 0}, data.size()).used_bytes();
+  }
+  EXPECT_TRUE(eventually([&] { return cloud.usage(0)->live_bytes == used; }));
+  cloud.restart();
+  EXPECT_EQ(cloud.shards(0), stored.size());
+  EXPECT_EQ(cloud.usage(0)->live_bytes, used);
+  for (const auto& [ref, data] : stored) EXPECT_TRUE(*cloud.get(ref) == data);
+  for (const auto& [ref, data] : stored) cloud.store().remove(ref);
+  EXPECT_TRUE(eventually([&] { return cloud.volume_files(0) == 0; }));
+}
+
+TEST(GrowingRegion, ACrashInTheMidstLeavesAnOrphan) {
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    TestCloud cloud(1, large_volumes());
+    cloud.disk(0).set_capacity(100U << 20);
+    const Bytes kept_data = random_bytes(cloud.random, 3000000);
+    const auto kept = cloud.put(cloud.target({1, 0}), kept_data);
+    ASSERT_TRUE(kept);
+    auto writer = sync_wait(
+        cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), 50U << 20, Deadline::never()));
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE(sync_wait((*writer)->write(random_bytes(cloud.random, 6U << 20))));
+    cloud.disk(0).arm({.ops = io::changing_ops(), .path_prefix = "volumes", .from_then_on = true});
+    writer->reset();
+    cloud.crash(seed);
+    MapCatalog catalog;
+    catalog.refs[kept->id] = *kept;
+    ASSERT_TRUE(cloud.store().reclaim_orphans(cloud.id(0), catalog, std::chrono::milliseconds(0)));
+    EXPECT_EQ(cloud.shards(0), 1U);
+    EXPECT_EQ(cloud.usage(0)->live_bytes, Layout({1, 0}, kept_data.size()).used_bytes());
+    EXPECT_EQ(taken_bytes(cloud.disk(0)), Layout({1, 0}, kept_data.size()).used_bytes()) << "seed " << seed;
+    EXPECT_TRUE(*cloud.get(*kept) == kept_data);
+  }
 }
 
 TEST(VolumeStore, ADriveThatComesBackIsUsedAgain) {

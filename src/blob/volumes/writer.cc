@@ -325,14 +325,18 @@ void WriteState::post_buffer(unsigned shard, std::optional<RecordSeal> seal) {
   } else if (holds_head) {
     stream.first_page = to_bytes(stream.buffer.view().first(kPageBytes));
   }
-  const std::uint64_t at = stream.region.offset + stream.buffer_begin;
+  const std::uint64_t at = stream.buffer_begin;
   stream.buffer_begin += stream.buffer.size();
   // A std::function is copied, a Buffer is not.
   const auto bytes = std::make_shared<Buffer>(std::move(stream.buffer));
   stream.buffer = std::move(next);
   const bool posted = stream.drive->post([self = shared_from_this(), shard, at, bytes] {
+    const ShardStream& writing = self->streams_[shard];
     Status status;
-    if (!bytes->empty()) status = self->streams_[shard].region.file->write_at(at, bytes->view());
+    if (!bytes->empty()) status = writing.drive->make_room(writing.region, at + bytes->size());
+    if (status && !bytes->empty()) {
+      status = writing.region.file->write_at(writing.region.offset + at, bytes->view());
+    }
     self->core_.give_back(std::move(*bytes));
     self->written(shard, std::move(status));
   });
@@ -545,7 +549,7 @@ BlobRef WriteState::take_shards() {
     stream.abandoned = true;  // it belongs to the ref now
     ref.shards.push_back(
         {.drive = stream.drive->id(), .volume = stream.region.volume->number, .offset = stream.region.offset});
-    if (used_bytes_ < stream.region.bytes) {
+    if (used_bytes_ < stream.region.bytes || stream.region.grows) {
       // When the queue is full the rest is given back with the record.
       static_cast<void>(stream.drive->post([self = shared_from_this(), i] {
         self->streams_[i].drive->trim(self->streams_[i].region, self->used_bytes_);
