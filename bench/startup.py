@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""How long the server takes to be ready, and what memory it holds idle, as what is stored grows: after a clean stop and
-after kill -9, each with a cold page cache. Needs root, to drop that cache. Prints a row for each size; writes
-build/bench/startup.json.
+"""How long the server takes to be ready, what it reads until then, and what memory it holds idle, as what is stored grows:
+after a clean stop and after kill -9, each with a cold page cache. Needs root, to drop that cache. Prints a row for each
+size; writes build/bench/startup.json. The time is the machine's too; the bytes read are the program's alone.
 
     bench/startup.py --build build/release --kind blobs 10000 100000 1000000
 """
@@ -38,6 +38,13 @@ def resident_bytes(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError("no VmRSS")
+
+
+def bytes_read(pid):
+    for line in pathlib.Path(f"/proc/{pid}/io").read_text().splitlines():
+        if line.startswith("read_bytes:"):
+            return int(line.split()[1])
+    raise RuntimeError("no read_bytes")
 
 
 class Startup:
@@ -77,7 +84,7 @@ class Startup:
             self.stored = count
 
     def start_cold(self):
-        """Seconds until ready, and the memory held once idle."""
+        """Seconds until ready, bytes read from the drives until then, and the memory held once idle."""
         drop_caches()
         began = time.monotonic()
         with open(self.cloud.log, "ab") as log:
@@ -92,22 +99,25 @@ class Startup:
             except (urllib.error.HTTPError, OSError):
                 time.sleep(0.01)
         ready = time.monotonic() - began
+        read = bytes_read(self.cloud.process.pid)
         time.sleep(IDLE_SECONDS)
-        return ready, resident_bytes(self.cloud.process.pid)
+        return ready, read, resident_bytes(self.cloud.process.pid)
 
     def measure(self, count):
         self.store(count - KILLED_AFTER)
         self.cloud.stop(seconds=300)
-        clean, idle = self.start_cold()
+        clean, clean_read, idle = self.start_cold()
         self.store(count)
         self.cloud.kill()
-        killed, _ = self.start_cold()
+        killed, killed_read, _ = self.start_cold()
         folder_bytes = sum(path.stat().st_blocks * 512 for path in self.cloud.folder.rglob("*") if path.is_file())
         row = {"kind": self.kind, "objects": count, "ready_after_stop_s": round(clean, 2),
-               "ready_after_kill_s": round(killed, 2), "idle_rss_mb": round(idle / 1e6, 1),
+               "ready_after_kill_s": round(killed, 2), "read_after_stop_mb": round(clean_read / 1e6, 1),
+               "read_after_kill_mb": round(killed_read / 1e6, 1), "idle_rss_mb": round(idle / 1e6, 1),
                "stored_gb": round(folder_bytes / 1e9, 2)}
-        print(f"  {self.kind:6} {count:10,}  {row['stored_gb']:6.2f} GB   ready {clean:6.2f} s after a stop, "
-              f"{killed:6.2f} s after kill -9   idle {row['idle_rss_mb']:6.1f} MB", flush=True)
+        print(f"  {self.kind:6} {count:10,}  {row['stored_gb']:6.2f} GB   ready {clean:6.2f} s, "
+              f"{row['read_after_stop_mb']:6.1f} MB read after a stop; {killed:6.2f} s, {row['read_after_kill_mb']:6.1f} MB after "
+              f"kill -9   idle {row['idle_rss_mb']:6.1f} MB", flush=True)
         return row
 
 

@@ -24,7 +24,7 @@ void try_decoder(Decode decode, ByteView bytes) {
 }
 
 void try_all(std::uint8_t which, ByteView bytes) {
-  switch (which % 10) {
+  switch (which % 11) {
     case 0:
       return try_decoder(objects::decode_bucket, bytes);
     case 1:
@@ -43,6 +43,8 @@ void try_all(std::uint8_t which, ByteView bytes) {
       return try_decoder(objects::decode_bucket_count, bytes);
     case 8:
       return try_decoder(objects::decode_deleted_bucket, bytes);
+    case 9:
+      return try_decoder(objects::decode_blob, bytes);
     default: {
       const auto head = objects::decode_object_head(bytes);
       const auto object = objects::decode_object(bytes);

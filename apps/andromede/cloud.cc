@@ -109,8 +109,8 @@ Status Cloud::open_all(const Config& config, bool making) {
 
   fleet::Options fleet_options;
   fleet_options.bandwidth_bytes_per_s = config.bandwidth_bytes_per_s;
-  fleet_ = fleet::Fleet::make(*drives_, *candidates_, *blobs_, objects_->catalog(), *meta_, *meta_, consortium_.rule,
-                              clock_, random_, metrics_, fleet_options);
+  fleet_ = fleet::Fleet::make(*drives_, *candidates_, *blobs_, objects_->catalog(), objects_->authenticator(), *meta_,
+                              *meta_, consortium_.rule, clock_, random_, metrics_, fleet_options);
   return remember_drive_paths();
 }
 

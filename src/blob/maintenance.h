@@ -26,12 +26,24 @@ struct DriveUsage {
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
   std::uint64_t queued_jobs = 0;  // reads, writes and syncs that wait for the drive
+  std::uint64_t lies = 0;         // shards since the start that were wrong with right checksums
 };
 
 // Called with bytes just moved or read; it may sleep, to hold a bandwidth. False: stop (kCancelled).
 using Pace = std::function<bool(std::uint64_t bytes)>;
 // Asked between steps of a long work. False: stop (kCancelled).
 using GoOn = std::function<bool()>;
+
+// Tells whether what shards give is what was written, which their checksums cannot: whoever writes a drive can compute
+// them. Implemented where the keys are, by objects/. Methods block: maintenance threads only. Thread-safe.
+class Authenticator {
+ public:
+  virtual ~Authenticator() = default;
+  // The shards to leave out so that bytes [begin, end) of the blob are read as they were written: those that lied;
+  // none: they are right as they are read. kCorrupt: they are wrong whichever are left out. kNotFound: no record names
+  // that blob any more. Else what reading fails with.
+  virtual Result<ShardSet> liars(const BlobRef& ref, std::uint64_t begin, std::uint64_t end) = 0;
+};
 
 class Maintenance {
  public:
@@ -43,6 +55,11 @@ class Maintenance {
   virtual void release_shard(BlobId blob, unsigned index, ShardPlace place) = 0;
   // Reads the whole shard and checks every block. kOverloaded: too many files are open to tell.
   virtual Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
+  // Reads all shards that are there at once: whether each is good, and all together are one blob, parity as computed
+  // from data. Where they are not, or where there is one shard only, `authenticator` tells which lied; those are
+  // distrusted. False: verify_shard() says which are to be repaired. Errors: kOverloaded, kCancelled, and the
+  // authenticator's.
+  virtual Result<bool> verify_blob(const BlobRef& ref, Authenticator& authenticator, const Pace& pace) = 0;
   // Rewrites a damaged shard elsewhere on the same drive from the others; answers its new place.
   virtual Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
   struct Reclaimed {

@@ -44,6 +44,10 @@ struct ShardPlace {
   friend bool operator==(const ShardPlace&, const ShardPlace&) = default;
 };
 
+// Shards of a blob: bit i for shard i.
+using ShardSet = std::uint32_t;
+static_assert(kMaxShards <= 32);
+
 // What the metadata records of a blob; encode/decode follow docs/formats/blob-ref.md.
 struct BlobRef {
   BlobId id;
@@ -104,9 +108,16 @@ class Store {
   // blobs space is reserved as bytes arrive, in steps.
   virtual Task<Result<std::unique_ptr<Writer>>> open_writer(BlobId id, Target target, std::uint64_t size_bytes,
                                                             Deadline deadline) = 0;
-  // offset + length <= ref.size_bytes.
+  // offset + length <= ref.size_bytes. Shards of `without` are not read, as if they were lost.
   virtual Task<Result<std::unique_ptr<Reader>>> open_reader(BlobRef ref, std::uint64_t offset, std::uint64_t length,
-                                                            Deadline deadline) = 0;
+                                                            Deadline deadline, ShardSet without) = 0;
+  Task<Result<std::unique_ptr<Reader>>> open_reader(BlobRef ref, std::uint64_t offset, std::uint64_t length,
+                                                    Deadline deadline) {
+    return open_reader(std::move(ref), offset, length, deadline, 0);
+  }
+  // These shards hold what was not written, with right checksums: whoever has the keys found it. They are not read any
+  // more, and are repaired like damaged ones; their drives are named.
+  virtual void distrust(const BlobRef& ref, ShardSet shards) = 0;
   // Gives the space back once no Reader needs it. The metadata no longer names the blob. Never fails for the caller: a
   // drive that cannot be reached keeps an orphan, which is reclaimed later.
   virtual void remove(BlobRef ref) = 0;

@@ -247,6 +247,8 @@ void FleetImpl::update_metrics() {
         .set(drive.usage.counting ? 1 : 0);
     metrics_.gauge("andromede_drive_live_bytes", "Bytes of shards on the drive", labels)
         .set(static_cast<double>(drive.usage.live_bytes));
+    metrics_.gauge("andromede_drive_lies", "Shards since the start that were wrong with right checksums", labels)
+        .set(static_cast<double>(drive.usage.lies));
     metrics_.gauge("andromede_drive_free_bytes", "Bytes free on the drive", labels)
         .set(static_cast<double>(drive.usage.free_bytes));
     metrics_.gauge("andromede_drive_queue_depth", "Reads, writes and syncs that wait for the drive", labels)
@@ -284,6 +286,12 @@ Result<FleetStatus> FleetImpl::status() {
     if (drive.online && used) {
       if (const auto usage = blobs_.usage(info.id)) {
         drive.usage = *usage;
+        if (usage->lies > 0) {
+          status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") gave " +
+                                   std::to_string(usage->lies) +
+                                   " shards that were not what was written, with right checksums, since the start; "
+                                   "they are repaired: find out why, or replace it");
+        }
       } else {
         status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() +
                                  ") is online and cannot be used: " + usage.error().message());
@@ -342,11 +350,11 @@ Result<FleetStatus> FleetImpl::status() {
 }
 
 std::unique_ptr<Fleet> Fleet::make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
-                                   blob::Catalog& catalog, meta::Store& store, meta::Mirrors& mirrors,
-                                   sovereignty::Rule rule, const Clock& clock, Random& random, Metrics& metrics,
-                                   Options options) {
-  return std::make_unique<FleetImpl>(drives, candidates, blobs, catalog, store, mirrors, rule, clock, random, metrics,
-                                     options);
+                                   blob::Catalog& catalog, blob::Authenticator& authenticator, meta::Store& store,
+                                   meta::Mirrors& mirrors, sovereignty::Rule rule, const Clock& clock, Random& random,
+                                   Metrics& metrics, Options options) {
+  return std::make_unique<FleetImpl>(drives, candidates, blobs, catalog, authenticator, store, mirrors, rule, clock,
+                                     random, metrics, options);
 }
 
 }  // namespace andromede::fleet

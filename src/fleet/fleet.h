@@ -96,9 +96,9 @@ class Fleet {
   // All are borrowed and outlive the fleet; `candidates` is kept fresh from start() on. start() resumes what an earlier
   // process left and watches the drives.
   static std::unique_ptr<Fleet> make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
-                                     blob::Catalog& catalog, meta::Store& store, meta::Mirrors& mirrors,
-                                     sovereignty::Rule rule, const Clock& clock, Random& random, Metrics& metrics,
-                                     Options options);
+                                     blob::Catalog& catalog, blob::Authenticator& authenticator, meta::Store& store,
+                                     meta::Mirrors& mirrors, sovereignty::Rule rule, const Clock& clock, Random& random,
+                                     Metrics& metrics, Options options);
   virtual ~Fleet() = default;
   virtual Status start() = 0;
   virtual void stop() = 0;  // ends jobs at a safe point and joins

@@ -60,8 +60,8 @@ std::vector<DriveInfo> drives_in(const DriveMap& map, DriveState state);
 class FleetImpl final : public Fleet {
  public:
   FleetImpl(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs, blob::Catalog& catalog,
-            meta::Store& store, meta::Mirrors& mirrors, sovereignty::Rule rule, const Clock& clock, Random& random,
-            Metrics& metrics, Options options)
+            blob::Authenticator& authenticator, meta::Store& store, meta::Mirrors& mirrors, sovereignty::Rule rule,
+            const Clock& clock, Random& random, Metrics& metrics, Options options)
       : drives_(drives),
         candidates_(candidates),
         blobs_(blobs),
@@ -75,7 +75,7 @@ class FleetImpl final : public Fleet {
         witness_(store, clock),
         board_(clock),
         throttle_(options.bandwidth_bytes_per_s),
-        mover_(drives, blobs, catalog, mirrors, candidates, random),
+        mover_(drives, blobs, catalog, authenticator, mirrors, candidates, random),
         passes_(drives, candidates, catalog, mover_, random),
         mirror_keeper_(
             drives, mirrors, candidates, rule, clock, options.mirror_grace,

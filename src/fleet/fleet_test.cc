@@ -31,6 +31,27 @@ TEST(Fleet, WhatAReadFindsDamagedIsRepairedByItself) {
   cloud.expect_all_whole(2);
 }
 
+TEST(Fleet, AScrubFindsAForgedShardRepairsItAndNamesTheDrive) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(5, 60'000);
+  const BlobId id = cloud.bodies.begin()->first;
+  const std::string liar = cloud.forge(id, 1);
+  cloud.authenticator.answer = 1U << 1;
+  const auto scrub = cloud.fleet->scrub("claire");
+  ASSERT_TRUE(scrub);
+  const Job end = cloud.ended(scrub->number);
+  EXPECT_EQ(end.state, JobState::kDone) << end.message;
+  EXPECT_EQ(end.repaired, 1U) << end.message;
+  cloud.expect_all_readable();
+  cloud.expect_all_whole(2);
+  EXPECT_EQ(cloud.drive(liar).usage.lies, 1U);
+  EXPECT_NE(cloud.reasons().find("drive " + liar), std::string::npos) << cloud.reasons();
+  cloud.authenticator.answer = 0;
+  const auto again = cloud.fleet->scrub("claire");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(cloud.ended(again->number).repaired, 0U);
+}
+
 TEST(Fleet, ABlobThatCannotBeRebuiltIsReportedAndTheOthersAreHealed) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(10, 60'000);

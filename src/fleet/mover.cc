@@ -14,9 +14,15 @@ bool changed_meanwhile(const Error& error) { return error == Errc::kConflict || 
 
 }  // namespace
 
-Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, const meta::Mirrors& mirrors,
-             Candidates& candidates, Random& random)
-    : drives_(drives), blobs_(blobs), catalog_(catalog), mirrors_(mirrors), candidates_(candidates), random_(random) {}
+Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, blob::Authenticator& authenticator,
+             const meta::Mirrors& mirrors, Candidates& candidates, Random& random)
+    : drives_(drives),
+      blobs_(blobs),
+      catalog_(catalog),
+      authenticator_(authenticator),
+      mirrors_(mirrors),
+      candidates_(candidates),
+      random_(random) {}
 
 Status Mover::name_new_places(const blob::BlobRef& before, const blob::BlobRef& after) {
   const Status named = catalog_.replace(before, after);
@@ -79,7 +85,14 @@ Result<MoveCount> Mover::move(const blob::BlobRef& ref, Move move, const blob::P
 Result<Mover::Checked> Mover::verify(blob::BlobRef ref, const blob::Pace& pace) {
   Checked checked;
   int changes = 0;
-  for (unsigned i = 0; i < ref.shards.size();) {
+  const auto sound = blobs_.verify_blob(ref, authenticator_, pace);
+  // Deleted, moved or changed meanwhile: as a damaged one it is looked at again.
+  if (!sound && !changed_meanwhile(sound.error())) return fail(sound.error());
+  const bool whole = sound && *sound;
+  for (const blob::ShardPlace& place : ref.shards) {
+    if (whole && !place.drive.is_none() && drives_.online(place.drive)) checked.bytes += shard_bytes(ref);
+  }
+  for (unsigned i = 0; !whole && i < ref.shards.size();) {
     const blob::ShardPlace place = ref.shards[i];
     if (place.drive.is_none() || !drives_.online(place.drive)) {
       ++i;

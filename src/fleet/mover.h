@@ -23,8 +23,8 @@ struct MoveCount {
 class Mover {
  public:
   // All are borrowed and outlive the mover.
-  Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, const meta::Mirrors& mirrors,
-        Candidates& candidates, Random& random);
+  Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, blob::Authenticator& authenticator,
+        const meta::Mirrors& mirrors, Candidates& candidates, Random& random);
 
   // Gives every shard of the blob the place that Layout wants. A blob that was deleted or changed meanwhile is looked
   // at again. Errors: kCorrupt (cannot be rebuilt), kUnavailable and kNoSpace (not now), kIo, kCancelled (pace said
@@ -32,8 +32,8 @@ class Mover {
   Result<MoveCount> settle(blob::BlobRef ref, const blob::Pace& pace);
   // One move that the caller chose; nothing when the blob was deleted or changed meanwhile. Errors as settle().
   Result<MoveCount> move(const blob::BlobRef& ref, Move move, const blob::Pace& pace);
-  // Reads every shard on drives that are online; rewrites what is damaged or missing, and settles the blob when a shard
-  // has no drive. Errors as settle().
+  // Reads every shard on drives that are online, and holds them against each other; rewrites what is damaged, missing
+  // or not what was written, and settles the blob when a shard has no drive. Errors as settle().
   struct Checked {
     std::uint64_t damaged = 0;
     std::uint64_t repaired = 0;
@@ -49,6 +49,7 @@ class Mover {
   io::Drives& drives_;
   blob::Maintenance& blobs_;
   blob::Catalog& catalog_;
+  blob::Authenticator& authenticator_;
   const meta::Mirrors& mirrors_;
   Candidates& candidates_;
   Random& random_;

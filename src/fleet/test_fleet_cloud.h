@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "fleet/fleet.h"
 #include "io/drives.h"
@@ -21,6 +23,7 @@
 #include "objects/blob_catalog.h"
 #include "objects/layout.h"
 #include "objects/live_blobs.h"
+#include "objects/records.h"
 
 namespace andromede::fleet {
 
@@ -34,6 +37,13 @@ bool eventually(Condition condition) {
   } while (std::chrono::steady_clock::now() < end);
   return false;
 }
+
+// Says what the test tells it to: with bodies that are not sealed nobody else could tell.
+class ToldAuthenticator final : public blob::Authenticator {
+ public:
+  Result<blob::ShardSet> liars(const blob::BlobRef&, std::uint64_t, std::uint64_t) override { return answer.load(); }
+  std::atomic<blob::ShardSet> answer{0};
+};
 
 class FleetCloud {
  public:
@@ -106,7 +116,8 @@ class FleetCloud {
     live_ = std::make_unique<objects::LiveBlobs>(*blobs);
     catalog = std::make_unique<objects::BlobCatalog>(*meta, *live_, clock, std::chrono::seconds(30));
     candidates = std::make_unique<Candidates>(*drives, *blobs);
-    fleet = Fleet::make(*drives, *candidates, *blobs, *catalog, *meta, *meta, rule, clock, random, metrics, options);
+    fleet = Fleet::make(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, rule, clock, random,
+                        metrics, options);
     ASSERT_TRUE(fleet->start());
   }
   void close() {
@@ -145,7 +156,8 @@ class FleetCloud {
     meta::Commit commit;
     commit.partition = "cloud";
     commit.unwitnessed = "a test's blob";
-    commit.put.push_back({{meta::Space::kRecords, objects::layout::blob(id)}, blob::encode(*ref)});
+    commit.put.push_back({{meta::Space::kRecords, objects::layout::blob(id)},
+                          objects::encode(objects::BlobRecord{*ref, AccountId("000000000001"), {}})});
     const auto committed = sync_wait(meta->commit(std::move(commit), Deadline::after(clock, std::chrono::seconds(30))));
     EXPECT_TRUE(committed) << committed.error().describe();
     bodies[id] = std::move(body);
@@ -184,6 +196,15 @@ class FleetCloud {
       }
       ASSERT_GE(sovereignty::tolerance_of(now.code.data, sites).site_losses, site_losses) << id.to_string();
     }
+  }
+  // Makes a shard another, with right checksums; answers its drive's name.
+  std::string forge(BlobId id, unsigned shard) {
+    const blob::BlobRef now = ref(id);
+    const blob::ShardPlace& place = now.shards[shard];
+    const auto map = drives->map();
+    const io::DriveInfo* const on = map->find(place.drive);
+    blob::forge(on->path, now, shard);
+    return on->name.value();
   }
   [[nodiscard]] DriveStatus drive(const std::string& name) {
     const auto status = fleet->status();
@@ -231,6 +252,7 @@ class FleetCloud {
   SystemRandom random;
   Metrics metrics;
   std::map<BlobId, Bytes> bodies;
+  ToldAuthenticator authenticator;
   std::unique_ptr<io::Drives> drives;
   std::unique_ptr<meta::MirroredStore> meta;
   std::unique_ptr<blob::VolumeStore> blobs;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "objects/layout.h"
+#include "objects/records.h"
 
 namespace andromede::objects {
 
@@ -17,8 +18,8 @@ Result<std::vector<blob::BlobRef>> BlobCatalog::list(BlobId after, std::size_t l
   std::vector<blob::BlobRef> refs;
   refs.reserve(items.size());
   for (const meta::Item& item : items) {
-    TRY(blob::BlobRef ref, blob::decode_blob_ref(as_bytes(item.value)));
-    refs.push_back(std::move(ref));
+    TRY(BlobRecord record, decode_blob(as_bytes(item.value)));
+    refs.push_back(std::move(record.ref));
   }
   return refs;
 }
@@ -29,17 +30,23 @@ Result<std::optional<blob::BlobRef>> BlobCatalog::find(BlobId id) {
   TRY(const std::optional<std::string> record,
       sync_wait(meta_.get(layout::kCloud, {meta::Space::kRecords, layout::blob(id)})));
   if (!record) return live;
-  TRY(blob::BlobRef ref, blob::decode_blob_ref(as_bytes(*record)));
-  return ref;
+  TRY(BlobRecord stored, decode_blob(as_bytes(*record)));
+  return std::move(stored.ref);
 }
 
 Status BlobCatalog::replace(const blob::BlobRef& before, const blob::BlobRef& after) {
+  TRY(std::optional<std::string> now,
+      sync_wait(meta_.get(layout::kCloud, {meta::Space::kRecords, layout::blob(before.id)})));
+  if (!now) return fail(Errc::kConflict, "the blob is gone");
+  TRY(BlobRecord record, decode_blob(as_bytes(*now)));
+  if (record.ref != before) return fail(Errc::kConflict, "the blob's shards lie elsewhere by now");
+  record.ref = after;
   meta::Commit change;
   change.partition = layout::kCloud;
   change.unwitnessed = "where a blob's shards lie is nothing that a tenant or operator decided";
   change.restores_redundancy = true;
-  change.expect.push_back({layout::blob(before.id), blob::encode(before)});
-  change.put.push_back({{meta::Space::kRecords, layout::blob(before.id)}, blob::encode(after)});
+  change.expect.push_back({layout::blob(before.id), std::move(now)});
+  change.put.push_back({{meta::Space::kRecords, layout::blob(before.id)}, encode(record)});
   TRY(const meta::CommitInfo info, sync_wait(meta_.commit(std::move(change), Deadline::after(clock_, deadline_))));
   static_cast<void>(info);
   return {};

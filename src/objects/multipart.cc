@@ -316,8 +316,8 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
     change.expect.push_back({state_key, std::move(now[2])});
     part.modified = clock_.now();
     change.put.push_back({{meta::Space::kRecords, part_key}, encode(part)});
-    for (const blob::BlobRef& ref : body.refs()) {
-      change.put.push_back({{meta::Space::kRecords, layout::blob(ref.id)}, blob::encode(ref)});
+    for (const BlobRecord& stored : body.blobs()) {
+      change.put.push_back({{meta::Space::kRecords, layout::blob(stored.ref.id)}, encode(stored)});
     }
     if (body.pieces.front().inlined) {
       change.put.push_back({layout::inline_payload(body.pieces.front().blob), body.inline_payload});

@@ -953,6 +953,64 @@ TEST_F(ObjectsTest, EveryChangeIsInTheJournal) {
   EXPECT_NE((*entries)[1].event.find("DeleteObject"), std::string::npos);
 }
 
+// A drive computes checksums as well as we do; the tags of the encryption it cannot.
+TEST_F(FourDrivesTest, AForgedShardIsReadAroundAndNamed) {
+  const std::string bytes = pattern(3'000'000);
+  const std::vector<std::vector<unsigned>> cases{{0}, {1}, {2}, {3}, {0, 1}, {0, 2}};
+  for (const std::vector<unsigned>& liars : cases) {
+    ASSERT_TRUE(put("key", bytes));
+    const blob::BlobRef ref = cloud_.blob_refs().at(0);
+    std::array<std::uint64_t, 4> before{};
+    for (unsigned i = 0; i < 4; ++i) before[i] = cloud_.lies(i);
+    cloud_.volumes().take_damaged();
+    for (const unsigned liar : liars) cloud_.forge(ref, liar);
+    GetRequest range = get_request("key");
+    range.range = ByteRange{1'234'567, 1'300'000};
+    for (int i = 0; i < 2; ++i) {
+      const auto part = get(range);
+      ASSERT_TRUE(part) << part.error().describe();
+      EXPECT_TRUE(*part == bytes.substr(1'234'567, 1'300'000 - 1'234'567 + 1));
+      const auto whole = get("key");
+      ASSERT_TRUE(whole) << whole.error().describe();
+      EXPECT_TRUE(*whole == bytes);
+    }
+    // Parity is read where data is wrong only; who lies beyond that is the scrub's to find.
+    const bool reads_lies = liars.front() < 2;
+    for (unsigned i = 0; i < 4; ++i) {
+      const bool lied = std::find(liars.begin(), liars.end(), i) != liars.end();
+      EXPECT_LE(cloud_.lies(i) - before[i], lied ? 1U : 0U) << "drive " << i;
+      if (i < 2 && lied) EXPECT_EQ(cloud_.lies(i) - before[i], 1U) << "drive " << i;
+    }
+    EXPECT_EQ(cloud_.volumes().take_damaged(), reads_lies ? std::vector<BlobId>{ref.id} : std::vector<BlobId>{});
+    ASSERT_TRUE(*cloud_.volumes().verify_blob(ref, service().authenticator(), {}) == false);
+    for (const unsigned liar : liars) EXPECT_EQ(cloud_.lies(liar) - before[liar], 1U) << "drive " << liar;
+  }
+}
+
+TEST_F(FourDrivesTest, MoreForgedShardsThanParityAreAnError) {
+  const std::string bytes = pattern(300'000);
+  ASSERT_TRUE(put("key", bytes));
+  const blob::BlobRef ref = cloud_.blob_refs().at(0);
+  auto& authenticator = service().authenticator();
+  EXPECT_EQ(*authenticator.liars(ref, 0, ref.size_bytes), 0U);
+  EXPECT_TRUE(*cloud_.volumes().verify_blob(ref, authenticator, {}));
+  for (const unsigned liar : {0U, 1U, 3U}) cloud_.forge(ref, liar);
+  EXPECT_EQ(code_of(get("key")), Errc::kCorrupt);
+  EXPECT_EQ(authenticator.liars(ref, 0, ref.size_bytes).error(), Errc::kCorrupt);
+  EXPECT_EQ(cloud_.volumes().verify_blob(ref, authenticator, {}).error(), Errc::kCorrupt);
+  ASSERT_TRUE(remove("key"));
+  EXPECT_EQ(authenticator.liars(ref, 0, ref.size_bytes).error(), Errc::kNotFound);
+}
+
+TEST_F(ObjectsTest, AForgedOnlyShardIsAnErrorThatAScrubFinds) {
+  ASSERT_TRUE(put("key", pattern(300'000)));
+  const blob::BlobRef ref = cloud_.blob_refs().at(0);
+  EXPECT_TRUE(*cloud_.volumes().verify_blob(ref, service().authenticator(), {}));
+  cloud_.forge(ref, 0);
+  EXPECT_EQ(code_of(get("key")), Errc::kCorrupt);
+  EXPECT_EQ(cloud_.volumes().verify_blob(ref, service().authenticator(), {}).error(), Errc::kCorrupt);
+}
+
 TEST_F(ObjectsTest, WhatIsPutIsGotAtEverySizeThatMatters) { put_and_get_every_size(); }
 TEST_F(FourDrivesTest, WhatIsPutIsGotAtEverySizeThatMatters) { put_and_get_every_size(); }
 TEST_F(ObjectsTest, ABodyThatBreaksOffLeavesNothing) { break_bodies_off(); }

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "objects/layout.h"
+#include "objects/liars.h"
 #include "objects/seal_pipeline.h"
 
 namespace andromede::objects {
@@ -66,8 +67,14 @@ Task<Result<ByteView>> PieceReader::read() {
   if (piece.inlined) co_return read_inlined(piece);
   for (unsigned tries = 0;; ++tries) {
     if (reader_ == nullptr) CO_CHECK_OK(co_await open_blob(piece));
+    forged_segment_.reset();
     Result<ByteView> view = co_await read_blob(piece);
-    if (view || !(view.error() == Errc::kNotFound) || tries == kMaxRelocations) co_return view;
+    if (view || tries == kMaxRelocations) co_return view;
+    if (forged_segment_) {
+      CO_CHECK_OK(co_await distrust_liars(*forged_segment_));
+    } else if (!(view.error() == Errc::kNotFound)) {
+      co_return view;
+    }
     reader_.reset();
   }
 }
@@ -90,7 +97,8 @@ Task<Status> PieceReader::open_blob(const Piece& piece) {
            co_await context_.meta.get(partition_, {meta::Space::kRecords, layout::blob(piece.blob)}));
     std::optional<blob::BlobRef> ref;
     if (record) {
-      CO_TRY(ref, blob::decode_blob_ref(as_bytes(*record)));
+      CO_TRY(BlobRecord stored, decode_blob(as_bytes(*record)));
+      ref = std::move(stored.ref);
     } else {
       ref = context_.live.find(piece.blob);
     }
@@ -102,6 +110,7 @@ Task<Status> PieceReader::open_blob(const Piece& piece) {
     auto reader = co_await context_.blobs.open_reader(*ref, begin, end - begin, deadline);
     if (reader) {
       reader_ = std::move(*reader);
+      ref_ = std::move(*ref);
       co_return Status{};
     }
     if (!(reader.error() == Errc::kNotFound)) co_return fail(std::move(reader).error());
@@ -110,6 +119,14 @@ Task<Status> PieceReader::open_blob(const Piece& piece) {
       co_return fail(Errc::kCorrupt, "the blob " + piece.blob.to_string() + " does not lie where its record says");
     }
   }
+}
+
+Task<Status> PieceReader::distrust_liars(std::uint32_t segment) {
+  const Deadline deadline = Deadline::after(context_.clock, context_.deadline);
+  CO_TRY(const blob::ShardSet liars, co_await find_liars(context_.blobs, ref_, *opener_, segment, 0, deadline));
+  // None: the shard moved, or is repaired, since.
+  context_.blobs.distrust(ref_, liars);
+  co_return Status{};
 }
 
 Result<ByteView> PieceReader::read_inlined(const Piece& piece) {
@@ -160,7 +177,10 @@ Task<Result<ByteView>> PieceReader::read_blob(const Piece& piece) {
       if (straddling_.size() < sealed) continue;
       segment = straddling_.view();
     }
-    CO_CHECK_OK(opener_->open(next_segment_, segment, next_segment_ == last, plain_.tail().data()));
+    if (Status opened = opener_->open(next_segment_, segment, next_segment_ == last, plain_.tail().data()); !opened) {
+      forged_segment_ = next_segment_;
+      co_return fail(std::move(opened).error());
+    }
     plain_.grow(plain);
     straddling_.clear();
     ++next_segment_;

@@ -36,7 +36,7 @@ struct OpenContext {
   std::chrono::milliseconds deadline{0};
 };
 
-// How often a blob that moved while it was read is looked up again.
+// How often a blob that moved while it was read, or of which a shard was forged, is looked up again.
 inline constexpr unsigned kMaxRelocations = 16;
 
 // Reads `length` bytes from `offset` of the concatenated pieces. One call at a time.
@@ -55,6 +55,8 @@ class PieceReader {
 
  private:
   Task<Status> open_blob(const Piece& piece);
+  // Finds who gave the forged segment, and sees to it that the next reader does without.
+  Task<Status> distrust_liars(std::uint32_t segment);
   Result<ByteView> read_inlined(const Piece& piece);
   Task<Result<ByteView>> read_blob(const Piece& piece);
   void advance(std::size_t count);
@@ -71,9 +73,11 @@ class PieceReader {
   std::optional<Transfers::Entry> transfer_;  // from the first blob on: an inlined payload is no matter
   std::unique_ptr<crypto::SegmentOpener> opener_;
   std::unique_ptr<blob::Reader> reader_;
-  std::uint32_t next_segment_ = 0;  // that reader_ gives
-  ByteView unread_;                 // of reader_'s last view
-  Buffer straddling_;               // a sealed segment that arrives in several views
+  blob::BlobRef ref_;                            // that reader_ reads
+  std::uint32_t next_segment_ = 0;               // that reader_ gives
+  std::optional<std::uint32_t> forged_segment_;  // reader_ gave it, and it is not what was written
+  ByteView unread_;                              // of reader_'s last view
+  Buffer straddling_;                            // a sealed segment that arrives in several views
   Buffer plain_;
 };
 

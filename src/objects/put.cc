@@ -57,8 +57,8 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
     change.expect.push_back({state_key, encode(BucketState{})});
     record.head.modified = clock_.now();
     change.put.push_back({{meta::Space::kRecords, object_key}, encode(record)});
-    for (const blob::BlobRef& ref : body.refs()) {
-      change.put.push_back({{meta::Space::kRecords, layout::blob(ref.id)}, blob::encode(ref)});
+    for (const BlobRecord& stored : body.blobs()) {
+      change.put.push_back({{meta::Space::kRecords, layout::blob(stored.ref.id)}, encode(stored)});
     }
     if (body.pieces.front().inlined) {
       change.put.push_back({layout::inline_payload(body.pieces.front().blob), body.inline_payload});

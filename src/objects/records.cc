@@ -16,7 +16,8 @@ enum class Letter : std::uint8_t {
   kObject = 'O',
   kUpload = 'U',
   kPart = 'P',
-  kPartList = 'Q'
+  kPartList = 'Q',
+  kBlob = 'L'
 };
 
 std::uint8_t version_of(Letter letter) { return letter == Letter::kObject ? 2 : 1; }
@@ -323,6 +324,25 @@ Result<BucketState> decode_bucket_state(ByteView bytes) {
   if (state.closing) read_array(in, state.by);
   CHECK_OK(in.finish("bucket state record"));
   return state;
+}
+
+std::string encode(const BlobRecord& record) {
+  RecordWriter out(Letter::kBlob);
+  out.fields.text(record.account.value());
+  out.fields.bytes(record.wrapped_key);
+  out.fields.bytes(as_bytes(blob::encode(record.ref)));
+  return out.finish();
+}
+
+Result<BlobRecord> decode_blob(ByteView bytes) {
+  TRY(ByteReader in, open_record(Letter::kBlob, bytes, "blob"));
+  BlobRecord record;
+  record.account = AccountId(std::string(in.text()));
+  record.wrapped_key = to_bytes(in.bytes());
+  const ByteView ref = in.bytes();
+  CHECK_OK(in.finish("blob record"));
+  TRY(record.ref, blob::decode_blob_ref(ref));
+  return record;
 }
 
 std::string encode(const PartRecord& record) {

@@ -62,6 +62,16 @@ struct Piece {
   friend bool operator==(const Piece&, const Piece&) = default;
 };
 
+// A blob of the blob store: where its shards lie, and what it takes to tell whether they hold what was written.
+struct BlobRecord {
+  blob::BlobRef ref;
+  AccountId account;  // whose key wraps the blob's
+  Bytes wrapped_key;
+  friend bool operator==(const BlobRecord&, const BlobRecord&) = default;
+};
+std::string encode(const BlobRecord& record);
+Result<BlobRecord> decode_blob(ByteView bytes);
+
 // A finished part: of an upload under way, or of a completed object.
 struct PartRecord {
   std::uint32_t number = 0;

@@ -38,6 +38,15 @@ BucketState golden_state() {
   return state;
 }
 
+BlobRecord golden_blob() {
+  return {{.id = id_of<BlobId>(5),
+           .size_bytes = 200'000,
+           .code = {1, 1},
+           .shards = {{id_of<DriveId>(0x70), 3, 9 * 4096}, {id_of<DriveId>(0x90), 400, 100'000 * 4096}}},
+          AccountId("000000000001"),
+          run_of(0x60, 40)};
+}
+
 PartRecord golden_part(std::uint32_t number, bool inlined) {
   PartRecord part;
   part.number = number;
@@ -158,6 +167,7 @@ TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
   expect_golden("object_parts_apart_v2", golden_apart(), decode_object);
   expect_golden("upload_v1", golden_upload(false), decode_upload);
   expect_golden("upload_held_v1", golden_upload(true), decode_upload);
+  expect_golden("blob_v1", golden_blob(), decode_blob);
   expect_golden("part_v1", golden_part(7, true), decode_part);
   expect_golden("part_list_v1", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
 }
@@ -172,6 +182,7 @@ TEST(Records, RefuseEveryFlippedBitAndEveryCut) {
   expect_refused_when_damaged(encode(golden_multipart()), decode_object);
   expect_refused_when_damaged(encode(golden_apart()), decode_object);
   expect_refused_when_damaged(encode(golden_upload(true)), decode_upload);
+  expect_refused_when_damaged(encode(golden_blob()), decode_blob);
   expect_refused_when_damaged(encode(golden_part(1, true)), decode_part);
   expect_refused_when_damaged(encode(std::vector{golden_part(1, false)}), decode_part_list);
 }

@@ -215,12 +215,23 @@ Task<Result<std::uint64_t>> pump(BodySource& body, std::string_view head, ByteVi
 
 }  // namespace
 
+std::vector<BlobRecord> SealedBody::blobs() const {
+  std::vector<BlobRecord> records;
+  for (const blob::BlobRef& ref : refs_) {
+    const auto piece =
+        std::find_if(pieces.begin(), pieces.end(), [&](const Piece& each) { return each.blob == ref.id; });
+    CHECK(piece != pieces.end(), "every blob is a piece");
+    records.push_back({ref, account_, piece->wrapped_key});
+  }
+  return records;
+}
+
 Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, BodySource& body,
                                    std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes) {
   const std::optional<std::uint64_t> announced = body.announced_size_bytes();
   if (announced) CO_CHECK_OK(check_limit(*announced, limit_bytes));
 
-  SealedBody out(context.live);
+  SealedBody out(context.live, sender.account);
   std::string head;
   ByteView view;
   if (context.inline_limit_bytes > 0 && announced.value_or(0) <= context.inline_limit_bytes) {

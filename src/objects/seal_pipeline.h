@@ -60,12 +60,13 @@ struct SealContext {
 // A body that is stored and not yet committed. Dropped before committed() or in_doubt(), its blobs are removed.
 class SealedBody {
  public:
-  explicit SealedBody(LiveBlobs& live) : live_(&live) {}
+  SealedBody(LiveBlobs& live, AccountId account) : account_(std::move(account)), live_(&live) {}
   SealedBody(SealedBody&& other) noexcept
       : size_bytes(other.size_bytes),
         digests(std::move(other.digests)),
         pieces(std::move(other.pieces)),
         inline_payload(std::move(other.inline_payload)),
+        account_(std::move(other.account_)),
         live_(other.live_),
         refs_(std::exchange(other.refs_, {})) {}
   SealedBody& operator=(SealedBody&&) = delete;
@@ -75,7 +76,8 @@ class SealedBody {
     live_->written(ref);
     refs_.push_back(std::move(ref));
   }
-  [[nodiscard]] const std::vector<blob::BlobRef>& refs() const { return refs_; }
+  // What the commit that names the blobs records of them.
+  [[nodiscard]] std::vector<BlobRecord> blobs() const;
   void committed() { live_->committed(std::exchange(refs_, {})); }
   // Nobody can say whether the commit happened: the blobs stay, and the reclaim of orphans finds out.
   void in_doubt() { committed(); }
@@ -86,6 +88,7 @@ class SealedBody {
   std::string inline_payload;  // of pieces[0], when that is inlined
 
  private:
+  AccountId account_;  // whose key wraps those of the pieces
   LiveBlobs* live_;
   std::vector<blob::BlobRef> refs_;
 };

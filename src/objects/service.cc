@@ -34,6 +34,7 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
       live_(blobs),
       unfinished_(options.unfinished),
       catalog_(meta, live_, clock, options.deadline),
+      authenticator_(meta, blobs, keys, clock, options.deadline),
       seal_{blobs,
             keys,
             placer,
@@ -218,8 +219,8 @@ Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId
       std::optional<std::string>& record = records[i - begin];
       // A record that is missing is expected to be missing: where that is a race, the commit finds it out.
       if (record) {
-        CO_TRY(blob::BlobRef ref, blob::decode_blob_ref(as_bytes(*record)));
-        refs.push_back(std::move(ref));
+        CO_TRY(BlobRecord stored, decode_blob(as_bytes(*record)));
+        refs.push_back(std::move(stored.ref));
         change.erase.push_back({meta::Space::kRecords, keys[i]});
       }
       if (change.expect.size() < kMaxExpectations) change.expect.push_back({std::move(keys[i]), std::move(record)});

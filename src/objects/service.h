@@ -24,6 +24,7 @@
 #include "base/result.h"
 #include "base/stream.h"
 #include "base/task.h"
+#include "blob/maintenance.h"
 #include "blob/store.h"
 #include "crypto/digest.h"
 #include "identity/caller.h"
@@ -447,6 +448,7 @@ class Service {
   virtual Task<Result<bool>> clean_up() = 0;
   // For maintenance threads; lives as long as the service.
   virtual blob::Catalog& catalog() = 0;
+  virtual blob::Authenticator& authenticator() = 0;
 };
 
 }  // namespace andromede::objects

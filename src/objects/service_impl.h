@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "objects/blob_authenticator.h"
 #include "objects/blob_catalog.h"
 #include "objects/bucket_cache.h"
 #include "objects/cleanup.h"
@@ -88,6 +89,7 @@ class ServiceImpl final : public Service {
   void stop_cleanup() override { cleanup_.stop(); }
   Task<Result<bool>> clean_up() override;
   blob::Catalog& catalog() override { return catalog_; }
+  blob::Authenticator& authenticator() override { return authenticator_; }
 
  private:
   struct StoredObject {
@@ -219,6 +221,7 @@ class ServiceImpl final : public Service {
   Transfers transfers_;
   Unfinished unfinished_;
   BlobCatalog catalog_;
+  BlobAuthenticator authenticator_;
   const SealContext seal_;
   const OpenContext open_;
   Cleanup cleanup_;  // last: its thread uses the rest

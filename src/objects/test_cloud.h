@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "identity/directory.h"
 #include "io/drives.h"
@@ -81,9 +82,10 @@ class WatchedBlobs final : public blob::Store {
     return store_.open_writer(id, std::move(target), size_bytes, deadline);
   }
   Task<Result<std::unique_ptr<blob::Reader>>> open_reader(blob::BlobRef ref, std::uint64_t offset, std::uint64_t length,
-                                                          Deadline deadline) override {
-    return store_.open_reader(std::move(ref), offset, length, deadline);
+                                                          Deadline deadline, blob::ShardSet without) override {
+    return store_.open_reader(std::move(ref), offset, length, deadline, without);
   }
+  void distrust(const blob::BlobRef& ref, blob::ShardSet shards) override { store_.distrust(ref, shards); }
   void remove(blob::BlobRef ref) override {
     {
       const std::lock_guard lock(mutex_);
@@ -208,7 +210,18 @@ class TestCloud {
     return must(sync_wait(meta_->scan(scan))).size();
   }
   // How many shards lie on the first drive, once removals under way have ended.
-  std::uint64_t shards() { return must(volumes_->usage(drives_ids_.front())).shards; }
+  std::uint64_t shards() {
+    must(volumes_->count(drives_ids_.front(), {}));
+    return must(volumes_->usage(drives_ids_.front())).shards;
+  }
+  blob::VolumeStore& volumes() { return *volumes_; }
+  // Shards of the drive that were found to be forged.
+  std::uint64_t lies(unsigned drive) { return must(volumes_->usage(drives_ids_.at(drive))).lies; }
+  // Makes a shard of a blob on the drives in their order another, with right checksums.
+  void forge(const blob::BlobRef& ref, unsigned shard) {
+    const auto map = drives_->map();
+    blob::forge(map->find(ref.shards.at(shard).drive)->path, ref, shard);
+  }
   // Plaintext bytes that were read of objects since the start.
   double bytes_read() {
     const std::string name = "\nandromede_objects_read_bytes_total ";

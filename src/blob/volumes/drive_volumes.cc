@@ -937,6 +937,7 @@ Result<DriveUsage> DriveVolumes::usage() {
   usage.total_bytes = space.total_bytes;
   usage.free_bytes = space.free_bytes;
   usage.queued_jobs = pool_.queued() + sync_pool_.queued();
+  usage.lies = lies_;
   const std::lock_guard lock(mutex_);
   for (const auto& [number, volume] : volumes_) {
     usage.counting = usage.counting || !volume->counted;

@@ -128,6 +128,7 @@ class DriveVolumes {
   // Tells the drives that this one failed, unless it came back since the volume was attached.
   void report(const Volume& volume, const Error& error);
 
+  void count_lie() { ++lies_; }
   [[nodiscard]] Result<DriveUsage> usage();
 
   // Every record of the drive as it stands now, in order; `visit` answers false to stop. `unknown` gets ranges of
@@ -216,6 +217,7 @@ class DriveVolumes {
   std::uint64_t uses_ = 0;
   std::size_t open_files_ = 0;
 
+  std::atomic<std::uint64_t> lies_{0};
   std::condition_variable counts_changed_;  // with mutex_: one ended, or is hurried, or the store stops
   bool counting_ = false;                   // the thread is at it, or about to
   bool stopping_ = false;

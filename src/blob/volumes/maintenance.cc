@@ -1,5 +1,8 @@
 #include "blob/volumes/maintenance.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/log.h"
 #include "blob/volumes/shard_access.h"
 #include "crypto/digest.h"
@@ -154,6 +157,130 @@ Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned i
   }
   if (good && access.head(index)->seal->blocks_checksum != blocks_checksum) good = false;
   return good ? ShardHealth::kGood : ShardHealth::kDamaged;
+}
+
+namespace {
+
+// All shards of a blob that are there, group by group.
+class Together {
+ public:
+  Together(StoreCore& core, const BlobRef& ref)
+      : core_(core), ref_(ref), access_(core, ref), pin_(core, ref, access_), erasure_(ref.code) {}
+
+  // kOverloaded; false: one that should be there is not, or cannot be read.
+  Result<bool> open() {
+    for (unsigned i = 0; i < ref_.shards.size(); ++i) {
+      const Access found = access_.check(i, Wait::kYes);
+      if (found == Access::kOverloaded) return fail(access_.too_few());
+      if (found == Access::kOffline) continue;  // heal's business
+      if (found != Access::kReady || access_.head_damaged(i)) return false;
+      there_.push_back(i);
+      checksums_.push_back(0);
+    }
+    return true;
+  }
+  [[nodiscard]] const Layout& layout() const { return access_.layout(); }
+  // Whether they can be held against each other.
+  [[nodiscard]] bool redundant() const { return there_.size() > ref_.code.data; }
+  [[nodiscard]] bool readable() const { return there_.size() >= ref_.code.data; }
+
+  // False: a block of the group is damaged.
+  bool load(std::uint64_t group) {
+    access_.begin(set_, group * kGroupBlocks, static_cast<unsigned>(layout().group_blocks(group)));
+    for (std::size_t i = 0; i < there_.size(); ++i) {
+      const unsigned shard = there_[i];
+      access_.read(set_, shard, Wait::kYes);
+      if (set_.shards[shard].good != set_.all()) {
+        core_.damaged.add();
+        return false;
+      }
+      Bytes checksums;
+      for (unsigned block = 0; block < set_.count; ++block) {
+        ByteWriter(checksums).u32(block_checksum(ref_.id, shard, set_.first + block, this->block(shard, block)));
+      }
+      checksums_[i] = crypto::crc32c(checksums_[i], checksums);
+    }
+    return true;
+  }
+  [[nodiscard]] std::uint64_t loaded_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const unsigned shard : there_) bytes += set_.shards[shard].blocks.size();
+    return bytes;
+  }
+  [[nodiscard]] unsigned count() const { return set_.count; }
+  // The shards whose block of a loaded stripe is not what the first k there make it.
+  ShardSet misfits(unsigned stripe) {
+    const unsigned k = ref_.code.data;
+    const std::size_t bytes = layout().block_bytes(set_.first + stripe);
+    std::vector<const std::uint8_t*> blocks(ref_.shards.size(), nullptr);
+    for (unsigned i = 0; i < k; ++i) blocks[there_[i]] = block(there_[i], stripe).data();
+    expected_.resize(bytes);
+    ShardSet misfits = 0;
+    for (std::size_t i = k; i < there_.size(); ++i) {
+      erasure_.rebuild(bytes, blocks, there_[i], expected_.data());
+      if (std::memcmp(expected_.data(), block(there_[i], stripe).data(), bytes) != 0)
+        misfits |= ShardSet{1} << there_[i];
+    }
+    return misfits;
+  }
+  // Once all groups were loaded.
+  [[nodiscard]] bool seals_fit() const {
+    for (std::size_t i = 0; i < there_.size(); ++i) {
+      if (access_.head(there_[i])->seal->blocks_checksum != checksums_[i]) return false;
+    }
+    return true;
+  }
+
+ private:
+  [[nodiscard]] ByteView block(unsigned shard, unsigned stripe) const {
+    return set_.shards[shard].blocks.view().subspan(StripeSet::at(stripe), layout().block_bytes(set_.first + stripe));
+  }
+
+  StoreCore& core_;
+  const BlobRef& ref_;
+  ShardAccess access_;
+  const Pin pin_;
+  const ErasureCode erasure_;
+  std::vector<unsigned> there_;
+  std::vector<std::uint32_t> checksums_;  // of each, so far
+  StripeSet set_;
+  Bytes expected_;
+};
+
+void distrust(StoreCore& core, const BlobRef& ref, ShardSet shards) {
+  for (unsigned i = 0; i < ref.shards.size(); ++i) {
+    if (((shards >> i) & 1U) != 0) core.distrust(ref.id, i, ref.shards[i]);
+  }
+}
+
+}  // namespace
+
+Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& authenticator, const Pace& pace) {
+  CHECK_OK(valid_ref(ref));
+  Together together(core, ref);
+  TRY(const bool whole, together.open());
+  if (!whole) return false;
+  const Layout& layout = together.layout();
+  for (std::uint64_t group = 0; group < layout.groups(); ++group) {
+    if (!together.load(group)) return false;
+    CHECK_OK(keep_pace(pace, together.loaded_bytes()));
+    for (unsigned stripe = 0; together.redundant() && stripe < together.count(); ++stripe) {
+      const ShardSet misfits = together.misfits(stripe);
+      if (misfits == 0) continue;
+      const std::uint64_t begin = (group * kGroupBlocks + stripe) * layout.stripe_bytes();
+      const std::uint64_t end = std::min(begin + layout.stripe_bytes(), ref.size_bytes);
+      TRY(const ShardSet liars, authenticator.liars(ref, begin, end));
+      // Readers take the first that are there: where these are right, what does not fit them is wrong.
+      distrust(core, ref, liars != 0 ? liars : misfits);
+      return false;
+    }
+  }
+  if (!together.seals_fit()) return false;
+  if (together.redundant() || !together.readable()) return true;
+  // With nothing to hold them against, only those who have the key can tell.
+  TRY(const ShardSet liars, authenticator.liars(ref, 0, ref.size_bytes));
+  distrust(core, ref, liars);
+  return liars == 0;
 }
 
 namespace {

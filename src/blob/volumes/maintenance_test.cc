@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <bit>
+
 #include "blob/volumes/record.h"
 #include "blob/volumes/test_cloud.h"
 
@@ -558,6 +560,123 @@ TEST(Counting, BlocksThatACrashedProcessReservedAheadAreGivenBack) {
   const auto file = cloud.disk(0).open(path_of(ref->shards[0]), io::OpenMode::kRead);
   ASSERT_TRUE(file);
   EXPECT_TRUE(eventually([&] { return *(*file)->allocated() == usage->live_bytes; })) << *(*file)->allocated();
+}
+
+// --- shards that are not what was written, with right checksums
+
+// Knows what was written, as whoever has the key does.
+class KnowsTheBytes final : public Authenticator {
+ public:
+  KnowsTheBytes(TestCloud& cloud, const Bytes& data) : cloud_(cloud), data_(data) {}
+  Result<ShardSet> liars(const BlobRef& ref, std::uint64_t begin, std::uint64_t end) override {
+    ++asked;
+    const Bytes wanted(data_.begin() + static_cast<std::ptrdiff_t>(begin),
+                       data_.begin() + static_cast<std::ptrdiff_t>(end));
+    for (int size = 0; size <= ref.code.parity; ++size) {
+      for (ShardSet without = 0; without < (ShardSet{1} << ref.shards.size()); ++without) {
+        if (std::popcount(without) != size) continue;
+        const auto read = cloud_.get(ref, begin, end - begin, without);
+        if (read && *read == wanted) return without;
+      }
+    }
+    return fail(Errc::kCorrupt, "whichever shards are left out");
+  }
+  unsigned asked = 0;
+
+ private:
+  TestCloud& cloud_;
+  const Bytes& data_;
+};
+
+TEST(Lies, AForgedShardIsFoundNamedLeftOutAndRepaired) {
+  for (const Code code : {Code{2, 2}, Code{1, 1}, Code{2, 1}, Code{1, 2}, Code{4, 2}}) {
+    for (unsigned liar = 0; liar < code.total(); ++liar) {
+      SCOPED_TRACE(std::to_string(code.data) + "+" + std::to_string(code.parity) + ", shard " + std::to_string(liar));
+      TestCloud cloud(code.total());
+      const Bytes data = random_bytes(cloud.random, 700'000);
+      auto ref = cloud.put(cloud.target(code), data);
+      ASSERT_TRUE(ref);
+      KnowsTheBytes authenticator(cloud, data);
+      EXPECT_TRUE(*cloud.store().verify_blob(*ref, authenticator, kNoLimit));
+      EXPECT_EQ(authenticator.asked, 0U) << "what fits together needs no key";
+      cloud.forge(*ref, liar);
+      EXPECT_EQ(*cloud.store().verify_shard(*ref, liar, kNoLimit), ShardHealth::kGood) << "by itself it is right";
+      const auto sound = cloud.store().verify_blob(*ref, authenticator, kNoLimit);
+      ASSERT_TRUE(sound) << sound.error().describe();
+      EXPECT_FALSE(*sound);
+      for (unsigned i = 0; i < code.total(); ++i) {
+        EXPECT_EQ(cloud.usage(i)->lies, i == liar ? 1U : 0U) << "drive " << i;
+        EXPECT_EQ(*cloud.store().verify_shard(*ref, i, kNoLimit),
+                  i == liar ? ShardHealth::kDamaged : ShardHealth::kGood);
+      }
+      EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{ref->id});
+      EXPECT_TRUE(*cloud.get(*ref) == data) << "the liar is not read any more";
+      const ShardPlace before = ref->shards[liar];
+      const auto place = cloud.store().repair_shard(*ref, liar, kNoLimit);
+      ASSERT_TRUE(place) << place.error().describe();
+      ref->shards[liar] = *place;
+      cloud.store().release_shard(ref->id, liar, before);
+      EXPECT_TRUE(*cloud.store().verify_blob(*ref, authenticator, kNoLimit));
+      EXPECT_TRUE(*cloud.get(*ref) == data);
+    }
+  }
+}
+
+TEST(Lies, AsManyAsThereIsParityAreFound) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 300'000);
+  auto ref = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(ref);
+  KnowsTheBytes authenticator(cloud, data);
+  cloud.forge(*ref, 0);
+  cloud.forge(*ref, 1);
+  EXPECT_FALSE(*cloud.store().verify_blob(*ref, authenticator, kNoLimit));
+  EXPECT_EQ(cloud.usage(0)->lies, 1U);
+  EXPECT_EQ(cloud.usage(1)->lies, 1U);
+  EXPECT_EQ(cloud.usage(2)->lies + cloud.usage(3)->lies, 0U);
+  EXPECT_TRUE(*cloud.get(*ref) == data);
+  for (const unsigned liar : {0U, 1U}) {
+    const auto place = cloud.store().repair_shard(*ref, liar, kNoLimit);
+    ASSERT_TRUE(place);
+    ref->shards[liar] = *place;
+  }
+  EXPECT_TRUE(*cloud.store().verify_blob(*ref, authenticator, kNoLimit));
+}
+
+TEST(Lies, WithNothingToHoldItAgainstTheKeyTells) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 300'000);
+  KnowsTheBytes authenticator(cloud, data);
+  const auto alone = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(alone);
+  EXPECT_TRUE(*cloud.store().verify_blob(*alone, authenticator, kNoLimit));
+  EXPECT_GT(authenticator.asked, 0U);
+  cloud.forge(*alone, 0);
+  EXPECT_EQ(cloud.store().verify_blob(*alone, authenticator, kNoLimit).error(), Errc::kCorrupt);
+
+  // Degraded to k shards, one of which lies: nothing is left, and that is said.
+  const auto coded = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(coded);
+  cloud.take_offline(2);
+  cloud.take_offline(3);
+  EXPECT_TRUE(*cloud.store().verify_blob(*coded, authenticator, kNoLimit));
+  cloud.forge(*coded, 1);
+  EXPECT_EQ(cloud.store().verify_blob(*coded, authenticator, kNoLimit).error(), Errc::kCorrupt);
+}
+
+TEST(Lies, DamageIsNoLie) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 300'000);
+  const auto ref = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(ref);
+  KnowsTheBytes authenticator(cloud, data);
+  ASSERT_TRUE(cloud.disk(2).corrupt(path_of(ref->shards[2]), ref->shards[2].offset + 5000));
+  EXPECT_FALSE(*cloud.store().verify_blob(*ref, authenticator, kNoLimit));
+  EXPECT_EQ(authenticator.asked, 0U);
+  EXPECT_EQ(cloud.usage(2)->lies, 0U);
+  const Pace stop = [](std::uint64_t) { return false; };
+  ASSERT_TRUE(cloud.disk(2).corrupt(path_of(ref->shards[2]), ref->shards[2].offset + 5000));
+  EXPECT_EQ(cloud.store().verify_blob(*ref, authenticator, stop).error(), Errc::kCancelled);
 }
 
 }  // namespace

@@ -241,7 +241,7 @@ class VolumeReader final : public Reader {
 }  // namespace
 
 Task<Result<std::unique_ptr<Reader>>> open_volume_reader(StoreCore& core, BlobRef ref, std::uint64_t offset,
-                                                         std::uint64_t length, Deadline deadline) {
+                                                         std::uint64_t length, Deadline deadline, ShardSet without) {
   CO_CHECK_OK(valid_ref(ref));
   if (offset > ref.size_bytes || length > ref.size_bytes - offset) {
     co_return fail(Errc::kInvalidArgument, "the range ends behind the blob");
@@ -251,6 +251,8 @@ Task<Result<std::unique_ptr<Reader>>> open_volume_reader(StoreCore& core, BlobRe
   for (unsigned i = 0; i < ref.shards.size(); ++i) {
     if (std::find(being_released.begin(), being_released.end(), ref.shards[i]) != being_released.end()) {
       state->access().forbid(i);
+    } else if (((without >> i) & 1U) != 0) {
+      state->access().leave_out(i);
     }
   }
   std::vector<unsigned> first_shards{0};

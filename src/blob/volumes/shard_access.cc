@@ -17,7 +17,11 @@ ShardAccess::ShardAccess(StoreCore& core, const BlobRef& ref)
     : core_(core), ref_(ref), layout_(ref.code, ref.size_bytes), erasure_(ref.code), shards_(ref.shards.size()) {
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     if (!ref_.shards[i].drive.is_none()) shards_[i].drive = core_.online_drive(ref_.shards[i].drive);
-    if (shards_[i].drive == nullptr) shards_[i].access = Access::kOffline;
+    if (shards_[i].drive == nullptr) {
+      shards_[i].access = Access::kOffline;
+    } else if (core_.distrusts(ref_.id, ref_.shards[i])) {
+      shards_[i].access = Access::kUnreadable;
+    }
   }
 }
 

@@ -17,7 +17,7 @@ enum class Access : std::uint8_t {
   kUnchecked,
   kReady,
   kGone,        // the drive is there, the record is not
-  kUnreadable,  // the drive is there, the file cannot be opened
+  kUnreadable,  // the drive is there, the file cannot be opened, or what is in it is distrusted
   kOffline,     // the drive is not there, or the shard is lost
   kBlocks,      // checking would have to wait for the drive; ask again where blocking is allowed
   kOverloaded,  // this process has too many files open, which says nothing about the shard; ask again later
@@ -49,6 +49,8 @@ class ShardAccess {
   [[nodiscard]] const Layout& layout() const { return layout_; }
   // Never reads this shard: it is being released.
   void forbid(unsigned shard) { shards_[shard].access = Access::kGone; }
+  // Never reads this shard, as if its drive were not there.
+  void leave_out(unsigned shard) { shards_[shard].access = Access::kOffline; }
 
   // Finds out whether shard `shard` can be read. A head that is damaged does not hide its blocks, which are bound to
   // their place by their own checksums.

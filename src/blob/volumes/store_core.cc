@@ -1,5 +1,7 @@
 #include "blob/volumes/store_core.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace andromede::blob {
@@ -22,6 +24,7 @@ StoreCore::StoreCore(io::Drives& drives, const Clock& clock_in, Random& random, 
       releases([this](DriveId id) { return drive(id); },
                metrics.counter("andromede_blob_released_total", "Shards whose space was given back"),
                metrics.counter("andromede_blob_left_total", "Shards whose space could not be given back yet")),
+      lies(metrics.counter("andromede_blob_lies_total", "Shards that were wrong with right checksums")),
       damaged(metrics.counter("andromede_blob_damaged_total", "Blocks found damaged or missing")),
       rebuilt(metrics.counter("andromede_blob_rebuilt_total", "Blocks rebuilt from other shards for a reader")),
       repaired(metrics.counter("andromede_blob_repaired_total", "Damaged shards rewritten")),
@@ -94,6 +97,37 @@ void StoreCore::note_damage(BlobId blob, std::uint64_t blocks) {
   damaged.add(static_cast<double>(blocks));
   const std::lock_guard lock(mutex_);
   if (damaged_.size() < kMaxDamagedBlobs) damaged_.insert(blob);
+}
+
+void StoreCore::distrust(BlobId blob, unsigned shard, const ShardPlace& place) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto [begin, end] = distrusted_.equal_range(blob);
+    if (std::any_of(begin, end, [&](const auto& entry) { return entry.second == place; })) return;
+    if (distrusted_.size() < kMaxDistrusted) distrusted_.emplace(blob, place);
+    any_distrusted_ = true;
+  }
+  lies.add();
+  log_error("a drive lies: a shard is not what was written, and its checksums say that it is",
+            {{"drive", place.drive.to_string()}, {"blob", blob.to_string()}, {"shard", shard}});
+  if (DriveVolumes* const lying = drive(place.drive)) lying->count_lie();
+  note_damage(blob, 1);
+}
+
+bool StoreCore::distrusts(BlobId blob, const ShardPlace& place) const {
+  if (!any_distrusted_.load(std::memory_order_relaxed)) return false;
+  const std::lock_guard lock(mutex_);
+  const auto [begin, end] = distrusted_.equal_range(blob);
+  return std::any_of(begin, end, [&](const auto& entry) { return entry.second == place; });
+}
+
+void StoreCore::released(BlobId blob, const ShardPlace& place) {
+  if (!any_distrusted_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard lock(mutex_);
+  const auto [begin, end] = distrusted_.equal_range(blob);
+  const auto entry = std::find_if(begin, end, [&](const auto& each) { return each.second == place; });
+  if (entry != end) distrusted_.erase(entry);
+  any_distrusted_ = !distrusted_.empty();
 }
 
 std::vector<BlobId> StoreCore::take_damaged() {

@@ -22,6 +22,8 @@ inline constexpr std::size_t kMaxKeptBufferBytes = 32U << 20;
 inline constexpr std::size_t kLeastKeptBufferBytes = 128U << 10;  // smaller ones come from the heap at no such cost
 // Blobs that take_damaged() has not fetched yet; more are found again by the next read or scrub.
 inline constexpr std::size_t kMaxDamagedBlobs = 65536;
+// Places that are not read any more; beyond, a read finds the lie again.
+inline constexpr std::size_t kMaxDistrusted = 65536;
 
 class StoreCore {
  public:
@@ -46,6 +48,10 @@ class StoreCore {
   void reader_ends();
 
   void note_damage(BlobId blob, std::uint64_t blocks);
+  // What lies there is not what was written, whatever its checksums say: until it is released nobody reads it.
+  void distrust(BlobId blob, unsigned shard, const ShardPlace& place);
+  [[nodiscard]] bool distrusts(BlobId blob, const ShardPlace& place) const;
+  void released(BlobId blob, const ShardPlace& place);
   [[nodiscard]] std::vector<BlobId> take_damaged();
 
   [[nodiscard]] Buffer staging_buffer(std::size_t capacity);
@@ -59,6 +65,7 @@ class StoreCore {
   const std::uint64_t session;
   Releases releases;
 
+  const Counter lies;      // shards that were wrong with right checksums
   const Counter damaged;   // blocks that failed their checksum, or lay on a record that was not there
   const Counter rebuilt;   // blocks computed from others for a reader
   const Counter repaired;  // shards rewritten
@@ -79,6 +86,8 @@ class StoreCore {
   std::unordered_map<BlobId, unsigned> writing_;
   std::size_t users_ = 0;  // writers and readers
   std::set<BlobId> damaged_;
+  std::unordered_multimap<BlobId, ShardPlace> distrusted_;
+  std::atomic<bool> any_distrusted_{false};
   std::unordered_map<std::size_t, std::vector<Buffer>> buffers_;  // by capacity
   std::size_t kept_buffer_bytes_ = 0;
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/random.h"
+#include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "io/fault_disk.h"
 
@@ -123,6 +124,18 @@ class TestCloud {
   [[nodiscard]] Target target(Code code) const {
     return {.code = code, .drives = {ids_.begin(), ids_.begin() + code.total()}};
   }
+  // Makes the shard another, with right checksums.
+  void forge(const BlobRef& ref, unsigned shard) {
+    const ShardPlace& place = ref.shards[shard];
+    const auto drive = std::find(ids_.begin(), ids_.end(), place.drive) - ids_.begin();
+    const auto file = disk(static_cast<unsigned>(drive)).open(volume_path(place.volume), io::OpenMode::kReadWrite);
+    ASSERT_TRUE(file);
+    Bytes record(Layout(ref.code, ref.size_bytes).used_bytes());
+    ASSERT_TRUE((*file)->read_at(place.offset, record));
+    blob::forge(record, ref, shard);
+    ASSERT_TRUE((*file)->write_at(place.offset, record));
+    ASSERT_TRUE((*file)->sync());
+  }
   void take_offline(unsigned i) {
     disk(i).set_offline(true);
     drives_->report_failure(id(i), Error(make_error_code(Errc::kIo), "taken away by the test"));
@@ -133,8 +146,8 @@ class TestCloud {
     return sync_wait(put_task(BlobId::random(random), target, data, announced.value_or(data.size()), piece));
   }
   Result<Bytes> get(const BlobRef& ref) { return get(ref, 0, ref.size_bytes); }
-  Result<Bytes> get(const BlobRef& ref, std::uint64_t offset, std::uint64_t length) {
-    return sync_wait(get_task(ref, offset, length));
+  Result<Bytes> get(const BlobRef& ref, std::uint64_t offset, std::uint64_t length, ShardSet without = 0) {
+    return sync_wait(get_task(ref, offset, length, without));
   }
   // Once all is counted.
   [[nodiscard]] Result<DriveUsage> usage(unsigned i) {
@@ -180,8 +193,8 @@ class TestCloud {
     }
     co_return co_await writer->finish();
   }
-  Task<Result<Bytes>> get_task(BlobRef ref, std::uint64_t offset, std::uint64_t length) {
-    CO_TRY(auto reader, co_await store_->open_reader(ref, offset, length, Deadline::never()));
+  Task<Result<Bytes>> get_task(BlobRef ref, std::uint64_t offset, std::uint64_t length, ShardSet without) {
+    CO_TRY(auto reader, co_await store_->open_reader(ref, offset, length, Deadline::never(), without));
     Bytes out;
     for (;;) {
       CO_TRY(const ByteView part, co_await reader->read());

@@ -58,11 +58,16 @@ class VolumeStoreImpl final : public VolumeStore {
     return open_volume_writer(core_, id, std::move(target), size_bytes, deadline);
   }
   Task<Result<std::unique_ptr<Reader>>> open_reader(BlobRef ref, std::uint64_t offset, std::uint64_t length,
-                                                    Deadline deadline) override {
-    return open_volume_reader(core_, std::move(ref), offset, length, deadline);
+                                                    Deadline deadline, ShardSet without) override {
+    return open_volume_reader(core_, std::move(ref), offset, length, deadline, without);
+  }
+  void distrust(const BlobRef& ref, ShardSet shards) override {
+    for (unsigned i = 0; i < ref.shards.size(); ++i) {
+      if (((shards >> i) & 1U) != 0 && !ref.shards[i].drive.is_none()) core_.distrust(ref.id, i, ref.shards[i]);
+    }
   }
   void remove(BlobRef ref) override {
-    for (unsigned i = 0; i < ref.shards.size(); ++i) core_.releases.release(ref.id, i, ref.shards[i]);
+    for (unsigned i = 0; i < ref.shards.size(); ++i) release_shard(ref.id, i, ref.shards[i]);
   }
 
   Result<ShardPlace> copy_shard(const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) override {
@@ -70,9 +75,13 @@ class VolumeStoreImpl final : public VolumeStore {
   }
   void release_shard(BlobId blob, unsigned index, ShardPlace place) override {
     core_.releases.release(blob, index, place);
+    core_.released(blob, place);
   }
   Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) override {
     return blob::verify_shard(core_, ref, index, pace);
+  }
+  Result<bool> verify_blob(const BlobRef& ref, Authenticator& authenticator, const Pace& pace) override {
+    return blob::verify_blob(core_, ref, authenticator, pace);
   }
   Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) override {
     if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");

@@ -1,0 +1,24 @@
+#include "objects/blob_authenticator.h"
+
+#include "objects/layout.h"
+#include "objects/liars.h"
+#include "objects/records.h"
+
+namespace andromede::objects {
+
+Result<blob::ShardSet> BlobAuthenticator::liars(const blob::BlobRef& ref, std::uint64_t begin, std::uint64_t end) {
+  TRY(const std::optional<std::string> stored,
+      sync_wait(meta_.get(layout::kCloud, {meta::Space::kRecords, layout::blob(ref.id)})));
+  if (!stored) return fail(Errc::kNotFound, "no record names the blob " + ref.id.to_string());
+  TRY(const BlobRecord record, decode_blob(as_bytes(*stored)));
+  TRY(const crypto::SecretKey key, keys_.open_data_key(record.account, record.wrapped_key));
+  crypto::SegmentOpener opener(key, ref.id);
+  blob::ShardSet liars = 0;
+  for (std::uint32_t segment = first_segment(begin); segment < behind_segment(end); ++segment) {
+    const Deadline deadline = Deadline::after(clock_, deadline_);
+    TRY(liars, sync_wait(find_liars(blobs_, ref, opener, segment, liars, deadline)));
+  }
+  return liars;
+}
+
+}  // namespace andromede::objects

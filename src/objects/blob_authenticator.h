@@ -1,0 +1,29 @@
+// blob::Authenticator: opens what the shards of a blob give with the blob's own key, which its record names wrapped.
+// Blocks: maintenance threads only. Thread-safe.
+#pragma once
+
+#include "base/clock.h"
+#include "blob/maintenance.h"
+#include "keys/key_service.h"
+#include "meta/store.h"
+
+namespace andromede::objects {
+
+class BlobAuthenticator final : public blob::Authenticator {
+ public:
+  // All borrowed.
+  BlobAuthenticator(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, const Clock& clock,
+                    std::chrono::milliseconds deadline)
+      : meta_(meta), blobs_(blobs), keys_(keys), clock_(clock), deadline_(deadline) {}
+
+  Result<blob::ShardSet> liars(const blob::BlobRef& ref, std::uint64_t begin, std::uint64_t end) override;
+
+ private:
+  meta::Store& meta_;
+  blob::Store& blobs_;
+  keys::KeyService& keys_;
+  const Clock& clock_;
+  const std::chrono::milliseconds deadline_;
+};
+
+}  // namespace andromede::objects

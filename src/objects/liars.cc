@@ -1,0 +1,74 @@
+#include "objects/liars.h"
+
+#include <algorithm>
+#include <bit>
+#include <vector>
+
+namespace andromede::objects {
+namespace {
+
+using crypto::kSealedSegmentBytes;
+using crypto::kTagBytes;
+
+// Sets of up to m shards that have a place, small ones first.
+std::vector<blob::ShardSet> sets_to_leave_out(const blob::BlobRef& ref, blob::ShardSet known) {
+  std::vector<blob::ShardSet> bits;
+  for (unsigned i = 0; i < ref.shards.size(); ++i) {
+    const blob::ShardSet bit = blob::ShardSet{1} << i;
+    if (!ref.shards[i].drive.is_none() && (known & bit) == 0) bits.push_back(bit);
+  }
+  std::vector<blob::ShardSet> sets{known};
+  // Each set is made longer by bits behind its last, so that none comes twice.
+  std::vector<std::size_t> next{0};
+  for (std::size_t at = 0; at < sets.size() && sets.size() < kMaxLiarTries; ++at) {
+    if (std::popcount(sets[at]) >= ref.code.parity) break;
+    for (std::size_t bit = next[at]; bit < bits.size() && sets.size() < kMaxLiarTries; ++bit) {
+      sets.push_back(sets[at] | bits[bit]);
+      next.push_back(bit + 1);
+    }
+  }
+  return sets;
+}
+
+// Whether the segment is what was sealed, read without these shards.
+Task<Result<bool>> is_authentic(blob::Store& blobs, blob::BlobRef ref, crypto::SegmentOpener& opener,
+                                std::uint32_t segment, blob::ShardSet without, Deadline deadline) {
+  const std::uint64_t begin = std::uint64_t{segment} * kSealedSegmentBytes;
+  const std::uint64_t size = std::min<std::uint64_t>(kSealedSegmentBytes, ref.size_bytes - begin);
+  const bool last = begin + size == ref.size_bytes;
+  if (size < kTagBytes) co_return false;
+  CO_TRY(const auto reader, co_await blobs.open_reader(std::move(ref), begin, size, deadline, without));
+  Bytes sealed;
+  sealed.reserve(size);
+  while (sealed.size() < size) {
+    CO_TRY(const ByteView view, co_await reader->read());
+    if (view.empty()) co_return false;
+    sealed.insert(sealed.end(), view.begin(), view.end());
+  }
+  co_return opener.open(segment, sealed, last, sealed.data()).has_value();
+}
+
+}  // namespace
+
+std::uint32_t first_segment(std::uint64_t begin) { return static_cast<std::uint32_t>(begin / kSealedSegmentBytes); }
+
+std::uint32_t behind_segment(std::uint64_t end) {
+  return static_cast<std::uint32_t>((end + kSealedSegmentBytes - 1) / kSealedSegmentBytes);
+}
+
+Task<Result<blob::ShardSet>> find_liars(blob::Store& blobs, blob::BlobRef ref, crypto::SegmentOpener& opener,
+                                        std::uint32_t segment, blob::ShardSet known, Deadline deadline) {
+  const std::vector<blob::ShardSet> sets = sets_to_leave_out(ref, known);
+  for (const blob::ShardSet without : sets) {
+    const auto authentic = co_await is_authentic(blobs, ref, opener, segment, without, deadline);
+    if (authentic && *authentic) co_return without;
+    const bool too_few =
+        !authentic && (authentic.error() == Errc::kCorrupt || authentic.error() == Errc::kUnavailable ||
+                       authentic.error() == Errc::kNotFound);
+    if (!authentic && !too_few) co_return fail(authentic.error());
+  }
+  co_return fail(Errc::kCorrupt, "segment " + std::to_string(segment) + " of blob " + ref.id.to_string() +
+                                     " is not what was written, whichever shards are left out");
+}
+
+}  // namespace andromede::objects
