@@ -34,20 +34,6 @@ Result<std::vector<std::string>> known_drive_paths(const CloudFolder& folder,
   return std::vector<std::string>(paths.begin(), paths.end());
 }
 
-// A tenant that was written into the consortium file later would be believed to exist.
-Status check_tenants(const identity::Directory& directory, const sovereignty::Consortium& consortium) {
-  const auto accounts = directory.accounts();
-  for (const sovereignty::TenantSpec& tenant : consortium.tenants) {
-    const bool known = std::any_of(accounts.begin(), accounts.end(),
-                                   [&](const identity::Account& account) { return account.id == tenant.id; });
-    if (known) continue;
-    return fail(Errc::kInvalidArgument, "the consortium file names tenant " + tenant.id.value() +
-                                            ", who has no account in this cloud: `andromede init` makes tenants, and "
-                                            "none can be added later yet; take it out of the file");
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive) {
@@ -86,15 +72,19 @@ Status Cloud::open_all(const Config& config, bool making) {
   meta_options.least_sites = consortium_.rule.least_sites();
   TRY(meta_, meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options));
 
+  CHECK_OK(keep_consortium(config, making));
+
   TRY(custody_, keys::open_file_custody(folder_.root_key(), folder_.root_seal(), random_));
   keys_ = std::make_unique<keys::KeyService>(*custody_, *meta_, clock_, random_);
   CHECK_OK(sync_wait(keys_->load()));
 
   TRY(const std::string wrapped, read_secret_file(folder_.directory_key()));
   TRY(auto directory_key, custody_->unwrap(as_bytes(wrapped), as_bytes(kDirectoryKeyContext)));
+  operators_ = std::make_unique<identity::Operators>(directory_key, *meta_, clock_, random_);
+  CHECK_OK(sync_wait(operators_->load()));
   directory_ = std::make_unique<identity::Directory>(std::move(directory_key), *meta_, clock_, random_);
   CHECK_OK(sync_wait(directory_->load()));
-  if (!making) CHECK_OK(check_tenants(*directory_, consortium_));
+  tenants_ = std::make_unique<control::Tenants>(drives_->map()->cloud, *directory_, *keys_, *meta_, random_);
 
   blob::VolumeOptions volume_options;
   volume_options.max_open_files = config.descriptors.per_drive;
@@ -112,6 +102,27 @@ Status Cloud::open_all(const Config& config, bool making) {
   fleet_ = fleet::Fleet::make(*drives_, *candidates_, *blobs_, objects_->catalog(), objects_->authenticator(), *meta_,
                               *meta_, consortium_.rule, clock_, random_, metrics_, fleet_options);
   return remember_drive_paths();
+}
+
+Status Cloud::keep_consortium(const Config& config, bool making) {
+  const auto in_use = [this] {
+    std::vector<sovereignty::DriveInUse> drives;
+    const auto map = drives_->map();
+    for (const io::DriveInfo& drive : map->drives) {
+      if (io::in_use(drive)) drives.push_back({drive.name, drive.site, drive.associate});
+    }
+    return drives;
+  };
+  const auto write = [path = config.consortium](const std::string& text) { return write_file(path, text, false); };
+  consortium_keeper_ = std::make_unique<control::ConsortiumKeeper>(*meta_, clock_, in_use, write);
+  if (making) return {};
+  Status agreed = consortium_keeper_->agree(consortium_);
+  if (agreed || !(agreed.error() == Errc::kInvalidArgument)) return agreed;
+  // For who has no other copy of it.
+  TRY(const auto record, consortium_keeper_->current());
+  CHECK_OK(write_file(folder_.recorded_consortium(), record.text, false));
+  return fail(Errc::kInvalidArgument, config.consortium + ": " + agreed.error().message() +
+                                          ". The recorded one is in " + folder_.recorded_consortium());
 }
 
 Status Cloud::ready() {

@@ -13,9 +13,12 @@
 #include "blob/volumes/volume_store.h"
 #include "cloud_folder.h"
 #include "config.h"
+#include "control/consortium_keeper.h"
+#include "control/tenants.h"
 #include "fleet/candidates.h"
 #include "fleet/fleet.h"
 #include "identity/directory.h"
+#include "identity/operators.h"
 #include "io/drives.h"
 #include "journal/journal.h"
 #include "keys/custody.h"
@@ -49,6 +52,9 @@ class Cloud {
   [[nodiscard]] Metrics& metrics() { return metrics_; }
   [[nodiscard]] meta::Store& store() { return *meta_; }
   [[nodiscard]] identity::Directory& directory() { return *directory_; }
+  [[nodiscard]] identity::Operators& operators() { return *operators_; }
+  [[nodiscard]] control::Tenants& tenants() { return *tenants_; }
+  [[nodiscard]] control::ConsortiumKeeper& consortium() { return *consortium_keeper_; }
   [[nodiscard]] keys::KeyService& keys() { return *keys_; }
   [[nodiscard]] objects::Service& objects() { return *objects_; }
   [[nodiscard]] fleet::Fleet& fleet() { return *fleet_; }
@@ -56,6 +62,8 @@ class Cloud {
  private:
   Cloud(const Config& config, sovereignty::Consortium consortium);
   Status open_all(const Config& config, bool making);
+  // The consortium's record, and, unless init is about to make it, that the file means the same.
+  Status keep_consortium(const Config& config, bool making);
   // Writes down where the drives are, now and before each change of them.
   Status remember_drive_paths();
 
@@ -70,6 +78,9 @@ class Cloud {
   std::unique_ptr<keys::Custody> custody_;
   std::unique_ptr<keys::KeyService> keys_;
   std::unique_ptr<identity::Directory> directory_;
+  std::unique_ptr<identity::Operators> operators_;
+  std::unique_ptr<control::Tenants> tenants_;
+  std::unique_ptr<control::ConsortiumKeeper> consortium_keeper_;
   std::unique_ptr<blob::VolumeStore> blobs_;
   std::unique_ptr<fleet::Candidates> candidates_;
   std::unique_ptr<SpreadPlacer> placer_;

@@ -75,13 +75,13 @@ Status write_new(const std::string& path, std::string_view content, mode_t mode)
   return {};
 }
 
+}  // namespace
+
 Status sync_folder(const std::string& path) {
   const Descriptor folder(::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.ok() || ::fsync(folder.number()) != 0) return fail(io_error(path, "cannot be synced"));
   return {};
 }
-
-}  // namespace
 
 std::string absolute_path(const std::string& path) {
   if (path.empty()) return {};

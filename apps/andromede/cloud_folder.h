@@ -17,6 +17,8 @@ struct CloudFolder {
 
   [[nodiscard]] std::string config() const { return root + "/andromede.toml"; }
   [[nodiscard]] std::string consortium() const { return root + "/consortium.toml"; }
+  // The recorded one, written when consortium() is another.
+  [[nodiscard]] std::string recorded_consortium() const { return root + "/consortium.recorded.toml"; }
   [[nodiscard]] std::string credentials() const { return root + "/credentials.json"; }
   // The same as an AWS shared credentials file: the first tenant is [default], all have a section of their account.
   [[nodiscard]] std::string aws_credentials() const { return root + "/aws-credentials"; }
@@ -40,6 +42,8 @@ Result<std::string> read_text_file(const std::string& path);
 Result<std::string> read_secret_file(const std::string& path);
 // Makes the folder, and those it lies in, durable when this answers; no error when it is there.
 Status make_folder(const std::string& path);
+// What was made, renamed and removed in the folder is durable when this answers. kIo.
+Status sync_folder(const std::string& path);
 // Replaces the file so that after a crash the old content or the new is there; mode 0600 when `secret`, else 0644.
 Status write_file(const std::string& path, std::string_view content, bool secret);
 

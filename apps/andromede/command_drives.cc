@@ -1,40 +1,14 @@
 // status, drive, scrub, drain: what asks the running server about drives.
-#include <algorithm>
-#include <array>
-#include <string_view>
-
 #include "cloud_folder.h"
 #include "command_line.h"
 #include "commands.h"
 #include "exit_codes.h"
 #include "messages.h"
 #include "progress_bar.h"
+#include "table.h"
 
 namespace andromede::app {
 namespace {
-
-using Row = std::array<std::string, 8>;
-
-// Columns on a terminal: code points, not bytes, so that accents do not shift a table.
-std::size_t width(std::string_view words) {
-  return static_cast<std::size_t>(
-      std::count_if(words.begin(), words.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-void print_table(const std::vector<Row>& rows) {
-  std::array<std::size_t, std::tuple_size_v<Row>> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - width(row[i]) + 2, ' ');
-    }
-    print(line);
-  }
-}
 
 void print_drives(const nlohmann::json& drives) {
   std::vector<Row> rows{{text(Msg::kColDrive), text(Msg::kColSite), text(Msg::kColState), text(Msg::kColOnline),

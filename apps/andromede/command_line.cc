@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "cloud_folder.h"
 #include "exit_codes.h"
 #include "messages.h"
 #include "progress_bar.h"
@@ -74,7 +75,11 @@ Result<Config> find_config(const CommonOptions& common) {
 
 Result<OperatorClient> connect(const CommonOptions& common) {
   TRY(const Config config, find_config(common));
-  return OperatorClient::make(config);
+  const char* variable = std::getenv("ANDROMEDE_TOKEN_FILE");
+  std::string file = CloudFolder{config.folder}.operator_token();
+  if (variable != nullptr && *variable != '\0') file = variable;
+  if (!common.token_file.empty()) file = common.token_file;
+  return OperatorClient::make(config, file);
 }
 
 int report(const Error& error) {

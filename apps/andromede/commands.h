@@ -12,7 +12,8 @@ namespace andromede::app {
 
 // What every command that talks to a server has.
 struct CommonOptions {
-  std::string config;  // path; empty: searched
+  std::string config;      // path; empty: searched
+  std::string token_file;  // path; empty: ANDROMEDE_TOKEN_FILE, or operator.token in the cloud's folder
   bool json = false;
 };
 
@@ -41,6 +42,24 @@ struct TailOptions {
   bool verify = false;
 };
 
+struct AccountOptions {
+  std::string account;  // empty with create: one is drawn
+  std::string name;
+};
+
+struct KeyOptions {
+  std::string account;
+  std::string key;
+  std::string out;  // path of a new file for the secret; empty: standard output
+};
+
+struct OperatorOptions {
+  std::string name;
+  unsigned expires_days = 0;  // 0: never
+  std::string out;            // as KeyOptions
+  bool offline = false;       // with the cloud's own keys, while nothing serves
+};
+
 int run_init(const InitOptions& options, bool json);
 int run_serve(const CommonOptions& common);
 int run_welcome(const CommonOptions& common);
@@ -53,6 +72,21 @@ int run_scrub(const CommonOptions& common, bool no_wait);
 int run_drain(const CommonOptions& common, const DrainOptions& options);
 int run_journal_tail(const CommonOptions& common, const TailOptions& options);
 int run_journal_verify(const CommonOptions& common);
+int run_account_create(const CommonOptions& common, const AccountOptions& options);
+int run_account_list(const CommonOptions& common);
+int run_account_close(const CommonOptions& common, const AccountOptions& options);
+int run_key_create(const CommonOptions& common, const KeyOptions& options);
+int run_key_list(const CommonOptions& common, const KeyOptions& options);
+int run_key_disable(const CommonOptions& common, const KeyOptions& options);
+int run_key_enable(const CommonOptions& common, const KeyOptions& options);
+int run_key_delete(const CommonOptions& common, const KeyOptions& options);
+int run_operator_create(const CommonOptions& common, const OperatorOptions& options);
+int run_operator_list(const CommonOptions& common);
+int run_operator_revoke(const CommonOptions& common, const OperatorOptions& options);
+int run_consortium_show(const CommonOptions& common);
+int run_consortium_check(const CommonOptions& common, const std::string& file);
+int run_consortium_apply(const CommonOptions& common, const std::string& file);
+int run_certificate_renew(const CommonOptions& common);
 int run_version(bool json);
 int run_completion(const std::string& shell);
 

@@ -9,7 +9,7 @@
 #include "cloud.h"
 #include "cloud_folder.h"
 #include "config.h"
-#include "crypto/digest.h"
+#include "identity/records.h"
 #include "io/drive_label.h"
 #include "io/drives.h"
 #include "keys/custody/file_custody.h"
@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kDirectoryKeyContext = "identity directory";
-constexpr std::size_t kTokenBytes = 32;
 
 // For its owner alone.
 Status make_private_folder(const std::string& path) {
@@ -102,19 +101,13 @@ Status make_keys(const CloudFolder& folder, Random& random) {
   return write_file(folder.directory_key(), as_text(wrapped), true);
 }
 
-// The owner id that S3 shows: derived, so that the same account has the same one everywhere in this cloud.
-std::string canonical_id(const sovereignty::TenantSpec& tenant, CloudId cloud) {
-  return to_hex(crypto::sha256(as_bytes("andromede canonical id\n" + cloud.to_string() + "\n" + tenant.id.value())));
-}
-
-Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, CloudId id, const CloudFolder& folder,
-                    const std::string& endpoint) {
+Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, const CloudFolder& folder,
+                    const std::string& endpoint, const identity::OperatorCaller& by) {
   nlohmann::json list = nlohmann::json::array();
   std::string profiles;
   for (const sovereignty::TenantSpec& tenant : consortium.tenants) {
-    CHECK_OK(sync_wait(cloud.directory().create_account({tenant.id, tenant.display_name, canonical_id(tenant, id)})));
-    CHECK_OK(sync_wait(cloud.keys().create_tenant_key(tenant.id)));
-    TRY(const auto credential, sync_wait(cloud.directory().create_credential(tenant.id)));
+    CHECK_OK(cloud.tenants().open(tenant.id, tenant.display_name, by));
+    TRY(const auto credential, sync_wait(cloud.directory().create_credential(tenant.id, by)));
     const std::string profile = "aws_access_key_id = " + credential.access_key_id +
                                 "\naws_secret_access_key = " + std::string(credential.secret.view()) + "\n\n";
     if (profiles.empty()) profiles = "[default]\n" + profile;
@@ -129,10 +122,10 @@ Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, Clo
   return write_file(folder.credentials(), file.dump(2) + "\n", true);
 }
 
-Status make_token(const CloudFolder& folder, Random& random) {
-  Bytes token(kTokenBytes);
-  random.fill(token);
-  return write_file(folder.operator_token(), to_hex(token) + "\n", true);
+// The first operator, who makes all others.
+Status make_operator(Cloud& cloud, const CloudFolder& folder, const identity::OperatorCaller& by) {
+  TRY(const crypto::SecretText token, cloud.operators().create(by.name, std::nullopt, by));
+  return write_file(folder.operator_token(), std::string(token.view()) + "\n", true);
 }
 
 Status note_unfinished(const CloudFolder& folder, const io::DriveMap& map) {
@@ -188,15 +181,17 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
     drives->stop();
   }
   CHECK_OK(make_keys(folder, random));
-  CHECK_OK(make_token(folder, random));
   if (options.local_ca) {
-    CHECK_OK(make_local_ca(folder.tls(), {"localhost", config.s3.address}));
+    CHECK_OK(make_local_ca(folder.tls(), certificate_names(config)));
     report.ca_certificate = folder.tls() + "/ca.crt";
   }
   report.endpoint = (options.local_ca ? "https://" : "http://") + config.s3.to_string();
   {
     TRY(const auto cloud, Cloud::open(config, consortium, true));
-    CHECK_OK(make_tenants(*cloud, consortium, map.cloud, folder, report.endpoint));
+    const identity::OperatorCaller by{options.operator_name, {}, {}};
+    CHECK_OK(make_operator(*cloud, folder, by));
+    CHECK_OK(cloud->consortium().create(std::string(consortium_text), by));
+    CHECK_OK(make_tenants(*cloud, consortium, folder, report.endpoint, by));
     cloud->stop();
   }
   CHECK_OK(write_file(folder.consortium(), consortium_text, false));
@@ -216,6 +211,7 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
 Result<InitReport> init_cloud(const InitOptions& options) {
   TRY(const auto consortium, read_consortium(options.consortium));
   TRY(const std::string consortium_text, read_text_file(options.consortium));
+  CHECK_OK(identity::check_operator_name(options.operator_name));
   TRY(const Endpoint s3, parse_endpoint(options.s3_listen));
   const CloudFolder folder{absolute_path(options.folder)};
   if (folder.root.empty()) return fail(Errc::kInvalidArgument, "the cloud's folder has a name");

@@ -13,7 +13,8 @@ struct InitOptions {
   std::string consortium;
   std::string s3_listen = "127.0.0.1:9000";
   std::string operator_listen = "127.0.0.1:9001";
-  bool local_ca = false;  // make a certificate authority and a server certificate under tls/
+  std::string operator_name = "operator";  // the first one
+  bool local_ca = false;                   // make a certificate authority and a server certificate under tls/
 };
 
 struct InitReport {

@@ -46,7 +46,7 @@ TEST_F(InitTest, MakesACloudThatOpens) {
   const CloudFolder files{with_ca.folder};
   for (const std::string& secret :
        {files.credentials(), files.aws_credentials(), files.operator_token(), files.root_key(), files.root_seal(),
-        files.directory_key(), files.tls() + "/ca.key", files.tls() + "/server.key"}) {
+        files.directory_key(), files.tls() + "/server.key"}) {
     EXPECT_TRUE(private_to_owner(secret)) << secret;
   }
   const auto config = read_config(report->config);
@@ -64,6 +64,9 @@ TEST_F(InitTest, MakesACloudThatOpens) {
     EXPECT_EQ(found->secret.view(), tenant["secret_access_key"].get<std::string>());
     EXPECT_EQ(found->account.id.value(), tenant["account"].get<std::string>());
   }
+  auto token = *read_secret_file(files.operator_token());
+  token.pop_back();
+  EXPECT_EQ((*cloud)->operators().authenticate(token), "operator");
   const auto status = (*cloud)->fleet().status();
   ASSERT_TRUE(status);
   EXPECT_EQ(status->actual.site_losses, 2U);
@@ -144,7 +147,7 @@ TEST_F(InitTest, GoesOnWhereAnInterruptedOneStopped) {
   EXPECT_EQ(init_cloud(given).error(), Errc::kAlreadyExists);
 }
 
-TEST_F(InitTest, AFileOrTenantThatIsNotThereIsNamedWithItsLine) {
+TEST_F(InitTest, AFileThatIsNotThereIsNamedWithItsLine) {
   auto with_ca = options();
   with_ca.local_ca = true;
   ASSERT_TRUE(init_cloud(with_ca));
@@ -158,13 +161,35 @@ TEST_F(InitTest, AFileOrTenantThatIsNotThereIsNamedWithItsLine) {
   EXPECT_TRUE(
       missing.error().message().starts_with(files.config() + ":11: " + files.tls() + "/server.crt is not there"))
       << missing.error().message();
+}
 
-  auto consortium = *read_consortium(config->consortium);
-  consortium.tenants.push_back({AccountId("latecomer"), "Latecomer"});
-  const auto opened = Cloud::open(*config, consortium);
+TEST_F(InitTest, AnotherConsortiumIsRefusedAndTheRecordedOneHandedBack) {
+  ASSERT_TRUE(init_cloud(options()));
+  const CloudFolder files{options().folder};
+  const auto config = read_config(files.config());
+  ASSERT_TRUE(config);
+  const std::string recorded = *read_text_file(files.consortium());
+  auto changed = *read_consortium(config->consortium);
+  changed.rule.parity_shards = 0;
+  const auto opened = Cloud::open(*config, changed);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error(), Errc::kInvalidArgument);
-  EXPECT_NE(opened.error().message().find("latecomer"), std::string::npos) << opened.error().message();
+  EXPECT_NE(opened.error().message().find("policy.parity_shards: 2 becomes 0"), std::string::npos)
+      << opened.error().message();
+  EXPECT_NE(opened.error().message().find(files.recorded_consortium()), std::string::npos);
+  EXPECT_EQ(*read_text_file(files.recorded_consortium()), recorded);
+  EXPECT_TRUE(Cloud::open(*config, *read_consortium(config->consortium)));
+}
+
+TEST_F(InitTest, ALocalAuthorityIsRenewedWhole) {
+  EXPECT_EQ(renew_local_ca(folder_.path() + "/tls", {"127.0.0.1"}).error(), Errc::kNotFound);
+  ASSERT_TRUE(make_local_ca(folder_.path() + "/tls", {"127.0.0.1"}));
+  const auto before = read_text_file(folder_.path() + "/tls/ca.crt");
+  ASSERT_TRUE(renew_local_ca(folder_.path() + "/tls", {"127.0.0.1"}));
+  EXPECT_NE(*read_text_file(folder_.path() + "/tls/ca.crt"), *before);
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/tls.new"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() + "/tls/ca.key"));
+  EXPECT_TRUE(private_to_owner(folder_.path() + "/tls/server.key"));
 }
 
 TEST_F(InitTest, ASecretThatOthersCanReadIsNotUsed) {

@@ -1,25 +1,29 @@
 #include "local_ca.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 #include <set>
 
 #include "cloud_folder.h"
+#include "crypto/secret.h"
 
 namespace andromede::app {
 namespace {
 
 constexpr long kDay = 24 * 3600;
-constexpr long kAuthorityDays = 3650;
-constexpr long kServerDays = 730;
+// The authority lives as long as the one certificate that it signs. Some clients refuse more than 825 days.
+constexpr long kLifetimeDays = 730;
 
 template <auto Free>
 struct Freer {
@@ -44,6 +48,27 @@ bool is_address(const std::string& name) {
   return inet_pton(AF_INET, name.c_str(), buffer) == 1 || inet_pton(AF_INET6, name.c_str(), buffer) == 1;
 }
 
+struct Names {
+  std::string alternatives;  // of the server's certificate
+  std::string permitted;     // to the authority: these and no others
+};
+
+Names names_of(const std::vector<std::string>& names) {
+  std::set<std::string> all{"127.0.0.1", "::1", "localhost"};
+  for (const std::string& name : names) all.insert(name);
+  Names out;
+  for (const std::string& name : all) {
+    const bool v6 = name.find(':') != std::string::npos;
+    const std::string kind = is_address(name) ? "IP:" : "DNS:";
+    out.alternatives += (out.alternatives.empty() ? "" : ",") + kind + name;
+    // A constraint on a name holds for what is below it as well; a wildcard is below its parent.
+    std::string permitted = name.starts_with("*.") ? name.substr(2) : name;
+    if (is_address(name)) permitted += v6 ? "/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" : "/255.255.255.255";
+    out.permitted += (out.permitted.empty() ? "permitted;" : ",permitted;") + kind + permitted;
+  }
+  return out;
+}
+
 Status add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
@@ -52,7 +77,7 @@ Status add_extension(X509* certificate, X509* issuer, int nid, const std::string
   return {};
 }
 
-Result<Certificate> new_certificate(EVP_PKEY* key, const char* name, long days) {
+Result<Certificate> new_certificate(EVP_PKEY* key, const char* name) {
   Certificate certificate(X509_new());
   unsigned char serial[16];
   if (!certificate || RAND_bytes(serial, sizeof serial) != 1) return openssl_failed("certificate");
@@ -61,7 +86,7 @@ Result<Certificate> new_certificate(EVP_PKEY* key, const char* name, long days) 
   X509_set_version(certificate.get(), X509_VERSION_3);
   BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate.get()));
   X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -kDay);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), days * kDay);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), kLifetimeDays * kDay);
   X509_set_pubkey(certificate.get(), key);
   const auto* text = reinterpret_cast<const unsigned char*>(name);
   if (X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8, text, -1, -1, 0) != 1) {
@@ -102,36 +127,65 @@ Status make_local_ca(const std::string& folder, const std::vector<std::string>& 
     return fail(Errc::kAlreadyExists, folder + "/ca.crt is there already");
   }
 
+  const Names all = names_of(names);
+  // Signs one certificate, here, and is never written down: whoever trusts the authority trusts nothing else by it.
   const Key authority_key(EVP_EC_gen("P-256"));
   const Key server_key(EVP_EC_gen("P-256"));
   if (!authority_key || !server_key) return openssl_failed("key");
 
-  TRY(const Certificate authority, new_certificate(authority_key.get(), "Andromede local CA", kAuthorityDays));
+  TRY(const Certificate authority, new_certificate(authority_key.get(), "Andromede local CA"));
   CHECK_OK(add_extension(authority.get(), authority.get(), NID_basic_constraints, "critical,CA:TRUE,pathlen:0"));
-  CHECK_OK(add_extension(authority.get(), authority.get(), NID_key_usage, "critical,keyCertSign,cRLSign"));
+  CHECK_OK(add_extension(authority.get(), authority.get(), NID_key_usage, "critical,keyCertSign"));
+  CHECK_OK(add_extension(authority.get(), authority.get(), NID_ext_key_usage, "serverAuth"));
+  CHECK_OK(add_extension(authority.get(), authority.get(), NID_name_constraints, "critical," + all.permitted));
   CHECK_OK(add_extension(authority.get(), authority.get(), NID_subject_key_identifier, "hash"));
   CHECK_OK(sign(authority.get(), authority.get(), authority_key.get()));
 
-  std::set<std::string> alternatives{"IP:127.0.0.1", "IP:::1", "DNS:localhost"};
-  for (const std::string& name : names) alternatives.insert((is_address(name) ? "IP:" : "DNS:") + name);
-  std::string list;
-  for (const std::string& alternative : alternatives) list += (list.empty() ? "" : ",") + alternative;
-  TRY(const Certificate server, new_certificate(server_key.get(), "Andromede", kServerDays));
+  TRY(const Certificate server, new_certificate(server_key.get(), "Andromede"));
   CHECK_OK(add_extension(server.get(), authority.get(), NID_basic_constraints, "critical,CA:FALSE"));
   CHECK_OK(add_extension(server.get(), authority.get(), NID_key_usage, "critical,digitalSignature"));
   CHECK_OK(add_extension(server.get(), authority.get(), NID_ext_key_usage, "serverAuth"));
-  CHECK_OK(add_extension(server.get(), authority.get(), NID_subject_alt_name, list));
+  CHECK_OK(add_extension(server.get(), authority.get(), NID_subject_alt_name, all.alternatives));
   CHECK_OK(add_extension(server.get(), authority.get(), NID_authority_key_identifier, "keyid:always"));
   CHECK_OK(sign(server.get(), authority.get(), authority_key.get()));
 
   TRY(const std::string authority_text, certificate_pem(authority.get()));
-  TRY(const std::string authority_key_text, key_pem(authority_key.get()));
   TRY(const std::string server_text, certificate_pem(server.get()));
-  TRY(const std::string server_key_text, key_pem(server_key.get()));
-  CHECK_OK(write_file(folder + "/ca.key", authority_key_text, true));
-  CHECK_OK(write_file(folder + "/server.key", server_key_text, true));
+  TRY(std::string server_key_text, key_pem(server_key.get()));
+  const Status written = write_file(folder + "/server.key", server_key_text, true);
+  crypto::wipe(server_key_text);
+  CHECK_OK(written);
   CHECK_OK(write_file(folder + "/server.crt", server_text + authority_text, false));
   return write_file(folder + "/ca.crt", authority_text, false);
+}
+
+std::vector<std::string> certificate_names(const Config& config) {
+  std::vector<std::string> names;
+  // An address that stands for all says nothing about how clients call this one.
+  if (config.s3.address != "0.0.0.0" && config.s3.address != "::") names.push_back(config.s3.address);
+  for (const std::string& suffix : config.virtual_hosts) {
+    names.push_back(suffix);
+    names.push_back("*." + suffix);
+  }
+  return names;
+}
+
+Status renew_local_ca(const std::string& folder, const std::vector<std::string>& names) {
+  std::error_code code;
+  if (!std::filesystem::exists(folder + "/ca.crt", code)) {
+    return fail(Errc::kNotFound, folder + "/ca.crt is not there: this cloud has no local authority");
+  }
+  const std::string fresh = folder + ".new";
+  std::filesystem::remove_all(fresh, code);
+  CHECK_OK(make_local_ca(fresh, names));
+  // Key and certificates in one step: a server that starts meanwhile finds the old ones or the new ones.
+  if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) != 0) {
+    return fail(Errc::kIo, folder + ": cannot be put in place: " + std::generic_category().message(errno));
+  }
+  CHECK_OK(sync_folder(std::filesystem::path(folder).parent_path().string()));
+  std::filesystem::remove_all(fresh, code);
+  if (code) return fail(Errc::kIo, fresh + ": the old certificate cannot be removed: " + code.message());
+  return {};
 }
 
 }  // namespace andromede::app

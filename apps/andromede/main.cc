@@ -18,6 +18,10 @@ struct Arguments {
   DriveOptions drive;
   DrainOptions drain;
   TailOptions tail;
+  AccountOptions account;
+  KeyOptions key;
+  OperatorOptions op;
+  std::string file;
   unsigned accept = 0;
   std::string shell = "bash";
   bool check = false;
@@ -89,6 +93,85 @@ void add_journal_commands(CLI::App& app, Arguments& arguments) {
   });
 }
 
+void add_account_commands(CLI::App& app, Arguments& arguments) {
+  CLI::App* account = command(app, "account", Msg::kCmdAccount);
+  account->require_subcommand(1);
+  CLI::App* create = command(*account, "create", Msg::kCmdAccountCreate, Msg::kCmdAccountCreateLong);
+  create->add_option("NAME", arguments.account.name, text(Msg::kOptAccountName))->required();
+  create->add_option("--account", arguments.account.account, text(Msg::kOptAccountId));
+  create->callback([&] { arguments.exit_code = run_account_create(arguments.common, arguments.account); });
+  command(*account, "list", Msg::kCmdAccountList)->callback([&] {
+    arguments.exit_code = run_account_list(arguments.common);
+  });
+  CLI::App* close = command(*account, "close", Msg::kCmdAccountClose, Msg::kCmdAccountCloseLong);
+  close->add_option("ACCOUNT", arguments.account.account, text(Msg::kOptAccount))->required();
+  close->callback([&] { arguments.exit_code = run_account_close(arguments.common, arguments.account); });
+}
+
+void add_key_commands(CLI::App& app, Arguments& arguments) {
+  CLI::App* key = command(app, "key", Msg::kCmdKey);
+  key->require_subcommand(1);
+  CLI::App* create = command(*key, "create", Msg::kCmdKeyCreate, Msg::kCmdKeyCreateLong);
+  create->add_option("ACCOUNT", arguments.key.account, text(Msg::kOptAccount))->required();
+  create->add_option("--out", arguments.key.out, text(Msg::kOptOut));
+  create->callback([&] { arguments.exit_code = run_key_create(arguments.common, arguments.key); });
+  CLI::App* list = command(*key, "list", Msg::kCmdKeyList);
+  list->add_option("ACCOUNT", arguments.key.account, text(Msg::kOptAccount))->required();
+  list->callback([&] { arguments.exit_code = run_key_list(arguments.common, arguments.key); });
+
+  struct Change {
+    const char* name;
+    Msg about;
+    int (*run)(const CommonOptions&, const KeyOptions&);
+  };
+  for (const Change& change :
+       {Change{"disable", Msg::kCmdKeyDisable, run_key_disable}, Change{"enable", Msg::kCmdKeyEnable, run_key_enable},
+        Change{"delete", Msg::kCmdKeyDelete, run_key_delete}}) {
+    CLI::App* one = command(*key, change.name, change.about);
+    one->add_option("KEY", arguments.key.key, text(Msg::kOptKey))->required();
+    one->callback([&arguments, run = change.run] { arguments.exit_code = run(arguments.common, arguments.key); });
+  }
+}
+
+void add_operator_commands(CLI::App& app, Arguments& arguments) {
+  CLI::App* op = command(app, "operator", Msg::kCmdOperator);
+  op->require_subcommand(1);
+  CLI::App* create = command(*op, "create", Msg::kCmdOperatorCreate, Msg::kCmdOperatorCreateLong);
+  create->add_option("NAME", arguments.op.name, text(Msg::kOptOperator))->required();
+  create->add_option("--expires-days", arguments.op.expires_days, text(Msg::kOptExpires))
+      ->check(CLI::Range(1U, 3660U))
+      ->option_text("1-3660");
+  create->add_option("--out", arguments.op.out, text(Msg::kOptOut));
+  create->add_flag("--offline", arguments.op.offline, text(Msg::kOptOffline));
+  create->callback([&] { arguments.exit_code = run_operator_create(arguments.common, arguments.op); });
+  command(*op, "list", Msg::kCmdOperatorList)->callback([&] {
+    arguments.exit_code = run_operator_list(arguments.common);
+  });
+  CLI::App* revoke = command(*op, "revoke", Msg::kCmdOperatorRevoke);
+  revoke->add_option("NAME", arguments.op.name, text(Msg::kOptOperator))->required();
+  revoke->callback([&] { arguments.exit_code = run_operator_revoke(arguments.common, arguments.op); });
+}
+
+void add_consortium_commands(CLI::App& app, Arguments& arguments) {
+  CLI::App* consortium = command(app, "consortium", Msg::kCmdConsortium, Msg::kCmdConsortiumLong);
+  consortium->require_subcommand(1);
+  command(*consortium, "show", Msg::kCmdConsortiumShow)->callback([&] {
+    arguments.exit_code = run_consortium_show(arguments.common);
+  });
+  CLI::App* check = command(*consortium, "check", Msg::kCmdConsortiumCheck);
+  check->add_option("FILE", arguments.file, text(Msg::kOptConsortium))->required();
+  check->callback([&] { arguments.exit_code = run_consortium_check(arguments.common, arguments.file); });
+  CLI::App* apply = command(*consortium, "apply", Msg::kCmdConsortiumApply, Msg::kCmdConsortiumLong);
+  apply->add_option("FILE", arguments.file, text(Msg::kOptConsortium))->required();
+  apply->callback([&] { arguments.exit_code = run_consortium_apply(arguments.common, arguments.file); });
+
+  CLI::App* certificate = command(app, "certificate", Msg::kCmdCertificate);
+  certificate->require_subcommand(1);
+  command(*certificate, "renew", Msg::kCmdCertificateRenew, Msg::kCmdCertificateRenewLong)->callback([&] {
+    arguments.exit_code = run_certificate_renew(arguments.common);
+  });
+}
+
 void add_server_commands(CLI::App& app, Arguments& arguments) {
   CLI::App* init = command(app, "init", Msg::kCmdInit, Msg::kCmdInitLong);
   init->add_option("--folder", arguments.init.folder, text(Msg::kOptFolder))->required();
@@ -96,6 +179,7 @@ void add_server_commands(CLI::App& app, Arguments& arguments) {
   init->add_option("--listen", arguments.init.s3_listen, text(Msg::kOptS3Listen))->capture_default_str();
   init->add_option("--operator-listen", arguments.init.operator_listen, text(Msg::kOptOperatorListen))
       ->capture_default_str();
+  init->add_option("--operator", arguments.init.operator_name, text(Msg::kOptOperatorName))->capture_default_str();
   init->add_flag("--local-ca", arguments.init.local_ca, text(Msg::kOptLocalCa));
   init->callback([&] { arguments.exit_code = run_init(arguments.init, arguments.common.json); });
 
@@ -138,6 +222,7 @@ int run(int argc, char** argv) {
   app.fallthrough();
   speak_the_language(app);
   app.add_option("--config,-c", arguments.common.config, text(Msg::kOptConfig));
+  app.add_option("--token-file", arguments.common.token_file, text(Msg::kOptTokenFile));
   app.add_flag("--json", arguments.common.json, text(Msg::kOptJson));
 
   add_server_commands(app, arguments);
@@ -149,6 +234,10 @@ int run(int argc, char** argv) {
   scrub->add_flag("--no-wait", arguments.no_wait, text(Msg::kOptNoWait));
   scrub->callback([&] { arguments.exit_code = run_scrub(arguments.common, arguments.no_wait); });
   add_drain_command(app, arguments);
+  add_account_commands(app, arguments);
+  add_key_commands(app, arguments);
+  add_operator_commands(app, arguments);
+  add_consortium_commands(app, arguments);
   add_journal_commands(app, arguments);
   command(app, "version", Msg::kCmdVersion)->callback([&] {
     arguments.exit_code = run_version(arguments.common.json);

@@ -193,6 +193,115 @@ constexpr Translation kTranslations[] = {
     {Msg::kProgress, "{0} [{1}] {2} %  {3} of {4}", "{0} [{1}] {2} %  {3} sur {4}"},
     {Msg::kEta, "  {0} left", "  reste {0}"},
     {Msg::kReconnecting, "the server went away; waiting for it", "le serveur est parti ; attente de son retour"},
+    {Msg::kCmdAccount, "open, list and close tenants' accounts", "ouvre, liste et ferme les comptes des locataires"},
+    {Msg::kCmdAccountCreate, "open an account", "ouvre un compte"},
+    {Msg::kCmdAccountCreateLong,
+     "The account has a key of its own for its data, and no access keys yet.\n\nExample:\n  andromede account create "
+     "\"City of Lyon\"\n  andromede key create 100000000003 --out lyon.credentials\n",
+     "Le compte a sa propre clé pour ses données, et pas encore de clé d'accès.\n\nExemple :\n  andromede account "
+     "create \"Ville de Lyon\"\n  andromede key create 100000000003 --out lyon.credentials\n"},
+    {Msg::kCmdAccountList, "list the accounts, closed ones too", "liste les comptes, fermés compris"},
+    {Msg::kCmdAccountClose, "close an account without buckets, for ever", "ferme un compte sans seau, pour toujours"},
+    {Msg::kCmdAccountCloseLong,
+     "Its access keys are deleted, and the key of its data is destroyed. Refused (status 3) while it has buckets.\nIts "
+     "id is not given again.\n",
+     "Ses clés d'accès sont supprimées et la clé de ses données est détruite. Refusé (code 3) tant qu'il a des\nseaux. "
+     "Son identifiant n'est pas redonné.\n"},
+    {Msg::kCmdKey, "make, list, disable and delete access keys", "crée, liste, désactive et supprime les clés d'accès"},
+    {Msg::kCmdKeyCreate, "make an access key for an account", "crée une clé d'accès pour un compte"},
+    {Msg::kCmdKeyCreateLong,
+     "The secret is shown this once, as an AWS profile: on standard output, or in a new file of mode "
+     "0600.\n\nExample:\n  andromede key create 100000000001 --out culture.credentials\n",
+     "Le secret n'est montré que cette fois, comme profil AWS : sur la sortie standard, ou dans un fichier neuf\nde "
+     "mode 0600.\n\nExemple :\n  andromede key create 100000000001 --out culture.credentials\n"},
+    {Msg::kCmdKeyList, "list an account's access keys", "liste les clés d'accès d'un compte"},
+    {Msg::kCmdKeyDisable, "refuse an access key from the next request on",
+     "refuse une clé d'accès dès la prochaine requête"},
+    {Msg::kCmdKeyEnable, "accept a disabled access key again", "accepte de nouveau une clé d'accès désactivée"},
+    {Msg::kCmdKeyDelete, "delete an access key, for ever", "supprime une clé d'accès, pour toujours"},
+    {Msg::kCmdOperator, "make, list and revoke operators", "crée, liste et révoque les opérateurs"},
+    {Msg::kCmdOperatorCreate, "make an operator with a token", "crée un opérateur avec un jeton"},
+    {Msg::kCmdOperatorCreateLong,
+     "The token is shown this once: on standard output, or in a new file of mode 0600. The journal names the\noperator "
+     "in all that is done with it.\n\nExample:\n  andromede operator create claire --expires-days 365 --out "
+     "claire.token\n  andromede status --token-file claire.token\n",
+     "Le jeton n'est montré que cette fois : sur la sortie standard, ou dans un fichier neuf de mode 0600. Le\njournal "
+     "nomme l'opérateur dans tout ce qui est fait avec.\n\nExemple :\n  andromede operator create claire "
+     "--expires-days 365 --out claire.token\n  andromede status --token-file claire.token\n"},
+    {Msg::kCmdOperatorList, "list the operators", "liste les opérateurs"},
+    {Msg::kCmdOperatorRevoke, "refuse an operator's token from the next request on",
+     "refuse le jeton d'un opérateur dès la prochaine requête"},
+    {Msg::kOptTokenFile,
+     "the file of the operator's token (default: $ANDROMEDE_TOKEN_FILE, operator.token in the cloud's folder)",
+     "le fichier du jeton de l'opérateur (défaut : $ANDROMEDE_TOKEN_FILE, operator.token dans le dossier du nuage)"},
+    {Msg::kOptOperatorName, "the first operator's name", "le nom du premier opérateur"},
+    {Msg::kOptAccountName, "the tenant's name, for people", "le nom du locataire, pour les humains"},
+    {Msg::kOptAccountId, "twelve digits (default: drawn)", "douze chiffres (défaut : tirés au sort)"},
+    {Msg::kOptAccount, "the account's id", "l'identifiant du compte"},
+    {Msg::kOptKey, "the access key's id", "l'identifiant de la clé d'accès"},
+    {Msg::kOptOut, "a new file for the secret, which only you can read",
+     "un fichier neuf pour le secret, que vous seul pouvez lire"},
+    {Msg::kOptOperator, "the operator's name", "le nom de l'opérateur"},
+    {Msg::kOptExpires, "how many days the token counts (default: until it is revoked)",
+     "combien de jours le jeton est valable (défaut : jusqu'à sa révocation)"},
+    {Msg::kColAccount, "ACCOUNT", "COMPTE"},
+    {Msg::kColName, "NAME", "NOM"},
+    {Msg::kColKeys, "KEYS", "CLÉS"},
+    {Msg::kColKey, "ACCESS KEY", "CLÉ D'ACCÈS"},
+    {Msg::kColCreated, "CREATED", "CRÉÉ"},
+    {Msg::kColClosed, "CLOSED", "FERMÉ"},
+    {Msg::kColOperator, "OPERATOR", "OPÉRATEUR"},
+    {Msg::kColExpires, "EXPIRES", "EXPIRE"},
+    {Msg::kAccountCreated, "Opened account {0}, {1}. It has no access keys yet: andromede key create {0}",
+     "Compte {0} ouvert, {1}. Il n'a pas encore de clé d'accès : andromede key create {0}"},
+    {Msg::kAccountClosed, "Closed account {0}.", "Compte {0} fermé."},
+    {Msg::kKeyDisabled, "Access key {0} is disabled.", "La clé d'accès {0} est désactivée."},
+    {Msg::kKeyEnabled, "Access key {0} is active.", "La clé d'accès {0} est active."},
+    {Msg::kKeyDeleted, "Access key {0} is deleted.", "La clé d'accès {0} est supprimée."},
+    {Msg::kOperatorRevoked, "Operator {0} is revoked.", "L'opérateur {0} est révoqué."},
+    {Msg::kSecretWritten, "The secret is in {0}, which only you can read.",
+     "Le secret est dans {0}, que vous seul pouvez lire."},
+    {Msg::kSecretNotWritten, "the secret could not be written: what was made was taken back",
+     "le secret n'a pu être écrit : ce qui avait été créé a été repris"},
+    {Msg::kOutExists, "{0} is there already: name a new file", "{0} existe déjà : nommez un fichier neuf"},
+    {Msg::kCmdConsortium, "show and change the consortium's record", "montre et change le consortium enregistré"},
+    {Msg::kCmdConsortiumLong,
+     "The consortium is recorded in the metadata, version by version; its file is a copy, and another file is "
+     "refused\nat start. What can change: names, seats, capital and cities; associates, sites and drives that come, or "
+     "that\nnothing in use needs. The policy and init's tenants cannot. Where drives are mounted is not part of "
+     "it.\n\nExample:\n  andromede consortium show > consortium.toml\n  andromede consortium check consortium.toml\n  "
+     "andromede consortium apply consortium.toml\n",
+     "Le consortium est enregistré dans les métadonnées, version par version ; son fichier est une copie, et un "
+     "autre\nfichier est refusé au démarrage. Peuvent changer : les noms, les sièges, le capital et les villes ; les "
+     "associés,\nsites et disques qui arrivent, ou dont rien en service n'a besoin. La politique et les locataires "
+     "d'init ne le\npeuvent pas. Où les disques sont montés n'en fait pas partie.\n\nExemple :\n  andromede consortium "
+     "show > consortium.toml\n  andromede consortium check consortium.toml\n  andromede consortium apply "
+     "consortium.toml\n"},
+    {Msg::kCmdConsortiumShow, "print the recorded consortium", "écrit le consortium enregistré"},
+    {Msg::kCmdConsortiumCheck, "say what a file would change, and whether it may",
+     "dit ce qu'un fichier changerait, et s'il le peut"},
+    {Msg::kCmdConsortiumApply, "record a file as the next version", "enregistre un fichier comme version suivante"},
+    {Msg::kConsortiumSame, "It means the same as version {0}: nothing to change.",
+     "Il dit la même chose que la version {0} : rien à changer."},
+    {Msg::kConsortiumWould, "This would be version {0}.", "Ce serait la version {0}."},
+    {Msg::kConsortiumApplied, "This is version {0} from now on.", "C'est désormais la version {0}."},
+    {Msg::kConsortiumVersion, "# version {0}, {1}, SHA-256 {2}", "# version {0}, {1}, SHA-256 {2}"},
+    {Msg::kConsortiumFileBehind, "It is recorded; the file will be written at the next start: {0}",
+     "Il est enregistré ; le fichier sera écrit au prochain démarrage : {0}"},
+    {Msg::kCmdCertificate, "the certificate of the local authority", "le certificat de l'autorité locale"},
+    {Msg::kCmdCertificateRenew, "make a new local authority and certificate",
+     "crée une nouvelle autorité locale et son certificat"},
+    {Msg::kCmdCertificateRenewLong,
+     "Both are valid for two years. The authority's key is never kept, so each certificate has an authority of "
+     "its\nown: give clients the new tls/ca.crt, then tell the server.\n\nExample:\n  andromede certificate renew && "
+     "systemctl reload andromede\n",
+     "Tous deux sont valables deux ans. La clé de l'autorité n'est jamais gardée, chaque certificat a donc sa "
+     "propre\nautorité : donnez le nouveau tls/ca.crt aux clients, puis prévenez le serveur.\n\nExemple :\n  andromede "
+     "certificate renew && systemctl reload andromede\n"},
+    {Msg::kCertificateRenewed, "Renewed. Clients trust {0} from now on; SIGHUP tells the server.",
+     "Renouvelé. Les clients se fient désormais à {0} ; SIGHUP prévient le serveur."},
+    {Msg::kOptOffline, "while nothing serves: with the cloud's own keys, for who lost every token",
+     "pendant que rien ne sert : avec les clés du nuage, pour qui a perdu tous les jetons"},
 };
 
 constexpr bool complete() {

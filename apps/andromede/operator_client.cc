@@ -1,8 +1,5 @@
 #include "operator_client.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include "cloud_folder.h"
 #include "codec/json.h"
 
@@ -25,6 +22,7 @@ constexpr Word kWords[] = {{"invalid_argument", Errc::kInvalidArgument},
                            {"timeout", Errc::kTimeout},
                            {"overloaded", Errc::kOverloaded},
                            {"unavailable", Errc::kUnavailable},
+                           {"unauthorised", Errc::kRefused},
                            {"corrupt", Errc::kCorrupt}};
 
 Error error_of(const nlohmann::json& answer, unsigned status) {
@@ -36,15 +34,10 @@ Error error_of(const nlohmann::json& answer, unsigned status) {
   return {make_error_code(Errc::kInternal), message};
 }
 
-std::string user_name() {
-  const passwd* entry = ::getpwuid(::getuid());
-  return entry != nullptr ? entry->pw_name : "uid " + std::to_string(::getuid());
-}
-
 }  // namespace
 
-Result<OperatorClient> OperatorClient::make(const Config& config) {
-  TRY(std::string token, read_secret_file(CloudFolder{config.folder}.operator_token()));
+Result<OperatorClient> OperatorClient::make(const Config& config, const std::string& token_file) {
+  TRY(std::string token, read_secret_file(token_file));
   while (!token.empty() && token.back() == '\n') token.pop_back();
   return OperatorClient(config, std::move(token));
 }
@@ -55,7 +48,6 @@ Result<nlohmann::json> OperatorClient::request(const char* method, const std::st
   }
   net::Headers headers;
   headers.add("Authorization", "Bearer " + token_);
-  headers.add("X-Andromede-Operator", user_name());
   if (!body.empty()) headers.add("Content-Type", "application/json");
   auto response = client_->request(method, target, std::move(headers), body);
   // Whatever became of the connection: nobody answered. What the server itself answers has its own code.
@@ -72,7 +64,11 @@ Result<nlohmann::json> OperatorClient::request(const char* method, const std::st
 Result<nlohmann::json> OperatorClient::get(const std::string& target) { return request("GET", target, ""); }
 
 Result<nlohmann::json> OperatorClient::post(const std::string& target, const nlohmann::json& body) {
-  return request("POST", target, body.dump());
+  return request("POST", target, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+Result<nlohmann::json> OperatorClient::put(const std::string& target, const nlohmann::json& body) {
+  return request("PUT", target, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 Result<nlohmann::json> OperatorClient::remove(const std::string& target) { return request("DELETE", target, ""); }

@@ -1,4 +1,4 @@
-// Talks to the running server's operator listener, with the token from the cloud's folder. One thread.
+// Talks to the running server's operator listener, as the operator whose token it is given. One thread.
 #pragma once
 
 #include <memory>
@@ -13,11 +13,12 @@ namespace andromede::app {
 
 class OperatorClient {
  public:
-  // Reads the token. kNotFound, kRefused (others may read it).
-  static Result<OperatorClient> make(const Config& config);
+  // Reads the token from `token_file`. kNotFound, kRefused (others may read it).
+  static Result<OperatorClient> make(const Config& config, const std::string& token_file);
   // The JSON of the answer. Errors: the server's own, by its code; kIo: it does not answer.
   Result<nlohmann::json> get(const std::string& target);
   Result<nlohmann::json> post(const std::string& target, const nlohmann::json& body);
+  Result<nlohmann::json> put(const std::string& target, const nlohmann::json& body);
   Result<nlohmann::json> remove(const std::string& target);
   [[nodiscard]] const Config& config() const { return config_; }
 

@@ -22,17 +22,6 @@ namespace {
 constexpr std::chrono::milliseconds kGrace{20'000};  // for requests in flight; systemd waits 60 s
 constexpr std::chrono::milliseconds kMaxHeartbeat{10'000};
 
-Result<crypto::SecretText> read_token(const CloudFolder& folder) {
-  TRY(std::string token, read_secret_file(folder.operator_token()));
-  while (!token.empty() && (token.back() == '\n' || token.back() == '\r')) token.pop_back();
-  if (token.size() < api::kMinTokenBytes || token.size() > crypto::SecretText::kMaxBytes) {
-    return fail(Errc::kInvalidArgument, folder.operator_token() + ": a token has 32 to 64 characters");
-  }
-  crypto::SecretText secret(token);
-  crypto::wipe(token);
-  return secret;
-}
-
 // One peer holds less than the half.
 void limit_connections(net::ServerLimits& limits, std::size_t connections) {
   limits.connections = connections;
@@ -121,7 +110,6 @@ Status serve(const Config& given) {
   CHECK_OK(check_files(config));
   TRY(const auto consortium, read_consortium(config.consortium));
   CHECK_OK(share_descriptors(config, consortium));
-  TRY(const crypto::SecretText token, read_token(CloudFolder{config.folder}));
   TRY(const auto cloud, Cloud::open(config, consortium));
 
   api::s3::Options s3_options;
@@ -130,8 +118,9 @@ Status serve(const Config& given) {
   s3_options.host_suffixes = config.virtual_hosts;
   api::s3::FrontEnd s3_front_end(cloud->objects(), cloud->directory(), cloud->clock(), cloud->random(),
                                  cloud->metrics(), s3_options);
-  api::OperatorFrontEnd operator_front_end(cloud->fleet(), cloud->store(), cloud->metrics(), cloud->clock(),
-                                           cloud->random(), {token, kVersion, [&cloud] { return cloud->ready(); }});
+  api::OperatorFrontEnd operator_front_end(
+      {cloud->fleet(), cloud->store(), cloud->operators(), cloud->directory(), cloud->tenants(), cloud->consortium()},
+      cloud->metrics(), cloud->clock(), cloud->random(), {kVersion, [&cloud] { return cloud->ready(); }});
   CHECK_OK(cloud->fleet().start());
   cloud->objects().start_cleanup();
 

@@ -5,23 +5,31 @@ _andromede() {
     [[ $word == -* ]] || words+=("$word")
   done
   case $prev in
-    --config | -c | --consortium) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --config | -c | --consortium | --token-file | --out) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --folder | --path) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
   esac
   local choices
   case "${words[0]:-} ${words[1]:-}" in
-    'init '*) choices='--folder --consortium --listen --operator-listen --local-ca --json --help' ;;
+    'init '*) choices='--folder --consortium --listen --operator-listen --operator --local-ca --json --help' ;;
     'status '*) choices='--check --config --json --help' ;;
     'drive ') choices='list add replace heal --help' ;;
     'drive add') choices='--site --associate --path --capacity-bytes --config --json --help' ;;
     'drive heal' | 'scrub '*) choices='--no-wait --config --json --help' ;;
     'drive '*) choices='--config --json --help' ;;
     'drain '*) choices='--drive --accept-site-losses --accept-unerased --bandwidth --abort --no-wait --config --json --help' ;;
+    'account ') choices='create list close --help' ;;
+    'account create') choices='--account --config --token-file --json --help' ;;
+    'key ') choices='create list disable enable delete --help' ;;
+    'key create') choices='--out --config --token-file --json --help' ;;
+    'operator ') choices='create list revoke --help' ;;
+    'operator create') choices='--expires-days --out --offline --config --token-file --json --help' ;;
+    'consortium ') choices='show check apply --help' ;;
+    'certificate ') choices='renew --help' ;;
     'journal ') choices='tail verify --help' ;;
     'journal tail') choices='-n --follow --verify --config --json --help' ;;
     'completion '*) choices='bash zsh' ;;
-    ' ') choices='init serve welcome status drive scrub drain journal version completion --config --json --help' ;;
-    *) choices='--config --json --help' ;;
+    ' ') choices='init serve welcome status drive scrub drain account key operator consortium certificate journal version completion --config --token-file --json --help' ;;
+    *) choices='--config --token-file --json --help' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$cur")
 }

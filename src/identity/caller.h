@@ -4,6 +4,7 @@
 #include <string>
 
 #include "identity/directory.h"
+#include "identity/operator_caller.h"
 #include "journal/journal.h"
 
 namespace andromede::identity {

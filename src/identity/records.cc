@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view kAccountMagic = "AAC1";
 constexpr std::string_view kCredentialMagic = "ACR1";
+constexpr std::string_view kOperatorMagic = "AOP1";
 constexpr std::size_t kMaxDisplayNameBytes = 256;
 constexpr std::size_t kAccountIdDigits = 12;
 constexpr std::size_t kCanonicalIdDigits = 64;
@@ -46,6 +47,8 @@ std::string encode(const AccountRecord& record) {
   writer.text(record.account.display_name);
   writer.text(record.account.canonical_id);
   writer.u64(static_cast<std::uint64_t>(record.created.ms));
+  writer.u64(static_cast<std::uint64_t>(record.closed.value_or(Timestamp{}).ms));
+  writer.u64(record.revision);
   return with_crc(std::move(bytes));
 }
 
@@ -56,6 +59,9 @@ Result<AccountRecord> decode_account(ByteView bytes) {
   record.account.display_name = reader.text();
   record.account.canonical_id = reader.text();
   record.created.ms = static_cast<std::int64_t>(reader.u64());
+  if (const auto closed_ms = static_cast<std::int64_t>(reader.u64()); closed_ms != 0)
+    record.closed = Timestamp{closed_ms};
+  record.revision = reader.u64();
   CHECK_OK(reader.finish("account"));
   if (const auto checked = check_account(record.account); !checked) {
     return fail(Errc::kCorrupt, "account: " + checked.error().message());
@@ -68,6 +74,7 @@ std::string encode(const CredentialRecord& record) {
   ByteWriter writer(bytes);
   writer.text(record.account.value());
   writer.bytes(record.sealed_secret);
+  writer.u8(record.active ? 1 : 0);
   writer.u64(static_cast<std::uint64_t>(record.created.ms));
   return with_crc(std::move(bytes));
 }
@@ -77,14 +84,52 @@ Result<CredentialRecord> decode_credential(ByteView bytes) {
   CredentialRecord record;
   record.account = AccountId(std::string(reader.text()));
   record.sealed_secret = to_bytes(reader.bytes());
+  const std::uint8_t active = reader.u8();
+  record.active = active == 1;
   record.created.ms = static_cast<std::int64_t>(reader.u64());
   CHECK_OK(reader.finish("credential"));
+  if (active > 1) return fail(Errc::kCorrupt, "credential: it is neither active nor not");
   if (!is_account_id(record.account.value())) return fail(Errc::kCorrupt, "credential: its account id is malformed");
   return record;
 }
 
-std::string secret_context(std::string_view access_key_id, const AccountId& account) {
-  return "cred/" + std::string(access_key_id) + '\0' + account.value();
+std::string encode(const OperatorRecord& record) {
+  Bytes bytes = to_bytes(kOperatorMagic);
+  ByteWriter writer(bytes);
+  writer.text(record.name);
+  writer.raw(record.verifier);
+  writer.u64(static_cast<std::uint64_t>(record.created.ms));
+  writer.u64(static_cast<std::uint64_t>(record.expires.value_or(Timestamp{}).ms));
+  return with_crc(std::move(bytes));
+}
+
+Result<OperatorRecord> decode_operator(ByteView bytes) {
+  TRY(ByteReader reader, open_record(bytes, kOperatorMagic, "operator"));
+  OperatorRecord record;
+  record.name = reader.text();
+  const ByteView verifier = reader.raw(record.verifier.size());
+  record.created.ms = static_cast<std::int64_t>(reader.u64());
+  if (const auto expires_ms = static_cast<std::int64_t>(reader.u64()); expires_ms != 0) {
+    record.expires = Timestamp{expires_ms};
+  }
+  CHECK_OK(reader.finish("operator"));
+  std::copy(verifier.begin(), verifier.end(), record.verifier.begin());
+  if (const auto checked = check_operator_name(record.name); !checked) {
+    return fail(Errc::kCorrupt, "operator: " + checked.error().message());
+  }
+  return record;
+}
+
+Status check_operator_name(std::string_view name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const auto allowed = [&letter](char c) { return letter(c) || c == '-' || c == '_' || c == '.'; };
+  if (name.empty() || name.size() > kMaxOperatorNameBytes || !letter(name.front()) ||
+      !std::all_of(name.begin(), name.end(), allowed)) {
+    return fail(Errc::kInvalidArgument,
+                "an operator's name has 1 to 24 lower-case letters, digits, '-', '_' and '.', and begins with a letter "
+                "or digit");
+  }
+  return {};
 }
 
 Status check_account(const Account& account) {

@@ -20,6 +20,8 @@ TEST(IdentityRecords, GoldenAccountDecodesAndEncodesIdentically) {
   EXPECT_EQ(record->account.id.value(), "000000000001");
   EXPECT_EQ(record->account.display_name, "Ministère de la Culture");
   EXPECT_EQ(record->created.ms, 1'795'380'000'123);
+  EXPECT_EQ(record->closed->ms, 1'795'380'000'456);
+  EXPECT_EQ(record->revision, 7U);
   EXPECT_EQ(encode(*record), bytes);
 }
 
@@ -31,18 +33,29 @@ TEST(IdentityRecords, GoldenCredentialDecodesOpensAndEncodesIdentically) {
   Bytes key(32);
   for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
   const auto secret = crypto::open_bytes(*crypto::SecretKey::from_bytes(key), record->sealed_secret,
-                                         as_bytes(secret_context("AKIAABCDEFGHIJKLMNOP", record->account)));
+                                         as_bytes("cred/000000000001/AKIAABCDEFGHIJKLMNOP"));
+  EXPECT_TRUE(record->active);
   ASSERT_TRUE(secret) << secret.error().message();
   EXPECT_EQ(as_text(*secret), "0123456789abcdefghijABCDEFGHIJ0123456789");
 }
 
+TEST(IdentityRecords, GoldenOperatorDecodesAndEncodesIdentically) {
+  const std::string bytes = golden("operator-v1.bin");
+  const auto record = decode_operator(as_bytes(bytes));
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_EQ(record->name, "claire");
+  EXPECT_EQ(record->created.ms, 1'795'380'000'123);
+  EXPECT_EQ(record->expires->ms, 1'795'380'000'456);
+  EXPECT_EQ(encode(*record), bytes);
+}
+
 TEST(IdentityRecords, AnyChangedByteAndAnyOtherLengthIsCorrupt) {
-  for (const char* name : {"account-v1.bin", "credential-v1.bin"}) {
+  for (const std::string name : {"account-v1.bin", "credential-v1.bin", "operator-v1.bin"}) {
     const std::string bytes = golden(name);
-    const auto corrupt = [name](std::string_view text) {
-      return std::string_view(name).starts_with("account")
-                 ? decode_account(as_bytes(text)).error() == Errc::kCorrupt
-                 : decode_credential(as_bytes(text)).error() == Errc::kCorrupt;
+    const auto corrupt = [&name](std::string_view text) {
+      if (name.starts_with("account")) return decode_account(as_bytes(text)).error() == Errc::kCorrupt;
+      if (name.starts_with("operator")) return decode_operator(as_bytes(text)).error() == Errc::kCorrupt;
+      return decode_credential(as_bytes(text)).error() == Errc::kCorrupt;
     };
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       std::string changed = bytes;

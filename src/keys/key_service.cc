@@ -17,11 +17,8 @@ tl::unexpected<Error> no_key(const AccountId& account) {
   return fail(Errc::kNotFound, "the account " + account.value() + " has no key");
 }
 
-std::string creation_event(const AccountId& account, Timestamp now) {
-  journal::Event event;
-  event.source = "keys.andromede";
-  event.name = "CreateTenantKey";
-  event.principal = "operator";
+std::string creation_event(const identity::OperatorCaller& by, const AccountId& account, Timestamp now) {
+  journal::Event event = identity::event_of(by, "keys.andromede", "CreateTenantKey");
   event.parameters.emplace_back("accountId", account.value());
   return journal::render(event, now);
 }
@@ -50,7 +47,7 @@ Task<Status> KeyService::load() {
 
 Status KeyService::take(const meta::Item& item) {
   TRY(const TenantKeyRecord record, decode_tenant_key(as_bytes(item.value)));
-  if (item.key != std::string(kPrefix) + record.account.value()) {
+  if (item.key != stored_key(record.account).bytes) {
     return fail(Errc::kCorrupt, "it is the key of the account " + record.account.value());
   }
   TRY(crypto::SecretKey key, custody_.unwrap(record.wrapped, as_bytes(record.account.value())));
@@ -59,7 +56,7 @@ Status KeyService::take(const meta::Item& item) {
   return {};
 }
 
-Task<Status> KeyService::create_tenant_key(AccountId account) {
+Task<Status> KeyService::create_tenant_key(AccountId account, identity::OperatorCaller by) {
   crypto::SecretKey key = crypto::SecretKey::random(random_);
   const Timestamp now = clock_.now();
   TenantKeyRecord record;
@@ -69,12 +66,12 @@ Task<Status> KeyService::create_tenant_key(AccountId account) {
   if (record.wrapped.size() > kMaxWrappedTenantKeyBytes) {
     co_return fail(Errc::kInternal, "custody answered a wrapped key that is too large");
   }
-  const std::string stored_at = std::string(kPrefix) + account.value();
+  const meta::Key stored_at = stored_key(account);
   meta::Commit change;
   change.partition = kPartition;
-  change.expect.push_back({stored_at, std::nullopt});
-  change.put.push_back({{meta::Space::kRecords, stored_at}, encode(record)});
-  change.event = creation_event(account, now);
+  change.expect.push_back({stored_at.bytes, std::nullopt});
+  change.put.push_back({stored_at, encode(record)});
+  change.event = creation_event(by, account, now);
   const auto committed = co_await store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout));
   if (!committed && committed.error() == Errc::kConflict) {
     co_return fail(Errc::kAlreadyExists, "the account " + account.value() + " has a key already");
@@ -83,6 +80,15 @@ Task<Status> KeyService::create_tenant_key(AccountId account) {
   const std::unique_lock lock(mutex_);
   tenant_keys_.insert_or_assign(account, std::move(key));
   co_return Status{};
+}
+
+meta::Key KeyService::stored_key(const AccountId& account) {
+  return {meta::Space::kRecords, std::string(kPrefix) + account.value()};
+}
+
+void KeyService::forget(const AccountId& account) {
+  const std::unique_lock lock(mutex_);
+  tenant_keys_.erase(account);
 }
 
 Result<DataKey> KeyService::make_data_key(const AccountId& account) {

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "crypto/secret.h"
+#include "identity/operator_caller.h"
 #include "keys/custody.h"
 #include "meta/store.h"
 
@@ -33,7 +34,10 @@ class KeyService {
   // Unwraps every account's key. Blocks (custody): at start-up, by sync_wait.
   Task<Status> load();
   // Makes and stores an account's key; journaled as CreateTenantKey. kAlreadyExists when it has one. Blocks.
-  Task<Status> create_tenant_key(AccountId account);
+  Task<Status> create_tenant_key(AccountId account, identity::OperatorCaller by);
+  // Where an account's key is stored: erased with the account, in its commit, whoever closes it then calls forget().
+  static meta::Key stored_key(const AccountId& account);
+  void forget(const AccountId& account);
 
   // A new random data key, wrapped by the account's. kNotFound: the account has no key.
   Result<DataKey> make_data_key(const AccountId& account);

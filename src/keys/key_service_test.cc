@@ -16,6 +16,7 @@ using ::testing::HasSubstr;
 
 const AccountId kCulture("000000000001");
 const AccountId kOrleans("000000000002");
+const identity::OperatorCaller kClaire{"claire", {}, {}};
 
 class KeyServiceTest : public ::testing::Test {
  protected:
@@ -36,7 +37,7 @@ class KeyServiceTest : public ::testing::Test {
 
 TEST_F(KeyServiceTest, DataKeysOpenAfterARestart) {
   auto first = service(*custody_);
-  ASSERT_TRUE(sync_wait(first->create_tenant_key(kCulture)));
+  ASSERT_TRUE(sync_wait(first->create_tenant_key(kCulture, kClaire)));
   const auto made = first->make_data_key(kCulture);
   ASSERT_TRUE(made) << made.error().message();
   EXPECT_EQ(made->wrapped.size(), crypto::kWrappedKeyBytes);
@@ -52,8 +53,8 @@ TEST_F(KeyServiceTest, DataKeysOpenAfterARestart) {
 
 TEST_F(KeyServiceTest, EveryDataKeyIsNewAndATenantsOnly) {
   auto keys = service(*custody_);
-  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture)));
-  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kOrleans)));
+  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture, kClaire)));
+  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kOrleans, kClaire)));
   const auto one = keys->make_data_key(kCulture);
   const auto two = keys->make_data_key(kCulture);
   EXPECT_NE(to_hex(one->key.bytes()), to_hex(two->key.bytes()));
@@ -64,20 +65,37 @@ TEST_F(KeyServiceTest, EveryDataKeyIsNewAndATenantsOnly) {
 TEST_F(KeyServiceTest, CreationIsJournaledOnceWithoutTheKey) {
   auto keys = service(*custody_);
   EXPECT_TRUE(keys->make_data_key(kCulture).error() == Errc::kNotFound);
-  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture)));
+  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture, kClaire)));
   const auto made = keys->make_data_key(kCulture);
-  EXPECT_TRUE(sync_wait(keys->create_tenant_key(kCulture)).error() == Errc::kAlreadyExists);
+  EXPECT_TRUE(sync_wait(keys->create_tenant_key(kCulture, kClaire)).error() == Errc::kAlreadyExists);
   // The refused second creation must not have replaced the key in memory.
   EXPECT_TRUE(keys->open_data_key(kCulture, made->wrapped));
   const auto entries = sync_wait(journal::read_entries(cloud_.store(), 1, 10));
   ASSERT_EQ(entries->size(), 1U);
   EXPECT_THAT(entries->front().event, HasSubstr("\"eventName\":\"CreateTenantKey\""));
   EXPECT_THAT(entries->front().event, HasSubstr("\"accountId\":\"000000000001\""));
+  EXPECT_THAT(entries->front().event, HasSubstr("\"userName\":\"claire\""));
+}
+
+TEST_F(KeyServiceTest, AForgottenKeyOpensNothingAndErasedDoesNotComeBack) {
+  auto keys = service(*custody_);
+  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture, kClaire)));
+  const auto made = keys->make_data_key(kCulture);
+  meta::Commit erasure;
+  erasure.partition = "cloud";
+  erasure.erase.push_back(KeyService::stored_key(kCulture));
+  erasure.event = "{}";
+  ASSERT_TRUE(sync_wait(cloud_.store().commit(std::move(erasure), Deadline::never())));
+  keys->forget(kCulture);
+  EXPECT_TRUE(keys->open_data_key(kCulture, made->wrapped).error() == Errc::kNotFound);
+  auto again = service(*custody_);
+  ASSERT_TRUE(sync_wait(again->load()));
+  EXPECT_TRUE(again->make_data_key(kCulture).error() == Errc::kNotFound);
 }
 
 TEST_F(KeyServiceTest, AnotherRootKeyOrAMovedRecordIsFoundAtLoad) {
   auto keys = service(*custody_);
-  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture)));
+  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture, kClaire)));
   const auto other = make_custody("b");
   const auto loaded = sync_wait(service(*other)->load());
   EXPECT_TRUE(loaded.error() == Errc::kCorrupt);
@@ -88,7 +106,7 @@ TEST_F(KeyServiceTest, AnotherRootKeyOrAMovedRecordIsFoundAtLoad) {
 
 TEST_F(KeyServiceTest, ManyThreadsMakeAndOpenDataKeys) {
   auto keys = service(*custody_);
-  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture)));
+  ASSERT_TRUE(sync_wait(keys->create_tenant_key(kCulture, kClaire)));
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

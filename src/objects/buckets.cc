@@ -93,6 +93,8 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
                    "an account has at most " + std::to_string(kMaxBucketsPerAccount) + " buckets");
   }
   ++count.buckets;
+  // Closed meanwhile, an account makes no bucket.
+  CO_TRY(const meta::Expectation open_account, directory_.expect_open(caller.account.id));
 
   const BucketRecord bucket{BucketId::random(random_), caller.account.id, clock_.now()};
   const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
@@ -106,7 +108,7 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
   const std::uint64_t ticket = buckets_.ticket();
   meta::Commit change;
   change.partition = layout::kCloud;
-  change.expect = {{name_key.bytes, std::nullopt}, {count_key.bytes, std::move(now[1])}};
+  change.expect = {{name_key.bytes, std::nullopt}, {count_key.bytes, std::move(now[1])}, open_account};
   change.put = {{name_key, encode(bucket)},
                 {{meta::Space::kRecords, layout::account_bucket(caller.account.id, name)}, encode(bucket)},
                 {count_key, encode(count)}};

@@ -408,6 +408,22 @@ TEST_F(CommitErrorsTest, APutThatComesBetweenTheLookAndTheCompletionCounts) {
   EXPECT_EQ(cloud_.counter(layout::byte_count(bucket_id())), static_cast<std::int64_t>(kBlobBytes));
 }
 
+TEST_F(CommitErrorsTest, AnAccountThatIsClosedMeanwhileMakesNoBucket) {
+  bool came = false;
+  cloud_.watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+    if (came || !change.event || change.event->find("CreateBucket") == std::string::npos) return {};
+    came = true;
+    std::thread([&] {
+      EXPECT_TRUE(sync_wait(cloud_.directory().close_account(me().account.id, {"test", {}, {}}, {})));
+    }).join();
+    return {};
+  };
+  EXPECT_EQ(code_of(sync_wait(service().create_bucket(me(), "another"))), Errc::kRefused);
+  cloud_.watch.before_commit = {};
+  EXPECT_TRUE(came);
+  EXPECT_FALSE(sync_wait(service().head_bucket(me(), "another")));
+}
+
 TEST_F(CommitErrorsTest, ABucketThatIsDeletedBetweenTheLookAndTheCommitTakesNothing) {
   const std::string bytes = pattern(kBlobBytes, 6);
   for (const char* event : {"PutObject", "CompleteMultipartUpload", "UploadPart", "CreateMultipartUpload"}) {

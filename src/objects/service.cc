@@ -17,15 +17,17 @@ constexpr std::uint64_t kEverything = std::numeric_limits<std::uint64_t>::max();
 }  // namespace
 
 std::unique_ptr<Service> Service::make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
-                                       const identity::Directory& /*directory*/, const Clock& clock, Random& random,
+                                       const identity::Directory& directory, const Clock& clock, Random& random,
                                        Metrics& metrics, Options options) {
-  return std::make_unique<ServiceImpl>(meta, blobs, keys, placer, clock, random, metrics, options);
+  return std::make_unique<ServiceImpl>(meta, blobs, keys, placer, directory, clock, random, metrics, options);
 }
 
 ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
-                         const Clock& clock, Random& random, Metrics& metrics, Options options)
+                         const identity::Directory& directory, const Clock& clock, Random& random, Metrics& metrics,
+                         Options options)
     : meta_(meta),
       keys_(keys),
+      directory_(directory),
       clock_(clock),
       random_(random),
       options_(options),

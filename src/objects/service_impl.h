@@ -61,8 +61,9 @@ class Displaced {
 
 class ServiceImpl final : public Service {
  public:
-  ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer, const Clock& clock,
-              Random& random, Metrics& metrics, Options options);
+  ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
+              const identity::Directory& directory, const Clock& clock, Random& random, Metrics& metrics,
+              Options options);
 
   Task<Status> create_bucket(identity::Caller caller, std::string name) override;
   Task<Result<BucketInfo>> head_bucket(identity::Caller caller, std::string name) override;
@@ -211,6 +212,7 @@ class ServiceImpl final : public Service {
 
   meta::Store& meta_;
   keys::KeyService& keys_;
+  const identity::Directory& directory_;
   const Clock& clock_;
   Random& random_;
   const Options options_;

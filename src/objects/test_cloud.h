@@ -147,8 +147,8 @@ class TestCloud {
     start();
     for (unsigned i = 0; i < kAccounts; ++i) {
       const identity::Account& account = accounts_[i];
-      must(sync_wait(directory_->create_account(account)));
-      must(sync_wait(keys_->create_tenant_key(account.id)));
+      must(sync_wait(directory_->create_account(account, {"test", {}, {}})));
+      must(sync_wait(keys_->create_tenant_key(account.id, {"test", {}, {}})));
     }
   }
   ~TestCloud() { stop(); }
@@ -174,6 +174,7 @@ class TestCloud {
 
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
+  identity::Directory& directory() { return *directory_; }
   Random& random() { return random_; }
 
   // As the service's thread would, to the end.

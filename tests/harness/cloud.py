@@ -97,12 +97,12 @@ class Cloud:
         tenants = json.loads((self.folder / "credentials.json").read_text())["tenants"]
         return tenants[tenant]["access_key_id"], tenants[tenant]["secret_access_key"]
 
-    def client(self, attempts=1, verify=None, endpoint_url=None, **config):
-        """A boto3 client of the first tenant; `config` goes into botocore's Config."""
+    def client(self, attempts=1, verify=None, endpoint_url=None, credentials=None, **config):
+        """A boto3 client of the first tenant, or with `credentials`; `config` goes into botocore's Config."""
         import boto3  # not there where only the benchmarks run
         import botocore.config
 
-        key, secret = self.credentials()
+        key, secret = credentials or self.credentials()
         config = {"connect_timeout": 60, "read_timeout": PATIENCE_S, **config}
         return boto3.client("s3", endpoint_url=endpoint_url or self.endpoint, region_name="us-east-1", verify=verify,
                             aws_access_key_id=key, aws_secret_access_key=secret,

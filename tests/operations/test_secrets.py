@@ -56,7 +56,11 @@ class Secrets(OperationsCase):
         return found.items()
 
     def core(self):
-        subprocess.run(["gcore", "-o", self.folder / "core", str(self.cloud.process.pid)], check=True, capture_output=True)
+        taken = subprocess.run(["gcore", "-o", self.folder / "core", str(self.cloud.process.pid)], check=False,
+                               capture_output=True, text=True)
+        if "not permitted" in taken.stderr:
+            self.skipTest("here nobody may take a core of such a process, not even root")
+        self.assertEqual(taken.returncode, 0, taken.stderr)
         path = self.folder / f"core.{self.cloud.process.pid}"
         content = path.read_bytes()
         path.unlink()
@@ -77,6 +81,13 @@ class Secrets(OperationsCase):
                                          {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=PATIENCE_S).read()
         self.cloud.wait_for("healing ended", self.settled)
+        # What is made while it serves, and shown once.
+        made = self.cloud.operator_json("key", "create", "100000000001")
+        secrets["new secret access key"] = made["secret_access_key"].encode()
+        s3 = self.cloud.client(endpoint_url=f"https://127.0.0.1:{self.cloud.s3_port}", verify=authority,
+                               credentials=(made["access_key_id"], made["secret_access_key"]))
+        s3.list_buckets()
+        secrets["new operator's token"] = self.cloud.operator_json("operator", "create", "claire")["token"].encode()
         content = self.core()
         # That the core can be searched at all: what is no secret is found.
         self.assertIn(self.cloud.credentials(0)[0].encode(), content)

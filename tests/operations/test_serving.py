@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -30,7 +29,7 @@ class Serving(OperationsCase):
         first = self.certificate()
         started = s3.get_object(Bucket="archives", Key="k")["Body"]
         started.read(1000)
-        self.sign_another_certificate()
+        self.cloud.operator("certificate", "renew")
         self.cloud.process.send_signal(signal.SIGHUP)
         self.cloud.wait_for("the new certificate is served", lambda: self.certificate() != first)
         self.assertEqual(started.read(), body[1000:], "what was under way goes on")
@@ -41,18 +40,28 @@ class Serving(OperationsCase):
         self.cloud.wait_for("the broken file is told", lambda: '"level":"error"' in self.cloud.log.read_text())
         self.assertEqual(self.certificate(), second, "the last good certificate stays")
 
-    def sign_another_certificate(self):
+    def test_the_local_authority_can_sign_nothing_else(self):
+        self.cloud.create(CONSORTIUM, "--local-ca").start()
         tls = self.cloud.folder / "tls"
-        names = self.folder / "names"
-        names.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-        run = {"check": True, "capture_output": True}
-        subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                        "/CN=localhost", "-keyout", self.folder / "new.key", "-out", self.folder / "new.csr"], **run)
-        subprocess.run(["openssl", "x509", "-req", "-in", self.folder / "new.csr", "-CA", tls / "ca.crt", "-CAkey",
-                        tls / "ca.key", "-CAcreateserial", "-days", "2", "-extfile", names, "-out",
-                        self.folder / "new.crt"], **run)
-        shutil.copy(self.folder / "new.key", tls / "server.key")
-        shutil.copy(self.folder / "new.crt", tls / "server.crt")
+        # Its key is nowhere.
+        self.assertEqual({path.name for path in tls.iterdir()}, {"ca.crt", "server.crt", "server.key"})
+        keys = [path for path in self.cloud.folder.rglob("*")
+                if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+        self.assertEqual(keys, [tls / "server.key"])
+        run = {"check": True, "capture_output": True, "text": True}
+        subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", tls / "ca.crt",
+                        tls / "server.crt"], **run)
+        authority = subprocess.run(["openssl", "x509", "-in", tls / "ca.crt", "-noout", "-text"], **run).stdout
+        self.assertRegex(authority, r"X509v3 Basic Constraints: critical\s+CA:TRUE, pathlen:0")
+        self.assertRegex(authority, r"X509v3 Key Usage: critical\s+Certificate Sign\n")
+        constraints = re.search(r"X509v3 Name Constraints: critical\s+Permitted:\n((?: {18,}.*\n)+)", authority)[1]
+        self.assertEqual(constraints.split(), ["IP:127.0.0.1/255.255.255.255",
+                                               "IP:0:0:0:0:0:0:0:1/FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF",
+                                               "DNS:localhost"])
+        for name in ("127.0.0.1", "localhost"):
+            answer = subprocess.run(["curl", "-sS", "--cacert", tls / "ca.crt", "-o", os.devnull, "-w", "%{http_code}",
+                                     f"https://{name}:{self.cloud.s3_port}/"], **run).stdout
+            self.assertEqual(answer, "403", name)
 
     def certificate(self):
         return ssl.get_server_certificate(("127.0.0.1", self.cloud.s3_port))
@@ -210,7 +219,8 @@ class Serving(OperationsCase):
     def test_completion_is_valid_for_each_shell(self):
         scripts = {shell: subprocess.run([BINARY, "completion", shell], capture_output=True, text=True, check=True).stdout
                    for shell in ("bash", "zsh")}
-        for command in ("init", "status", "scrub", "drain", "drive add", "drive heal", "journal tail"):
+        for command in ("init", "status", "scrub", "drain", "drive add", "drive heal", "journal tail", "account create", "account close",
+                        "key create", "key delete", "operator create", "consortium apply", "certificate renew"):
             words = command.split()
             explained = subprocess.run([BINARY, *words, "--help"], env={**os.environ, "LC_ALL": "C.UTF-8"},
                                        capture_output=True, text=True, check=True).stdout

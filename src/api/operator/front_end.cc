@@ -6,21 +6,23 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "api/operator/call.h"
 #include "api/operator/errors.h"
 #include "api/operator/render.h"
-#include "base/check.h"
 #include "base/log.h"
 #include "codec/json.h"
 #include "journal/journal.h"
 #include "sovereignty/consortium.h"
+#include "sovereignty/consortium_record.h"
 
 namespace andromede::api {
 namespace {
 
 constexpr std::size_t kMaxBodyBytes = 64 * 1024;
+// A consortium file as JSON, every byte of it escaped with two.
+constexpr std::size_t kMaxFileBodyBytes = 2 * sovereignty::kMaxConsortiumBytes + 1024;
 constexpr std::size_t kMaxNameBytes = 32;
 constexpr std::size_t kMaxPathBytes = 4096;
-constexpr std::size_t kMaxOperatorBytes = 64;
 constexpr std::size_t kMaxParameters = 16;
 // Of what a client sent, in an error.
 constexpr std::size_t kMaxToldBytes = 200;
@@ -34,24 +36,9 @@ constexpr std::chrono::milliseconds kReadyFor{1'000};
 
 using nlohmann::json;
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
-
-Result<std::uint64_t> parse_number(std::string_view text, std::string_view what) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) {
-    return fail(Errc::kInvalidArgument, std::string(what) + " must be a whole number");
-  }
-  return number;
-}
-
 // Names go into the drive map, file names and the journal: the letters of the consortium file, and no others.
 Result<std::string> read_name(const json& body, const char* key) {
-  const auto found = body.find(key);
-  if (found == body.end() || !found->is_string()) {
-    return fail(Errc::kInvalidArgument, std::string(key) + " is missing: a string is required");
-  }
-  auto name = found->get<std::string>();
+  TRY(std::string name, read_text(body, key));
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   if (name.empty() || name.size() > kMaxNameBytes || !std::all_of(name.begin(), name.end(), allowed)) {
     return fail(Errc::kInvalidArgument,
@@ -76,15 +63,6 @@ Result<std::string> read_path(const json& body) {
   return path;
 }
 
-Status only_keys(const json& body, std::initializer_list<std::string_view> known) {
-  for (const auto& [key, value] : body.items()) {
-    if (std::find(known.begin(), known.end(), key) == known.end()) {
-      return fail(Errc::kInvalidArgument, "unknown key \"" + key + "\"");
-    }
-  }
-  return {};
-}
-
 Status read_query(std::string_view rest, std::map<std::string, std::string>& query) {
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('&'), rest.size());
@@ -101,56 +79,82 @@ Status read_query(std::string_view rest, std::map<std::string, std::string>& que
   return {};
 }
 
-std::string read_operator(const net::Headers& headers) {
-  const auto name = headers.find("x-andromede-operator");
-  if (!name || name->empty()) return "operator";
-  std::string clean(name->substr(0, kMaxOperatorBytes));
-  // Journal entries are read by people: nothing unprintable may hide there.
-  std::replace_if(clean.begin(), clean.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
-  return clean;
-}
+// Sets it back on every way out, an exception too.
+class Reset {
+ public:
+  explicit Reset(std::atomic<bool>& flag) : flag_(flag) {}
+  Reset(const Reset&) = delete;
+  Reset& operator=(const Reset&) = delete;
+  ~Reset() { flag_ = false; }
+
+ private:
+  std::atomic<bool>& flag_;
+};
 
 }  // namespace
 
-struct OperatorFrontEnd::Call {
-  std::string request_id;
-  std::string path;
-  RoutedPath routed;
-  std::map<std::string, std::string> query;
-  json body = json::object();
-  std::string operator_name;
-  SteadyTime began;
-};
-
-OperatorFrontEnd::OperatorFrontEnd(fleet::Fleet& fleet, meta::Store& store, Metrics& metrics, const Clock& clock,
-                                   Random& random, OperatorOptions options)
-    : fleet_(fleet),
-      store_(store),
+OperatorFrontEnd::OperatorFrontEnd(OperatorServices services, Metrics& metrics, const Clock& clock, Random& random,
+                                   OperatorOptions options)
+    : fleet_(services.fleet),
+      store_(services.store),
+      operators_(services.operators),
+      directory_(services.directory),
+      tenants_(services.tenants),
+      consortium_(services.consortium),
       metrics_(metrics),
       clock_(clock),
       random_(random),
       options_(std::move(options)),
       pool_("operator", kPoolThreads, kMaxQueuedCalls),
-      ready_pool_("op-ready", 1, kMaxQueuedCalls) {
-  CHECK(options_.token.view().size() >= kMinTokenBytes, "a short token can be guessed");
-}
+      ready_pool_("op-ready", 1, kMaxQueuedCalls) {}
 
 OperatorFrontEnd::Answer OperatorFrontEnd::error(const Error& error) {
   return {operator_error_status(error), render_operator_error(error)};
 }
 
-bool OperatorFrontEnd::authorised(const net::RequestHead& head) const {
+std::optional<std::string> OperatorFrontEnd::authenticate(const net::RequestHead& head) const {
   constexpr std::string_view kScheme = "Bearer ";
   const auto header = head.headers.find("authorization");
-  if (!header || head.headers.count("authorization") != 1 || !header->starts_with(kScheme)) return false;
-  return constant_time_equal(as_bytes(header->substr(kScheme.size())), as_bytes(options_.token.view()));
+  if (!header || head.headers.count("authorization") != 1 || !header->starts_with(kScheme)) return std::nullopt;
+  return operators_.authenticate(header->substr(kScheme.size()));
+}
+
+// Wrong tokens are journaled, but so seldom that whoever tries many fills no disk.
+Task<OperatorFrontEnd::Answer> OperatorFrontEnd::refuse(std::string peer, std::stop_token cut) {
+  metrics_.count_refused_token();
+  const RefusedTokens::Verdict verdict = refused_.count(peer, clock_.steady());
+  if (verdict.to_journal > 0) {
+    const std::function<Status(std::stop_token)> work = [this, peer = std::move(peer), verdict](std::stop_token) {
+      return journal_refusals(store_, clock_, peer, verdict.to_journal);
+    };
+    const Status journaled = co_await pool_.run(work, kCallTimeout, std::move(cut));
+    if (!journaled) log_error("a refused operator is not in the journal", {{"error", journaled.error().describe()}});
+  }
+  if (verdict.too_many) {
+    co_return Answer{429, dump({{"code", "overloaded"}, {"message", "too many wrong tokens: wait a minute"}})};
+  }
+  co_return Answer{
+      401, dump({{"code", "unauthorised"}, {"message", "the operator's token is missing, wrong, expired or revoked"}})};
+}
+
+// With the secret, if any, as the object's last member. The listener wipes what it has sent.
+std::string OperatorFrontEnd::whole_body(Answer& answer) {
+  if (answer.secret_name == nullptr) return std::move(answer.body);
+  const std::string_view open = std::string_view(answer.body).substr(0, answer.body.rfind('}'));
+  std::string body;
+  // Reserved, so that growing never leaves a part of the secret behind.
+  body.reserve(answer.body.size() + 128);
+  // Letters, digits and dots: nothing to escape.
+  body.append(open).append(",\"").append(answer.secret_name).append("\":\"").append(answer.secret.view());
+  body.append("\"}\n");
+  return body;
 }
 
 Task<void> OperatorFrontEnd::handle(net::Exchange& exchange) {
   Call call;
   call.request_id = new_request_id();
   call.began = clock_.steady();
-  const Answer answered = co_await answer(exchange, call);
+  Answer answered = co_await answer(exchange, call);
   metrics_.count(call.routed.route, answered.status);
   log_call(exchange.head(), call, answered.status);
   net::ResponseHead head;
@@ -158,9 +162,10 @@ Task<void> OperatorFrontEnd::handle(net::Exchange& exchange) {
   head.headers.add("Content-Type", answered.content_type);
   head.headers.add("Cache-Control", "no-store");
   head.headers.add("X-Request-Id", call.request_id);
+  if (answered.status == 429) head.headers.add("Retry-After", "60");
   if (answered.status == 401) head.headers.add("WWW-Authenticate", "Bearer");
   // A peer that went away needs no answer.
-  [[maybe_unused]] const Status sent = co_await exchange.respond(std::move(head), answered.body);
+  [[maybe_unused]] const Status sent = co_await exchange.respond(std::move(head), whole_body(answered));
 }
 
 std::string OperatorFrontEnd::new_request_id() {
@@ -179,7 +184,7 @@ void OperatorFrontEnd::log_call(const net::RequestHead& head, const Call& call, 
       {{"requestId", call.request_id},
        {"operation", operator_route_name(call.routed.route)},
        {"status", static_cast<std::int64_t>(status)},
-       {"operator", call.operator_name},
+       {"operator", call.by.name},
        {"peer", head.peer_address},
        {"traceparent", head.headers.find("traceparent").value_or("")},
        {"microseconds", static_cast<std::int64_t>(took.count() / 1000)}});
@@ -236,22 +241,25 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange,
   const Error no_route(make_error_code(Errc::kNotFound), head.method + " " + call.path.substr(0, kMaxToldBytes) +
                                                              ": no such route: see docs/formats/operator-api.md");
   if (!call.path.starts_with("/v1/")) co_return error(no_route);
-  if (!authorised(head)) {
-    co_return Answer{401, dump({{"code", "unauthorised"}, {"message", "the operator's token is missing or wrong"}})};
-  }
+  const std::optional<std::string> operator_name = authenticate(head);
+  if (!operator_name) co_return co_await refuse(head.peer_address, exchange.stop_token());
   exchange.admit();
   if (call.routed.route == OperatorRoute::kUnknown) co_return error(no_route);
   if (question != std::string_view::npos) {
     if (Status read = read_query(target.substr(question + 1), call.query); !read) co_return error(read.error());
   }
-  call.operator_name = read_operator(head.headers);
+  call.by = {*operator_name, call.request_id, head.peer_address};
+  const bool whole_file =
+      call.routed.route == OperatorRoute::kCheckConsortium || call.routed.route == OperatorRoute::kApplyConsortium;
+  const std::size_t most = whole_file ? kMaxFileBodyBytes : kMaxBodyBytes;
   std::string body;
   while (true) {
     const auto piece = co_await exchange.body().read();
     if (!piece) co_return error(piece.error());
     if (piece->empty()) break;
-    if (body.size() + piece->size() > kMaxBodyBytes) {
-      co_return error(Error(make_error_code(Errc::kInvalidArgument), "the body is over 64 KiB"));
+    if (body.size() + piece->size() > most) {
+      co_return error(
+          Error(make_error_code(Errc::kInvalidArgument), "the body is over " + std::to_string(most / 1024) + " KiB"));
     }
     body.append(as_text(*piece));
   }
@@ -267,10 +275,9 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange,
     return run(*own, std::move(stop));
   };
   const bool verifies = call.routed.route == OperatorRoute::kVerifyJournal;
-  const Result<Answer> result =
-      co_await pool_.run(work, verifies ? kVerifyTimeout : kCallTimeout, exchange.stop_token());
+  Result<Answer> result = co_await pool_.run(work, verifies ? kVerifyTimeout : kCallTimeout, exchange.stop_token());
   if (!result) co_return error(result.error());
-  co_return *result;
+  co_return std::move(*result);
 }
 
 Result<OperatorFrontEnd::Answer> OperatorFrontEnd::run(const Call& call, std::stop_token stop) {
@@ -297,19 +304,50 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::run(const Call& call, std::st
       return replace_drive(call);
     case OperatorRoute::kHeal: {
       CHECK_OK(only_keys(call.body, {}));
-      TRY(const auto job, fleet_.heal(call.operator_name));
+      TRY(const auto job, fleet_.heal(call.by.name));
       return Answer{202, dump(to_json(job))};
     }
     case OperatorRoute::kScrub: {
       CHECK_OK(only_keys(call.body, {}));
-      TRY(const auto job, fleet_.scrub(call.operator_name));
+      TRY(const auto job, fleet_.scrub(call.by.name));
       return Answer{202, dump(to_json(job))};
     }
     case OperatorRoute::kDrain:
       return drain(call);
     case OperatorRoute::kAbortDrain:
-      CHECK_OK(fleet_.abort_drain(call.operator_name));
+      CHECK_OK(fleet_.abort_drain(call.by.name));
       return Answer{200, dump({{"aborted", true}})};
+    case OperatorRoute::kListAccounts:
+      return list_accounts(call);
+    case OperatorRoute::kCreateAccount:
+      return create_account(call);
+    case OperatorRoute::kCloseAccount:
+      CHECK_OK(tenants_.close(AccountId(call.routed.name), call.by));
+      return Answer{200, dump({{"closed", call.routed.name}})};
+    case OperatorRoute::kListKeys:
+      return list_keys(call);
+    case OperatorRoute::kCreateKey:
+      return create_key(call);
+    case OperatorRoute::kDisableKey:
+      return set_key_active(call, false);
+    case OperatorRoute::kEnableKey:
+      return set_key_active(call, true);
+    case OperatorRoute::kDeleteKey:
+      CHECK_OK(sync_wait(directory_.delete_credential(call.routed.name, call.by)));
+      return Answer{200, dump({{"deleted", call.routed.name}})};
+    case OperatorRoute::kListOperators:
+      return list_operators();
+    case OperatorRoute::kCreateOperator:
+      return create_operator(call);
+    case OperatorRoute::kRevokeOperator:
+      CHECK_OK(operators_.revoke(call.routed.name, call.by));
+      return Answer{200, dump({{"revoked", call.routed.name}})};
+    case OperatorRoute::kGetConsortium:
+      return get_consortium();
+    case OperatorRoute::kCheckConsortium:
+      return change_consortium(call, false);
+    case OperatorRoute::kApplyConsortium:
+      return change_consortium(call, true);
     case OperatorRoute::kReadJournal:
       return journal_entries(call);
     case OperatorRoute::kVerifyJournal:
@@ -340,7 +378,7 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::add_drive(const Call& call) {
       return fail(Errc::kInvalidArgument, "capacity_bytes " + enough.error().message());
     }
   }
-  CHECK_OK(fleet_.add_drive(drive, call.operator_name));
+  CHECK_OK(fleet_.add_drive(drive, call.by.name));
   return Answer{201, dump({{"added", drive.name.value()}})};
 }
 
@@ -348,7 +386,7 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::replace_drive(const Call& cal
   CHECK_OK(only_keys(call.body, {"path"}));
   TRY(const std::string path, read_path(call.body));
   const std::string& name = call.routed.name;
-  CHECK_OK(fleet_.replace_drive(DriveName(name), path, call.operator_name));
+  CHECK_OK(fleet_.replace_drive(DriveName(name), path, call.by.name));
   return Answer{201, dump({{"replaced", name}})};
 }
 
@@ -379,7 +417,7 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::drain(const Call& call) {
     }
     request.bandwidth_bytes_per_s = bandwidth->get<std::uint64_t>();
   }
-  TRY(const auto job, fleet_.drain(std::move(request), call.operator_name));
+  TRY(const auto job, fleet_.drain(std::move(request), call.by.name));
   return Answer{202, dump(to_json(job))};
 }
 
@@ -409,8 +447,8 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::journal_verify(std::stop_toke
   // It reads the whole journal: a second one at a time would only make both slower.
   if (verifying_.exchange(true))
     return fail(Errc::kConflict, "the journal is being verified already: wait for its end");
+  const Reset reset(verifying_);
   const auto verified = sync_wait(journal::verify_all(store_, std::move(stop)));
-  verifying_ = false;
   if (!verified) {
     // A broken journal is an answer, not a failure to answer.
     if (verified.error() == Errc::kCorrupt) {

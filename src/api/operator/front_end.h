@@ -1,7 +1,7 @@
 // The operator's listener: what answers a request to it.
 //
 // Without a token: GET /health/live, GET /health/ready, GET /metrics. With `Authorization: Bearer TOKEN`: /v1/….
-// Whoever mutates is named by the header X-Andromede-Operator, which goes to the journal.
+// Whose token it is goes to the journal with every change.
 // Threads: handle() runs on event loops; whatever blocks runs on pools of its own, with deadlines.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <string>
 
 #include "api/operator/metrics.h"
+#include "api/operator/refused_tokens.h"
 #include "api/operator/routes.h"
 #include "api/operator/timed_pool.h"
 #include "base/clock.h"
@@ -20,25 +21,36 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "control/consortium_keeper.h"
+#include "control/tenants.h"
 #include "crypto/secret.h"
 #include "fleet/fleet.h"
+#include "identity/directory.h"
+#include "identity/operators.h"
 #include "meta/store.h"
 #include "net/http.h"
 
 namespace andromede::api {
 
+// What the routes work on. All outlive the front end.
+struct OperatorServices {
+  fleet::Fleet& fleet;
+  meta::Store& store;
+  identity::Operators& operators;
+  identity::Directory& directory;
+  control::Tenants& tenants;
+  control::ConsortiumKeeper& consortium;
+};
+
 struct OperatorOptions {
-  crypto::SecretText token;       // at least kMinTokenBytes
   std::string version;            // of this program, for status
   std::function<Status()> ready;  // whether tenants can be served now; called from the pool
 };
 
-inline constexpr std::size_t kMinTokenBytes = 32;
-
 class OperatorFrontEnd {
  public:
   // All are borrowed and outlive this.
-  OperatorFrontEnd(fleet::Fleet& fleet, meta::Store& store, Metrics& metrics, const Clock& clock, Random& random,
+  OperatorFrontEnd(OperatorServices services, Metrics& metrics, const Clock& clock, Random& random,
                    OperatorOptions options);
   // `exchange` outlives the task, as the server promises.
   Task<void> handle(net::Exchange& exchange);
@@ -49,6 +61,9 @@ class OperatorFrontEnd {
     unsigned status = 200;
     std::string body;
     std::string content_type = "application/json";
+    // A secret that is shown this once, and its name in the object that `body` is.
+    crypto::SecretText secret{};
+    const char* secret_name = nullptr;
   };
   Task<Answer> answer(net::Exchange& exchange, Call& call);
   Task<Answer> answer_ready(std::stop_token cut);
@@ -56,10 +71,13 @@ class OperatorFrontEnd {
   Status check_ready();
   std::optional<Status> ready_now();
   Answer answer_metrics();
-  [[nodiscard]] bool authorised(const net::RequestHead& head) const;
+  // Whose token the request carries.
+  [[nodiscard]] std::optional<std::string> authenticate(const net::RequestHead& head) const;
+  Task<Answer> refuse(std::string peer, std::stop_token cut);
   void log_call(const net::RequestHead& head, const Call& call, unsigned status) const;
   std::string new_request_id();
   static Answer error(const Error& error);
+  static std::string whole_body(Answer& answer);
 
   Result<Answer> run(const Call& call, std::stop_token stop);
   Result<Answer> add_drive(const Call& call);
@@ -67,9 +85,22 @@ class OperatorFrontEnd {
   Result<Answer> drain(const Call& call);
   Result<Answer> journal_entries(const Call& call);
   Result<Answer> journal_verify(std::stop_token stop);
+  Result<Answer> list_accounts(const Call& call);
+  Result<Answer> create_account(const Call& call);
+  Result<Answer> list_keys(const Call& call);
+  Result<Answer> create_key(const Call& call);
+  Result<Answer> set_key_active(const Call& call, bool active);
+  Result<Answer> list_operators();
+  Result<Answer> create_operator(const Call& call);
+  Result<Answer> get_consortium();
+  Result<Answer> change_consortium(const Call& call, bool apply);
 
   fleet::Fleet& fleet_;
   meta::Store& store_;
+  identity::Operators& operators_;
+  identity::Directory& directory_;
+  control::Tenants& tenants_;
+  control::ConsortiumKeeper& consortium_;
   OperatorMetrics metrics_;
   const Clock& clock_;
   Random& random_;
@@ -77,6 +108,7 @@ class OperatorFrontEnd {
   std::mutex ready_mutex_;
   std::optional<Status> ready_;
   SteadyTime ready_at_;
+  RefusedTokens refused_;
   std::atomic<bool> verifying_{false};
   TimedPool pool_;
   TimedPool ready_pool_;  // whether tenants are served must be told while everything else is stuck

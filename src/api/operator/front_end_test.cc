@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
+#include "api/operator/test_operators.h"
 #include "fleet/test_fleet_cloud.h"
 #include "net/http_client.h"
 
@@ -13,7 +15,6 @@ namespace {
 using fleet::FleetCloud;
 using nlohmann::json;
 
-const std::string kToken(64, 'a');
 // How long a test waits for an event before it fails: no measure of speed.
 constexpr std::chrono::minutes kPatience{2};
 
@@ -24,6 +25,8 @@ class GatedStore final : public meta::Store {
   void shut() { open_ = false; }
   void open() { open_ = true; }
   [[nodiscard]] int waiting() const { return waiting_; }
+  // The next scan throws.
+  void break_once() { broken_ = true; }
 
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
     return store_.commit(std::move(change), deadline);
@@ -39,6 +42,7 @@ class GatedStore final : public meta::Store {
     ++waiting_;
     while (!open_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     --waiting_;
+    if (broken_.exchange(false)) throw std::runtime_error("a fault of the program");
     return store_.scan(std::move(scan));
   }
   std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end) override {
@@ -50,6 +54,7 @@ class GatedStore final : public meta::Store {
   meta::Store& store_;
   std::atomic<bool> open_{true};
   std::atomic<int> waiting_{0};
+  std::atomic<bool> broken_{false};
 };
 
 // The front end on a real listener, over a real fleet.
@@ -57,7 +62,6 @@ class OperatorFrontEndTest : public testing::Test {
  protected:
   OperatorFrontEndTest() {
     OperatorOptions options;
-    options.token = crypto::SecretText(kToken);
     options.version = "1.2.3";
     options.ready = [this]() -> Status {
       ++ready_asked_;
@@ -65,8 +69,8 @@ class OperatorFrontEndTest : public testing::Test {
       if (ready_) return {};
       return fail(Errc::kUnavailable, "no metadata mirror is online");
     };
-    front_end_ =
-        std::make_unique<OperatorFrontEnd>(*cloud_.fleet, store_, cloud_.metrics, cloud_.clock, cloud_.random, options);
+    front_end_ = std::make_unique<OperatorFrontEnd>(control_.services(*cloud_.fleet, store_), cloud_.metrics,
+                                                    cloud_.clock, cloud_.random, options);
     auto server = net::Server::start(
         loops_, net::ListenOptions{}, [this](net::Exchange& exchange) { return front_end_->handle(exchange); },
         cloud_.metrics);
@@ -86,10 +90,12 @@ class OperatorFrontEndTest : public testing::Test {
     std::string text;
   };
   Answer call(const std::string& method, const std::string& target, const std::string& body = "",
-              const std::string& authorization = "Bearer " + kToken) {
+              std::optional<std::string> authorization = std::nullopt) {
     net::Headers headers;
-    if (!authorization.empty()) headers.add("Authorization", authorization);
-    headers.add("X-Andromede-Operator", "claire");
+    if (!authorization) authorization = "Bearer " + control_.token;
+    if (!authorization->empty()) headers.add("Authorization", *authorization);
+    // What a client says of itself counts for nothing.
+    headers.add("X-Andromede-Operator", "mallory");
     const auto response = client_->request(method, target, std::move(headers), body);
     EXPECT_TRUE(response) << response.error().describe();
     if (!response) return {};
@@ -100,13 +106,14 @@ class OperatorFrontEndTest : public testing::Test {
   std::unique_ptr<net::Client> another_client() const {
     return *net::Client::make("127.0.0.1", server_->port(), "", kPatience);
   }
-  static net::Headers with_token() {
+  net::Headers with_token() const {
     net::Headers headers;
-    headers.add("Authorization", "Bearer " + kToken);
+    headers.add("Authorization", "Bearer " + control_.token);
     return headers;
   }
 
   FleetCloud cloud_{{1, 1, 1, 1, 1}};
+  TestOperators control_{*cloud_.meta, cloud_.clock, cloud_.random};
   GatedStore store_{*cloud_.meta};
   std::atomic<bool> ready_{true};
   std::atomic<bool> ready_stuck_{false};
@@ -196,7 +203,6 @@ TEST_F(OperatorFrontEndTest, AStopDoesNotWaitForACallThatIsStuck) {
 
 TEST_F(OperatorFrontEndTest, ChangesAreLoggedWithWhatFindsThemAgain) {
   net::Headers headers = with_token();
-  headers.add("X-Andromede-Operator", "claire");
   headers.add("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   testing::internal::CaptureStderr();
   const auto answer = client_->request("POST", "/v1/scrub", std::move(headers), {});
@@ -212,7 +218,7 @@ TEST_F(OperatorFrontEndTest, ChangesAreLoggedWithWhatFindsThemAgain) {
             std::string::npos)
       << log;
   EXPECT_EQ(log.find("\"operation\":\"Status\""), std::string::npos) << log;
-  EXPECT_EQ(log.find(kToken), std::string::npos);
+  EXPECT_EQ(log.find(control_.token), std::string::npos);
 }
 
 TEST_F(OperatorFrontEndTest, CountsRequests) {
@@ -226,20 +232,45 @@ TEST_F(OperatorFrontEndTest, CountsRequests) {
   }
 }
 
-TEST_F(OperatorFrontEndTest, EverythingElseNeedsTheToken) {
-  std::string almost = kToken;
-  almost.back() = 'b';
-  for (const std::string& authorization : {std::string(), "Bearer " + almost, "Bearer " + kToken + "a",
-                                           std::string("Bearer "), "Basic " + kToken, kToken}) {
-    for (const char* target : {"/v1/status", "/v1/journal", "/v1/nothing"}) {
-      const Answer refused = call("GET", target, "", authorization);
-      EXPECT_EQ(refused.status, 401U) << authorization;
-      EXPECT_EQ(refused.body["code"], "unauthorised");
-    }
+TEST_F(OperatorFrontEndTest, EverythingElseNeedsAToken) {
+  const std::string& token = control_.token;
+  std::string almost = token;
+  almost.back() = almost.back() == 'b' ? 'c' : 'b';
+  for (const std::string& authorization :
+       {std::string(), "Bearer " + almost, "Bearer " + token + "a", std::string("Bearer "), "Basic " + token, token}) {
+    const Answer refused = call("GET", "/v1/status", "", authorization);
+    EXPECT_EQ(refused.status, 401U) << authorization;
+    EXPECT_EQ(refused.body["code"], "unauthorised");
   }
+  for (const char* target : {"/v1/journal", "/v1/nothing"}) EXPECT_EQ(call("GET", target, "", "").status, 401U);
   const auto entries = cloud_.meta->last_sequence();
   EXPECT_EQ(call("POST", "/v1/drain", R"({"site":"s0"})", "").status, 401U);
   EXPECT_EQ(cloud_.meta->last_sequence(), entries);
+}
+
+TEST_F(OperatorFrontEndTest, WrongTokensAreJournaledOnceAMinuteAndTakeNothingFromRightOnes) {
+  const auto entries = cloud_.meta->last_sequence();
+  for (std::uint64_t i = 0; i < RefusedTokens::kMaxPerWindow; ++i) {
+    EXPECT_EQ(call("GET", "/v1/status", "", "Bearer wrong").status, 401U);
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(call("GET", "/v1/status", "", "Bearer wrong").status, 429U);
+  EXPECT_EQ(call("GET", "/v1/status").status, 200U);
+  EXPECT_EQ(cloud_.meta->last_sequence(), entries + 1);
+  const Answer journal = call("GET", "/v1/journal?limit=1");
+  const json& event = journal.body["entries"][0]["event"];
+  EXPECT_EQ(event["eventName"], "RefuseOperator");
+  EXPECT_EQ(event["sourceIPAddress"], "127.0.0.1");
+  EXPECT_EQ(event["requestParameters"]["refused"], "1");
+  EXPECT_NE(call("GET", "/metrics", "", "").text.find("andromede_operator_refused_tokens_total 30"), std::string::npos);
+}
+
+TEST_F(OperatorFrontEndTest, AFaultOfTheProgramIsAnAnswerAndLocksNothing) {
+  ASSERT_EQ(call("POST", "/v1/scrub").status, 202U);
+  store_.break_once();
+  const Answer failed = call("GET", "/v1/journal/verify");
+  EXPECT_EQ(failed.status, 500U) << failed.text;
+  EXPECT_EQ(failed.body["code"], "internal");
+  EXPECT_EQ(call("GET", "/v1/journal/verify").body["ok"], true);
 }
 
 TEST_F(OperatorFrontEndTest, TellsTheStatus) {
@@ -278,10 +309,11 @@ TEST_F(OperatorFrontEndTest, ARefusalHasItsCodeAndMessage) {
 
 TEST_F(OperatorFrontEndTest, PagesTheJournal) {
   ASSERT_EQ(call("POST", "/v1/scrub").status, 202U);
-  const Answer page = call("GET", "/v1/journal?first=1&limit=1");
-  ASSERT_EQ(page.body["entries"].size(), 1U);
+  const Answer page = call("GET", "/v1/journal?first=1&limit=2");
+  ASSERT_EQ(page.body["entries"].size(), 2U);
   EXPECT_EQ(page.body["entries"][0]["sequence"], 1);
-  EXPECT_EQ(page.body["entries"][0]["event"]["eventName"], "StartScrub");
+  EXPECT_EQ(page.body["entries"][0]["event"]["eventName"], "CreateOperator");
+  EXPECT_EQ(page.body["entries"][1]["event"]["eventName"], "StartScrub");
   EXPECT_TRUE(call("GET", "/v1/journal?first=1000000").body["entries"].empty());
   EXPECT_EQ(call("GET", "/v1/journal?first=one").status, 400U);
 }
@@ -305,19 +337,39 @@ TEST_F(OperatorFrontEndTest, BadCallsChangeNothing) {
   const auto map = *cloud_.drives->map();
   const std::string huge = "{\"site\":\"" + std::string(70'000, 'x') + "\"}";
   for (const BadCall& bad :
-       {BadCall{"GET", "/v1/nothing", "", 404}, BadCall{"GET", "/other", "", 404},
-        BadCall{"POST", "/v1/drain", "{", 400}, BadCall{"POST", "/v1/drain", "[]", 400},
-        BadCall{"POST", "/v1/drain", "{}", 400}, BadCall{"POST", "/v1/drain", huge.c_str(), 400},
+       {BadCall{"GET", "/v1/nothing", "", 404},
+        BadCall{"GET", "/other", "", 404},
+        BadCall{"POST", "/v1/drain", "{", 400},
+        BadCall{"POST", "/v1/drain", "[]", 400},
+        BadCall{"POST", "/v1/drain", "{}", 400},
+        BadCall{"POST", "/v1/drain", huge.c_str(), 400},
         BadCall{"POST", "/v1/drain", R"({"site":"s0","sites":1})", 400},
         BadCall{"POST", "/v1/drain", R"({"site":"s0","accept_site_losses":-1})", 400},
-        BadCall{"POST", "/v1/drain", R"({"site":"nowhere"})", 404}, BadCall{"DELETE", "/v1/drain", "", 409},
-        BadCall{"GET", "/v1/jobs/7777", "", 404}, BadCall{"GET", "/v1/jobs/x", "", 400},
+        BadCall{"POST", "/v1/drain", R"({"site":"nowhere"})", 404},
+        BadCall{"DELETE", "/v1/drain", "", 409},
+        BadCall{"GET", "/v1/jobs/7777", "", 404},
+        BadCall{"GET", "/v1/jobs/x", "", 400},
         BadCall{"POST", "/v1/drives", R"({"name":"Ä"})", 400},
         BadCall{"POST", "/v1/drives", R"({"name":"a","site":"a","associate":"a","path":"relative"})", 400},
         BadCall{"POST", "/v1/drives", R"({"name":"a","site":"a","associate":"a","path":"/no/such/folder"})", 404},
         BadCall{"POST", "/v1/drives/none/replace", R"({"path":"/tmp"})", 404},
         BadCall{"POST", "/v1/drives/replace", R"({"path":"/tmp"})", 404},
-        BadCall{"POST", "/v1/drives//replace", R"({"path":"/tmp"})", 404}}) {
+        BadCall{"POST", "/v1/drives//replace", R"({"path":"/tmp"})", 404},
+        BadCall{"POST", "/v1/accounts", "{}", 400},
+        BadCall{"POST", "/v1/accounts", R"({"name":""})", 400},
+        BadCall{"POST", "/v1/accounts", R"({"name":3})", 400},
+        BadCall{"POST", "/v1/accounts", R"({"name":"A","account":"12"})", 400},
+        BadCall{"POST", "/v1/accounts", R"({"name":"A","key":"12"})", 400},
+        BadCall{"DELETE", "/v1/accounts/000000000009", "", 404},
+        BadCall{"GET", "/v1/accounts/000000000009/keys", "", 404},
+        BadCall{"POST", "/v1/accounts/000000000009/keys", "{}", 404},
+        BadCall{"POST", "/v1/keys/AKIAABCDEFGHIJKLMNOP/disable", "{}", 404},
+        BadCall{"DELETE", "/v1/keys/AKIAABCDEFGHIJKLMNOP", "", 404},
+        BadCall{"POST", "/v1/operators", R"({"name":"A B"})", 400},
+        BadCall{"POST", "/v1/operators", R"({"name":"a","expires_days":0})", 400},
+        BadCall{"POST", "/v1/operators", R"({"name":"claire"})", 409},
+        BadCall{"DELETE", "/v1/operators/nobody", "", 404},
+        BadCall{"DELETE", "/v1/operators/claire", "", 422}}) {
     const Answer answer = call(bad.method, bad.target, bad.body);
     EXPECT_EQ(answer.status, bad.status) << bad.method << " " << bad.target << " "
                                          << std::string(bad.body).substr(0, 80);

@@ -16,6 +16,7 @@ class OperatorMetrics {
 
   // `status` is one of ours, so the number of series is bounded.
   void count(OperatorRoute route, unsigned status);
+  void count_refused_token();
   void set_queue_depth(const std::string& pool, std::size_t queued);
   [[nodiscard]] std::string render() const { return metrics_.render(); }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/pool.h"
 #include "base/result.h"
 #include "base/task.h"
@@ -32,8 +34,8 @@ class TimedPool {
 
   // Runs `work` on a thread of the pool; `Answer` is a Result. `work` owns what it uses or borrows what outlives the
   // pool, since it may outlive the caller. One that still waits for a thread when it is given up never runs. Errors:
-  // kOverloaded (the queue is full), kTimeout (`timeout` passed), kCancelled (`cut` asked to stop); what `work`
-  // answers.
+  // kOverloaded (the queue is full), kTimeout (`timeout` passed), kCancelled (`cut` asked to stop), kInternal
+  // (`work` threw); what `work` answers.
   template <typename Answer>
   Task<Answer> run(std::function<Answer(std::stop_token)> work, std::chrono::milliseconds timeout,
                    std::stop_token cut) {
@@ -59,7 +61,13 @@ class TimedPool {
   struct TypedCall final : Call {
     explicit TypedCall(std::function<Answer(std::stop_token)> the_work) : work(std::move(the_work)) {}
     void perform() {
-      if (!settled) settle(work(stop.get_token()));
+      if (settled) return;
+      try {
+        settle(work(stop.get_token()));
+      } catch (const std::exception& exception) {
+        log_error("a call threw", {{"what", exception.what()}});
+        settle(fail(Errc::kInternal, "the call failed for a fault of the program: its log says more"));
+      }
     }
     void settle(Answer with) {
       if (!settled.exchange(true)) answer.set(std::move(with));

@@ -1,0 +1,67 @@
+// control::ConsortiumKeeper: the consortium as a versioned, journaled record in the metadata. The file beside the
+// configuration is a copy of it: another one is refused, and changes go through apply().
+//
+// Thread-safe. Every call blocks: never from an event loop.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "identity/operator_caller.h"
+#include "meta/store.h"
+#include "sovereignty/consortium_record.h"
+
+namespace andromede::control {
+
+class ConsortiumKeeper {
+ public:
+  // What the drive map has in use now.
+  using InUse = std::function<std::vector<sovereignty::DriveInUse>()>;
+  // Puts a text in the place of the file.
+  using WriteFile = std::function<Status(const std::string& text)>;
+
+  // `store` and `clock` are borrowed and outlive this.
+  ConsortiumKeeper(meta::Store& store, const Clock& clock, InUse in_use, WriteFile write_file);
+
+  // Version 1, for init; journaled as CreateConsortium. kAlreadyExists.
+  Status create(const std::string& text, const identity::OperatorCaller& by);
+  // Whether the file means what is recorded. One that is a version behind, since a crash came between the record and
+  // the file, is written anew. kInvalidArgument says what differs; kNotFound: nothing is recorded; kCorrupt.
+  Status agree(const sovereignty::Consortium& file);
+
+  [[nodiscard]] Result<sovereignty::ConsortiumRecord> current() const;
+
+  struct Change {
+    std::uint64_t version = 0;
+    crypto::Sha256Digest digest{};
+    std::vector<std::string> differences;
+    std::string file_error;  // why the file is not written yet; empty: it is
+  };
+  // What apply() would do. kInvalidArgument: no consortium; kRefused: not allowed.
+  Result<Change> check(const std::string& text) const;
+  // Records the next version, journaled as ApplyConsortium with both digests, and writes the file. A text that means
+  // the same changes nothing. As check(); kConflict: another was applied at the same moment.
+  Result<Change> apply(const std::string& text, const identity::OperatorCaller& by);
+
+ private:
+  struct Prepared {
+    std::optional<std::string> stored;  // what the commit expects
+    sovereignty::ConsortiumRecord next;
+    std::vector<std::string> differences;
+  };
+  Result<Prepared> prepare(const std::string& text) const;
+  Status commit(meta::Commit change) const;
+
+  meta::Store& store_;
+  const Clock& clock_;
+  const InUse in_use_;
+  const WriteFile write_file_;
+  std::mutex applying_;  // so that the file is that of the last version
+};
+
+}  // namespace andromede::control

@@ -1,0 +1,131 @@
+#include "control/consortium_keeper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "journal/test_store.h"
+
+namespace andromede::control {
+namespace {
+
+using ::testing::HasSubstr;
+
+const identity::OperatorCaller kClaire{"claire", {}, {}};
+
+std::string founding_text() {
+  std::ifstream in(ANDROMEDE_EXAMPLES "/consortium-2011.toml");
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+std::string with(const std::string& what, const std::string& by) {
+  std::string text = founding_text();
+  const auto at = text.find(what);
+  EXPECT_NE(at, std::string::npos) << what;
+  return text.replace(at, what.size(), by);
+}
+
+sovereignty::Consortium parsed(const std::string& text) { return *sovereignty::parse_consortium(text, "c.toml"); }
+
+class ConsortiumKeeperTest : public ::testing::Test {
+ protected:
+  ConsortiumKeeperTest()
+      : keeper_(
+            cloud_.store(), cloud_.clock(), [this] { return in_use_; },
+            [this](const std::string& text) -> Status {
+              if (unwritable_) return fail(Errc::kIo, "read-only");
+              file_ = text;
+              return {};
+            }) {}
+  nlohmann::json last_event() {
+    const auto entries = sync_wait(journal::read_entries(cloud_.store(), cloud_.store().last_sequence(), 1));
+    return nlohmann::json::parse(entries->front().event);
+  }
+  journal::TestStore cloud_;
+  std::vector<sovereignty::DriveInUse> in_use_;
+  bool unwritable_ = false;
+  std::string file_;
+  ConsortiumKeeper keeper_;
+};
+
+TEST_F(ConsortiumKeeperTest, WhatIsRecordedIsAgreedWithHoweverItIsWritten) {
+  EXPECT_TRUE(keeper_.agree(parsed(founding_text())).error() == Errc::kNotFound);
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  EXPECT_EQ(last_event()["eventName"], "CreateConsortium");
+  EXPECT_TRUE(keeper_.agree(parsed(founding_text())));
+  EXPECT_TRUE(keeper_.agree(parsed(with("capital_meur = 135", "capital_meur =   135 # million"))));
+  EXPECT_TRUE(keeper_.agree(parsed(with("drives/etat-1", "/mnt/etat-1")))) << "where a drive is mounted is no matter";
+  EXPECT_TRUE(keeper_.create(founding_text(), kClaire).error() == Errc::kAlreadyExists);
+  EXPECT_EQ(keeper_.current()->version, 1U);
+}
+
+TEST_F(ConsortiumKeeperTest, AnotherFileIsRefusedWithWhatDiffersAndWhatToDo) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  const Status refused = keeper_.agree(parsed(with("parity_shards = 2\nsite_losses = 2\ndrive_losses = 2",
+                                                   "parity_shards = 0\nsite_losses = 0\ndrive_losses = 0")));
+  EXPECT_TRUE(refused.error() == Errc::kInvalidArgument);
+  EXPECT_THAT(refused.error().message(), HasSubstr("policy.parity_shards: 2 becomes 0"));
+  EXPECT_THAT(refused.error().message(), HasSubstr("andromede consortium apply"));
+  EXPECT_TRUE(file_.empty());
+}
+
+TEST_F(ConsortiumKeeperTest, AChangeIsTheNextVersionJournaledWithBothDigests) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  const auto before = keeper_.current();
+  const std::string changed = with("\"Thales\"", "\"Thales Group\"");
+  const auto checked = keeper_.check(changed);
+  ASSERT_TRUE(checked);
+  EXPECT_EQ(checked->version, 2U);
+  EXPECT_EQ(keeper_.current()->version, 1U) << "checked, not done";
+  const auto applied = keeper_.apply(changed, kClaire);
+  ASSERT_TRUE(applied) << applied.error().message();
+  EXPECT_EQ(applied->version, 2U);
+  EXPECT_EQ(applied->differences,
+            std::vector<std::string>{"associate thales.name: \"Thales\" becomes \"Thales Group\""});
+  EXPECT_EQ(file_, changed);
+  const auto event = last_event();
+  EXPECT_EQ(event["eventName"], "ApplyConsortium");
+  EXPECT_EQ(event["userIdentity"]["userName"], "claire");
+  EXPECT_EQ(event["requestParameters"]["version"], "2");
+  EXPECT_EQ(event["requestParameters"]["digest"], to_hex(sovereignty::digest(parsed(changed))));
+  EXPECT_EQ(event["requestParameters"]["previousDigest"], to_hex(before->digest));
+  EXPECT_TRUE(keeper_.agree(parsed(changed)));
+  const std::uint64_t entries = cloud_.store().last_sequence();
+  const auto same = keeper_.apply("# the same\n" + changed, kClaire);
+  ASSERT_TRUE(same);
+  EXPECT_EQ(same->version, 2U);
+  EXPECT_TRUE(same->differences.empty());
+  EXPECT_EQ(cloud_.store().last_sequence(), entries) << "nothing changed";
+}
+
+TEST_F(ConsortiumKeeperTest, AFileThatACrashLeftBehindIsWrittenAnew) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  const std::string changed = with("\"Thales\"", "\"Thales Group\"");
+  unwritable_ = true;
+  const auto applied = keeper_.apply(changed, kClaire);
+  ASSERT_TRUE(applied);
+  EXPECT_EQ(applied->file_error, "read-only");
+  unwritable_ = false;
+  EXPECT_TRUE(keeper_.agree(parsed(founding_text())));
+  EXPECT_EQ(file_, changed);
+}
+
+TEST_F(ConsortiumKeeperTest, WhatIsInUseIsNotTakenAway) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  in_use_ = {{DriveName("thales-1"), SiteId("thales"), AssociateId("thales")}};
+  const std::string moved = with("country = \"FR\"\ncity = \"Toulouse\"", "country = \"US\"\ncity = \"Toulouse\"");
+  EXPECT_TRUE(keeper_.check(moved).error() == Errc::kRefused);
+  EXPECT_TRUE(keeper_.apply(moved, kClaire).error() == Errc::kRefused);
+  EXPECT_EQ(keeper_.current()->version, 1U);
+  in_use_.clear();
+  EXPECT_TRUE(keeper_.apply(moved, kClaire));
+  EXPECT_TRUE(keeper_.check("not TOML").error() == Errc::kInvalidArgument);
+  EXPECT_TRUE(keeper_.check(std::string(sovereignty::kMaxConsortiumBytes + 1, '#')).error() == Errc::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace andromede::control

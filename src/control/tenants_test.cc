@@ -1,0 +1,131 @@
+#include "control/tenants.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+
+#include "io/temporary_folder.h"
+#include "journal/test_store.h"
+#include "keys/custody/file_custody.h"
+#include "objects/layout.h"
+
+namespace andromede::control {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+const AccountId kLyon("100000000003");
+const identity::OperatorCaller kClaire{"claire", {}, {}};
+
+// A store in which something happens after each scan.
+class RacingStore final : public meta::Store {
+ public:
+  explicit RacingStore(meta::Store& store) : store_(store) {}
+  std::function<void()> after_scan = [] {};
+
+  Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
+    return store_.commit(std::move(change), deadline);
+  }
+  Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
+    return store_.get(std::move(partition), std::move(key));
+  }
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition partition,
+                                                                 std::vector<std::string> keys) override {
+    return store_.get_many(std::move(partition), std::move(keys));
+  }
+  Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override {
+    auto found = co_await store_.scan(std::move(scan));
+    after_scan();
+    co_return found;
+  }
+  std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end) override {
+    return store_.cursor(std::move(partition), std::move(begin), std::move(end));
+  }
+  [[nodiscard]] std::uint64_t last_sequence() const override { return store_.last_sequence(); }
+
+ private:
+  meta::Store& store_;
+};
+
+class TenantsTest : public ::testing::Test {
+ protected:
+  TenantsTest() {
+    EXPECT_TRUE(keys::create_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", cloud_.random()));
+    custody_ =
+        std::move(*keys::open_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", cloud_.random()));
+    start();
+  }
+  void start() {
+    keys_ = std::make_unique<keys::KeyService>(*custody_, cloud_.store(), cloud_.clock(), cloud_.random());
+    directory_ = std::make_unique<identity::Directory>(std::move(*crypto::SecretKey::from_bytes(Bytes(32, 7))),
+                                                       cloud_.store(), cloud_.clock(), cloud_.random());
+    EXPECT_TRUE(sync_wait(keys_->load()));
+    EXPECT_TRUE(sync_wait(directory_->load()));
+    tenants_ = std::make_unique<Tenants>(id_, *directory_, *keys_, cloud_.store(), cloud_.random());
+  }
+  journal::TestStore cloud_;
+  io::TemporaryFolder folder_;
+  const CloudId id_ = CloudId::random(cloud_.random());
+  std::unique_ptr<keys::Custody> custody_;
+  std::unique_ptr<keys::KeyService> keys_;
+  std::unique_ptr<identity::Directory> directory_;
+  std::unique_ptr<Tenants> tenants_;
+};
+
+TEST_F(TenantsTest, AnOpenAccountCanStoreAndAClosedOneReadsNothing) {
+  const auto made = tenants_->open(kLyon, "Lyon", kClaire);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->canonical_id, identity::canonical_id(id_, kLyon));
+  const auto data_key = keys_->make_data_key(kLyon);
+  ASSERT_TRUE(data_key);
+  ASSERT_TRUE(tenants_->close(kLyon, kClaire));
+  EXPECT_TRUE(keys_->open_data_key(kLyon, data_key->wrapped).error() == Errc::kNotFound);
+  start();
+  EXPECT_TRUE(keys_->open_data_key(kLyon, data_key->wrapped).error() == Errc::kNotFound) << "destroyed, not forgotten";
+  EXPECT_TRUE(tenants_->close(kLyon, kClaire).error() == Errc::kRefused);
+  EXPECT_TRUE(tenants_->open(kLyon, "Lyon", kClaire).error() == Errc::kAlreadyExists);
+  EXPECT_TRUE(tenants_->close(AccountId("9"), kClaire).error() == Errc::kNotFound);
+}
+
+TEST_F(TenantsTest, AnAccountWithABucketIsNotClosed) {
+  ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
+  const std::string bucket = objects::layout::account_bucket(kLyon, "archives");
+  ASSERT_TRUE(cloud_.put(bucket, "x", "{}"));
+  const Status refused = tenants_->close(kLyon, kClaire);
+  EXPECT_TRUE(refused.error() == Errc::kRefused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("archives"));
+  EXPECT_TRUE(keys_->make_data_key(kLyon));
+}
+
+TEST_F(TenantsTest, ABucketThatIsMadeMeanwhileKeepsTheAccountOpen) {
+  ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
+  RacingStore racing(cloud_.store());
+  racing.after_scan = [this] { EXPECT_TRUE(cloud_.put(objects::layout::bucket_count(kLyon), "one", "{}")); };
+  Tenants tenants(id_, *directory_, *keys_, racing, cloud_.random());
+  EXPECT_TRUE(tenants.close(kLyon, kClaire).error() == Errc::kConflict);
+  EXPECT_TRUE(directory_->expect_open(kLyon));
+  EXPECT_TRUE(keys_->make_data_key(kLyon));
+}
+
+TEST_F(TenantsTest, AFreeIdIsDrawnAndNothingIsMadeOfABadOne) {
+  const auto made = tenants_->open(std::nullopt, "Lyon", kClaire);
+  ASSERT_TRUE(made);
+  EXPECT_THAT(made->id.value(), MatchesRegex("[0-9]{12}"));
+  const std::uint64_t before = cloud_.store().last_sequence();
+  EXPECT_TRUE(tenants_->open(AccountId("12"), "Lyon", kClaire).error() == Errc::kInvalidArgument);
+  EXPECT_TRUE(tenants_->open(std::nullopt, "", kClaire).error() == Errc::kInvalidArgument);
+  EXPECT_EQ(cloud_.store().last_sequence(), before);
+}
+
+TEST_F(TenantsTest, AnAccountWhoseOpeningWasCutOffIsOpenedAgain) {
+  ASSERT_TRUE(sync_wait(keys_->create_tenant_key(kLyon, kClaire)));
+  start();
+  ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
+  EXPECT_TRUE(keys_->make_data_key(kLyon));
+}
+
+}  // namespace
+}  // namespace andromede::control

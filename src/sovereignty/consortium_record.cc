@@ -1,0 +1,208 @@
+#include "sovereignty/consortium_record.h"
+
+#include <algorithm>
+
+namespace andromede::sovereignty {
+namespace {
+
+constexpr std::string_view kRecordMagic = "ACS1";
+constexpr std::string_view kCanonicalMagic = "ACC1";
+constexpr std::size_t kCrcBytes = 4;
+
+// By id, so that the order of a file's tables says nothing.
+template <typename T, typename Id>
+std::vector<const T*> sorted(const std::vector<T>& all, Id id) {
+  std::vector<const T*> list;
+  for (const T& one : all) list.push_back(&one);
+  std::sort(list.begin(), list.end(), [id](const T* a, const T* b) { return a->*id < b->*id; });
+  return list;
+}
+
+template <typename T, typename Id, typename Value>
+const T* find(const std::vector<T>& all, Id id, const Value& value) {
+  const auto found = std::find_if(all.begin(), all.end(), [&](const T& one) { return one.*id == value; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+class Differences {
+ public:
+  void text(const std::string& what, const std::string& from, const std::string& to) {
+    if (from != to) lines_.push_back(what + ": \"" + from + "\" becomes \"" + to + "\"");
+  }
+  void number(const std::string& what, std::uint64_t from, std::uint64_t to) {
+    if (from != to) lines_.push_back(what + ": " + std::to_string(from) + " becomes " + std::to_string(to));
+  }
+  // Those that come and those that go; `same` compares the others.
+  template <typename T, typename Id, typename Same>
+  void lists(const std::string& kind, const std::vector<T>& from, const std::vector<T>& to, Id id, Same same) {
+    for (const T* one : sorted(from, id)) {
+      const T* other = find(to, id, one->*id);
+      if (other == nullptr) {
+        lines_.push_back(kind + " " + (one->*id).value() + " goes");
+      } else {
+        same(kind + " " + (one->*id).value(), *one, *other);
+      }
+    }
+    for (const T* one : sorted(to, id)) {
+      if (find(from, id, one->*id) == nullptr) lines_.push_back(kind + " " + (one->*id).value() + " comes");
+    }
+  }
+  std::vector<std::string> take() { return std::move(lines_); }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+void compare_rules(Differences& found, const Rule& from, const Rule& to) {
+  found.number("policy.data_shards", from.data_shards, to.data_shards);
+  found.number("policy.parity_shards", from.parity_shards, to.parity_shards);
+  found.number("policy.site_losses", from.site_losses, to.site_losses);
+  found.number("policy.drive_losses", from.drive_losses, to.drive_losses);
+}
+
+bool same_rule(const Rule& a, const Rule& b) {
+  return a.data_shards == b.data_shards && a.parity_shards == b.parity_shards && a.site_losses == b.site_losses &&
+         a.drive_losses == b.drive_losses;
+}
+
+bool same_tenants(const Consortium& from, const Consortium& to) {
+  return from.tenants.size() == to.tenants.size() &&
+         std::all_of(from.tenants.begin(), from.tenants.end(), [&to](const TenantSpec& tenant) {
+           const TenantSpec* other = find(to.tenants, &TenantSpec::id, tenant.id);
+           return other != nullptr && other->display_name == tenant.display_name;
+         });
+}
+
+Status check_drive(const Consortium& from, const Consortium& to, const DriveInUse& drive) {
+  const Site* was = find(from.sites, &Site::id, drive.site);
+  const Site* is = find(to.sites, &Site::id, drive.site);
+  const std::string site = "site " + drive.site.value();
+  const std::string why = ": its drive " + drive.name.value() + " is in use; withdraw it first (`andromede drain " +
+                          drive.site.value() + "`)";
+  if (was != nullptr && is == nullptr) return fail(Errc::kRefused, site + " cannot go" + why);
+  if (is != nullptr && is->associate != drive.associate) {
+    return fail(Errc::kRefused, site + " cannot become another associate's" + why);
+  }
+  if (was != nullptr && was->country != is->country) {
+    return fail(Errc::kRefused, site + " cannot move to another country" + why);
+  }
+  const bool listed = was != nullptr && find(was->drives, &DriveSpec::name, drive.name) != nullptr;
+  if (listed && find(is->drives, &DriveSpec::name, drive.name) == nullptr) {
+    return fail(Errc::kRefused, "drive " + drive.name.value() +
+                                    " cannot go: it is in use; withdraw it first "
+                                    "(`andromede drain --drive " +
+                                    drive.name.value() + "`)");
+  }
+  return {};
+}
+
+}  // namespace
+
+Bytes canonical(const Consortium& consortium) {
+  Bytes bytes = to_bytes(kCanonicalMagic);
+  ByteWriter writer(bytes);
+  writer.text(consortium.name);
+  writer.u8(consortium.rule.data_shards);
+  writer.u8(consortium.rule.parity_shards);
+  writer.u8(consortium.rule.site_losses);
+  writer.u8(consortium.rule.drive_losses);
+  writer.varint(consortium.associates.size());
+  for (const Associate* associate : sorted(consortium.associates, &Associate::id)) {
+    writer.text(associate->id.value());
+    writer.text(associate->display_name);
+    writer.text(associate->seat);
+    writer.u64(associate->capital_meur);
+  }
+  writer.varint(consortium.sites.size());
+  for (const Site* site : sorted(consortium.sites, &Site::id)) {
+    writer.text(site->id.value());
+    writer.text(site->associate.value());
+    writer.text(site->country);
+    writer.text(site->city);
+    writer.varint(site->drives.size());
+    for (const DriveSpec* drive : sorted(site->drives, &DriveSpec::name)) writer.text(drive->name.value());
+  }
+  writer.varint(consortium.tenants.size());
+  for (const TenantSpec* tenant : sorted(consortium.tenants, &TenantSpec::id)) {
+    writer.text(tenant->id.value());
+    writer.text(tenant->display_name);
+  }
+  return bytes;
+}
+
+crypto::Sha256Digest digest(const Consortium& consortium) { return crypto::sha256(canonical(consortium)); }
+
+std::string encode(const ConsortiumRecord& record) {
+  Bytes bytes = to_bytes(kRecordMagic);
+  ByteWriter writer(bytes);
+  writer.u64(record.version);
+  writer.u64(static_cast<std::uint64_t>(record.applied.ms));
+  writer.raw(record.digest);
+  writer.raw(record.previous);
+  writer.text(record.text);
+  const std::uint32_t crc = crypto::crc32c(0, bytes);
+  writer.u32(crc);
+  return std::string(as_text(bytes));
+}
+
+Result<ConsortiumRecord> decode_consortium_record(ByteView bytes) {
+  ByteReader reader(bytes);
+  if (as_text(reader.raw(kRecordMagic.size())) != kRecordMagic) {
+    return fail(Errc::kCorrupt, "consortium: not of version 1");
+  }
+  ConsortiumRecord record;
+  record.version = reader.u64();
+  record.applied.ms = static_cast<std::int64_t>(reader.u64());
+  const ByteView digest = reader.raw(record.digest.size());
+  const ByteView previous = reader.raw(record.previous.size());
+  record.text = reader.text();
+  const std::uint32_t crc = reader.u32();
+  CHECK_OK(reader.finish("consortium"));
+  if (crc != crypto::crc32c(0, bytes.first(bytes.size() - kCrcBytes))) {
+    return fail(Errc::kCorrupt, "consortium: its checksum is wrong");
+  }
+  if (record.text.size() > kMaxConsortiumBytes) return fail(Errc::kCorrupt, "consortium: it is too long");
+  std::copy(digest.begin(), digest.end(), record.digest.begin());
+  std::copy(previous.begin(), previous.end(), record.previous.begin());
+  return record;
+}
+
+std::vector<std::string> differences(const Consortium& from, const Consortium& to) {
+  Differences found;
+  found.text("name", from.name, to.name);
+  compare_rules(found, from.rule, to.rule);
+  found.lists("associate", from.associates, to.associates, &Associate::id,
+              [&found](const std::string& what, const Associate& a, const Associate& b) {
+                found.text(what + ".name", a.display_name, b.display_name);
+                found.text(what + ".seat", a.seat, b.seat);
+                found.number(what + ".capital_meur", a.capital_meur, b.capital_meur);
+              });
+  found.lists("site", from.sites, to.sites, &Site::id, [&found](const std::string& what, const Site& a, const Site& b) {
+    found.text(what + ".associate", a.associate.value(), b.associate.value());
+    found.text(what + ".country", a.country, b.country);
+    found.text(what + ".city", a.city, b.city);
+    found.lists(what + ": drive", a.drives, b.drives, &DriveSpec::name,
+                [](const std::string&, const DriveSpec&, const DriveSpec&) {});
+  });
+  found.lists("tenant", from.tenants, to.tenants, &TenantSpec::id,
+              [&found](const std::string& what, const TenantSpec& a, const TenantSpec& b) {
+                found.text(what + ".name", a.display_name, b.display_name);
+              });
+  return found.take();
+}
+
+Status check_change(const Consortium& from, const Consortium& to, const std::vector<DriveInUse>& in_use) {
+  if (!same_rule(from.rule, to.rule)) {
+    return fail(Errc::kRefused,
+                "the policy cannot change: what is stored was placed by it; make another cloud with the new one");
+  }
+  if (!same_tenants(from, to)) {
+    return fail(Errc::kRefused,
+                "the tenants of the file are those that `init` made: `andromede account create` and `andromede account "
+                "close` change who is there");
+  }
+  for (const DriveInUse& drive : in_use) CHECK_OK(check_drive(from, to, drive));
+  return {};
+}
+
+}  // namespace andromede::sovereignty

@@ -1,0 +1,156 @@
+#include "sovereignty/consortium_record.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+namespace andromede::sovereignty {
+namespace {
+
+std::string read(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+Consortium founding() {
+  return *parse_consortium(read(ANDROMEDE_EXAMPLES "/consortium-2011.toml"), "consortium-2011.toml");
+}
+
+Site& site(Consortium& consortium, const char* id) {
+  for (Site& site : consortium.sites) {
+    if (site.id == SiteId(id)) return site;
+  }
+  ADD_FAILURE() << id;
+  return consortium.sites.front();
+}
+
+TEST(ConsortiumRecord, GoldenRecordDecodesAndEncodesIdentically) {
+  const std::string bytes = read(ANDROMEDE_TESTDATA "/consortium-v1.bin");
+  const auto record = decode_consortium_record(as_bytes(bytes));
+  ASSERT_TRUE(record) << record.error().message();
+  EXPECT_EQ(record->version, 7U);
+  EXPECT_EQ(record->applied.ms, 1'795'380'000'123);
+  EXPECT_EQ(encode(*record), bytes);
+  // The digest in it was computed with Python, from docs/formats/consortium.md.
+  const auto consortium = parse_consortium(record->text, "golden");
+  ASSERT_TRUE(consortium) << consortium.error().message();
+  EXPECT_EQ(digest(*consortium), record->digest);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string changed = bytes;
+    changed[i] = static_cast<char>(changed[i] ^ 0x40);
+    EXPECT_TRUE(decode_consortium_record(as_bytes(changed)).error() == Errc::kCorrupt) << i;
+    EXPECT_TRUE(decode_consortium_record(as_bytes(bytes.substr(0, i))).error() == Errc::kCorrupt) << i;
+  }
+}
+
+TEST(ConsortiumRecord, OrderPathsAndCapacitiesAreNoDifference) {
+  const Consortium was = founding();
+  Consortium is = was;
+  std::reverse(is.sites.begin(), is.sites.end());
+  std::reverse(is.associates.begin(), is.associates.end());
+  std::reverse(is.tenants.begin(), is.tenants.end());
+  std::reverse(site(is, "etat").drives.begin(), site(is, "etat").drives.end());
+  site(is, "orange").drives.front().path = "/mnt/elsewhere";
+  site(is, "orange").drives.front().capacity_bytes = 1ULL << 40;
+  EXPECT_EQ(canonical(is), canonical(was));
+  EXPECT_TRUE(differences(was, is).empty());
+  EXPECT_TRUE(check_change(was, is, {}));
+}
+
+struct Change {
+  const char* said;
+  void (*change)(Consortium&);
+};
+
+class EveryDifference : public testing::TestWithParam<Change> {};
+
+TEST_P(EveryDifference, IsToldAndChangesTheDigest) {
+  const Consortium was = founding();
+  Consortium is = was;
+  GetParam().change(is);
+  EXPECT_EQ(differences(was, is), std::vector<std::string>{GetParam().said});
+  EXPECT_NE(digest(was), digest(is));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, EveryDifference,
+    testing::Values(
+        Change{"name: \"Andromède 2011\" becomes \"B\"", [](Consortium& c) { c.name = "B"; }},
+        Change{"policy.data_shards: 2 becomes 1", [](Consortium& c) { c.rule.data_shards = 1; }},
+        Change{"policy.parity_shards: 2 becomes 1", [](Consortium& c) { c.rule.parity_shards = 1; }},
+        Change{"policy.site_losses: 2 becomes 1", [](Consortium& c) { c.rule.site_losses = 1; }},
+        Change{"policy.drive_losses: 2 becomes 1", [](Consortium& c) { c.rule.drive_losses = 1; }},
+        Change{"associate etat.name: \"État français\" becomes \"E\"",
+               [](Consortium& c) { c.associates[0].display_name = "E"; }},
+        Change{"associate etat.seat: \"FR\" becomes \"BE\"", [](Consortium& c) { c.associates[0].seat = "BE"; }},
+        Change{"associate etat.capital_meur: 135 becomes 1", [](Consortium& c) { c.associates[0].capital_meur = 1; }},
+        Change{"associate bull comes",
+               [](Consortium& c) { c.associates.push_back({AssociateId("bull"), "B", "FR", 0}); }},
+        Change{"site thales goes", [](Consortium& c) { c.sites.pop_back(); }},
+        Change{"site etat.city: \"Paris\" becomes \"Lyon\"", [](Consortium& c) { site(c, "etat").city = "Lyon"; }},
+        Change{"site etat.country: \"FR\" becomes \"BE\"", [](Consortium& c) { site(c, "etat").country = "BE"; }},
+        Change{"site etat.associate: \"etat\" becomes \"orange\"",
+               [](Consortium& c) { site(c, "etat").associate = AssociateId("orange"); }},
+        Change{"site etat: drive etat-2 goes", [](Consortium& c) { site(c, "etat").drives.pop_back(); }},
+        Change{"site etat: drive etat-3 comes",
+               [](Consortium& c) { site(c, "etat").drives.push_back({DriveName("etat-3"), "/mnt/3", 0}); }},
+        Change{"tenant 100000000002 goes", [](Consortium& c) { c.tenants.pop_back(); }},
+        Change{"tenant 100000000001.name: \"Ministère de la Culture\" becomes \"M\"",
+               [](Consortium& c) { c.tenants[0].display_name = "M"; }}));
+
+struct Attempt {
+  const char* refused;  // null: allowed
+  void (*change)(Consortium&);
+};
+
+class EveryChange : public testing::TestWithParam<Attempt> {};
+
+TEST_P(EveryChange, IsAllowedOrRefusedWithItsReason) {
+  const Consortium was = founding();
+  Consortium is = was;
+  GetParam().change(is);
+  // etat-1 and thales-1 are in use, and a drive of a site that the file does not know.
+  const std::vector<DriveInUse> in_use{{DriveName("etat-1"), SiteId("etat"), AssociateId("etat")},
+                                       {DriveName("thales-1"), SiteId("thales"), AssociateId("thales")},
+                                       {DriveName("bull-1"), SiteId("bull"), AssociateId("bull")}};
+  const Status checked = check_change(was, is, in_use);
+  if (GetParam().refused == nullptr) {
+    EXPECT_TRUE(checked) << checked.error().message();
+    return;
+  }
+  ASSERT_FALSE(checked);
+  EXPECT_TRUE(checked.error() == Errc::kRefused);
+  EXPECT_NE(checked.error().message().find(GetParam().refused), std::string::npos) << checked.error().message();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, EveryChange,
+    testing::Values(
+        Attempt{nullptr, [](Consortium& c) { c.name = "B"; }},
+        Attempt{nullptr, [](Consortium& c) { c.associates[0].seat = "BE"; }},
+        Attempt{nullptr, [](Consortium& c) { site(c, "etat").city = "Lyon"; }},
+        Attempt{nullptr, [](Consortium& c) { site(c, "etat").drives.pop_back(); }},
+        Attempt{nullptr, [](Consortium& c) { site(c, "orange").country = "BE"; }},
+        Attempt{nullptr, [](Consortium& c) { c.sites.erase(c.sites.begin() + 1); }},
+        Attempt{nullptr,
+                [](Consortium& c) {
+                  c.sites.push_back(
+                      {SiteId("bull"), AssociateId("bull"), "FR", "Angers", {{DriveName("bull-1"), "/mnt/b", 0}}});
+                }},
+        Attempt{"another associate's",
+                [](Consortium& c) {
+                  c.sites.push_back(
+                      {SiteId("bull"), AssociateId("etat"), "FR", "Angers", {{DriveName("bull-1"), "/mnt/b", 0}}});
+                }},
+        Attempt{"the policy cannot change", [](Consortium& c) { c.rule.drive_losses = 1; }},
+        Attempt{"account create", [](Consortium& c) { c.tenants.pop_back(); }},
+        Attempt{"account create", [](Consortium& c) { c.tenants[0].display_name = "M"; }},
+        Attempt{"site thales cannot go", [](Consortium& c) { c.sites.pop_back(); }},
+        Attempt{"another associate's", [](Consortium& c) { site(c, "etat").associate = AssociateId("orange"); }},
+        Attempt{"another country", [](Consortium& c) { site(c, "etat").country = "US"; }},
+        Attempt{"drive etat-1 cannot go",
+                [](Consortium& c) { site(c, "etat").drives.erase(site(c, "etat").drives.begin()); }}));
+
+}  // namespace
+}  // namespace andromede::sovereignty
