@@ -196,7 +196,7 @@ class Mistaken final : public AesGcm {
   bool open(const GcmNonce& nonce, ByteView context, ByteView sealed, std::uint8_t* out) override {
     const bool opened = right_->open(nonce, context, sealed, out);
     if (mistake_ == Mistake::kOpensNothing) return false;
-    if (mistake_ == Mistake::kOpensOtherBytes && sealed.size() > 512) out[511] ^= 1;
+    if (mistake_ == Mistake::kOpensOtherBytes && sealed.size() >= 512 + kGcmTagBytes) out[511] ^= 1;
     return opened || mistake_ == Mistake::kOpensAnything;
   }
 
