@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "journal/test_store.h"
 
@@ -35,7 +37,11 @@ class ConsortiumKeeperTest : public ::testing::Test {
  protected:
   ConsortiumKeeperTest()
       : keeper_(
-            cloud_.store(), cloud_.clock(), [this] { return in_use_; },
+            cloud_.store(), cloud_.clock(),
+            [this] {
+              if (meanwhile_) std::exchange(meanwhile_, nullptr)();
+              return in_use_;
+            },
             [this](const std::string& text) -> Status {
               if (unwritable_) return fail(Errc::kIo, "read-only");
               file_ = text;
@@ -47,6 +53,7 @@ class ConsortiumKeeperTest : public ::testing::Test {
   }
   journal::TestStore cloud_;
   std::vector<sovereignty::DriveInUse> in_use_;
+  std::function<void()> meanwhile_;  // between the look at the record and the commit
   bool unwritable_ = false;
   std::string file_;
   ConsortiumKeeper keeper_;
@@ -112,6 +119,18 @@ TEST_F(ConsortiumKeeperTest, AFileThatACrashLeftBehindIsWrittenAnew) {
   unwritable_ = false;
   EXPECT_TRUE(keeper_.agree(parsed(founding_text())));
   EXPECT_EQ(file_, changed);
+}
+
+TEST_F(ConsortiumKeeperTest, OfTwoChangesAtTheSameMomentOneIsMade) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  const std::string first = with("\"Thales\"", "\"Thales Group\"");
+  ConsortiumKeeper other(
+      cloud_.store(), cloud_.clock(), [this] { return in_use_; }, [](const std::string&) { return Status{}; });
+  meanwhile_ = [&] { EXPECT_TRUE(other.apply(first, kClaire)); };
+  const auto second = keeper_.apply(with("\"Orange\"", "\"Orange SA\""), kClaire);
+  EXPECT_TRUE(second.error() == Errc::kConflict);
+  EXPECT_EQ(keeper_.current()->version, 2U);
+  EXPECT_TRUE(keeper_.agree(parsed(first)));
 }
 
 TEST_F(ConsortiumKeeperTest, WhatIsInUseIsNotTakenAway) {
