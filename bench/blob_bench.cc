@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "blob/volumes/volume_store.h"
 #include "io/drives.h"
+#include "io/test_drive_seal.h"
 
 namespace andromede {
 namespace {
@@ -89,8 +90,8 @@ void run(const std::string& folder, double seconds) {
                           .associate = AssociateId("a"),
                           .path = path});
   }
-  const auto drives =
-      must(io::Drives::create(map, [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path); }));
+  const auto drives = must(io::Drives::create(
+      map, io::test_seal(), [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path); }));
   const auto store = must(blob::VolumeStore::open(*drives, clock, random, metrics, {}));
   Bytes data(kBlobBytes);
   random.fill(data);

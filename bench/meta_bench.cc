@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/task.h"
 #include "io/drives.h"
+#include "io/test_drive_seal.h"
 #include "meta/rocksdb/mirrored_store.h"
 
 namespace andromede {
@@ -162,7 +163,8 @@ int run(const std::string& folder, int mirrors, double seconds) {
     std::filesystem::create_directories(drive.path);
     map.drives.push_back(drive);
   }
-  auto drives = io::Drives::create(map, [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path); });
+  auto drives = io::Drives::create(map, io::test_seal(),
+                                   [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path); });
   if (!drives) {
     std::fprintf(stderr, "drives: %s\n", drives.error().describe().c_str());
     return 1;

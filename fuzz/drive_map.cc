@@ -1,27 +1,37 @@
-// Drive labels and maps on any bytes, under a right checksum, so that what lies behind it is reached: what decodes has
-// one encoding only.
+// The bodies of drive labels and maps as any bytes, closed by a right key, so that what lies behind it is reached: what
+// decodes has one encoding only.
+#include "io/drive_map.h"
+
 #include <cstdlib>
 
-#include "crypto/digest.h"
+#include "base/random.h"
 #include "io/drive_label.h"
 
 namespace {
 
-using andromede::Bytes;
 using andromede::ByteView;
-using andromede::ByteWriter;
+using andromede::io::SealedKind;
 
-Bytes sealed(ByteView body) {
-  Bytes bytes(body.begin(), body.end());
-  ByteWriter(bytes).u32(andromede::crypto::crc32c(0, body));
-  return bytes;
+const andromede::io::DriveSeal& seal() {
+  static andromede::SeededRandom random(1);
+  static const andromede::io::DriveSeal made(andromede::crypto::SecretKey::random(random));
+  return made;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const Bytes bytes = sealed({data, size});
-  if (const auto map = andromede::io::decode_drive_map(bytes); map && encode(*map) != bytes) std::abort();
-  if (const auto label = andromede::io::decode_drive_label(bytes); label && encode(*label) != bytes) std::abort();
+  const ByteView body(data, size);
+  // As it is, most likely without a seal; then with one.
+  if (seal().open(SealedKind::kMap, body) || seal().open(SealedKind::kLabel, body)) std::abort();
+  const auto map_file = seal().close(SealedKind::kMap, body);
+  if (const auto map = andromede::io::decode_drive_map(map_file, seal()); map && encode(*map, seal()) != map_file) {
+    std::abort();
+  }
+  const auto label_file = seal().close(SealedKind::kLabel, body);
+  if (const auto label = andromede::io::decode_drive_label(label_file, seal());
+      label && encode(*label, seal()) != label_file) {
+    std::abort();
+  }
   return 0;
 }

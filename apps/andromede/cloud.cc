@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <set>
 
+#include "base/log.h"
 #include "base/task.h"
-#include "io/drive_label.h"
-#include "keys/custody/file_custody.h"
+#include "cloud_keys.h"
+#include "messages.h"
 
 namespace andromede::app {
 namespace {
-
-constexpr std::string_view kDirectoryKeyContext = "identity directory";
 
 // Where drives may be: what the consortium file says of the first ones, and what the last run knew.
 Result<std::vector<std::string>> known_drive_paths(const CloudFolder& folder,
@@ -34,7 +33,44 @@ Result<std::vector<std::string>> known_drive_paths(const CloudFolder& folder,
   return std::vector<std::string>(paths.begin(), paths.end());
 }
 
+// "orange-1,thales-2", as the command line takes it.
+std::string names_of(const std::vector<io::DriveInfo>& drives) {
+  std::string names;
+  for (const io::DriveInfo& drive : drives) names += (names.empty() ? "" : ",") + drive.name.value();
+  return names;
+}
+
 }  // namespace
+
+Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereignty::Consortium& consortium,
+                                      std::shared_ptr<const io::DriveSeal> seal) {
+  TRY(const auto paths, known_drive_paths(folder, consortium));
+  return io::DriveSurvey::make(paths, std::move(seal), open_drive);
+}
+
+Status start_refusal(const io::DriveSurvey& survey) {
+  const Status refused = survey.refusal();
+  const auto refuse = [&](const std::string& words) -> Status {
+    log_error("the drives are not opened", {{"error", refused.error().describe()}});
+    return tl::unexpected<Error>(Error(refused.error().code(), words));
+  };
+  switch (survey.finding()) {
+    case io::DriveSurvey::Finding::kClear:
+      return {};
+    case io::DriveSurvey::Finding::kNoMirror:
+      return refuse(text(Msg::kStartWithoutMirror, {io::names_and_sites(survey.missing())}));
+    case io::DriveSurvey::Finding::kInDoubt:
+      return refuse(text(Msg::kStartInDoubt, {io::names_and_sites(survey.missing()), names_of(survey.missing())}));
+    case io::DriveSurvey::Finding::kTwoHistories:
+      break;
+  }
+  return refuse(text(Msg::kStartTwoHistories, {survey.describe_histories()}));
+}
+
+io::Minimum minimum_of(const sovereignty::Rule& rule) {
+  return {static_cast<std::uint8_t>(rule.least_mirrors()),
+          static_cast<std::uint8_t>(std::min(rule.least_sites(), rule.least_mirrors()))};
+}
 
 Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive) {
   return io::open_real_disk(drive.path, drive.capacity_bytes);
@@ -61,8 +97,11 @@ Result<std::unique_ptr<Cloud>> Cloud::open(const Config& config, sovereignty::Co
 }
 
 Status Cloud::open_all(const Config& config, bool making) {
-  TRY(const auto paths, known_drive_paths(folder_, consortium_));
-  TRY(drives_, io::Drives::open(paths, open_drive));
+  TRY(custody_, open_custody(folder_, random_));
+  TRY(const auto seal, open_drive_seal(folder_, *custody_));
+  TRY(io::DriveSurvey survey, survey_drives(folder_, consortium_, seal));
+  CHECK_OK(start_refusal(survey));
+  TRY(drives_, io::Drives::open(std::move(survey)));
 
   meta::MirroredOptions meta_options;
   meta_options.cache_bytes = config.cache_bytes;
@@ -71,15 +110,13 @@ Status Cloud::open_all(const Config& config, bool making) {
   meta_options.least_mirrors = consortium_.rule.least_mirrors();
   meta_options.least_sites = consortium_.rule.least_sites();
   TRY(meta_, meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options));
-
   CHECK_OK(keep_consortium(config, making));
+  CHECK_OK(demand_minimum());
 
-  TRY(custody_, keys::open_file_custody(folder_.root_key(), folder_.root_seal(), random_));
   keys_ = std::make_unique<keys::KeyService>(*custody_, *meta_, clock_, random_);
   CHECK_OK(sync_wait(keys_->load()));
 
-  TRY(const std::string wrapped, read_secret_file(folder_.directory_key()));
-  TRY(auto directory_key, custody_->unwrap(as_bytes(wrapped), as_bytes(kDirectoryKeyContext)));
+  TRY(auto directory_key, open_directory_key(folder_, *custody_));
   operators_ = std::make_unique<identity::Operators>(directory_key, *meta_, clock_, random_);
   CHECK_OK(sync_wait(operators_->load()));
   directory_ = std::make_unique<identity::Directory>(std::move(directory_key), *meta_, clock_, random_);
@@ -136,6 +173,15 @@ Status Cloud::ready() {
                 std::to_string(online) + " drives are online; writing needs " + std::to_string(needed));
   }
   return {};
+}
+
+Status Cloud::demand_minimum() {
+  const io::Minimum demanded = minimum_of(consortium_.rule);
+  if (drives_->map()->minimum == demanded) return {};
+  return drives_->update([&](io::DriveMap& map) -> Status {
+    map.minimum = demanded;
+    return {};
+  });
 }
 
 Status Cloud::remember_drive_paths() {

@@ -19,7 +19,7 @@
 #include "fleet/fleet.h"
 #include "identity/directory.h"
 #include "identity/operators.h"
-#include "io/drives.h"
+#include "io/drive_survey.h"
 #include "journal/journal.h"
 #include "keys/custody.h"
 #include "keys/key_service.h"
@@ -33,9 +33,20 @@ namespace andromede::app {
 // The consortium file of a configuration, read and checked.
 Result<sovereignty::Consortium> read_consortium(const std::string& path);
 
+// Looks at the drives that the consortium file names and that the last run knew: nothing is opened or written yet.
+// Errors of io::DriveSurvey::make, and of the file that remembers.
+Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereignty::Consortium& consortium,
+                                      std::shared_ptr<const io::DriveSeal> seal);
+// Why those drives cannot be opened, and what can be done, in the language of the environment; nothing when they can.
+Status start_refusal(const io::DriveSurvey& survey);
+
+// What a map says that acknowledging needs, by the policy.
+io::Minimum minimum_of(const sovereignty::Rule& rule);
+
 class Cloud {
  public:
-  // Opens what init made. The fleet is made but not started. `making`: init is at it; metadata may begin empty.
+  // Opens what init made. The fleet is made but not started. `making`: init is at it; metadata may begin empty. Errors
+  // of start_refusal() too: then nothing was written.
   static Result<std::unique_ptr<Cloud>> open(const Config& config, sovereignty::Consortium consortium,
                                              bool making = false);
   Cloud(const Cloud&) = delete;
@@ -64,6 +75,8 @@ class Cloud {
   Status open_all(const Config& config, bool making);
   // The consortium's record, and, unless init is about to make it, that the file means the same.
   Status keep_consortium(const Config& config, bool making);
+  // Has the map say what the policy demands now.
+  Status demand_minimum();
   // Writes down where the drives are, now and before each change of them.
   Status remember_drive_paths();
 
@@ -73,9 +86,9 @@ class Cloud {
   SystemRandom random_;
   Metrics metrics_;
   journal::Sealer sealer_;
+  std::unique_ptr<keys::Custody> custody_;
   std::unique_ptr<io::Drives> drives_;
   std::unique_ptr<meta::MirroredStore> meta_;
-  std::unique_ptr<keys::Custody> custody_;
   std::unique_ptr<keys::KeyService> keys_;
   std::unique_ptr<identity::Directory> directory_;
   std::unique_ptr<identity::Operators> operators_;

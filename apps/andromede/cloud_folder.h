@@ -30,6 +30,7 @@ struct CloudFolder {
   [[nodiscard]] std::string root_key() const { return root + "/keys/root.sealed"; }
   [[nodiscard]] std::string root_seal() const { return root + "/keys/root.seal"; }
   [[nodiscard]] std::string directory_key() const { return root + "/keys/directory.wrapped"; }
+  [[nodiscard]] std::string drives_key() const { return root + "/keys/drives.wrapped"; }
   [[nodiscard]] std::string tls() const { return root + "/tls"; }
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "init.h"
@@ -24,6 +25,10 @@ struct DriveOptions {
   std::string path;
   std::uint64_t capacity_bytes = 0;
   bool no_wait = false;
+};
+
+struct ProceedOptions {
+  std::vector<std::string> without;  // names of drives
 };
 
 struct DrainOptions {
@@ -68,6 +73,7 @@ int run_drive_list(const CommonOptions& common);
 int run_drive_add(const CommonOptions& common, const DriveOptions& options);
 int run_drive_replace(const CommonOptions& common, const DriveOptions& options);
 int run_drive_heal(const CommonOptions& common, bool no_wait);
+int run_drive_proceed(const CommonOptions& common, const ProceedOptions& options);
 int run_scrub(const CommonOptions& common, bool no_wait);
 int run_drain(const CommonOptions& common, const DrainOptions& options);
 int run_journal_tail(const CommonOptions& common, const TailOptions& options);

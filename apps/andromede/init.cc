@@ -8,19 +8,17 @@
 
 #include "cloud.h"
 #include "cloud_folder.h"
+#include "cloud_keys.h"
 #include "config.h"
 #include "identity/records.h"
 #include "io/drive_label.h"
 #include "io/drives.h"
-#include "keys/custody/file_custody.h"
 #include "local_ca.h"
 
 namespace andromede::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kDirectoryKeyContext = "identity directory";
 
 // For its owner alone.
 Status make_private_folder(const std::string& path) {
@@ -69,6 +67,7 @@ std::string config_text(const InitOptions& options, const Endpoint& s3) {
 Result<io::DriveMap> first_map(const std::string& root, const sovereignty::Consortium& consortium, Random& random) {
   io::DriveMap map;
   map.cloud = CloudId::random(random);
+  map.minimum = map.minimum_before = minimum_of(consortium.rule);
   fleet::CandidateList candidates;
   for (const sovereignty::Site& site : consortium.sites) {
     for (const sovereignty::DriveSpec& spec : site.drives) {
@@ -90,15 +89,6 @@ Result<io::DriveMap> first_map(const std::string& root, const sovereignty::Conso
     }
   }
   return map;
-}
-
-Status make_keys(const CloudFolder& folder, Random& random) {
-  CHECK_OK(make_private_folder(folder.root + "/keys"));
-  CHECK_OK(keys::create_file_custody(folder.root_key(), folder.root_seal(), random));
-  TRY(const auto custody, keys::open_file_custody(folder.root_key(), folder.root_seal(), random));
-  const auto key = crypto::SecretKey::random(random);
-  TRY(const Bytes wrapped, custody->wrap(key, as_bytes(kDirectoryKeyContext)));
-  return write_file(folder.directory_key(), as_text(wrapped), true);
 }
 
 Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, const CloudFolder& folder,
@@ -134,8 +124,18 @@ Status note_unfinished(const CloudFolder& folder, const io::DriveMap& map) {
   return write_file(folder.unfinished(), note, false);
 }
 
+// Null where the init was cut off before its keys were whole: then no drive has a label yet.
+Result<std::shared_ptr<const io::DriveSeal>> unfinished_seal(const CloudFolder& folder) {
+  std::error_code code;
+  if (!fs::exists(folder.drives_key(), code)) return nullptr;
+  SystemRandom random;
+  TRY(const auto custody, open_custody(folder, random));
+  return open_drive_seal(folder, *custody);
+}
+
 // Removes what an init that was cut off left: nothing but its own, and nobody has stored anything there yet.
 Status clear_unfinished(const CloudFolder& folder) {
+  TRY(const auto seal, unfinished_seal(folder));
   TRY(const std::string note, read_text_file(folder.unfinished()));
   std::istringstream lines(note);
   std::string cloud;
@@ -144,7 +144,8 @@ Status clear_unfinished(const CloudFolder& folder) {
   for (std::string path; std::getline(lines, path) && !code;) {
     const std::string label_path = path + "/" + std::string(io::kLabelFile);
     const auto bytes = read_text_file(label_path);
-    const auto label = bytes ? io::decode_drive_label(as_bytes(*bytes)) : fail(bytes.error());
+    if (!bytes || seal == nullptr) continue;
+    const auto label = io::decode_drive_label(as_bytes(*bytes), *seal);
     if (!label || label->cloud.to_string() != cloud) continue;
     std::vector<std::string> made;
     for (const auto& inside : fs::directory_iterator(path, code)) {
@@ -176,11 +177,14 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
   SystemRandom random;
   TRY(const io::DriveMap map, first_map(folder.root, consortium, random));
   CHECK_OK(note_unfinished(folder, map));
+  CHECK_OK(make_private_folder(folder.root + "/keys"));
+  CHECK_OK(make_cloud_keys(folder, random));
   {
-    TRY(const auto drives, io::Drives::create(map, open_drive));
+    TRY(const auto custody, open_custody(folder, random));
+    TRY(const auto seal, open_drive_seal(folder, *custody));
+    TRY(const auto drives, io::Drives::create(map, seal, open_drive));
     drives->stop();
   }
-  CHECK_OK(make_keys(folder, random));
   if (options.local_ca) {
     CHECK_OK(make_local_ca(folder.tls(), certificate_names(config)));
     report.ca_certificate = folder.tls() + "/ca.crt";

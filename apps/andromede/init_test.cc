@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloud.h"
+#include "cloud_keys.h"
 #include "io/drive_label.h"
 #include "io/temporary_folder.h"
 #include "local_ca.h"
@@ -46,7 +47,7 @@ TEST_F(InitTest, MakesACloudThatOpens) {
   const CloudFolder files{with_ca.folder};
   for (const std::string& secret :
        {files.credentials(), files.aws_credentials(), files.operator_token(), files.root_key(), files.root_seal(),
-        files.directory_key(), files.tls() + "/server.key"}) {
+        files.directory_key(), files.drives_key(), files.tls() + "/server.key"}) {
     EXPECT_TRUE(private_to_owner(secret)) << secret;
   }
   const auto config = read_config(report->config);
@@ -134,7 +135,9 @@ TEST_F(InitTest, GoesOnWhereAnInterruptedOneStopped) {
   const auto config = read_config(files.config());
   const auto cloud = Cloud::open(*config, *read_consortium(config->consortium));
   ASSERT_TRUE(cloud);
-  const auto label = io::decode_drive_label(as_bytes(*read_text_file(elsewhere + "/label")));
+  SystemRandom random;
+  const auto seal = open_drive_seal(files, **open_custody(files, random));
+  const auto label = io::decode_drive_label(as_bytes(*read_text_file(elsewhere + "/label")), **seal);
   std::string note = label->cloud.to_string() + "\n";
   const auto status = (*cloud)->fleet().status();
   for (const auto& drive : status->drives) note += drive.info.path + "\n";

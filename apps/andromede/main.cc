@@ -16,6 +16,7 @@ struct Arguments {
   CommonOptions common;
   InitOptions init;
   DriveOptions drive;
+  ProceedOptions proceed;
   DrainOptions drain;
   TailOptions tail;
   AccountOptions account;
@@ -58,6 +59,13 @@ void add_drive_commands(CLI::App& app, Arguments& arguments) {
   CLI::App* heal = command(*drive, "heal", Msg::kCmdDriveHeal, Msg::kCmdDriveHealLong);
   heal->add_flag("--no-wait", arguments.no_wait, text(Msg::kOptNoWait));
   heal->callback([&] { arguments.exit_code = run_drive_heal(arguments.common, arguments.no_wait); });
+
+  CLI::App* proceed = command(*drive, "proceed", Msg::kCmdDriveProceed, Msg::kCmdDriveProceedLong);
+  proceed->add_option("--without", arguments.proceed.without, text(Msg::kOptWithout))
+      ->required()
+      ->delimiter(',')
+      ->option_text("NAME,NAME");
+  proceed->callback([&] { arguments.exit_code = run_drive_proceed(arguments.common, arguments.proceed); });
 }
 
 void add_drain_command(CLI::App& app, Arguments& arguments) {

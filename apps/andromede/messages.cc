@@ -70,6 +70,18 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdDriveHeal, "rebuild what is missing or misplaced", "reconstruit ce qui manque ou est mal placé"},
     {Msg::kCmdDriveHealLong, "Heal also runs by itself when drives come back, join or are replaced.\n",
      "La réparation démarre aussi d'elle-même quand un disque revient, arrive ou est remplacé.\n"},
+    {Msg::kCmdDriveProceed, "decide to start without drives that may have gone on alone",
+     "décide de démarrer sans des disques qui ont pu continuer seuls"},
+    {Msg::kCmdDriveProceedLong,
+     "For a cloud whose start is refused (`andromede serve` says why, and which drives). The server must not run.\n"
+     "What the drives left behind hold that the others do not is given up. They stay out, unchanged, until replaced\n"
+     "(drive replace), unless they turn out to hold nothing of their own. The journal says who decided, and when.\n\n"
+     "Example:\n  andromede drive proceed --without orange-1,orange-2,thales-1,thales-2\n",
+     "Pour un nuage dont le démarrage est refusé (« andromede serve » dit pourquoi, et quels disques). Le serveur\n"
+     "doit être arrêté. Ce que les disques laissés portent et que les autres n'ont pas est abandonné. Ils restent\n"
+     "à l'écart, intacts, jusqu'à leur remplacement (drive replace), sauf s'ils n'ont rien en propre. Le journal dit\n"
+     "qui a décidé, et quand.\n\n"
+     "Exemple :\n  andromede drive proceed --without orange-1,orange-2,thales-1,thales-2\n"},
     {Msg::kCmdScrub, "read and check everything, repair, reclaim", "lit et vérifie tout, répare, récupère"},
     {Msg::kCmdScrubLong,
      "Reads every shard, rewrites the damaged ones from the others, gives back the space of broken uploads.\n\n"
@@ -112,6 +124,7 @@ constexpr Translation kTranslations[] = {
     {Msg::kOptLocalCa, "make a local authority and serve TLS", "crée une autorité locale et sert en TLS"},
     {Msg::kOptCheck, "exit with 5 when the cloud is degraded", "sort avec 5 si le nuage est dégradé"},
     {Msg::kOptDriveName, "the drive's name", "le nom du disque"},
+    {Msg::kOptWithout, "every drive to leave behind, by name", "chaque disque à laisser, par son nom"},
     {Msg::kOptSite, "the site where it stands", "le site où il se trouve"},
     {Msg::kOptAssociate, "the associate whose site it is", "l'associé à qui est le site"},
     {Msg::kOptPath, "the drive's folder on the server", "le dossier du disque sur le serveur"},
@@ -147,6 +160,25 @@ constexpr Translation kTranslations[] = {
     {Msg::kError, "andromede: {0}", "andromede : {0}"},
     {Msg::kUnreachable, "the server at {0} does not answer: start it with `andromede serve --config {1}`",
      "le serveur {0} ne répond pas : démarrez-le avec « andromede serve --config {1} »"},
+    {Msg::kStartWithoutMirror,
+     "no drive with a current copy of the metadata is there; bring one of these back: {0}. Nothing was written.",
+     "aucun disque portant une copie à jour des métadonnées n'est là ; ramenez l'un de ceux-ci : {0}. Rien n'a été "
+     "écrit."},
+    {Msg::kStartInDoubt,
+     "these drives are missing, or cannot say what they hold, and may have gone on without the others: {0}. Nothing "
+     "was "
+     "written. Bring them back. If they are lost for good, start without what they may hold: andromede drive proceed "
+     "--without {1}",
+     "ces disques manquent, ou ne peuvent dire ce qu'ils portent, et ont pu continuer sans les autres : {0}. Rien n'a "
+     "été écrit. Ramenez-les. S'ils sont perdus pour de bon, démarrez sans ce qu'ils peuvent porter : andromede drive "
+     "proceed --without {1}"},
+    {Msg::kStartTwoHistories,
+     "the drives have gone on without each other, and carry histories of their own: {0}. Nothing was written. Decide "
+     "which to leave behind, every drive of it named: andromede drive proceed --without NAME,NAME",
+     "les disques ont continué les uns sans les autres et portent des histoires différentes : {0}. Rien n'a été écrit. "
+     "Décidez laquelle laisser, chacun de ses disques nommé : andromede drive proceed --without NOM,NOM"},
+    {Msg::kProceeds, "It is decided, and the journal will say so. Start it: andromede serve --config {0}",
+     "C'est décidé, et le journal le dira. Démarrez-le : andromede serve --config {0}"},
     {Msg::kInitDone, "Made a cloud of {0} drives and {1} tenants.", "Nuage créé : {0} disques, {1} locataires."},
     {Msg::kInitCa, "Certificate authority for clients: {0}", "Autorité de certification pour les clients : {0}"},
     {Msg::kInitNext, "Start it: andromede serve --config {0}", "Démarrez-le : andromede serve --config {0}"},

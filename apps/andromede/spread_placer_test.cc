@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "blob/volumes/volume_store.h"
 #include "io/fault_disk.h"
+#include "io/test_drive_seal.h"
 
 namespace andromede::app {
 namespace {
@@ -28,9 +29,10 @@ class SpreadPlacerTest : public testing::Test {
                             .associate = AssociateId("a"),
                             .path = name});
     }
-    drives_ = *io::Drives::create(map, [this](const io::DriveInfo& drive) -> Result<std::unique_ptr<io::Disk>> {
-      return std::unique_ptr<io::Disk>(disks_.at(drive.path)->share());
-    });
+    drives_ = *io::Drives::create(map, io::test_seal(),
+                                  [this](const io::DriveInfo& drive) -> Result<std::unique_ptr<io::Disk>> {
+                                    return std::unique_ptr<io::Disk>(disks_.at(drive.path)->share());
+                                  });
     blobs_ =
         *blob::VolumeStore::open(*drives_, clock_, random_, metrics_, {.volume_bytes = 8U << 20, .reserve_bytes = 0});
     candidates_ = std::make_unique<fleet::Candidates>(*drives_, *blobs_);

@@ -21,10 +21,11 @@ _andromede() {
     status) _arguments $common '--check[exit 5 when degraded]' ;;
     drive)
       if ((CURRENT == 3)); then
-        compadd list add replace heal
+        compadd list add replace heal proceed
       else
         _arguments $common '--site[its site]:site:' '--associate[its associate]:associate:' \
-          '--path[its folder]:folder:_files -/' '--capacity-bytes[at most]:bytes:' '--no-wait[do not wait]'
+          '--path[its folder]:folder:_files -/' '--capacity-bytes[at most]:bytes:' '--no-wait[do not wait]' \
+          '--without[drives to leave behind]:drives:'
       fi ;;
     scrub) _arguments $common '--no-wait[do not wait]' ;;
     drain) _arguments $common '--drive[a drive]:drive:' '--accept-site-losses[from now on]:number:' \

@@ -1,7 +1,6 @@
 // Drives that join, and drives that take the place of lost ones.
 #include "base/log.h"
 #include "fleet/fleet_impl.h"
-#include "io/drive_label.h"
 
 namespace andromede::fleet {
 

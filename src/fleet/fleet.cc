@@ -7,13 +7,13 @@
 #include "base/log.h"
 #include "fleet/balance.h"
 #include "fleet/fleet_impl.h"
-#include "io/drive_label.h"
 
 namespace andromede::fleet {
 namespace {
 
 constexpr std::chrono::seconds kWatchEvery{1};
 constexpr std::chrono::milliseconds kKeepEvery{200};
+constexpr std::chrono::seconds kJournalAgainAfter{5};
 // More damaged blobs than this are not remembered one by one: a scrub finds them.
 constexpr std::size_t kMaxDamagedRemembered = 10'000;
 constexpr std::chrono::seconds kAttachAgainAfter{30};
@@ -55,6 +55,8 @@ std::vector<DriveInfo> drives_in(const DriveMap& map, DriveState state) {
 Status FleetImpl::start() {
   CHECK(!started_, "a fleet starts once");
   started_ = true;
+  // Before anything else is committed. Where nothing can be, nothing else is either, and the mirrors' thread tries again.
+  static_cast<void>(journal_drive_events());
   candidates_.refresh();
   drives_.subscribe([signals = signals_](DriveId drive, bool online) {
     const std::lock_guard lock(signals->mutex);
@@ -109,7 +111,11 @@ SteadyTime FleetImpl::next_scrub() const {
 
 void FleetImpl::keep_mirrors() {
   name_thread("fleet-mirrors");
+  SteadyTime journal_again_at{};
   while (!stopping_) {
+    if (clock_.steady() >= journal_again_at && !journal_drive_events()) {
+      journal_again_at = clock_.steady() + kJournalAgainAfter;
+    }
     if (const Status kept = mirror_keeper_.keep([this] { return !stopping_; }); !kept) {
       log_warning("metadata mirrors", {{"error", kept.error().describe()}});
     }
@@ -117,6 +123,12 @@ void FleetImpl::keep_mirrors() {
     // Sooner when drives come or go; a mirror also fails without its drive.
     if (!stopping_) signals_->changed.wait_for(lock, kKeepEvery);
   }
+}
+
+bool FleetImpl::journal_drive_events() {
+  const Status told = drive_events_.journal();
+  if (!told) log_warning("what was found of drives is not journaled yet", {{"error", told.error().describe()}});
+  return told.has_value();
 }
 
 Status FleetImpl::witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change) {
@@ -303,7 +315,9 @@ Result<FleetStatus> FleetImpl::status() {
     if (!drive.online && used) {
       ++drives_away;
       sites_short.insert(info.site);
-      status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") is offline");
+      const std::string why = drives_.offline_reason(info.id);
+      status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") is offline" +
+                               (why.empty() ? "" : ": " + why));
     }
     status.drives.push_back(std::move(drive));
   }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "fleet/drive_events.h"
 #include "fleet/fleet.h"
 #include "fleet/jobs.h"
 #include "fleet/mirror_keeper.h"
@@ -73,6 +74,7 @@ class FleetImpl final : public Fleet {
         metrics_(metrics),
         options_(options),
         witness_(store, clock),
+        drive_events_(drives, mirrors, witness_),
         board_(clock),
         throttle_(options.bandwidth_bytes_per_s),
         mover_(drives, blobs, catalog, authenticator, mirrors, candidates, random),
@@ -112,6 +114,7 @@ class FleetImpl final : public Fleet {
 
   // --- mirrors' thread: no job makes commits wait for a mirror
   void keep_mirrors();
+  bool journal_drive_events();
   Status witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change);
 
   // --- job thread
@@ -158,6 +161,7 @@ class FleetImpl final : public Fleet {
   Metrics& metrics_;
   const Options options_;
   Witness witness_;
+  DriveEvents drive_events_;  // start(), then the mirrors' thread
   JobBoard board_;
   Throttle throttle_;
   Mover mover_;

@@ -5,7 +5,6 @@
 #include "base/pool.h"
 #include "fleet/balance.h"
 #include "fleet/fleet_impl.h"
-#include "io/drive_label.h"
 
 namespace andromede::fleet {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "io/temporary_folder.h"
+#include "io/test_drive_seal.h"
 
 namespace andromede::fleet {
 namespace {
@@ -44,6 +45,8 @@ class FakeMirrors final : public meta::Mirrors {
     if (online.size() > 1) online.erase(drive);
     return fail(Errc::kCorrupt, "a block is damaged");
   }
+
+  [[nodiscard]] std::vector<meta::MirrorEvent> take_events() override { return {}; }
 
   std::vector<DriveId> order;
   mutable std::set<DriveId> online;
@@ -97,8 +100,9 @@ class MirrorKeeperTest : public testing::Test {
       std::filesystem::create_directory(drive.path);
       map.drives.push_back(drive);
     }
-    drives_ = *io::Drives::create(
-        map, [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path, drive.capacity_bytes); });
+    drives_ = *io::Drives::create(map, io::test_seal(), [](const io::DriveInfo& drive) {
+      return io::open_real_disk(drive.path, drive.capacity_bytes);
+    });
     for (const int i : {0, 1, 2}) {
       mirrors_.order.push_back(id(i));
       mirrors_.online.insert(id(i));

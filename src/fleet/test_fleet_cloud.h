@@ -18,6 +18,7 @@
 #include "fleet/fleet.h"
 #include "io/drives.h"
 #include "io/temporary_folder.h"
+#include "io/test_drive_seal.h"
 #include "journal/journal.h"
 #include "meta/rocksdb/mirrored_store.h"
 #include "objects/blob_catalog.h"
@@ -52,6 +53,7 @@ class FleetCloud {
     options.reserve_bytes = 0;
     io::DriveMap map;
     map.cloud = CloudId::random(random);
+    map.minimum = map.minimum_before = {2, 2};
     CandidateList first;
     for (std::size_t site = 0; site < drives_per_site.size(); ++site) {
       for (unsigned number = 1; number <= drives_per_site[site]; ++number) {
@@ -64,7 +66,7 @@ class FleetCloud {
       for (io::DriveInfo& drive : map.drives) drive.mirrors_metadata = drive.mirrors_metadata || drive.id == mirror;
     }
     for (const io::DriveInfo& drive : map.drives) paths_.push_back(drive.path);
-    auto created = io::Drives::create(map, opener());
+    auto created = io::Drives::create(map, io::test_seal(), opener());
     EXPECT_TRUE(created) << created.error().describe();
     (*created)->stop();
     created->reset();
@@ -93,7 +95,7 @@ class FleetCloud {
   [[nodiscard]] std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
 
   void open() {
-    auto drives_opened = io::Drives::open(paths_, opener());
+    auto drives_opened = io::open_drives(paths_, opener());
     ASSERT_TRUE(drives_opened) << drives_opened.error().describe();
     drives = *std::move(drives_opened);
     meta::MirroredOptions meta_options;

@@ -75,4 +75,9 @@ void DriveCalls::join_ended() {
   }
 }
 
+std::string no_answer(const DriveCalls& calls) {
+  const auto limit = std::chrono::duration_cast<std::chrono::seconds>(calls.limit());
+  return "it does not answer within " + std::to_string(limit.count()) + " s, and does not fail either";
+}
+
 }  // namespace andromede::io

@@ -61,4 +61,7 @@ class DriveCalls {
   std::map<std::string, Running> hanging_;  // by path; under running_
 };
 
+// Why a drive that did not answer a call is offline, in words.
+std::string no_answer(const DriveCalls& calls);
+
 }  // namespace andromede::io

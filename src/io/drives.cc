@@ -8,7 +8,9 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "io/drive_calls.h"
-#include "io/drive_label.h"
+#include "io/drive_files.h"
+#include "io/drive_lineage.h"
+#include "io/drive_survey.h"
 
 namespace andromede::io {
 namespace {
@@ -17,33 +19,26 @@ constexpr std::chrono::seconds kProbeEvery{1};
 constexpr std::chrono::seconds kFirstQuarantine{2};
 constexpr std::chrono::seconds kLongestQuarantine{300};
 constexpr std::chrono::minutes kForgiveAfter{10};
+// Who is present is written down when it has been so for a moment, and then no sooner than after a wait that doubles.
+constexpr std::chrono::seconds kPresenceSettles{2};
+constexpr std::chrono::seconds kFirstPresenceWait{2};
+constexpr std::chrono::seconds kLongestPresenceWait{64};
+constexpr std::size_t kMaxEvents = 1024;
 // What a file system puts into its root by itself.
 constexpr std::string_view kLostAndFound = "lost+found";
 
-const std::string kLabelPath(kLabelFile);
-const std::string kMapPath(kMapFile);
-
 using SharedDisk = std::shared_ptr<Disk>;
+using SharedSeal = std::shared_ptr<const DriveSeal>;
 
-Result<SharedDisk> open_shared(const Drives::OpenDisk& open_disk, const DriveInfo& drive) {
+Result<SharedDisk> open_shared(const OpenDisk& open_disk, const DriveInfo& drive) {
   TRY(std::unique_ptr<Disk> disk, open_disk(drive));
   return SharedDisk(std::move(disk));
 }
 
-Result<DriveLabel> read_label(Disk& disk) {
-  TRY(const Bytes bytes, disk.read_all(kLabelPath, kMaxLabelBytes));
-  return decode_drive_label(bytes);
-}
-
-Result<DriveMap> read_map(Disk& disk) {
-  TRY(const Bytes bytes, disk.read_all(kMapPath, kMaxMapBytes));
-  return decode_drive_map(bytes);
-}
-
 // An error unless the disk is there and is `drive` of `cloud`.
-Status check_identity(Disk& disk, CloudId cloud, const DriveInfo& drive) {
+Status check_identity(Disk& disk, const DriveSeal& seal, CloudId cloud, const DriveInfo& drive) {
   CHECK_OK(disk.probe());
-  const auto label = read_label(disk);
+  const auto label = read_label(disk, seal);
   if (!label && label.error() == Errc::kNotFound) {
     return fail(Errc::kNotFound, "no label at " + drive.path + ": an empty folder, or an unmounted drive");
   }
@@ -59,159 +54,119 @@ Status check_identity(Disk& disk, CloudId cloud, const DriveInfo& drive) {
 
 // Whether a drive may be labelled here: an empty folder, or one where an earlier joining was cut off before the map
 // knew of it (docs/formats/drive-label.md, "Which map is true").
-Status check_joinable(Disk& disk, const DriveMap& map, const std::string& path) {
+Status check_joinable(Disk& disk, const DriveSeal& seal, const DriveMap& map, const std::string& path) {
   CHECK_OK(disk.probe());
   TRY(const std::vector<std::string> names, disk.list(""));
   bool labelled = false;
   bool mapped = false;
   for (const std::string& name : names) {
-    if (name == kLabelPath) {
+    if (name == kLabelFile) {
       labelled = true;
-    } else if (name == kMapPath) {
+    } else if (name == kMapFile) {
       mapped = true;
     } else if (name != kLostAndFound) {
       return fail(Errc::kAlreadyExists, path + " is not empty (it holds \"" + name + "\"): give an empty folder");
     }
   }
   if (!mapped) return {};
-  const auto label = read_label(disk);
+  const auto label = read_label(disk, seal);
   const bool unknown = label && label->cloud == map.cloud && map.find(label->drive) == nullptr;
   if (map.epoch > 0 && labelled && unknown) return {};
   return fail(Errc::kAlreadyExists, path + " is a drive of a cloud already: give an empty folder");
 }
 
-void unlabel(Disk& disk) {
-  // The map first: a label without a map is a drive that never joined.
-  static_cast<void>(disk.remove(kMapPath));
-  static_cast<void>(disk.remove(kLabelPath));
-  static_cast<void>(disk.sync_folder(""));
-}
-
-Status write_label(Disk& disk, CloudId cloud, DriveId drive) {
-  return disk.replace(kLabelPath, encode(DriveLabel{cloud, drive}));
-}
-
-// What a path led to. The disk stays open, and other processes off it, until all drives are opened: two processes that
-// start together must not each get some of them.
-struct Found {
-  std::string path;
-  SharedDisk disk;
-  DriveLabel label;
-  std::optional<DriveMap> map;
+// The current map, with what drives are given of it.
+struct Truth {
+  std::shared_ptr<const DriveMap> map;
+  std::shared_ptr<const Bytes> file;
+  MapHash hash{};
 };
 
-// Reads label and map at `path`. Nothing when the path does not lead to a labelled drive; the reason is logged. An
-// error when another process has the drive: going on with the others would be two servers of one cloud.
-Result<std::optional<Found>> look_at(const std::string& path, const Drives::OpenDisk& open_disk) {
-  DriveInfo where;
-  where.path = path;
-  const auto disk = open_shared(open_disk, where);
-  if (!disk && disk.error() == Errc::kConflict) return fail(disk.error());
-  if (!disk) {
-    log_warning("drive not found", {{"path", path}, {"error", disk.error().describe()}});
-    return std::nullopt;
-  }
-  const auto label = read_label(**disk);
-  if (!label) {
-    log_warning("drive has no readable label", {{"path", path}, {"error", label.error().describe()}});
-    return std::nullopt;
-  }
-  Found found{path, *disk, *label, std::nullopt};
-  auto map = read_map(**disk);
-  if (map && map->cloud == label->cloud) {
-    found.map = std::move(*map);
-  } else {
-    const std::string why = map ? "it is of another cloud than the label" : map.error().describe();
-    log_warning("drive has no readable map", {{"path", path}, {"error", why}});
-  }
-  return found;
+Truth make_truth(DriveMap map, const DriveSeal& seal) {
+  Truth truth;
+  truth.file = std::make_shared<const Bytes>(encode(map, seal));
+  truth.hash = hash_of(*truth.file);
+  truth.map = std::make_shared<const DriveMap>(std::move(map));
+  return truth;
 }
 
-std::string no_answer(const DriveCalls& calls) {
-  const auto limit = std::chrono::duration_cast<std::chrono::seconds>(calls.limit());
-  return "it does not answer within " + std::to_string(limit.count()) + " s, and does not fail either";
-}
+// What bringing a drive back needs, owned by its thread.
+struct Return {
+  OpenDisk open_disk;
+  SharedSeal seal;
+  Truth truth;
+  DriveInfo drive;
+  // Those that are away are enough to change the map without us: what they made of it may count.
+  bool others_may_go_on = false;
+};
 
-// Looks at the seeds, then at every path that a map found so far names.
-Result<std::vector<Found>> discover(const std::vector<std::string>& seeds, const Drives::OpenDisk& open_disk,
-                                    DriveCalls& calls) {
-  std::vector<Found> all;
-  std::set<std::string> seen;
-  std::vector<std::string> next = seeds;
-  while (!next.empty()) {
-    std::vector<std::shared_ptr<std::optional<Found>>> looks;
-    std::vector<DriveCalls::Call> round;
-    for (const std::string& path : std::exchange(next, {})) {
-      if (!seen.insert(path).second) continue;
-      const auto into = looks.emplace_back(std::make_shared<std::optional<Found>>());
-      round.push_back({path, [path, open_disk, into]() -> Status {
-                         TRY(*into, look_at(path, open_disk));
-                         return {};
-                       }});
+struct Returned {
+  SharedDisk disk;
+  std::string healed;  // what was wrong with its map, which was then written anew
+};
+
+// Whether the drive may be given the current map. kRefused, kUnsupported: what it carries is not ours to overwrite.
+// Answers what is wrong with a map that is only damaged.
+Result<std::string> check_history(Disk& disk, const Return& back) {
+  const auto carried = read_map(disk, *back.seal);
+  if (!carried) {
+    const Error& error = carried.error();
+    if (error == Errc::kRefused || error == Errc::kUnsupported) return fail(error.in(back.drive.path));
+    if (back.drive.left_behind) {
+      return fail(Errc::kRefused,
+                  "it was left behind, and its map, which would say whether it went on alone, is damaged");
     }
-    std::vector<std::string> paths;
-    for (const DriveCalls::Call& call : round) paths.push_back(call.path);
-    const auto answers = calls.run(std::move(round));
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      if (!answers[i]) {
-        log_warning("drive not found", {{"path", paths[i]}, {"error", no_answer(calls)}});
-        continue;
-      }
-      CHECK_OK(*answers[i]);
-      if (!*looks[i]) continue;
-      Found& found = **looks[i];
-      if (found.map) {
-        for (const DriveInfo& drive : found.map->drives) {
-          if (in_use(drive)) next.push_back(drive.path);
-        }
-      }
-      all.push_back(std::move(found));
+    return error.message();
+  }
+  const Kinship kin = kinship(*back.truth.map, back.truth.hash, carried->map, carried->hash);
+  const bool apart = kin == Kinship::kApart || (kin == Kinship::kAhead && back.others_may_go_on);
+  if (!apart) return std::string();
+  return fail(Errc::kRefused, "it carries a history of its own (map " + std::to_string(carried->map.epoch) +
+                                  "): the cloud went on without it, or it without the cloud; replace it, or stop and "
+                                  "decide which to leave behind: andromede drive proceed");
+}
+
+// Opens the drive, checks who it is and where it comes from, and gives it the map.
+Result<Returned> try_open(const Return& back) {
+  Returned returned;
+  TRY(returned.disk, open_shared(back.open_disk, back.drive));
+  CHECK_OK(check_identity(*returned.disk, *back.seal, back.truth.map->cloud, back.drive));
+  TRY(returned.healed, check_history(*returned.disk, back));
+  CHECK_OK(write_map(*returned.disk, *back.truth.file));
+  return returned;
+}
+
+// What says that the drive lies or is not ours, and not that it is merely away.
+bool keeps_out(const Error& error) {
+  return error == Errc::kRefused || error == Errc::kCorrupt || error == Errc::kUnsupported;
+}
+
+// Who takes part from this map on, and whose mirrors are current.
+void mark_presence(DriveMap& next, const std::set<DriveId>& online) {
+  for (DriveInfo& drive : next.drives) {
+    if (!in_use(drive)) continue;
+    if (online.contains(drive.id)) {
+      drive.absent_since = 0;
+      drive.left_behind = false;
+    } else if (drive.absent_since == 0) {
+      drive.absent_since = next.epoch;
     }
   }
-  return all;
-}
-
-Result<CloudId> cloud_of_most(const std::vector<Found>& all) {
-  std::map<CloudId, std::set<DriveId>> votes;
-  std::set<DriveId> voters;
-  for (const Found& found : all) {
-    votes[found.label.cloud].insert(found.label.drive);
-    voters.insert(found.label.drive);
-  }
-  for (const auto& [cloud, drives] : votes) {
-    if (drives.size() * 2 > voters.size()) return cloud;
-  }
-  if (votes.empty()) return fail(Errc::kUnavailable, "none of the paths leads to a drive of a cloud");
-  std::string places;
-  for (const Found& found : all)
-    places += (places.empty() ? "" : ", ") + found.path + " of " + found.label.cloud.to_string();
-  return fail(Errc::kCorrupt, "the paths lead to drives of several clouds: " + places);
-}
-
-Result<DriveMap> newest_map(const std::vector<Found>& all, CloudId cloud) {
-  const Found* newest = nullptr;
-  const auto counts = [&](const Found& found) { return found.label.cloud == cloud && found.map.has_value(); };
-  for (const Found& found : all) {
-    if (counts(found) && (newest == nullptr || found.map->epoch > newest->map->epoch)) newest = &found;
-  }
-  if (newest == nullptr) return fail(Errc::kUnavailable, "none of the drives carries a readable map");
-  for (const Found& found : all) {
-    if (!counts(found) || found.map->epoch != newest->map->epoch || *found.map == *newest->map) continue;
-    return fail(Errc::kCorrupt, "the drives at " + newest->path + " and " + found.path +
-                                    " carry different maps of epoch " + std::to_string(newest->map->epoch) +
-                                    ": each went on without the other; open with one of them detached");
-  }
-  return *newest->map;
+  const auto current = [](const DriveInfo& drive) { return present(drive) && drive.mirrors_metadata; };
+  if (std::none_of(next.drives.begin(), next.drives.end(), current)) return;
+  for (DriveInfo& drive : next.drives) drive.mirrors_metadata = current(drive);
 }
 
 }  // namespace
 
 struct Drives::Impl {
-  Impl(DriveMap first, OpenDisk opener, std::unique_ptr<DriveCalls> drive_calls)
-      : open_disk(std::move(opener)),
+  Impl(DriveMap first, SharedSeal drive_seal, OpenDisk opener, std::unique_ptr<DriveCalls> drive_calls)
+      : seal(std::move(drive_seal)),
+        open_disk(std::move(opener)),
         calls(std::move(drive_calls)),
         last_epoch(first.epoch),
-        map(std::make_shared<const DriveMap>(std::move(first))) {}
+        truth(make_truth(std::move(first), *seal)),
+        map(truth.map) {}
 
   struct Offline {
     std::string reason;
@@ -225,12 +180,15 @@ struct Drives::Impl {
     bool online;
   };
 
+  const SharedSeal seal;
   const OpenDisk open_disk;
   const std::unique_ptr<DriveCalls> calls;  // which own all that they use: nothing of this
 
   // Held while drives are written to or brought back, so that what they get is the current map. Taken before `mutex`.
   std::mutex changing;
   std::uint64_t last_epoch;                                      // used up, even if the change failed; under `changing`
+  Truth truth;                                                   // what drives get; under `changing`
+  bool counts = false;                                           // enough drives have taken it; under `changing`
   std::function<Status(const std::set<std::string>&)> remember;  // under `changing`
   std::set<std::string> remembered;                              // under `changing`
 
@@ -239,11 +197,18 @@ struct Drives::Impl {
   std::map<DriveId, SharedDisk> disks;  // the online ones
   std::map<DriveId, Offline> offline;   // those that should be online, or failed before
   std::deque<Event> events;             // not told yet
+  std::deque<DriveEvent> findings;      // not taken yet
+  std::set<std::pair<DriveId, DriveEvent::Kind>> noted;
   std::vector<std::function<void(DriveId, bool)>> listeners;
   bool telling = false;
   bool stopped = false;
   std::condition_variable changed;  // of telling and stopped
   std::thread watcher;
+
+  // Of the watching thread.
+  std::optional<SteadyTime> presence_differs_since;
+  SteadyTime presence_written{};
+  std::chrono::seconds presence_wait = kFirstPresenceWait;
 
   [[nodiscard]] std::shared_ptr<const DriveMap> current() const {
     const std::lock_guard lock(mutex);
@@ -259,6 +224,19 @@ struct Drives::Impl {
   [[nodiscard]] std::vector<std::pair<DriveId, SharedDisk>> online() const {
     const std::lock_guard lock(mutex);
     return {disks.begin(), disks.end()};
+  }
+
+  [[nodiscard]] std::set<DriveId> online_ids() const {
+    const std::lock_guard lock(mutex);
+    std::set<DriveId> ids;
+    for (const auto& [id, disk] : disks) ids.insert(id);
+    return ids;
+  }
+
+  void note(const DriveInfo& drive, DriveEvent::Kind kind, const std::string& detail) {
+    const std::lock_guard lock(mutex);
+    if (!noted.emplace(drive.id, kind).second || findings.size() >= kMaxEvents) return;
+    findings.push_back({kind, drive.id, drive.name, drive.site, detail});
   }
 
   void bring_online(const DriveInfo& drive, SharedDisk disk) {
@@ -323,52 +301,44 @@ struct Drives::Impl {
     changed.notify_all();
   }
 
-  // Opens the drive, checks who it is and gives it the map.
-  static Result<SharedDisk> try_open(const OpenDisk& open_disk, const DriveInfo& drive, const DriveMap& now,
-                                     std::uint64_t last_epoch) {
-    TRY(SharedDisk disk, open_shared(open_disk, drive));
-    CHECK_OK(check_identity(*disk, now.cloud, drive));
-    CHECK_OK(check_history(*disk, now, last_epoch));
-    CHECK_OK(disk->replace(kMapPath, encode(now)));
-    return disk;
-  }
-
-  // An error when the drive took part in a history of the cloud that is not this one: overwriting its map would hide
-  // that. An older map, a damaged one and one of a change of ours that failed may be overwritten.
-  static Status check_history(Disk& disk, const DriveMap& now, std::uint64_t last_epoch) {
-    const auto carried = read_map(disk);
-    if (!carried) return {};
-    const bool other = carried->epoch == now.epoch && *carried != now;
-    if (carried->epoch <= last_epoch && !other) return {};
-    return fail(Errc::kConflict, "it carries another map of epoch " + std::to_string(carried->epoch) +
-                                     ": the cloud went on without it, or it without the cloud");
-  }
-
-  // The first error of a drive that another process, or another history of the cloud, has; such drives stay offline.
+  // The first error of a drive that another process has.
   Status open_missing(bool also_quarantined) {
     const std::lock_guard lock(changing);
     const auto now = current();
-    std::vector<std::pair<DriveInfo, std::shared_ptr<SharedDisk>>> missing;
+    const auto others_may_go_on = [&] {
+      const auto here = online_ids();
+      std::set<DriveId> away;
+      for (const DriveInfo& drive : now->drives) {
+        if (!here.contains(drive.id)) away.insert(drive.id);
+      }
+      return can_go_on(*now, away);
+    }();
+    std::vector<std::pair<DriveInfo, std::shared_ptr<Returned>>> missing;
     std::vector<DriveCalls::Call> opening;
     for (const DriveInfo& drive : now->drives) {
       if (!in_use(drive) || disk(drive.id) != nullptr) continue;
       if (!also_quarantined && quarantined(drive.id)) continue;
-      const auto into = std::make_shared<SharedDisk>();
+      const auto into = std::make_shared<Returned>();
       missing.emplace_back(drive, into);
-      opening.push_back({drive.path, [open = open_disk, drive, now, last = last_epoch, into]() -> Status {
-                           TRY(*into, try_open(open, drive, *now, last));
-                           return {};
-                         }});
+      opening.push_back(
+          {drive.path, [back = Return{open_disk, seal, truth, drive, others_may_go_on}, into]() -> Status {
+             TRY(*into, try_open(back));
+             return {};
+           }});
     }
     const auto answers = calls->run(std::move(opening));
     Status conflict;
     for (std::size_t i = 0; i < answers.size(); ++i) {
-      const auto& [drive, opened] = missing[i];
+      const auto& [drive, returned] = missing[i];
       if (answers[i] && *answers[i]) {
-        bring_online(drive, *opened);
+        if (!returned->healed.empty()) note(drive, DriveEvent::Kind::kMapHealed, returned->healed);
+        bring_online(drive, std::move(returned->disk));
         continue;
       }
       explain(drive, answers[i] ? answers[i]->error().describe() : no_answer(*calls));
+      if (answers[i] && keeps_out(answers[i]->error())) {
+        note(drive, DriveEvent::Kind::kKeptOut, answers[i]->error().message());
+      }
       if (conflict && answers[i] && answers[i]->error() == Errc::kConflict) conflict = *answers[i];
     }
     return conflict;
@@ -388,8 +358,8 @@ struct Drives::Impl {
       const DriveInfo* const drive = now->find(id);
       if (drive == nullptr) continue;
       asked.emplace_back(id, disk);
-      checks.push_back({drive->path, [checked = disk, cloud = now->cloud, who = *drive] {
-                          return check_identity(*checked, cloud, who);
+      checks.push_back({drive->path, [checked = disk, by = seal, cloud = now->cloud, who = *drive] {
+                          return check_identity(*checked, *by, cloud, who);
                         }});
     }
     const auto answers = calls->run(std::move(checks));
@@ -412,11 +382,44 @@ struct Drives::Impl {
     tell();
   }
 
+  [[nodiscard]] bool presence_differs() const {
+    const auto now = current();
+    const auto here = online_ids();
+    return std::any_of(now->drives.begin(), now->drives.end(), [&](const DriveInfo& drive) {
+      return in_use(drive) && present(drive) != here.contains(drive.id);
+    });
+  }
+
+  // Has the map say who is present, so that those that stayed know that they went on without the others.
+  void write_presence() {
+    if (!presence_differs()) {
+      presence_differs_since.reset();
+      return;
+    }
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (!presence_differs_since) presence_differs_since = now;
+    if (now - *presence_differs_since < kPresenceSettles || now - presence_written < presence_wait) return;
+    Status written;
+    {
+      const std::lock_guard lock(changing);
+      // Those that are left must wait for others: nothing is acknowledged meanwhile.
+      if (!may_change(*truth.map)) return;
+      written = update([](DriveMap&) -> Status { return {}; });
+    }
+    tell();
+    if (!written) log_warning("who is present is not written down", {{"error", written.error().describe()}});
+    presence_wait =
+        now - presence_written > kForgiveAfter ? kFirstPresenceWait : std::min(2 * presence_wait, kLongestPresenceWait);
+    presence_written = now;
+    presence_differs_since.reset();
+  }
+
   void watch_until_stopped() {
     std::unique_lock lock(mutex);
     while (!stopped) {
       lock.unlock();
       probe(false);
+      write_presence();
       lock.lock();
       changed.wait_for(lock, kProbeEvery, [&] { return stopped; });
     }
@@ -426,20 +429,22 @@ struct Drives::Impl {
   struct Joining {
     DriveCalls& calls;
     std::vector<std::pair<DriveInfo, SharedDisk>> drives;
-    bool joined = false;
+    bool ended = false;
     explicit Joining(DriveCalls& drive_calls) : calls(drive_calls) {}
     Joining(const Joining&) = delete;
     Joining& operator=(const Joining&) = delete;
     ~Joining() {
-      if (joined) return;
+      if (!ended) static_cast<void>(leave());
+    }
+    // False: one of them may still carry what it was given.
+    bool leave() {
+      ended = true;
       std::vector<DriveCalls::Call> leaving;
       for (const auto& [drive, disk] : drives) {
-        leaving.push_back({drive.path, [from = disk]() -> Status {
-                             unlabel(*from);
-                             return {};
-                           }});
+        leaving.push_back({drive.path, [from = disk] { return unlabel(*from); }});
       }
-      calls.run(std::move(leaving));
+      const auto answers = calls.run(std::move(leaving));
+      return std::all_of(answers.begin(), answers.end(), [](const auto& answer) { return answer && *answer; });
     }
   };
 
@@ -456,10 +461,10 @@ struct Drives::Impl {
     std::vector<std::pair<DriveInfo, SharedDisk>> checked;
     for (const DriveInfo& drive : fresh) {
       const auto into = std::make_shared<SharedDisk>();
-      CHECK_OK(call(drive, [open = open_disk, drive, now = current(), into]() -> Status {
+      CHECK_OK(call(drive, [open = open_disk, by = seal, drive, now = current(), into]() -> Status {
         auto disk = open_shared(open, drive);
         if (!disk) return fail(disk.error().in("drive " + drive.name.value()));
-        CHECK_OK(check_joinable(**disk, *now, drive.path));
+        CHECK_OK(check_joinable(**disk, *by, *now, drive.path));
         *into = std::move(*disk);
         return {};
       }));
@@ -467,7 +472,9 @@ struct Drives::Impl {
     }
     for (const auto& [drive, disk] : checked) {
       joining.drives.emplace_back(drive, disk);
-      CHECK_OK(call(drive, [to = disk, cloud = next.cloud, id = drive.id] { return write_label(*to, cloud, id); }));
+      CHECK_OK(call(drive, [to = disk, by = seal, label = DriveLabel{next.cloud, drive.id}] {
+        return write_label(*to, label, *by);
+      }));
     }
     return {};
   }
@@ -506,83 +513,141 @@ struct Drives::Impl {
     return {};
   }
 
+  // Whether the drives that are online may change `now` without the others. Under `changing`.
+  Status may_change(const DriveMap& now) {
+    const auto here = online_ids();
+    counts = counts || counts_on(now, here);
+    if (counts && can_go_on(now, here)) return {};
+    std::vector<DriveInfo> away;
+    for (const DriveInfo& drive : now.drives) {
+      if ((present(drive) || (!counts && drive.was_present)) && !here.contains(drive.id)) away.push_back(drive);
+    }
+    const Minimum minimum = minimum_of(now);
+    return fail(Errc::kUnavailable,
+                "too few of the drives that took part last are online to go on without the others (" +
+                    std::to_string(minimum.drives) + " on " + std::to_string(minimum.sites) +
+                    " sites are needed, one of them with the metadata); missing: " + names_and_sites(away));
+  }
+
   // Under `changing`.
   Status update(const std::function<Status(DriveMap&)>& change) {
-    const auto before = current();
-    DriveMap next = *before;
+    const auto before = truth.map;
+    DriveMap next = begin_successor(*before, truth.hash);
     CHECK_OK(change(next));
     next.epoch = last_epoch + 1;
     CHECK_OK(check_change(*before, next));
+    CHECK_OK(may_change(*before));
+    std::set<DriveId> takers = online_ids();
     std::vector<DriveInfo> fresh;
-    for (const DriveInfo& drive : next.drives) {
-      if (in_use(drive) && before->find(drive.id) == nullptr) fresh.push_back(drive);
+    for (DriveInfo& drive : next.drives) {
+      if (before->find(drive.id) != nullptr) continue;
+      drive.was_present = drive.was_mirror = false;
+      if (!in_use(drive)) continue;
+      fresh.push_back(drive);
+      takers.insert(drive.id);
     }
+    mark_presence(next, takers);
+    forget_old_forebears(next);
     Joining joining(*calls);
     CHECK_OK(label_all(next, fresh, joining));
     CHECK_OK(remember_paths_of(*before, next));
     last_epoch = next.epoch;
+    Truth made = make_truth(std::move(next), *seal);
     // The joining drives first: one that cannot take the map fails the change while no other has seen it.
-    CHECK_OK(write_to_joining(next, joining));
-    CHECK_OK(write_to_online(next));
-    joining.joined = true;
-    publish(std::move(next), joining);
+    if (const Status joined = write_to_joining(made, joining); !joined) {
+      if (!joining.leave()) abandon(made);
+      return joined;
+    }
+    if (!can_go_on(*before, write_to_online(made))) {
+      static_cast<void>(joining.leave());
+      abandon(made);
+      return fail(Errc::kUnavailable, "too few drives took the changed drive map for it to count");
+    }
+    joining.ended = true;
+    counts = true;
+    publish(std::move(made), joining.drives);
     return {};
+  }
+
+  // After a change that drives may have taken and that does not count: the map before it goes on, as one of its own
+  // that names what it abandons, so that no drive can bring that back. Under `changing`.
+  void abandon(const Truth& attempt) {
+    DriveMap again = begin_successor(*truth.map, truth.hash);
+    again.forebears.push_back({attempt.map->epoch, attempt.hash, ForebearKind::kAbandoned});
+    again.epoch = ++last_epoch;
+    forget_old_forebears(again);
+    const Truth gone_on = make_truth(std::move(again), *seal);
+    // Whoever does not take it is offline, and is given it on return.
+    counts = counts_on(*gone_on.map, write_to_online(gone_on));
+    publish(gone_on, {});
   }
 
   // Under `changing`.
-  Status found(DriveMap first) {
+  Status found_cloud(DriveMap first) {
     Joining joining(*calls);
     CHECK_OK(label_all(first, first.drives, joining));
-    CHECK_OK(write_to_joining(first, joining));
-    last_epoch = first.epoch;
-    joining.joined = true;
-    publish(std::move(first), joining);
+    Truth made = make_truth(std::move(first), *seal);
+    CHECK_OK(write_to_joining(made, joining));
+    last_epoch = made.map->epoch;
+    joining.ended = true;
+    counts = true;
+    publish(std::move(made), joining.drives);
     return {};
   }
 
-  Status write_to_joining(const DriveMap& next, const Joining& joining) const {
-    const auto bytes = std::make_shared<const Bytes>(encode(next));
+  Status write_to_joining(const Truth& next, const Joining& joining) const {
     for (const auto& [drive, disk] : joining.drives) {
-      const Status written = call(drive, [to = disk, bytes] { return to->replace(kMapPath, *bytes); });
-      if (!written) {
-        return fail(written.error().in("drive " + drive.name.value()));
-      }
+      const Status written = call(drive, [to = disk, file = next.file] { return write_map(*to, *file); });
+      if (!written) return fail(written.error().in("drive " + drive.name.value()));
     }
     return {};
   }
 
-  Status write_to_online(const DriveMap& next) {
-    const auto bytes = std::make_shared<const Bytes>(encode(next));
+  // Answers who took it; the others are offline.
+  std::set<DriveId> write_to_online(const Truth& next) {
     const auto drives = online();
     std::vector<DriveCalls::Call> writes;
     for (const auto& [id, disk] : drives) {
-      const DriveInfo* const drive = next.find(id);
+      const DriveInfo* const drive = next.map->find(id);
       CHECK(drive != nullptr, "drives stay in the map");
-      writes.push_back({drive->path, [to = disk, bytes] { return to->replace(kMapPath, *bytes); }});
+      writes.push_back({drive->path, [to = disk, file = next.file] { return write_map(*to, *file); }});
     }
     const auto answers = calls->run(std::move(writes));
-    std::size_t written = 0;
+    std::set<DriveId> takers;
     for (std::size_t i = 0; i < answers.size(); ++i) {
       const auto& [id, disk] = drives[i];
       if (answers[i] && *answers[i]) {
-        ++written;
+        takers.insert(id);
       } else {
         const std::string why = answers[i] ? answers[i]->error().describe() : no_answer(*calls);
         take_offline(id, disk.get(), "writing the drive map: " + why, true);
       }
     }
-    if (written > 0) return {};
-    return fail(Errc::kUnavailable, "no drive took the changed drive map");
+    return takers;
   }
 
-  void publish(DriveMap next, const Joining& joining) {
-    const auto now = std::make_shared<const DriveMap>(std::move(next));
+  void publish(Truth next, const std::vector<std::pair<DriveInfo, SharedDisk>>& joined) {
+    const auto now = next.map;
+    truth = std::move(next);
     {
       const std::lock_guard lock(mutex);
       map = now;
     }
-    for (const auto& [drive, disk] : joining.drives) bring_online(drive, disk);
+    for (const auto& [drive, disk] : joined) bring_online(drive, disk);
     close_unused(*now);
+  }
+
+  Status note_opening() {
+    const auto here = online_ids();
+    const auto now = current();
+    for (const DriveInfo& drive : now->drives) {
+      if (!in_use(drive) || !drive.mirrors_metadata || here.contains(drive.id)) continue;
+      note(drive, DriveEvent::Kind::kMirrorAway, "");
+    }
+    if (decided(*now) && here.empty()) {
+      return fail(Errc::kUnavailable, "no drive took the map that goes on without the others");
+    }
+    return {};
   }
 
   void close_unused(const DriveMap& now) {
@@ -597,45 +662,42 @@ struct Drives::Impl {
   }
 };
 
-Drives::Drives(DriveMap map, OpenDisk open_disk, std::unique_ptr<DriveCalls> calls)
-    : impl_(std::make_unique<Impl>(std::move(map), std::move(open_disk), std::move(calls))) {}
+Drives::Drives(DriveMap map, SharedSeal seal, OpenDisk open_disk, std::unique_ptr<DriveCalls> calls)
+    : impl_(std::make_unique<Impl>(std::move(map), std::move(seal), std::move(open_disk), std::move(calls))) {}
 
 Drives::~Drives() { stop(); }
 
-Result<std::unique_ptr<Drives>> Drives::create(DriveMap map, OpenDisk open_disk,
+Result<std::unique_ptr<Drives>> Drives::create(DriveMap map, SharedSeal seal, OpenDisk open_disk,
                                                std::chrono::milliseconds answer_limit) {
   map.epoch = 1;
   CHECK_OK(check_drive_map(map));
   if (map.drives.empty()) return fail(Errc::kInvalidArgument, "a cloud has at least one drive");
   for (const DriveInfo& drive : map.drives) {
-    if (!in_use(drive))
+    if (!present(drive))
       return fail(Errc::kInvalidArgument, "drive " + drive.name.value() + " of a new cloud is not active");
   }
   DriveMap nothing;
   nothing.cloud = map.cloud;
-  std::unique_ptr<Drives> drives(
-      new Drives(std::move(nothing), std::move(open_disk), std::make_unique<DriveCalls>(answer_limit)));
+  std::unique_ptr<Drives> drives(new Drives(std::move(nothing), std::move(seal), std::move(open_disk),
+                                            std::make_unique<DriveCalls>(answer_limit)));
   {
     const std::lock_guard lock(drives->impl_->changing);
-    CHECK_OK(drives->impl_->found(std::move(map)));
+    CHECK_OK(drives->impl_->found_cloud(std::move(map)));
   }
   drives->impl_->tell();
   return drives;
 }
 
-Result<std::unique_ptr<Drives>> Drives::open(const std::vector<std::string>& paths, OpenDisk open_disk,
-                                             std::chrono::milliseconds answer_limit) {
-  auto calls = std::make_unique<DriveCalls>(answer_limit);
-  TRY(const std::vector<Found> all, discover(paths, open_disk, *calls));
-  TRY(const CloudId cloud, cloud_of_most(all));
-  for (const Found& found : all) {
-    if (found.label.cloud == cloud) continue;
-    log_error("drive of another cloud refused", {{"path", found.path}, {"cloud", found.label.cloud.to_string()}});
-  }
-  TRY(DriveMap map, newest_map(all, cloud));
-  std::unique_ptr<Drives> drives(new Drives(std::move(map), std::move(open_disk), std::move(calls)));
-  CHECK_OK(drives->impl_->open_missing(true));
-  drives->impl_->tell();
+Result<std::unique_ptr<Drives>> Drives::open(DriveSurvey survey) {
+  CHECK_OK(survey.refusal());
+  const DriveSurvey::Line& truth = survey.truth();
+  std::unique_ptr<Drives> drives(new Drives(truth.map, survey.seal_, survey.open_disk_, std::move(survey.calls_)));
+  Impl& impl = *drives->impl_;
+  impl.counts = counts_on(truth.map, truth.holders);
+  for (const DriveSurvey::Line& line : survey.lines_) impl.last_epoch = std::max(impl.last_epoch, line.map.epoch);
+  CHECK_OK(impl.open_missing(true));
+  CHECK_OK(impl.note_opening());
+  impl.tell();
   return drives;
 }
 
@@ -659,11 +721,22 @@ Status Drives::update(const std::function<Status(DriveMap&)>& change) {
   return done;
 }
 
+Status Drives::settle() {
+  return impl_->presence_differs() ? update([](DriveMap&) -> Status { return {}; }) : Status();
+}
+
 void Drives::remember_paths(std::function<Status(const std::set<std::string>&)> remember) {
   const std::lock_guard lock(impl_->changing);
   impl_->remember = std::move(remember);
   impl_->remembered.clear();
   Impl::add_paths_of(*impl_->current(), impl_->remembered);
+}
+
+std::vector<DriveEvent> Drives::take_events() {
+  const std::lock_guard lock(impl_->mutex);
+  std::deque<DriveEvent> taken;
+  taken.swap(impl_->findings);
+  return {std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end())};
 }
 
 void Drives::report_failure(DriveId id, const Disk* disk, const Error& error) {

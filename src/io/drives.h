@@ -1,9 +1,11 @@
 // Drives: every drive of the cloud, where each lies (site, associate), its state, and which of them mirror the
 // metadata.
 //
-// Each drive's root carries a label (who it is) and a copy of the map (who all are). The map has an epoch; a change is
-// written to every online drive before it counts, and the highest epoch found at open is the truth, so a drive that was
-// away cannot bring an old truth back. Bytes: docs/formats/drive-label.md.
+// Each drive's root carries a label (who it is) and a copy of the map (who all are), both authenticated with a key of
+// the cloud's. A change of the map counts once as many drives have taken it as may go on without the others
+// (DriveMap::minimum), and each map names those that it comes from: a drive whose map is none of those is kept out and
+// named, whatever epoch it claims. What is true at start is decided before anything is written (io/drive_survey.h).
+// Bytes: docs/formats/drive-label.md; why: docs/adr/0010-drives-identity.md, docs/adr/0011-one-history.md.
 //
 // Thread-safe. map() and disk() are cheap snapshots, callable from event loops; the rest blocks.
 //
@@ -30,65 +32,50 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "io/disk.h"
+#include "io/drive_map.h"
 
 namespace andromede::io {
 
 class DriveCalls;
-
-enum class DriveState : std::uint8_t {
-  kActive = 1,    // takes new data
-  kDraining = 2,  // gives its data away, takes none
-  kDrained = 3,   // proven empty; kept in the map as history
-  kReplaced = 4,  // lost and succeeded by another; kept in the map as history
-};
-
-struct DriveInfo {
-  DriveId id;
-  DriveName name;
-  SiteId site;
-  AssociateId associate;
-  std::string path;                  // the root's folder on this host
-  std::uint64_t capacity_bytes = 0;  // 0: all of the file system
-  DriveState state = DriveState::kActive;
-  bool mirrors_metadata = false;  // holds a current mirror of the metadata
-  bool operator==(const DriveInfo&) const = default;
-};
-
-struct DriveMap {
-  CloudId cloud;
-  std::uint64_t epoch = 0;
-  // Site losses that the operators have explicitly accepted to tolerate, below the policy's (a withdrawal without a
-  // successor yet); unset: the policy's.
-  std::optional<std::uint8_t> accepted_site_losses;
-  std::vector<DriveInfo> drives;
-  [[nodiscard]] const DriveInfo* find(DriveId id) const;
-  [[nodiscard]] const DriveInfo* find(const DriveName& name) const;
-  bool operator==(const DriveMap&) const = default;
-};
+class DriveSurvey;
 
 // An idle drive answers in milliseconds; one that syncs for many at once needs seconds.
 inline constexpr std::chrono::seconds kDriveAnswerLimit{10};
 
-Bytes encode(const DriveMap& map);
-Result<DriveMap> decode_drive_map(ByteView bytes);  // kCorrupt
+// Opens the disk at DriveInfo::path, which may be relative to what the opener knows. Of a drive that only the path is
+// known of, the other fields are empty. Called from any thread, for several drives at once; copied, and a copy may live
+// on in the thread of a drive that hangs.
+using OpenDisk = std::function<Result<std::unique_ptr<Disk>>(const DriveInfo&)>;
+
+// What was found or decided of a drive without being asked: to be journaled.
+struct DriveEvent {
+  enum class Kind : std::uint8_t {
+    kKeptOut,    // what it carries is not ours, or not of our history: nothing on it is used or changed
+    kMapHealed,  // its map was damaged, and written anew
+    kMirrorAway  // it held a current mirror of the metadata and was not there at start
+  };
+  Kind kind = Kind::kKeptOut;
+  DriveId drive;
+  DriveName name;
+  SiteId site;
+  std::string detail;
+};
 
 class Drives {
  public:
-  // Opens the disk at DriveInfo::path, which may be relative to what the opener knows. Of a drive that open() has only
-  // the path of, the other fields are empty. Called from any thread, for several drives at once; copied, and a copy may
-  // live on in the thread of a drive that hangs.
-  using OpenDisk = std::function<Result<std::unique_ptr<Disk>>(const DriveInfo&)>;
+  using OpenDisk = io::OpenDisk;
 
   // Labels empty drives and writes the first map (epoch 1; ids are the caller's). All must be there. kAlreadyExists
   // when a folder is another cloud's drive or not empty; kTimeout when a drive does not answer; on any error no folder
   // keeps what was written.
-  static Result<std::unique_ptr<Drives>> create(DriveMap map, OpenDisk open_disk,
+  static Result<std::unique_ptr<Drives>> create(DriveMap map, std::shared_ptr<const DriveSeal> seal, OpenDisk open_disk,
                                                 std::chrono::milliseconds answer_limit = kDriveAnswerLimit);
-  // Opens what can be opened; a drive that is missing or is not who its path says is offline. kUnavailable when none
-  // carries a map; kCorrupt when the paths lead to drives of several clouds, none of which has more than half of them,
-  // or to two histories of one cloud; kConflict when another process has one of the drives.
-  static Result<std::unique_ptr<Drives>> open(const std::vector<std::string>& paths, OpenDisk open_disk,
-                                              std::chrono::milliseconds answer_limit = kDriveAnswerLimit);
+  // Opens what can be opened; a drive that is missing, is not who its path says or carries what is not of the true
+  // history is offline. The others get the true map, which still says who was present when it was made: settle() is to
+  // be called before anything is acknowledged, once a mirror of the metadata is known to be sound. Errors: what
+  // survey.refusal() says; kConflict when another process took one of the drives meanwhile; kUnavailable: no drive took
+  // the map that an operator decided.
+  static Result<std::unique_ptr<Drives>> open(DriveSurvey survey);
   ~Drives();
 
   [[nodiscard]] std::shared_ptr<const DriveMap> map() const;
@@ -99,15 +86,22 @@ class Drives {
   [[nodiscard]] std::string offline_reason(DriveId id) const;
 
   // Changes the map: `change` edits a copy, which gets the next epoch, is written to every online drive (a new one is
-  // labelled first) and then becomes current. A failure of `change` changes nothing. kAlreadyExists, kNotFound, …: a
-  // new drive cannot join, nothing is changed, kTimeout when it does not answer; kUnavailable: no drive took the map.
-  // An old drive that does not take it goes offline. Drives that the change made drained or replaced are closed.
+  // labelled first) and then becomes current. It says as well who is present: those that are offline no more, and their
+  // mirrors of the metadata are not current any more, as long as one is that is present. A failure of `change` changes
+  // nothing. kAlreadyExists, kNotFound, …: a new drive cannot join, nothing is changed, kTimeout when it does not
+  // answer; kUnavailable: of the drives that took part last, too few are online, or too few took the map, to change it
+  // without the others. An old drive that does not take it goes offline. Drives that the change made drained or
+  // replaced are closed.
   Status update(const std::function<Status(DriveMap&)>& change);
+  // Has the map say who is present now: a change as any other, and none when it says so already.
+  Status settle();
   // From now on, when a change brings or takes a path, `remember` is given the paths of the drives in use, as they were
   // and as the change makes them, before a drive takes the changed map: who keeps them finds the cloud again whatever
   // happens next. The present ones the caller has kept already. An error of its refuses a change that brings a path; a
   // path too many does no harm. Not to call update().
   void remember_paths(std::function<Status(const std::set<std::string>&)> remember);
+  // What was found since the last call, the oldest first; a drive is told of once for each kind of finding.
+  [[nodiscard]] std::vector<DriveEvent> take_events();
   // Takes a drive offline after an I/O failure. Idempotent. Listeners are told. A failure of `disk` that comes late,
   // after the drive went and came back, says nothing about its new opening and is ignored; the caller keeps it open.
   void report_failure(DriveId id, const Disk* disk, const Error& error);
@@ -116,7 +110,8 @@ class Drives {
   // Probes every online drive now (and offline ones, which come back when their label allows and they take the map).
   void probe_all();
   // Probes every second in a thread of its own, until stop(). A drive that was reported as failing is left alone for a
-  // while, longer each time, so that it does not come and go every second.
+  // while, longer each time, so that it does not come and go every second. Drives that went or came are written down in
+  // the map soon after; the more often, the later.
   void watch();
   // Ends watching. When it answers, no listener is running and none is called any more. Not from a listener.
   void stop();
@@ -125,7 +120,7 @@ class Drives {
   void subscribe(std::function<void(DriveId, bool online)> listener);
 
  private:
-  Drives(DriveMap map, OpenDisk open_disk, std::unique_ptr<DriveCalls> calls);
+  Drives(DriveMap map, std::shared_ptr<const DriveSeal> seal, OpenDisk open_disk, std::unique_ptr<DriveCalls> calls);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

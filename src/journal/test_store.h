@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "io/drives.h"
 #include "io/temporary_folder.h"
+#include "io/test_drive_seal.h"
 #include "journal/journal.h"
 #include "meta/rocksdb/mirrored_store.h"
 
@@ -31,7 +32,8 @@ class TestStore {
     drive.path = folder_.path();
     drive.mirrors_metadata = true;
     map.drives.push_back(drive);
-    auto made = io::Drives::create(map, [](const io::DriveInfo& info) { return io::open_real_disk(info.path); });
+    auto made = io::Drives::create(map, io::test_seal(),
+                                   [](const io::DriveInfo& info) { return io::open_real_disk(info.path); });
     EXPECT_TRUE(made) << (made ? "" : made.error().describe());
     if (made) drives_ = std::move(*made);
     open();

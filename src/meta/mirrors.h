@@ -20,6 +20,13 @@ struct MirrorStatus {
   std::uint64_t bytes = 0;
 };
 
+// What an opening did by itself, to be journaled.
+struct MirrorEvent {
+  DriveId drive;
+  bool copied = false;  // made anew; else it does not count any more
+  std::string reason;
+};
+
 class Mirrors {
  public:
   virtual ~Mirrors() = default;
@@ -48,6 +55,8 @@ class Mirrors {
   // on the drive takes part), kCancelled (stopped, or the mirror left meanwhile), kOverloaded (too many open files),
   // kNotFound (no such drive).
   virtual Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t bytes)>& pace) = 0;
+  // What the opening did since the last call, the oldest first.
+  [[nodiscard]] virtual std::vector<MirrorEvent> take_events() = 0;
 };
 
 }  // namespace andromede::meta

@@ -20,6 +20,7 @@
 #include "identity/directory.h"
 #include "io/drives.h"
 #include "io/temporary_folder.h"
+#include "io/test_drive_seal.h"
 #include "journal/journal.h"
 #include "keys/custody/file_custody.h"
 #include "keys/key_service.h"
@@ -140,8 +141,9 @@ class TestCloud {
       drives_ids_.push_back(drive.id);
       map.drives.push_back(drive);
     }
-    drives_ = must(io::Drives::create(
-        map, [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path, drive.capacity_bytes); }));
+    drives_ = must(io::Drives::create(map, io::test_seal(), [](const io::DriveInfo& drive) {
+      return io::open_real_disk(drive.path, drive.capacity_bytes);
+    }));
     must(keys::create_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random_));
     custody_ = must(keys::open_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random_));
     start();

@@ -11,6 +11,7 @@
 #include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "io/fault_disk.h"
+#include "io/test_drive_seal.h"
 
 namespace andromede::blob {
 
@@ -73,7 +74,7 @@ class TestCloud {
                             .associate = AssociateId("a"),
                             .path = path});
     }
-    auto made = io::Drives::create(map, opener());
+    auto made = io::Drives::create(map, io::test_seal(), opener());
     EXPECT_TRUE(made) << made.error().describe();
     drives_ = *std::move(made);
     open_store();
@@ -97,7 +98,7 @@ class TestCloud {
     drives_ = nullptr;
   }
   void reopen() {
-    auto opened = io::Drives::open(paths_, opener());
+    auto opened = io::open_drives(paths_, opener());
     EXPECT_TRUE(opened) << opened.error().describe();
     drives_ = *std::move(opened);
     open_store();

@@ -7,6 +7,7 @@
 #include "blob/volumes/record.h"
 #include "blob/volumes/test_cloud.h"
 #include "io/temporary_folder.h"
+#include "io/test_drive_seal.h"
 
 namespace andromede::blob {
 namespace {
@@ -52,7 +53,8 @@ TEST(VolumeStore, GivesBackSixteenMebibytesFromRealDrives) {
                           .associate = AssociateId("a"),
                           .path = path});
   }
-  auto drives = io::Drives::create(map, [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path); });
+  auto drives = io::Drives::create(map, io::test_seal(),
+                                   [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path); });
   ASSERT_TRUE(drives) << drives.error().describe();
   const Bytes data = random_bytes(random, 16U << 20);
   for (const Code code : kCodes) {

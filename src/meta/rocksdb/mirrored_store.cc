@@ -67,6 +67,7 @@ class Engine final : public MirroredStore {
   Status remove_mirror(DriveId drive) override;
   [[nodiscard]] Result<bool> holds_files(DriveId drive) override;
   Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& pace) override;
+  [[nodiscard]] std::vector<MirrorEvent> take_events() override;
 
  private:
   // The way back to the engine for callbacks that may outlive it: nobody can unsubscribe from Drives, and a cursor may
@@ -94,6 +95,8 @@ class Engine final : public MirroredStore {
   Committer committer_;
   std::unique_ptr<Reader> reader_;
   std::mutex maintenance_;  // one mirror is added or removed at a time
+  std::mutex events_mutex_;
+  std::vector<MirrorEvent> events_;  // under events_mutex_
   // Two, because what comes from Drives makes a mirror fail, which calls back in turn.
   const std::shared_ptr<Hook> drives_hook_ = std::make_shared<Hook>();
   const std::shared_ptr<Hook> failure_hook_ = std::make_shared<Hook>();
@@ -136,6 +139,8 @@ Status Engine::open(LogSealer& sealer) {
       map->drives.begin(), map->drives.end(), [](const io::DriveInfo& drive) { return drive.mirrors_metadata; })));
   TRY(Recovered recovered, recover(drives_, mirror_options(), options_.create, sealer, random_));
   for (auto& mirror : recovered.mirrors) mirrors_.join(std::move(mirror));
+  mirrors_.owe_marks(std::move(recovered.unmarked));
+  events_ = std::move(recovered.lost);
   CHECK_OK(committer_.start(std::move(recovered.start)));
   {
     const std::scoped_lock lock(failure_hook_->mutex, drives_hook_->mutex);
@@ -153,7 +158,9 @@ Status Engine::open(LogSealer& sealer) {
   }
   for (const DriveId drive : recovered.stale) {
     const Status added = add_mirror(drive, {});
-    if (!added) {
+    if (added) {
+      events_.push_back({drive, true, "copied anew at start"});
+    } else {
       log_warning("metadata: a mirror could not be copied anew",
                   {{"drive", drive.to_string()}, {"error", added.error().describe()}});
     }
@@ -195,6 +202,11 @@ std::vector<MirrorStatus> Engine::mirrors() const {
     if (drive.mirrors_metadata && !listed) all.push_back({drive.id, false, 0, 0});
   }
   return all;
+}
+
+std::vector<MirrorEvent> Engine::take_events() {
+  const std::lock_guard lock(events_mutex_);
+  return std::exchange(events_, {});
 }
 
 Status Engine::mark(DriveId drive, bool mirrors_metadata) {

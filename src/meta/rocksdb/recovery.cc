@@ -20,8 +20,9 @@ struct Census {
   std::vector<DriveId> empty;
   std::vector<DriveId> damaged;
   std::vector<DriveId> offline;
-  std::string damage;         // what is wrong with the damaged ones, for people
-  std::optional<Error> full;  // of one that was counted as offline for want of space
+  std::vector<MirrorEvent> lost;  // of those that are online
+  std::string damage;             // what is wrong with the damaged ones, for people
+  std::optional<Error> full;      // of one that was counted as offline for want of space
 
   [[nodiscard]] std::size_t current() const { return good.size() + empty.size() + damaged.size() + offline.size(); }
 };
@@ -62,18 +63,22 @@ Result<Census> take_census(io::Drives& drives, const Mirror::Options& options) {
       census.good.push_back(std::move(*candidate));
     } else if (candidate.error() == Errc::kNotFound) {
       census.empty.push_back(drive.id);
+      census.lost.push_back({drive.id, false, "it holds nothing"});
     } else if (candidate.error() == Errc::kCorrupt) {
       log_error("metadata: a mirror is damaged",
                 {{"drive", drive.name.value()}, {"error", candidate.error().describe()}});
       census.damage += (census.damage.empty() ? "" : "; ") + drive.name.value() + ": " + candidate.error().message();
       census.damaged.push_back(drive.id);
+      census.lost.push_back({drive.id, false, candidate.error().message()});
     } else if (candidate.error() == Errc::kIo) {
       drives.report_failure(drive.id, candidate.error());
       census.offline.push_back(drive.id);
+      census.lost.push_back({drive.id, false, candidate.error().message()});
     } else if (candidate.error() == Errc::kNoSpace) {
       census.full = candidate.error().in("metadata mirror on " + drive.name.value());
       log_error("metadata: a mirror's drive is full", {{"error", census.full->describe()}});
       census.offline.push_back(drive.id);
+      census.lost.push_back({drive.id, false, candidate.error().message()});
     } else {
       return fail(candidate.error().in("metadata mirror on " + drive.name.value()));
     }
@@ -92,6 +97,7 @@ Status create_all(io::Drives& drives, const Mirror::Options& options, Census& ce
     census.good.push_back({std::move(mirror), {}});
   }
   census.empty.clear();
+  census.lost.clear();
   return {};
 }
 
@@ -144,6 +150,7 @@ void set_aside(io::Drives& drives, Census& census, DriveId drive, const Error& e
   if (error == Errc::kIo) drives.report_failure(drive, error);
   const bool intact = error == Errc::kIo || error == Errc::kNoSpace;
   (intact ? census.offline : census.damaged).push_back(drive);
+  census.lost.push_back({drive, false, error.message()});
 }
 
 // Keeps the mirrors for which `step` succeeds; an error when none is left, or when it is this process's own.
@@ -228,8 +235,16 @@ Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bo
   recovered.stale.insert(recovered.stale.end(), census.damaged.begin(), census.damaged.end());
   std::vector<DriveId> gone = recovered.stale;
   gone.insert(gone.end(), census.offline.begin(), census.offline.end());
-  // Before the first commit: from then on these lack what was acknowledged.
-  if (!gone.empty()) CHECK_OK(mark_out(drives, gone));
+  // Before the first commit: from then on these lack what was acknowledged. Where too few drives are online for the map
+  // to be changed, nothing is acknowledged before it is.
+  const Status marked = gone.empty() ? drives.settle() : mark_out(drives, gone);
+  if (!marked && marked.error() == Errc::kUnavailable) {
+    log_warning("metadata: who is missing is not marked yet", {{"error", marked.error().describe()}});
+    recovered.unmarked = {gone.begin(), gone.end()};
+  } else {
+    CHECK_OK(marked);
+  }
+  recovered.lost = std::move(census.lost);
   for (const Candidate& candidate : census.good) recovered.mirrors.push_back(candidate.mirror);
   recovered.start.last_index = recovered.mirrors.front()->state().applied();
   return recovered;

@@ -2,12 +2,14 @@
 // (docs/formats/commit-log.md, "Recovery"). Blocks; one thread.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "base/result.h"
 #include "io/drives.h"
+#include "meta/mirrors.h"
 #include "meta/rocksdb/committer.h"
 #include "meta/rocksdb/mirror_set.h"
 
@@ -18,6 +20,10 @@ struct Recovered {
   Committer::Start start;
   // Online drives that the map called current and that must be copied anew. They are marked out of the map.
   std::vector<DriveId> stale;
+  // Drives that the map still calls current though they are not: too few drives are online to change it.
+  std::set<DriveId> unmarked;
+  // Mirrors that do not count any more, and why.
+  std::vector<MirrorEvent> lost;
 };
 
 // `sealer` is given the last journal entry of each mirror: one that it refuses makes that mirror damaged. A mirror that

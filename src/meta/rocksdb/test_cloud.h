@@ -20,6 +20,7 @@
 #include "io/drives.h"
 #include "io/fault_disk.h"
 #include "io/temporary_folder.h"
+#include "io/test_drive_seal.h"
 #include "meta/rocksdb/mirrored_store.h"
 
 namespace andromede::meta {
@@ -69,9 +70,12 @@ class TestCloud {
   static constexpr std::size_t kMaxSites = 100;
 
   // The first `mirrors` of `drives` drives mirror the metadata. Each stands at a site of its own, or at one of so many.
+  // With more mirrors than one, a map counts once two drives took it; so that one of two mirrors can be lost, there is a
+  // drive more than mirrors then.
   explicit TestCloud(std::size_t drives = 1, std::size_t mirrors = 1, std::size_t sites = kMaxSites) {
     // RocksDB syncs its files for real, many times a test; what these tests lose is lost by FaultDisk.
     if (std::filesystem::is_directory("/dev/shm")) setenv("TMPDIR", "/dev/shm", 0);
+    if (mirrors > 1) drives = std::max(drives, mirrors + 1);
     for (std::size_t i = 0; i < drives; ++i) {
       auto folder = std::make_unique<io::TemporaryFolder>();
       disks_[folder->path()] = io::FaultDisk::make(folder->path(), i + 1);
@@ -79,6 +83,7 @@ class TestCloud {
     }
     io::DriveMap map;
     map.cloud = CloudId::random(random_);
+    map.minimum.drives = map.minimum_before.drives = mirrors > 1 ? 2 : 1;
     for (std::size_t i = 0; i < drives; ++i) {
       const std::string name = "drive-" + std::to_string(i);
       map.drives.push_back({.id = DriveId::random(random_),
@@ -91,7 +96,7 @@ class TestCloud {
                             .mirrors_metadata = i < mirrors});
       ids_.push_back(map.drives.back().id);
     }
-    auto made = io::Drives::create(map, opener());
+    auto made = io::Drives::create(map, io::test_seal(), opener());
     EXPECT_TRUE(made) << (made ? "" : made.error().describe());
     if (made) drives_ = std::move(*made);
     options.cache_bytes = 8 << 20;
@@ -125,7 +130,7 @@ class TestCloud {
     drives_.reset();
     std::vector<std::string> paths;
     for (const auto& folder : folders_) paths.push_back(folder->path());
-    auto opened = io::Drives::open(paths, opener());
+    auto opened = io::open_drives(paths, opener());
     ASSERT_TRUE(opened) << opened.error().describe();
     drives_ = std::move(*opened);
   }

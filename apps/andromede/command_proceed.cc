@@ -1,0 +1,55 @@
+// drive proceed: an operator's decision to start without drives that may have gone on without the others. Offline: the
+// server does not run, and its next start journals the decision.
+#include <pwd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cloud.h"
+#include "cloud_keys.h"
+#include "command_line.h"
+#include "commands.h"
+#include "exit_codes.h"
+#include "messages.h"
+
+namespace andromede::app {
+namespace {
+
+// Who decides, for the journal. No server runs that could ask for a token.
+std::string user_name() {
+  const passwd* entry = ::getpwuid(::getuid());
+  return entry != nullptr ? entry->pw_name : "uid " + std::to_string(::getuid());
+}
+
+Result<std::uint64_t> proceed(const Config& config, const std::vector<std::string>& without) {
+  const CloudFolder folder{config.folder};
+  SystemRandom random;
+  const SystemClock clock;
+  TRY(const auto consortium, read_consortium(config.consortium));
+  TRY(const auto custody, open_custody(folder, random));
+  TRY(const auto seal, open_drive_seal(folder, *custody));
+  TRY(io::DriveSurvey survey, survey_drives(folder, consortium, seal));
+  std::vector<DriveName> names;
+  for (const std::string& name : without) names.emplace_back(name);
+  CHECK_OK(survey.decide(names, user_name(), clock.now()));
+  TRY(const auto drives, io::Drives::open(std::move(survey)));
+  drives->stop();
+  return drives->map()->epoch;
+}
+
+}  // namespace
+
+int run_drive_proceed(const CommonOptions& common, const ProceedOptions& options) {
+  set_log_level(LogLevel::kError);
+  const auto config = find_config(common);
+  if (!config) return report_usage(config.error());
+  const auto epoch = proceed(*config, options.without);
+  if (!epoch) return report(epoch.error());
+  if (common.json) {
+    print_json({{"epoch", *epoch}, {"without", options.without}});
+  } else {
+    print(text(Msg::kProceeds, {config->file}));
+  }
+  return kExitOk;
+}
+
+}  // namespace andromede::app

@@ -1,0 +1,143 @@
+// What opening and probing find of drives is journaled and shown, with real engines.
+#include "fleet/drive_events.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "crypto/digest.h"
+#include "fleet/test_fleet_cloud.h"
+#include "io/drive_survey.h"
+
+namespace andromede::fleet {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DriveEventsTest : public testing::Test {
+ protected:
+  // As who has no key would: the last of all epochs, the checksum right.
+  void forge_map(const std::string& drive) {
+    const std::string path = cloud_.path(drive) + "/map";
+    std::ifstream in(path, std::ios::binary);
+    Bytes bytes(std::istreambuf_iterator<char>(in), {});
+    std::fill_n(bytes.begin() + 26, 8, std::uint8_t{0xff});
+    bytes.resize(bytes.size() - 4);
+    ByteWriter(bytes).u32(crypto::crc32c(0, Bytes(bytes)));
+    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
+  }
+  void take_away(const std::string& drive) { fs::rename(cloud_.path(drive), cloud_.path(drive) + "-away"); }
+  [[nodiscard]] std::vector<std::string> of_kind(const std::string& name) {
+    std::vector<std::string> found;
+    for (std::string& event : cloud_.journaled()) {
+      if (event.find("\"" + name + "\"") != std::string::npos) found.push_back(std::move(event));
+    }
+    return found;
+  }
+
+  FleetCloud cloud_{{2, 2, 2, 2}};
+};
+
+TEST_F(DriveEventsTest, ADriveThatLiesIsNamedInTheJournalAndInStatus) {
+  cloud_.put(100'000);
+  cloud_.close();
+  forge_map("s3-2");
+  cloud_.open();
+  const auto kept_out = of_kind("KeepOutDrive");
+  ASSERT_EQ(kept_out.size(), 1U);
+  EXPECT_NE(kept_out[0].find("s3-2"), std::string::npos) << kept_out[0];
+  EXPECT_NE(kept_out[0].find("forged"), std::string::npos) << kept_out[0];
+  EXPECT_NE(cloud_.reasons().find("drive s3-2 (site s3) is offline: "), std::string::npos) << cloud_.reasons();
+  EXPECT_NE(cloud_.reasons().find("forged"), std::string::npos) << cloud_.reasons();
+  cloud_.expect_all_readable();
+}
+
+TEST_F(DriveEventsTest, OneThatIsFoundWhileServingIsJournaledToo) {
+  take_away("s3-2");
+  ASSERT_TRUE(eventually([&] { return !cloud_.drive("s3-2").online; }));
+  fs::rename(cloud_.path("s3-2") + "-away", cloud_.path("s3-2"));
+  forge_map("s3-2");
+  EXPECT_TRUE(eventually([&] { return of_kind("KeepOutDrive").size() == 1; }));
+}
+
+TEST_F(DriveEventsTest, AMirrorThatIsAwayAtStartLosesItsPlaceInTheJournal) {
+  const auto map = cloud_.drives->map();
+  const auto mirror = std::find_if(map->drives.begin(), map->drives.end(),
+                                   [](const io::DriveInfo& drive) { return drive.mirrors_metadata; });
+  ASSERT_NE(mirror, map->drives.end());
+  cloud_.close();
+  take_away(mirror->name.value());
+  cloud_.open();
+  const auto lost = of_kind("LoseMetadataMirror");
+  ASSERT_EQ(lost.size(), 1U);
+  EXPECT_NE(lost[0].find(mirror->name.value()), std::string::npos) << lost[0];
+}
+
+TEST_F(DriveEventsTest, AMirrorThatIsCopiedAnewAtStartIsJournaledBothWays) {
+  const auto map = cloud_.drives->map();
+  const auto mirror = std::find_if(map->drives.begin(), map->drives.end(),
+                                   [](const io::DriveInfo& drive) { return drive.mirrors_metadata; });
+  ASSERT_NE(mirror, map->drives.end());
+  cloud_.put(1000);
+  cloud_.close();
+  fs::remove_all(mirror->path + "/meta");
+  cloud_.open();
+  ASSERT_EQ(of_kind("LoseMetadataMirror").size(), 1U);
+  ASSERT_EQ(of_kind("AddMetadataMirror").size(), 1U);
+  EXPECT_NE(of_kind("AddMetadataMirror")[0].find("copied anew at start"), std::string::npos);
+}
+
+TEST_F(DriveEventsTest, AMapThatWasDamagedIsJournaledAsHealed) {
+  cloud_.close();
+  std::ofstream(cloud_.path("s1-2") + "/map", std::ios::binary) << "rubbish";
+  cloud_.open();
+  EXPECT_TRUE(cloud_.drive("s1-2").online);
+  const auto healed = of_kind("HealDriveMap");
+  ASSERT_EQ(healed.size(), 1U);
+  EXPECT_NE(healed[0].find("s1-2"), std::string::npos) << healed[0];
+}
+
+TEST_F(DriveEventsTest, ADecisionToGoOnWithoutDrivesIsTheNextThingInTheJournal) {
+  cloud_.put(1000);
+  cloud_.close();
+  const std::size_t entries_before = [&] {
+    cloud_.open();
+    const std::size_t count = cloud_.journaled().size();
+    cloud_.close();
+    return count;
+  }();
+  std::vector<std::string> paths;
+  std::vector<DriveName> gone;
+  for (const std::string site : {"s0", "s1", "s2", "s3"}) {
+    for (const std::string number : {"-1", "-2"}) {
+      paths.push_back(cloud_.path(site + number));
+      if (site == "s1" || site == "s2") continue;
+      take_away(site + number);
+      gone.emplace_back(site + number);
+    }
+  }
+  const auto opener = [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path, drive.capacity_bytes); };
+  {
+    auto survey = io::DriveSurvey::make(paths, io::test_seal(), opener);
+    ASSERT_TRUE(survey) << survey.error().describe();
+    ASSERT_EQ(survey->finding(), io::DriveSurvey::Finding::kInDoubt);
+    const Status decided = survey->decide(gone, "jeanne", cloud_.clock.now());
+    ASSERT_TRUE(decided) << decided.error().describe();
+    const auto drives = io::Drives::open(std::move(*survey));
+    ASSERT_TRUE(drives) << drives.error().describe();
+  }
+  cloud_.open();
+  const auto events = cloud_.journaled();
+  ASSERT_GT(events.size(), entries_before);
+  const std::string& next = events[entries_before];
+  for (const char* word : {"\"ProceedWithoutDrives\"", "jeanne", "s0-1, s0-2, s3-1, s3-2"}) {
+    EXPECT_NE(next.find(word), std::string::npos) << next;
+  }
+  EXPECT_FALSE(cloud_.drives->map()->decision);
+  cloud_.expect_all_readable();
+  cloud_.reopen();
+  EXPECT_EQ(of_kind("ProceedWithoutDrives").size(), 1U);
+}
+
+}  // namespace
+}  // namespace andromede::fleet
