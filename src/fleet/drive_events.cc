@@ -35,10 +35,13 @@ Status DriveEvents::journal_decision() {
     const io::DriveInfo* const drive = map->find(id);
     names += (names.empty() ? "" : ", ") + (drive == nullptr ? id.to_string() : drive->name.value());
   }
-  CHECK_OK(witness_.record_restoring("ProceedWithoutDrives", map->decision->operator_name,
-                           {{"drives", names},
-                            {"decided", to_iso8601(map->decision->at)},
-                            {"epoch", std::to_string(map->decision->epoch)}}));
+  if (journaled_decision_ != map->decision->epoch) {
+    CHECK_OK(witness_.record_restoring("ProceedWithoutDrives", map->decision->operator_name,
+                                       {{"drives", names},
+                                        {"decided", to_iso8601(map->decision->at)},
+                                        {"epoch", std::to_string(map->decision->epoch)}}));
+    journaled_decision_ = map->decision->epoch;
+  }
   return drives_.update([](io::DriveMap& changed) -> Status {
     changed.decision.reset();
     return {};

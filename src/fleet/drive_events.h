@@ -2,6 +2,7 @@
 // when drives come back. One thread at a time.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <utility>
@@ -36,6 +37,7 @@ class DriveEvents {
   meta::Mirrors& mirrors_;
   const Witness& witness_;
   std::deque<Entry> waiting_;
+  std::uint64_t journaled_decision_ = 0;  // its epoch; the map may still carry it
 };
 
 }  // namespace andromede::fleet

@@ -55,7 +55,8 @@ std::vector<DriveInfo> drives_in(const DriveMap& map, DriveState state) {
 Status FleetImpl::start() {
   CHECK(!started_, "a fleet starts once");
   started_ = true;
-  // Before anything else is committed. Where nothing can be, nothing else is either, and the mirrors' thread tries again.
+  // Before anything else is committed. Where nothing can be, nothing else is either, and the mirrors' thread tries
+  // again.
   static_cast<void>(journal_drive_events());
   candidates_.refresh();
   drives_.subscribe([signals = signals_](DriveId drive, bool online) {

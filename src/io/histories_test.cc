@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "crypto/digest.h"
 #include "io/drive_files.h"
@@ -382,14 +383,16 @@ TEST_F(HistoriesTest, WhereBothMayHaveCountedNothingOpensUntilTheOthersAreBack) 
 }
 
 // Draws what happens to drives, kills in the middle of changes, and starts on any subset: a change that was
-// acknowledged is in every cloud that opens from then on, without any operator's decision.
+// acknowledged is in every cloud that opens from then on, without any operator's decision. ANDROMEDE_SEEDS=N: N
+// sequences.
 TEST_F(HistoriesTest, NoAcknowledgedChangeIsLostWhateverComesAndGoes) {
-  constexpr std::uint64_t kSeeds = 40;
+  const char* const asked = std::getenv("ANDROMEDE_SEEDS");
+  const std::uint64_t seeds = asked == nullptr ? 40 : std::strtoull(asked, nullptr, 10);
   constexpr int kSteps = 120;
   std::uint64_t opened = 0;
   std::uint64_t refused = 0;
   std::uint64_t acknowledged = 0;
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     SeededRandom random(seed);
     stop();

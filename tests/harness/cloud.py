@@ -50,8 +50,8 @@ class Cloud:
                         *options], check=True, stdout=subprocess.DEVNULL)
         return self
 
-    def start(self, seconds=PATIENCE_S):
-        """Starts the server and waits until it is ready."""
+    def start(self, seconds=PATIENCE_S, until="ready"):
+        """Starts the server and waits until it is ready; or "live": it answers operators, whether it can be written to or not."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.binary, "serve", "--config", self.config], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL)
@@ -60,7 +60,7 @@ class Cloud:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}: {self.log_tail()}")
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.operator_port}/health/ready", timeout=30)
+                urllib.request.urlopen(f"http://127.0.0.1:{self.operator_port}/health/{until}", timeout=30)
                 return self
             except (urllib.error.HTTPError, OSError):
                 time.sleep(0.05)

@@ -35,11 +35,13 @@ class Losses(OperationsCase):
         self.finish_traffic()
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 0)
         self.cloud.stop()
-        # To prove it: the two sites that stayed are lost now, and the server starts without them.
+        # To prove it: the two sites that stayed are lost now, and the server starts without them, once an operator says
+        # that they did not go on by themselves.
         stayed = [drive for drive in (self.cloud.folder / "drives").iterdir() if not drive.name.endswith("-new")]
         for drive in stayed:
             lose(drive)
         self.assertEqual(len(stayed), 4)
+        self.cloud.operator("drive", "proceed", "--without", ",".join(sorted(drive.name for drive in stayed)))
         self.cloud.start()
         self.assert_traffic_is_there()
         self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])

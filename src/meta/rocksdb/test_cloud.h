@@ -70,8 +70,8 @@ class TestCloud {
   static constexpr std::size_t kMaxSites = 100;
 
   // The first `mirrors` of `drives` drives mirror the metadata. Each stands at a site of its own, or at one of so many.
-  // With more mirrors than one, a map counts once two drives took it; so that one of two mirrors can be lost, there is a
-  // drive more than mirrors then.
+  // With more mirrors than one, a map counts once two drives took it; so that one of two mirrors can be lost, there is
+  // a drive more than mirrors then.
   explicit TestCloud(std::size_t drives = 1, std::size_t mirrors = 1, std::size_t sites = kMaxSites) {
     // RocksDB syncs its files for real, many times a test; what these tests lose is lost by FaultDisk.
     if (std::filesystem::is_directory("/dev/shm")) setenv("TMPDIR", "/dev/shm", 0);

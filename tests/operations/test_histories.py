@@ -1,0 +1,191 @@
+"""History has one line: drives that were away, were left behind or lie never become the truth."""
+
+import json
+import os
+import struct
+import subprocess
+
+import botocore.exceptions
+
+from operations_case import BINARY, OperationsCase
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def forge_epoch(path):
+    """The map claims the last of all epochs, its checksum right; its authentication nobody without the key can make."""
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<Q", data, 26, 2**64 - 1)
+    data[-4:] = struct.pack("<I", crc32c(bytes(data[:-4])))
+    path.write_bytes(data)
+
+
+class Histories(OperationsCase):
+    def setUp(self):
+        super().setUp()
+        self.away = self.folder / "away"
+        self.away.mkdir()
+
+    def drives_of(self, *sites):
+        return [f"{site}-{number}" for site in sites for number in (1, 2)]
+
+    def take_away(self, names):
+        for drive in self.drives(*names):
+            drive.rename(self.away / drive.name)
+
+    def bring_back(self, names):
+        for drive in self.drives(*names):
+            (self.away / drive.name).rename(drive)
+
+    def drive(self, name):
+        return next(drive for drive in self.cloud.status()["drives"] if drive["name"] == name)
+
+    def online(self, *names):
+        return all(self.drive(name)["online"] for name in names)
+
+    def offline(self, *names):
+        return not any(self.drive(name)["online"] for name in names)
+
+    def refused_start(self, language="C"):
+        """What a start that is refused says."""
+        environment = {**os.environ, "LC_ALL": language}
+        result = subprocess.run([BINARY, "serve", "--config", self.cloud.config], capture_output=True, text=True,
+                                timeout=60, check=False, env=environment)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        return next(line for line in result.stderr.splitlines() if not line.startswith("{"))
+
+    def maps(self):
+        return {path: path.read_bytes() for path in (self.cloud.folder / "drives").glob("*/map")}
+
+    def journal(self, name):
+        lines = self.cloud.operator("journal", "tail", "-n", "1000", "--json").stdout.splitlines()
+        events = [json.loads(line)["event"] for line in lines]
+        return [event for event in events if event["eventName"] == name]
+
+    def put(self, key, body):
+        self.cloud.client().put_object(Bucket="archives", Key=key, Body=body)
+
+    def get(self, key):
+        return self.cloud.client().get_object(Bucket="archives", Key=key)["Body"].read()
+
+    def write_without_etat(self):
+        """etat is away while two objects are acknowledged; then it is all that is there."""
+        self.cloud.create().start()
+        self.cloud.client().create_bucket(Bucket="archives")
+        self.take_away(self.drives_of("etat"))
+        self.cloud.wait_for("etat is away", lambda: self.offline(*self.drives_of("etat")))
+        self.bodies = {"small": os.urandom(1000), "big": os.urandom(1_000_000)}
+        for key, body in self.bodies.items():
+            self.put(key, body)
+        self.cloud.stop()
+        self.take_away(self.drives_of("orange", "dassault", "thales"))
+        self.bring_back(self.drives_of("etat"))
+
+    def assert_bodies(self):
+        for key, body in self.bodies.items():
+            self.assertEqual(self.get(key), body, key)
+
+    def test_a_site_that_was_away_never_starts_alone(self):
+        self.write_without_etat()
+        before = self.maps()
+        words = self.refused_start()
+        for name in self.drives_of("orange", "dassault", "thales"):
+            self.assertIn(f"{name} (site {name[:-2]})", words)
+        self.assertIn("andromede drive proceed --without orange-1,orange-2,dassault-1", words)
+        self.assertIn("ont pu continuer sans les autres", self.refused_start("fr_FR.UTF-8"))
+        self.assertEqual(self.maps(), before, "nothing is written before the decision")
+        self.bring_back(self.drives_of("orange", "dassault", "thales"))
+        self.cloud.start()
+        self.assert_bodies()
+        self.cloud.wait_for("redundancy is whole", self.settled, 120)
+
+    def test_an_operator_may_decide_and_what_was_left_behind_stays_out_until_replaced(self):
+        self.write_without_etat()
+        others = self.drives_of("orange", "dassault", "thales")
+        refused = self.cloud.operator("drive", "proceed", "--without", ",".join(others[1:]), check=False)
+        self.assertEqual(refused.returncode, 3)
+        self.assertIn("orange-1", refused.stderr)
+        unknown = self.cloud.operator("drive", "proceed", "--without", "nobody", check=False)
+        self.assertEqual(unknown.returncode, 2)
+        self.cloud.operator("drive", "proceed", "--without", ",".join(others))
+        self.cloud.start(until="live")
+        proceeded = self.journal("ProceedWithoutDrives")
+        self.assertEqual(len(proceeded), 1)
+        self.assertIn("orange-1, orange-2, dassault-1", str(proceeded[0]))
+        with self.assertRaises(botocore.exceptions.ClientError) as missing:
+            self.get("small")
+        self.assertEqual(missing.exception.response["Error"]["Code"], "NoSuchKey", "it was given up, by a person")
+        # Those that went on have a history of their own: they stay out and keep it.
+        their_maps = {name: (self.away / name / "map").read_bytes() for name in others}
+        self.bring_back(others)
+        self.cloud.wait_for("they are named", lambda: len(self.journal("KeepOutDrive")) == 6, 30)
+        self.assertTrue(self.offline(*others))
+        self.assertIn("a history of its own", " ".join(self.cloud.status()["reasons"]))
+        for name in others:
+            new = self.cloud.folder / "drives" / f"{name}-new"
+            new.mkdir()
+            self.cloud.operator("drive", "replace", name, new)
+        for name, content in their_maps.items():
+            self.assertEqual((self.cloud.folder / "drives" / name / "map").read_bytes(), content, name)
+        self.put("after", b"the cloud goes on")
+        self.cloud.stop()
+        self.cloud.start()
+        self.assertEqual(self.get("after"), b"the cloud goes on")
+        self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])
+
+    def test_the_server_runs_or_nothing_is_in_doubt_so_nothing_is_decided(self):
+        self.cloud.create().start()
+        running = self.cloud.operator("drive", "proceed", "--without", "etat-1", check=False)
+        self.assertEqual(running.returncode, 1)
+        self.assertIn("in use by another process", running.stderr)
+        self.cloud.stop()
+        clear = self.cloud.operator("drive", "proceed", "--without", "etat-1", check=False)
+        self.assertEqual(clear.returncode, 3)
+
+    def test_a_forged_map_is_nobodys_truth(self):
+        self.cloud.create().start()
+        self.cloud.client().create_bucket(Bucket="archives")
+        self.put("a", b"before")
+        epoch = self.cloud.status()["epoch"]
+        self.cloud.stop()
+        forged = self.cloud.folder / "drives" / "thales-2" / "map"
+        forge_epoch(forged)
+        evidence = forged.read_bytes()
+        self.cloud.start()
+        self.assertLess(self.cloud.status()["epoch"], epoch + 10)
+        self.assertFalse(self.drive("thales-2")["online"])
+        self.assertIn("thales-2 (site thales) is offline: ", " ".join(self.cloud.status()["reasons"]))
+        self.assertIn("forged", " ".join(self.cloud.status()["reasons"]))
+        kept_out = self.journal("KeepOutDrive")
+        self.assertEqual(len(kept_out), 1)
+        self.assertIn("thales-2", str(kept_out[0]))
+        self.put("b", b"with a liar among the drives")
+        self.take_away(["etat-1"])
+        self.cloud.wait_for("the loss is noticed", lambda: self.offline("etat-1"))
+        self.put("c", b"after one more loss")
+        self.assertEqual(self.get("a"), b"before")
+        self.assertEqual(forged.read_bytes(), evidence)
+        new = self.cloud.folder / "drives" / "thales-2-new"
+        new.mkdir()
+        self.cloud.operator("drive", "replace", "thales-2", new)
+        self.bring_back(["etat-1"])
+        self.cloud.wait_for("redundancy is whole", self.settled, 120)
+
+    def test_a_mirror_that_is_away_at_start_is_journaled_and_comes_back(self):
+        self.cloud.create().start()
+        self.cloud.client().create_bucket(Bucket="archives")
+        self.put("a", b"before")
+        mirror = next(drive["name"] for drive in self.cloud.status()["drives"] if drive["metadata_mirror"])
+        self.cloud.stop()
+        self.take_away([mirror])
+        self.cloud.start()
+        self.assertIn(mirror, str(self.journal("LoseMetadataMirror")))
+        self.bring_back([mirror])
+        self.cloud.wait_for("redundancy is whole", self.settled, 120)
