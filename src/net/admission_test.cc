@@ -65,6 +65,9 @@ TEST_F(AdmissionTest, APeerWithItsShareMakesRoomForItself) {
   now_ += kMinQuiet;
   seats_[1]->set_quiet_since(now_ - kMinQuiet - milliseconds(1));
   const std::uint64_t oldest = seats_[1]->id();
+  // Not of another that holds as much, and has been quiet for longer.
+  fill("b", 3);
+  for (std::size_t i = 3; i < 6; ++i) seats_[i]->set_quiet_since(now_ - kMinQuiet - milliseconds(500));
   EXPECT_TRUE(enter("a"));
   EXPECT_EQ(victims_, std::vector{oldest});
   EXPECT_EQ(admission().of_group("a"), 3u);
@@ -84,6 +87,7 @@ TEST_F(AdmissionTest, WhoHoldsMostGivesWayTheQuietestFirst) {
 }
 
 TEST_F(AdmissionTest, NobodyGivesWayToWhoHoldsMore) {
+  limits_.connections_per_peer = 5;
   fill("small", 2);
   fill("big", 3);
   fill("third", 2);
@@ -91,6 +95,7 @@ TEST_F(AdmissionTest, NobodyGivesWayToWhoHoldsMore) {
   for (std::size_t i = 2; i < 7; ++i) seats_[i]->set_quiet_since(SteadyTime::max());  // at work
   now_ += kMinQuiet;
   EXPECT_FALSE(enter("big"));
+  EXPECT_TRUE(may_wait_);
   EXPECT_TRUE(enter("third"));  // "small" holds as much
   EXPECT_EQ(victims_.size(), 1u);
   EXPECT_TRUE(enter("new"));

@@ -97,10 +97,6 @@ Task<bool> RequestBody::drain() {
     if (!piece) break;
     drained += piece->size();
     if (drained > stream_.limits().drain_bytes) break;
-    if (stream_.loop().now() >= *drained_by_) {
-      failed_ = Error(make_error_code(Errc::kTimeout), "the peer is too slow");
-      break;
-    }
   }
   co_return false;
 }

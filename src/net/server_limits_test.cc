@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "base/clock.h"
 #include "net/test_peer.h"
@@ -229,6 +230,10 @@ TEST(ServerLimits, TheBodyOfARefusedRequestIsWaitedForBriefly) {
   ListenOptions options;
   options.limits.drain_timeout = milliseconds(300);
   TestServer server(std::move(options));
+  RawPeer silent = server.peer();
+  silent.send(kRefused);
+  EXPECT_TRUE(silent.read_response().starts_with("HTTP/1.1 403 "));
+  EXPECT_TRUE(silent.closed_within(milliseconds(6'000)));
   RawPeer peer = server.peer();
   peer.send(kRefused);
   EXPECT_TRUE(peer.read_response().starts_with("HTTP/1.1 403 "));
@@ -266,6 +271,29 @@ TEST(ServerLimits, TwoPeersWhoProveNothingKeepNobodyOut) {
   EXPECT_EQ(server.metric("andromede_http_connections_gave_way_total"), 10);
   good.send(get("/"));
   EXPECT_TRUE(good.read_response().ends_with("hello"));
+}
+
+// Who is refused again and again is busy, and no better than who is silent.
+TEST(ServerLimits, RefusedRequestsKeepNoConnection) {
+  ListenOptions options;
+  options.limits.connections = 2;
+  TestServer server(std::move(options));
+  RawPeer first(server.port(), 0, "127.0.0.2");
+  RawPeer second(server.port(), 0, "127.0.0.3");
+  std::atomic<bool> served{false};
+  std::thread busy([&] {
+    while (!served) {
+      for (RawPeer* const peer : {&first, &second}) {
+        if (peer->send(get("/early"))) peer->read_response();
+      }
+      ::usleep(50'000);
+    }
+  });
+  RawPeer wanting = server.peer();
+  wanting.send(get("/"));
+  EXPECT_TRUE(wanting.read_response().ends_with("hello"));
+  served = true;
+  busy.join();
 }
 
 // A request that was admitted gives way once its peer has let it wait for long.
