@@ -17,6 +17,31 @@ ByteView looked_for;  // under the mutex
 std::atomic<bool> looking{false};
 std::atomic<std::size_t> found{0};
 
+}  // namespace
+
+FreedMemory::FreedMemory(ByteView secret) {
+  const std::lock_guard lock(mutex);
+  CHECK(looked_for.empty() && !secret.empty(), "one secret at a time");
+  looked_for = secret;
+  found = 0;
+  looking.store(true, std::memory_order_release);
+}
+
+FreedMemory::~FreedMemory() {
+  const std::lock_guard lock(mutex);
+  looking = false;
+  looked_for = {};
+}
+
+std::size_t FreedMemory::seen() const { return found; }
+
+}  // namespace andromede::crypto
+
+// ThreadSanitizer's own operators cannot be replaced: nothing is seen in its builds.
+#if !__has_feature(thread_sanitizer)
+namespace andromede::crypto {
+namespace {
+
 void give_back(void* memory) noexcept {
   if (memory != nullptr && looking.load(std::memory_order_acquire)) {
     const std::lock_guard lock(mutex);
@@ -39,23 +64,6 @@ void* take(std::size_t size, std::size_t alignment) {
 }
 
 }  // namespace
-
-FreedMemory::FreedMemory(ByteView secret) {
-  const std::lock_guard lock(mutex);
-  CHECK(looked_for.empty() && !secret.empty(), "one secret at a time");
-  looked_for = secret;
-  found = 0;
-  looking.store(true, std::memory_order_release);
-}
-
-FreedMemory::~FreedMemory() {
-  const std::lock_guard lock(mutex);
-  looking = false;
-  looked_for = {};
-}
-
-std::size_t FreedMemory::seen() const { return found; }
-
 }  // namespace andromede::crypto
 
 // The other forms of new and delete call these.
@@ -67,3 +75,4 @@ void operator delete(void* memory) noexcept { andromede::crypto::give_back(memor
 void operator delete(void* memory, std::size_t) noexcept { andromede::crypto::give_back(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { andromede::crypto::give_back(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { andromede::crypto::give_back(memory); }
+#endif

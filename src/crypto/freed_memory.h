@@ -1,5 +1,6 @@
 // FreedMemory: finds secrets that were not wiped before their memory was given back. For tests only: CMake's
-// andromede_watch_freed_memory(TARGET) replaces that test's operators new and delete by ones that look.
+// andromede_watch_freed_memory(TARGET) replaces that test's operators new and delete by ones that look, but not in
+// builds with ThreadSanitizer, which has operators of its own: nothing is seen there.
 #pragma once
 
 #include "base/bytes.h"
