@@ -2,9 +2,13 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <condition_variable>
 #include <map>
+#include <mutex>
 #include <set>
+#include <thread>
 
+#include "objects/service_impl.h"
 #include "objects/test_bodies.h"
 #include "objects/test_cloud.h"
 
@@ -159,6 +163,53 @@ TEST_F(ListTest, AnotherBucketsKeysAreNotSeen) {
     request.delimiter = bucket == first ? "\xFF" : "a";
     EXPECT_EQ(page(request).common_prefixes.size(), 1U);
   }
+}
+
+TEST(Listings, OfOneAccountLeaveRoomForOthers) {
+  TestCloud cloud;
+  for (unsigned account = 0; account < 2; ++account) {
+    const std::string name = "bucket-" + std::to_string(account);
+    TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(account), name)));
+  }
+  const auto list = [&](unsigned account) {
+    ListRequest request;
+    request.bucket = "bucket-" + std::to_string(account);
+    return sync_wait(cloud.service().list(cloud.caller(account), request)).has_value();
+  };
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t inside = 0;
+  std::size_t most = 0;
+  bool may_go_on = false;
+  thread_local bool hold = false;
+  cloud.watch.before_cursor = [&] {
+    if (!hold) return;
+    std::unique_lock lock(mutex);
+    most = std::max(most, ++inside);
+    changed.notify_all();
+    changed.wait(lock, [&] { return may_go_on; });
+    --inside;
+  };
+  std::vector<std::thread> flood;
+  for (std::size_t i = 0; i < 3 * kListingsAtOnce; ++i) {
+    flood.emplace_back([&] {
+      hold = true;
+      EXPECT_TRUE(list(0));
+    });
+  }
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return inside == kListingsAtOnce; });
+  }
+  // All that it may have under way hang, more of it waits, and another account's listings go on.
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(list(1));
+  {
+    const std::lock_guard lock(mutex);
+    may_go_on = true;
+  }
+  changed.notify_all();
+  for (std::thread& one : flood) one.join();
+  EXPECT_EQ(most, kListingsAtOnce);
 }
 
 }  // namespace

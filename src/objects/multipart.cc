@@ -499,6 +499,7 @@ Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPart
   page.owner = {caller.account.canonical_id, caller.account.display_name};
   const std::size_t max = std::min(request.max, kMaxListKeys);
   if (max == 0 || request.after >= kMaxParts) co_return page;
+  const AccountTurns::Turn turn = co_await listings_.take(caller.account.id);
   meta::Scan scan;
   scan.partition = layout::bucket_partition(bucket.id);
   scan.begin = layout::part(request.upload, request.after + 1);
@@ -525,6 +526,7 @@ Task<Result<UploadPage>> ServiceImpl::list_uploads(identity::Caller caller, List
   if (max == 0) co_return page;
 
   const std::string base = layout::uploads(bucket.id);
+  const AccountTurns::Turn turn = co_await listings_.take(caller.account.id);
   PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), base + request.prefix,
                                layout::past_prefix(base + request.prefix)),
                   base, request.prefix, request.delimiter);

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "objects/account_turns.h"
 #include "objects/blob_authenticator.h"
 #include "objects/blob_catalog.h"
 #include "objects/bucket_cache.h"
@@ -36,6 +37,8 @@ inline constexpr std::size_t kMaxExpectations = 8000;
 // that is more than one object: each part is some hundred bytes of records while its deletion goes on.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
 inline constexpr std::size_t kMaxPartsAtOnce = 2000;
+// How many listings of one account are under way at once.
+inline constexpr std::size_t kListingsAtOnce = 4;
 // How many records of uploads and parts one step of the cleanup erases, beside those of their blobs.
 inline constexpr std::size_t kMaxErasedPerStep = 500;
 
@@ -222,6 +225,7 @@ class ServiceImpl final : public Service {
   LiveBlobs live_;
   Transfers transfers_;
   Unfinished unfinished_;
+  AccountTurns listings_{kListingsAtOnce};
   BlobCatalog catalog_;
   BlobAuthenticator authenticator_;
   const SealContext seal_;

@@ -35,8 +35,9 @@ enum class Spread { kOneDrive, kFourDrives };
 // What a test does while the service is at its metadata. Not to be set while requests are under way.
 struct Watch {
   using OnCommit = std::function<std::optional<Error>(const meta::Commit&)>;
-  OnCommit before_commit;                                 // an error: the commit is not made and fails with it
-  OnCommit after_commit;                                  // an error: the commit is made and fails all the same
+  OnCommit before_commit;  // an error: the commit is not made and fails with it
+  OnCommit after_commit;   // an error: the commit is made and fails all the same
+  std::function<void()> before_cursor;
   std::function<void(const std::string& key)> after_get;  // between a get's look and its answer
 };
 
@@ -65,6 +66,7 @@ class WatchedStore final : public meta::Store {
   }
   Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override { return store_.scan(std::move(scan)); }
   std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end) override {
+    if (watch_.before_cursor) watch_.before_cursor();
     return store_.cursor(std::move(partition), std::move(begin), std::move(end));
   }
   [[nodiscard]] std::uint64_t last_sequence() const override { return store_.last_sequence(); }

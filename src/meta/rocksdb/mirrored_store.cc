@@ -112,7 +112,7 @@ Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metric
       mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits"),
                {options.least_mirrors, options.least_sites}),
       committer_(mirrors_, sealer, clock, metrics, committer_options(options)),
-      reader_(std::make_unique<Reader>(mirrors_, options.reader_threads)) {}
+      reader_(std::make_unique<Reader>(mirrors_, metrics, options.reader_threads)) {}
 
 Engine::~Engine() {
   committer_.abandon();

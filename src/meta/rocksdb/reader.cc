@@ -1,11 +1,12 @@
 #include "meta/rocksdb/reader.h"
 
 #include "meta/rocksdb/rocks_cursor.h"
+#include "meta/rocksdb/walk.h"
 
 namespace andromede::meta {
 namespace {
 
-constexpr std::size_t kMaxQueuedReads = 4096;
+constexpr std::size_t kMaxScanBytes = 64 << 20;
 
 Error no_mirror() { return {make_error_code(Errc::kUnavailable), "no metadata mirror is online"}; }
 
@@ -29,15 +30,58 @@ Task<Result<Found>> look_up(MirrorSet& mirrors, ThreadPool& pool, Look look) {
   }
 }
 
+// Collects what a scan asks for, in turns. `scan` and `mirror` outlive it.
+class Scanner {
+ public:
+  Scanner(const std::shared_ptr<Mirror>& mirror, const Scan& scan) : mirror_(mirror), scan_(scan) {}
+  // True: all is there.
+  Result<bool> turn() {
+    const bool begins = !walk_;
+    if (begins) walk_.emplace(mirror_, scan_.space, scan_.begin, scan_.end, scan_.reverse);
+    const Walk::Turn turn(*walk_);
+    if (begins) {
+      TRY(at_, walk_->start());
+    } else if (at_ == Walk::At::kTurn) {
+      TRY(at_, walk_->go_on());
+    }
+    while (at_ == Walk::At::kKey) {
+      if (turn.spent()) return false;
+      CHECK_OK(take());
+      if (items_.size() == scan_.limit) return true;
+      TRY(at_, walk_->next());
+    }
+    return at_ == Walk::At::kEnd;
+  }
+  std::vector<Item> items() && { return std::move(items_); }
+
+ private:
+  Status take() {
+    Item item{std::string(walk_->key()), {}};
+    if (!scan_.keys_only) item.value = walk_->value();
+    bytes_ += item.key.size() + item.value.size();
+    if (bytes_ > kMaxScanBytes) {
+      return fail(Errc::kInvalidArgument, "the scan's items exceed 64 MiB; ask for fewer at a time");
+    }
+    items_.push_back(std::move(item));
+    return {};
+  }
+
+  const std::shared_ptr<Mirror>& mirror_;
+  const Scan& scan_;
+  std::optional<Walk> walk_;  // from the first turn on
+  Walk::At at_ = Walk::At::kEnd;
+  std::size_t bytes_ = 0;
+  std::vector<Item> items_;
+};
+
 }  // namespace
 
-Reader::Reader(MirrorSet& mirrors, unsigned threads)
-    : mirrors_(mirrors), pool_("meta-reader", threads, kMaxQueuedReads) {}
+Reader::Reader(MirrorSet& mirrors, Metrics& metrics, unsigned threads) : mirrors_(mirrors), pools_(metrics, threads) {}
 
 Task<Result<std::optional<std::string>>> Reader::get(Key key) {
   CO_CHECK_OK(check_key(key.bytes));
   std::string value;
-  CO_TRY(const Found found, co_await look_up(mirrors_, pool_, [&](const State& state, Tier tier) {
+  CO_TRY(const Found found, co_await look_up(mirrors_, pools_.reads(), [&](const State& state, Tier tier) {
            return state.get(key.space, key.bytes, tier, value);
          }));
   if (found == Found::kNo) co_return std::nullopt;
@@ -50,7 +94,7 @@ Task<Result<std::vector<std::optional<std::string>>>> Reader::get_many(std::vect
   }
   for (const std::string& key : keys) CO_CHECK_OK(check_key(key));
   std::vector<std::optional<std::string>> values;
-  CO_CHECK_OK(co_await look_up(mirrors_, pool_,
+  CO_CHECK_OK(co_await look_up(mirrors_, pools_.reads(),
                                [&](const State& state, Tier tier) { return state.get_many(keys, tier, values); }));
   co_return std::move(values);
 }
@@ -65,13 +109,15 @@ Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
   for (;;) {
     const std::shared_ptr<Mirror> mirror = mirrors_.reader();
     if (mirror == nullptr) co_return fail(no_mirror());
-    auto items = co_await pool_.run([&] { return mirror->state().scan(scan); });
-    if (items || !mirrors_.read_failed(*mirror, items.error())) co_return items;
+    Scanner scanner(mirror, scan);
+    const Status done = co_await pools_.walk([&scanner] { return scanner.turn(); }, true);
+    if (done) co_return std::move(scanner).items();
+    if (!mirrors_.read_failed(*mirror, done.error())) co_return fail(done.error());
   }
 }
 
 std::unique_ptr<Cursor> Reader::cursor(std::string begin, std::string end) {
-  return std::make_unique<RocksCursor>(mirrors_, pool_, std::move(begin), std::move(end));
+  return std::make_unique<RocksCursor>(mirrors_, pools_, std::move(begin), std::move(end));
 }
 
 }  // namespace andromede::meta

@@ -1,6 +1,8 @@
 // Reader: get, get_many, scan and cursors over the first healthy mirror. A get of what is in memory is answered on the
 // calling thread; what may touch a drive goes to a bounded pool, and so does every walk
-// (docs/adr/0040-iterators-off-the-loop.md). A mirror whose read fails is given up for the next.
+// (docs/adr/0040-iterators-off-the-loop.md). A walk that has given up its turn goes on in turns with others like it, on
+// a thread of their own, so that one over what was deleted costs nobody else his answer. A mirror whose read fails is
+// given up for the next.
 //
 // Threads: any.
 #pragma once
@@ -10,9 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "base/metrics.h"
 #include "base/pool.h"
 #include "base/task.h"
 #include "meta/rocksdb/mirror_set.h"
+#include "meta/rocksdb/walk_pools.h"
 #include "meta/store.h"
 
 namespace andromede::meta {
@@ -20,7 +24,7 @@ namespace andromede::meta {
 class Reader {
  public:
   // `mirrors` outlives the reader.
-  Reader(MirrorSet& mirrors, unsigned threads);
+  Reader(MirrorSet& mirrors, Metrics& metrics, unsigned threads);
 
   Task<Result<std::optional<std::string>>> get(Key key);
   Task<Result<std::vector<std::optional<std::string>>>> get_many(std::vector<std::string> keys);
@@ -29,7 +33,7 @@ class Reader {
 
  private:
   MirrorSet& mirrors_;
-  ThreadPool pool_;
+  WalkPools pools_;
 };
 
 }  // namespace andromede::meta

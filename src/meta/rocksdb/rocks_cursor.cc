@@ -1,6 +1,7 @@
 #include "meta/rocksdb/rocks_cursor.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace andromede::meta {
 namespace {
@@ -12,25 +13,8 @@ constexpr std::size_t kMaxBatchBytes = 1 << 20;
 
 }  // namespace
 
-RocksCursor::RocksCursor(MirrorSet& mirrors, ThreadPool& pool, std::string begin, std::string end)
-    : mirrors_(mirrors), pool_(pool), begin_(std::move(begin)), end_(std::move(end)), upper_bound_(end_) {}
-
-RocksCursor::~RocksCursor() {
-  iterator_.reset();
-  if (snapshot_ != nullptr) mirror_->state().db().ReleaseSnapshot(snapshot_);
-}
-
-Status RocksCursor::open() {
-  mirror_ = mirrors_.reader();
-  if (mirror_ == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
-  State& state = mirror_->state();
-  snapshot_ = state.db().GetSnapshot();
-  rocksdb::ReadOptions options = read_options(Tier::kAll);
-  options.snapshot = snapshot_;
-  if (!end_.empty()) options.iterate_upper_bound = &upper_bound_;
-  iterator_.reset(state.db().NewIterator(options, state.family(Space::kRecords)));
-  return {};
-}
+RocksCursor::RocksCursor(MirrorSet& mirrors, WalkPools& pools, std::string begin, std::string end)
+    : mirrors_(mirrors), pools_(pools), begin_(std::move(begin)), end_(std::move(end)) {}
 
 bool RocksCursor::take() {
   if (next_ == batch_.size()) return false;
@@ -49,33 +33,53 @@ bool RocksCursor::jump_inside(std::string_view key) {
   return true;
 }
 
-Status RocksCursor::fetch(const std::string* key) {
-  if (iterator_ == nullptr) CHECK_OK(open());
-  if (key != nullptr) iterator_->Seek(*key);
+Task<Status> RocksCursor::fetch(const std::string* key) {
   bytes_.clear();
   batch_.clear();
   next_ = 0;
-  while (iterator_->Valid() && batch_.size() < batch_items_ && bytes_.size() < kMaxBatchBytes) {
-    const rocksdb::Slice found = iterator_->key();
-    const rocksdb::Slice value = iterator_->value();
-    batch_.push_back({bytes_.size(), found.size(), value.size()});
-    bytes_.append(found.data(), found.size()).append(value.data(), value.size());
-    iterator_->Next();
-  }
-  batch_is_last_ = !iterator_->Valid();
-  if (iterator_->status().ok()) return {};
+  batch_is_last_ = false;
+  const bool first = key != nullptr || !gave_way_;
+  co_return co_await pools_.walk([this, key]() mutable { return turn(std::exchange(key, nullptr)); }, first);
+}
+
+Result<bool> RocksCursor::turn(const std::string* key) {
+  Result<bool> filled = fill(key);
+  if (filled || !walk_) return filled;
   batch_.clear();
-  const Error error = to_error(iterator_->status(), "cursor");
   // The state that this cursor shows lies on one mirror; the caller's retry finds the next one.
-  mirrors_.read_failed(*mirror_, error);
-  return fail(error);
+  mirrors_.read_failed(walk_->mirror(), filled.error());
+  return fail(filled.error());
+}
+
+Result<bool> RocksCursor::fill(const std::string* key) {
+  if (!walk_) {
+    std::shared_ptr<Mirror> mirror = mirrors_.reader();
+    if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
+    walk_.emplace(std::move(mirror), Space::kRecords, begin_, end_, false);
+  }
+  const Walk::Turn turn(*walk_);
+  if (key != nullptr) {
+    TRY(at_, walk_->seek(*key));
+  } else if (at_ == Walk::At::kTurn) {
+    TRY(at_, walk_->go_on());
+  }
+  while (at_ == Walk::At::kKey && batch_.size() < batch_items_ && bytes_.size() < kMaxBatchBytes && !turn.spent()) {
+    const std::string_view found = walk_->key();
+    const std::string_view value = walk_->value();
+    batch_.push_back({bytes_.size(), found.size(), value.size()});
+    bytes_.append(found).append(value);
+    TRY(at_, walk_->next());
+  }
+  gave_way_ = at_ == Walk::At::kTurn || turn.spent();
+  batch_is_last_ = at_ == Walk::At::kEnd;
+  return batch_is_last_ || !batch_.empty();
 }
 
 Task<Result<bool>> RocksCursor::seek(std::string key) {
   if (key < begin_) key = begin_;
   if (!jump_inside(key)) {
     batch_items_ = kFirstBatchItems;
-    CO_CHECK_OK(co_await pool_.run([&]() -> Status { return fetch(&key); }));
+    CO_CHECK_OK(co_await fetch(&key));
   }
   co_return take();
 }
@@ -89,7 +93,7 @@ std::optional<Result<bool>> RocksCursor::try_next() {
 Task<Result<bool>> RocksCursor::next() {
   if (auto moved = try_next()) co_return std::move(*moved);
   batch_items_ = std::min(batch_items_ * 8, kMaxBatchItems);
-  CO_CHECK_OK(co_await pool_.run([&]() -> Status { return fetch(nullptr); }));
+  CO_CHECK_OK(co_await fetch(nullptr));
   co_return take();
 }
 

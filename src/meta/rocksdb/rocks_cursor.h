@@ -4,28 +4,25 @@
 // Not thread-safe; while a call is suspended the pool works on it and nobody else may. It keeps its mirror open.
 #pragma once
 
-#include <rocksdb/iterator.h>
-#include <rocksdb/snapshot.h>
-
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/pool.h"
 #include "meta/rocksdb/mirror_set.h"
+#include "meta/rocksdb/walk.h"
+#include "meta/rocksdb/walk_pools.h"
 #include "meta/store.h"
 
 namespace andromede::meta {
 
 class RocksCursor final : public Cursor {
  public:
-  // `mirrors` and `pool` outlive the cursor. An empty `end` is the space's end.
-  RocksCursor(MirrorSet& mirrors, ThreadPool& pool, std::string begin, std::string end);
+  // `mirrors` and `pools` outlive the cursor. An empty `end` is the space's end.
+  RocksCursor(MirrorSet& mirrors, WalkPools& pools, std::string begin, std::string end);
   RocksCursor(const RocksCursor&) = delete;
   RocksCursor& operator=(const RocksCursor&) = delete;
-  ~RocksCursor() override;
 
   Task<Result<bool>> seek(std::string key) override;
   Task<Result<bool>> next() override;
@@ -47,19 +44,20 @@ class RocksCursor final : public Cursor {
   bool take();
   // Finds `key` among the entries ahead. True: next_ is where it would be, and it is inside the batch.
   bool jump_inside(std::string_view key);
-  // On the pool: fills the batch from `key` on, or where the iterator stands (null).
-  Status fetch(const std::string* key);
-  Status open();
+  // Fills the batch from `key` on, or from where the walk stands (null).
+  Task<Status> fetch(const std::string* key);
+  // On a pool: a turn of that. True: the batch is filled, or the walk at its end.
+  Result<bool> turn(const std::string* key);
+  Result<bool> fill(const std::string* key);
 
   MirrorSet& mirrors_;
-  ThreadPool& pool_;
+  WalkPools& pools_;
   const std::string begin_;
   const std::string end_;
-  const rocksdb::Slice upper_bound_;
 
-  std::shared_ptr<Mirror> mirror_;  // null until the first seek
-  const rocksdb::Snapshot* snapshot_ = nullptr;
-  std::unique_ptr<rocksdb::Iterator> iterator_;
+  std::optional<Walk> walk_;  // from the first seek on
+  Walk::At at_ = Walk::At::kEnd;
+  bool gave_way_ = false;  // the last turn ended because of what it stepped over
   std::string bytes_;
   std::vector<Entry> batch_;
   std::size_t next_ = 0;

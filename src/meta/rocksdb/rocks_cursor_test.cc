@@ -3,6 +3,7 @@
 #include <string>
 
 #include "meta/rocksdb/test_cloud.h"
+#include "meta/rocksdb/walk.h"
 
 namespace andromede::meta {
 namespace {
@@ -124,6 +125,129 @@ TEST_F(RocksCursorTest, MovingPastTheEndStaysThere) {
   EXPECT_FALSE(*sync_wait(cursor->next()));
   EXPECT_FALSE(**cursor->try_next());
   ASSERT_TRUE(*sync_wait(cursor->seek("p/above")));
+}
+
+// Walks over what was deleted: none works longer at a time than its share.
+class DeletedKeysTest : public testing::Test {
+ protected:
+  static constexpr int kDeleted = 30'000;
+
+  void SetUp() override {
+    cloud_.options.memtable_bytes = 16 << 20;  // all of it stays in memory until something flushes it
+    cloud_.options.reader_threads = 1;
+    ASSERT_TRUE(cloud_.open());
+    ASSERT_TRUE(cloud_.put("o/0", "before"));
+    change(kDeleted, true);
+    change(kDeleted, false);
+    ASSERT_TRUE(cloud_.put("o/z", "behind"));
+  }
+  void change(int count, bool there) {
+    Commit commit;
+    for (int i = 0; i < count; ++i) {
+      if (there) {
+        commit.put.push_back({{Space::kRecords, name(i)}, "value"});
+      } else {
+        commit.erase.push_back({Space::kRecords, name(i)});
+      }
+      if (i % 1000 != 999) continue;
+      commit.unwitnessed = "a test";
+      ASSERT_TRUE(cloud_.commit(std::move(commit)));
+      commit = {};
+    }
+  }
+  // How often walks gave up their turn, since the start.
+  std::uint64_t turns() {
+    const std::string text = cloud_.metrics().render();
+    const std::string metric = "\nandromede_meta_walk_turns_total ";
+    return std::stoull(text.substr(text.find(metric) + metric.size()));
+  }
+  std::vector<std::string> scan(const std::string& begin, const std::string& end, bool reverse = false,
+                                std::size_t limit = 1000) {
+    Scan scan;
+    scan.begin = begin;
+    scan.end = end;
+    scan.reverse = reverse;
+    scan.limit = limit;
+    const auto items = sync_wait(cloud_.store().scan(std::move(scan)));
+    EXPECT_TRUE(items) << (items ? "" : items.error().describe());
+    std::vector<std::string> keys;
+    for (const Item& item : *items) keys.push_back(item.key);
+    return keys;
+  }
+
+  TestCloud cloud_;
+};
+
+// Each on a cloud of its own: what one walk met is gone for the next.
+TEST_F(DeletedKeysTest, AWalkOverThemTakesAsManyTurnsAsTheyAreWorth) {
+  EXPECT_EQ(scan("o/", "o0"), (std::vector<std::string>{"o/0", "o/z"}));
+  EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
+  EXPECT_LE(turns(), 2 * kDeleted / kMaxSkippedKeys + 2);  // a key and its deletion may count as two
+}
+
+TEST_F(DeletedKeysTest, SoDoesOneInReverse) {
+  EXPECT_EQ(scan("o/", "o0", true), (std::vector<std::string>{"o/z", "o/0"}));
+  EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
+}
+
+TEST_F(DeletedKeysTest, SoDoesOneThatFindsNothing) {
+  EXPECT_EQ(scan(name(0), name(kDeleted)), std::vector<std::string>());
+  EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
+}
+
+TEST_F(DeletedKeysTest, SoDoesACursor) {
+  const auto cursor = cloud_.store().cursor("", "o/", "o0");
+  ASSERT_TRUE(*sync_wait(cursor->seek("")));
+  EXPECT_EQ(cursor->key(), "o/0");
+  EXPECT_FALSE(cursor->try_next());  // it gave up its turn, and shows what it had
+  EXPECT_EQ(turns(), 0U);
+  ASSERT_TRUE(*sync_wait(cursor->next()));
+  EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 2);
+  EXPECT_EQ(cursor->key(), "o/z");
+  EXPECT_EQ(cursor->value(), "behind");
+  EXPECT_FALSE(*sync_wait(cursor->next()));
+  ASSERT_TRUE(*sync_wait(cursor->seek(name(7))));
+  EXPECT_EQ(cursor->key(), "o/z");
+  EXPECT_FALSE(*sync_wait(cloud_.store().cursor("", name(0), name(kDeleted))->seek("")));
+}
+
+TEST_F(DeletedKeysTest, AWalkSeesTheStateThatItBeganWith) {
+  const auto cursor = cloud_.store().cursor("", "o/", "o0");
+  ASSERT_TRUE(*sync_wait(cursor->seek("")));
+  change(kDeleted, true);  // newer than what it shows: stepped over as well
+  ASSERT_TRUE(*sync_wait(cursor->next()));
+  EXPECT_EQ(cursor->key(), "o/z");
+}
+
+TEST_F(DeletedKeysTest, KeysThatAreLeftBetweenThemCountToo) {
+  // One in a hundred is there: no step is long, and a page of them is.
+  Commit commit;
+  std::vector<std::string> left{"o/0"};
+  for (int i = 0; i < kDeleted; i += 100) {
+    commit.put.push_back({{Space::kRecords, name(i)}, "there"});
+    left.push_back(name(i));
+  }
+  left.emplace_back("o/z");
+  commit.unwitnessed = "a test";
+  ASSERT_TRUE(cloud_.commit(std::move(commit)));
+  EXPECT_EQ(scan("o/", "o0"), left);
+  EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
+  const auto cursor = cloud_.store().cursor("", "o/", "o0");
+  std::vector<std::string> walked;
+  for (auto there = sync_wait(cursor->seek("")); there && *there; there = sync_wait(cursor->next())) {
+    walked.emplace_back(cursor->key());
+  }
+  EXPECT_EQ(walked, left);
+}
+
+TEST_F(DeletedKeysTest, AreClearedAwayOnceTheyWereMet) {
+  // The deletions lie in memory, which only the walk's finding them has flushed; the table is then compacted.
+  scan("o/", "o0");
+  EXPECT_TRUE(eventually([&] {
+    const std::uint64_t before = turns();
+    scan("o/", "o0");
+    return turns() == before;
+  }));
 }
 
 }  // namespace

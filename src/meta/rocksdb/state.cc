@@ -7,9 +7,11 @@
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <limits>
 #include <system_error>
@@ -29,7 +31,11 @@ constexpr std::uint64_t kBlobFileBytes = 64 << 20;
 constexpr int kMaxMemtables = 3;
 constexpr double kMemtableFilterShare = 0.03;     // of a memtable, for a filter: most look-ups are of older keys
 constexpr std::size_t kMaxSuccessiveMerges = 32;  // a counter's read costs as many steps
-constexpr std::size_t kMaxScanBytes = 64 << 20;
+// A table of records with so many deletions in a row of so many entries is compacted before its turn: what listings
+// would have to step over again and again.
+constexpr std::size_t kDeletionsToCompact = 2048;
+constexpr std::size_t kDeletionsWindow = 4096;
+constexpr std::chrono::milliseconds kClearEvery{5000};
 
 std::string encode_number(std::uint64_t value) {
   std::string out(sizeof value, '\0');
@@ -65,6 +71,8 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families(const State::Opti
   rocksdb::ColumnFamilyOptions records = family_options(options);
   records.merge_operator = make_counter_merge();
   records.max_successive_merges = kMaxSuccessiveMerges;
+  records.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionsWindow, kDeletionsToCompact));
   rocksdb::ColumnFamilyOptions inlined = family_options(options);
   inlined.enable_blob_files = true;
   inlined.min_blob_size = kMinBlobBytes;
@@ -306,36 +314,22 @@ Result<Found> State::get_many(const std::vector<std::string>& keys, Tier tier,
   return Found::kYes;
 }
 
-Result<std::vector<Item>> State::scan(const Scan& scan) const {
-  const rocksdb::Slice begin(scan.begin);
-  const rocksdb::Slice end(scan.end);
-  rocksdb::ReadOptions options = read_options(Tier::kAll);
-  options.iterate_lower_bound = &begin;
-  if (!scan.end.empty()) options.iterate_upper_bound = &end;
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options, family(scan.space)));
-  std::vector<Item> items;
-  std::size_t bytes = 0;
-  if (scan.reverse) {
-    iterator->SeekToLast();
-  } else {
-    iterator->Seek(begin);
+void State::clear_deleted() {
+  // Deleted keys in tables are compacted away by themselves (kDeletionsToCompact); those in memory are in no table yet.
+  std::uint64_t deleted = 0;
+  for (const char* where : {"rocksdb.num-deletes-active-mem-table", "rocksdb.num-deletes-imm-mem-tables"}) {
+    std::uint64_t count = 0;
+    if (db_->GetIntProperty(family(Space::kRecords), where, &count)) deleted += count;
   }
-  while (iterator->Valid() && items.size() < scan.limit) {
-    Item item{iterator->key().ToString(), {}};
-    if (!scan.keys_only) item.value = iterator->value().ToString();
-    bytes += item.key.size() + item.value.size();
-    if (bytes > kMaxScanBytes) {
-      return fail(Errc::kInvalidArgument, "the scan's items exceed 64 MiB; ask for fewer at a time");
-    }
-    items.push_back(std::move(item));
-    if (scan.reverse) {
-      iterator->Prev();
-    } else {
-      iterator->Next();
-    }
-  }
-  if (!iterator->status().ok()) return fail(to_error(iterator->status(), "scan"));
-  return items;
+  if (deleted < kDeletionsToCompact) return;
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count();
+  std::int64_t before = cleared_at_.load();
+  if (before != 0 && now - before < kClearEvery.count()) return;
+  if (!cleared_at_.compare_exchange_strong(before, now)) return;
+  // A failed flush is told by RocksDB's background error.
+  (void)start_flush();
 }
 
 Result<Found> State::last_entry(std::uint64_t& sequence, std::string& entry) const {

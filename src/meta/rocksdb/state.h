@@ -76,12 +76,14 @@ class State {
   // Several of kRecords at one state: kNotInMemory when any of them is not.
   Result<Found> get_many(const std::vector<std::string>& keys, Tier tier,
                          std::vector<std::optional<std::string>>& values) const;
-  // Items in order, at most `scan.limit`. May touch the drive (docs/adr/0040-iterators-off-the-loop.md).
-  Result<std::vector<Item>> scan(const Scan& scan) const;
   // The last key of kJournal and its value; kNo when there is none.
   Result<Found> last_entry(std::uint64_t& sequence, std::string& entry) const;
 
-  // For cursors, which keep the State alive.
+  // A walk met many deleted keys: gets them out of its successors' way, in the background and not more often than
+  // worth it. Any thread.
+  void clear_deleted();
+
+  // For walks, which keep the State alive.
   [[nodiscard]] rocksdb::DB& db() const { return *db_; }
   [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Space space) const;
 
@@ -105,6 +107,7 @@ class State {
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // default, then by Space
   std::atomic<std::uint64_t> applied_{0};
   std::uint64_t salt_ = 0;
+  std::atomic<std::int64_t> cleared_at_{0};  // of the steady clock, in milliseconds
 };
 
 // RocksDB flushes and compacts in threads that all its databases of a process share, one of each kind unless told

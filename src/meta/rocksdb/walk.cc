@@ -1,0 +1,93 @@
+#include "meta/rocksdb/walk.h"
+
+#include <rocksdb/perf_context.h>
+
+#include <utility>
+
+namespace andromede::meta {
+namespace {
+
+// By walks of this thread, since it began.
+std::uint64_t skipped_by_thread() {
+  const rocksdb::PerfContext& counted = *rocksdb::get_perf_context();
+  return counted.internal_key_skipped_count + counted.internal_delete_skipped_count +
+         counted.internal_recent_skipped_count;
+}
+
+}  // namespace
+
+Walk::Turn::Turn(Walk& walk) : walk_(walk), before_(skipped_by_thread()) {}
+
+Walk::Turn::~Turn() {
+  const std::uint64_t before = std::exchange(walk_.skipped_, walk_.skipped_ + skipped());
+  if (before < kSkippedToClear && walk_.skipped_ >= kSkippedToClear) walk_.mirror_->state().clear_deleted();
+}
+
+std::uint64_t Walk::Turn::skipped() const { return skipped_by_thread() - before_; }
+
+Walk::Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::string end, bool reverse)
+    : mirror_(std::move(mirror)),
+      begin_(std::move(begin)),
+      end_(std::move(end)),
+      reverse_(reverse),
+      lower_bound_(begin_),
+      upper_bound_(end_),
+      snapshot_(mirror_->state().db().GetSnapshot()) {
+  rocksdb::ReadOptions options = read_options(Tier::kAll);
+  options.snapshot = snapshot_;
+  options.max_skippable_internal_keys = kMaxSkippedKeys;
+  // Whoever drops the walk may be an event loop: files that only it kept are not deleted there.
+  options.background_purge_on_iterator_cleanup = true;
+  options.iterate_lower_bound = &lower_bound_;
+  if (!end_.empty()) options.iterate_upper_bound = &upper_bound_;
+  iterator_.reset(mirror_->state().db().NewIterator(options, mirror_->state().family(space)));
+}
+
+Walk::~Walk() {
+  iterator_.reset();
+  mirror_->state().db().ReleaseSnapshot(snapshot_);
+}
+
+Result<Walk::At> Walk::start() {
+  if (reverse_) {
+    iterator_->SeekToLast();
+  } else {
+    iterator_->Seek(lower_bound_);
+  }
+  return look();
+}
+
+Result<Walk::At> Walk::seek(const std::string& key) {
+  iterator_->Seek(key);
+  return look();
+}
+
+Result<Walk::At> Walk::next() {
+  if (reverse_) {
+    iterator_->Prev();
+  } else {
+    iterator_->Next();
+  }
+  return look();
+}
+
+Result<Walk::At> Walk::go_on() {
+  if (reverse_) {
+    iterator_->SeekForPrev(resume_at_);
+  } else {
+    iterator_->Seek(resume_at_);
+  }
+  return look();
+}
+
+Result<Walk::At> Walk::look() {
+  if (iterator_->Valid()) return At::kKey;
+  const rocksdb::Status status = iterator_->status();
+  if (status.ok()) return At::kEnd;
+  if (!status.IsIncomplete()) return fail(to_error(status, "walk"));
+  const rocksdb::Status told = iterator_->GetProperty("rocksdb.iterator.internal-key", &resume_at_);
+  if (!told.ok()) return fail(to_error(told, "walk: where it stopped"));
+  return At::kTurn;
+}
+
+}  // namespace andromede::meta

@@ -1,0 +1,44 @@
+// WalkPools: where walks and reads that may touch a drive run. A walk's first turn takes its place among all reads; its
+// further turns are for one thread, one after the other with those of other walks.
+//
+// Threads: any.
+#pragma once
+
+#include "base/metrics.h"
+#include "base/pool.h"
+#include "base/task.h"
+
+namespace andromede::meta {
+
+class WalkPools {
+ public:
+  WalkPools(Metrics& metrics, unsigned threads)
+      : turns_(metrics.counter("andromede_meta_walk_turns_total",
+                               "Turns that walks gave up because many keys in a row had been deleted")),
+        reads_("meta-reader", threads, kMaxQueued),
+        long_walks_("meta-walker", 1, kMaxQueued) {}
+
+  // Runs `turn`, a callable that answers Result<bool>, true when it is done, until it is.
+  template <typename Turn>
+  Task<Status> walk(Turn turn, bool first) {
+    while (true) {
+      CO_TRY(const bool done, co_await (first ? reads_ : long_walks_).run([&turn] { return turn(); }));
+      if (done) co_return Status{};
+      first = false;
+      turns_.add();
+    }
+  }
+  // How many long walks wait for their turn.
+  [[nodiscard]] std::size_t waiting() const { return long_walks_.queued(); }
+  // Runs a read of a bounded number of keys.
+  [[nodiscard]] ThreadPool& reads() { return reads_; }
+
+ private:
+  static constexpr std::size_t kMaxQueued = 4096;
+
+  const Counter turns_;
+  ThreadPool reads_;
+  ThreadPool long_walks_;
+};
+
+}  // namespace andromede::meta
