@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Fails when a file includes a module that its folder's CMakeLists.txt does not declare in DEPS, when an arrow of
-docs/adr/0004-layers.md is broken (a front end that includes another, an engine named outside apps/), or when DEPS has a
-cycle. Run by `./dev lint`."""
+docs/adr/0004-layers.md is broken (a front end that includes another, an engine named outside apps/), when DEPS has a
+cycle, or when a module that calls itself SINGLE_THREADED is not. Run by `./dev lint`."""
 
 import pathlib
 import re
@@ -10,6 +10,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
 ENGINES = {"meta/rocksdb", "blob/volumes", "keys/custody"}
+THREADS = re.compile(r"\b(std::(j?thread|\w*mutex|atomic\w*|condition_variable|async)|ThreadPool|Loops)\b")
 
 
 def declared_modules():
@@ -25,6 +26,7 @@ def declared_modules():
                     current = lists[word]
                 elif current is not None:
                     current.append(word)
+            lists["SINGLE_THREADED"] = "SINGLE_THREADED" in words
             modules[words[0]] = lists
     return modules
 
@@ -88,6 +90,8 @@ def main():
         if file.stem.endswith("_test") or file.stem.startswith("test_"):
             allowed |= set(modules[name]["TEST_DEPS"])
         for number, line in enumerate(file.read_text().splitlines(), 1):
+            if modules[name]["SINGLE_THREADED"] and (threads := THREADS.search(line)):
+                problems.append(f"src/{relative}:{number}: {threads[0]}, but src/{name}/CMakeLists.txt says SINGLE_THREADED")
             match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
             if not match:
                 continue

@@ -344,6 +344,8 @@ TEST(ServerLimits, APeerThatIsRefusedAgainAndAgainIsServedMoreSlowly) {
   EXPECT_TRUE(elsewhere.read_response().ends_with("hello"));
 }
 
+// UndefinedBehaviorSanitizer opens a pipe to look at an object, and takes a refusal for a bad object.
+#if !__has_feature(undefined_behavior_sanitizer)
 // No descriptor is left: quiet connections give some back, and the listener does not spin meanwhile.
 TEST(ServerLimits, WithoutDescriptorsQuietConnectionsGiveWay) {
   TestServer server;
@@ -368,6 +370,7 @@ TEST(ServerLimits, WithoutDescriptorsQuietConnectionsGiveWay) {
   wanting.send(get("/"));
   EXPECT_TRUE(wanting.read_response().ends_with("hello"));
 }
+#endif
 
 Task<void> name_loop(Exchange& exchange) {
   (void)co_await exchange.respond(ResponseHead{},
