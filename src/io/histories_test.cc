@@ -382,6 +382,47 @@ TEST_F(HistoriesTest, WhereBothMayHaveCountedNothingOpensUntilTheOthersAreBack) 
   EXPECT_EQ(last_change(), 5U);
 }
 
+// It says that fewer took part than could have gone on instead of it.
+TEST_F(HistoriesTest, AnAttemptThatAloneIsFoundIsNotTrustedToSayWhoWasThere) {
+  must_start();
+  away({"dassault-1", "dassault-2", "thales-1", "thales-2"});
+  for (const std::string name : {"etat-2", "orange-1", "orange-2"}) {
+    disks_.at(name)->arm({.ops = {DiskOp::kWrite}, .path_prefix = "map"});
+  }
+  disks_.at("etat-1")->arm({.ops = {DiskOp::kWrite}, .path_prefix = "map", .nth = 2});
+  EXPECT_FALSE(change(5));
+  EXPECT_EQ(stored("etat-1").drives.front().capacity_bytes, 5U);
+  stop();
+  only({"orange-1", "orange-2", "dassault-1", "dassault-2", "thales-1", "thales-2"});
+  must_start();
+  ASSERT_TRUE(change(6));
+  stop();
+  only({"etat-1", "etat-2"});
+  EXPECT_EQ(start().error(), Errc::kRefused);
+  back(names_);
+  must_start();
+  EXPECT_EQ(last_change(), 6U);
+}
+
+TEST_F(HistoriesTest, AnAttemptThatIsKnownToBeAbandonedRaisesNoDoubt) {
+  must_start();
+  for (const std::string& name : names_) {
+    if (name != "dassault-1") disks_.at(name)->arm({.ops = {DiskOp::kWrite}, .path_prefix = "map"});
+  }
+  disks_.at("dassault-1")->arm({.ops = {DiskOp::kWrite}, .path_prefix = "map", .nth = 2});
+  EXPECT_FALSE(change(5));
+  disks_.at("dassault-1")->set_offline(true);
+  drives_->probe_all();
+  EXPECT_TRUE(online("etat-1") && online("thales-1"));
+  stop();
+  back({"dassault-1"});
+  away({"thales-1", "thales-2"});
+  must_start();
+  EXPECT_EQ(last_change(), 0U);
+  EXPECT_TRUE(online("dassault-1")) << why("dassault-1");
+  EXPECT_TRUE(change(6));
+}
+
 // Draws what happens to drives, kills in the middle of changes, and starts on any subset: a change that was
 // acknowledged is in every cloud that opens from then on, without any operator's decision. ANDROMEDE_SEEDS=N: N
 // sequences.
