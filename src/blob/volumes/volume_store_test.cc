@@ -618,10 +618,8 @@ TEST(GrowingRegion, WhatTheDriveCannotHoldIsRefusedBeforeAByteIsSent) {
 }
 
 TEST(GrowingRegion, ADriveThatFillsUpUnderAnUploadEndsItCleanly) {
-  VolumeOptions options = large_volumes();
-  options.reserve_bytes = 1U << 20;
-  TestCloud cloud(1, options);
-  cloud.disk(0).set_capacity(21U << 20);
+  TestCloud cloud(1, large_volumes());
+  cloud.disk(0).set_capacity(20U << 20);
   const Bytes data = random_bytes(cloud.random, 15U << 20);
   const auto open = [&] {
     return sync_wait(
@@ -639,7 +637,6 @@ TEST(GrowingRegion, ADriveThatFillsUpUnderAnUploadEndsItCleanly) {
   }
   ASSERT_FALSE(failed) << "both do not fit";
   EXPECT_EQ(failed.error(), Errc::kNoSpace) << failed.error().describe();
-  EXPECT_GE(cloud.disk(0).space()->free_bytes, options.reserve_bytes);
   EXPECT_TRUE(cloud.drives().online(cloud.id(0))) << "a full drive has not failed";
   first->reset();
   second->reset();
@@ -647,6 +644,27 @@ TEST(GrowingRegion, ADriveThatFillsUpUnderAnUploadEndsItCleanly) {
   const auto ref = cloud.put(cloud.target({1, 0}), data);
   ASSERT_TRUE(ref) << ref.error().describe();
   EXPECT_TRUE(*cloud.get(*ref) == data);
+}
+
+TEST(GrowingRegion, TheReserveIsLeftWhateverFillsTheDriveMeanwhile) {
+  VolumeOptions options = large_volumes();
+  options.reserve_bytes = 8U << 20;
+  TestCloud cloud(1, options);
+  cloud.disk(0).set_capacity(24U << 20);
+  const Bytes data = random_bytes(cloud.random, 12U << 20);
+  auto writer = sync_wait(
+      cloud.store().open_writer(BlobId::random(cloud.random), cloud.target({1, 0}), data.size(), Deadline::never()));
+  ASSERT_TRUE(writer) << writer.error().describe();
+  const auto others = cloud.disk(0).open("others", io::OpenMode::kCreate);
+  ASSERT_TRUE(others);
+  ASSERT_TRUE((*others)->allocate(0, 8U << 20));
+  Status stored = sync_wait((*writer)->write(data));
+  if (stored) {
+    const auto ref = sync_wait((*writer)->finish());
+    if (!ref) stored = fail(ref.error());
+  }
+  ASSERT_FALSE(stored);
+  EXPECT_EQ(stored.error(), Errc::kNoSpace) << stored.error().describe();
 }
 
 // One volume after another would make a file of each large blob.
