@@ -36,6 +36,7 @@ void print_status(const nlohmann::json& status) {
   line += " (" + text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")}) + ")";
   print(line);
   for (const auto& reason : status["reasons"]) print("  - " + reason.get<std::string>());
+  for (const auto& warning : status["warnings"]) print("  ! " + warning.get<std::string>());
   print("");
   print_drives(status["drives"]);
   if (!status["jobs"].empty()) print("");
@@ -119,6 +120,19 @@ int run_drive_replace(const CommonOptions& common, const DriveOptions& options) 
     print_json(*replaced);
   } else {
     print(text(Msg::kDriveReplaced, {options.name}));
+  }
+  return kExitOk;
+}
+
+int run_drive_reclaim(const CommonOptions& common, const DriveOptions& options) {
+  auto client = connect(common);
+  if (!client) return report_usage(client.error());
+  const auto accepted = client->post("/v1/drives/" + options.name + "/reclaim", nlohmann::json::object());
+  if (!accepted) return report_answer(accepted.error(), client->config());
+  if (common.json) {
+    print_json(*accepted);
+  } else {
+    print(text(Msg::kDriveReclaims, {options.name}));
   }
   return kExitOk;
 }

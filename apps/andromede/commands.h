@@ -72,6 +72,7 @@ int run_status(const CommonOptions& common, bool check);
 int run_drive_list(const CommonOptions& common);
 int run_drive_add(const CommonOptions& common, const DriveOptions& options);
 int run_drive_replace(const CommonOptions& common, const DriveOptions& options);
+int run_drive_reclaim(const CommonOptions& common, const DriveOptions& options);
 int run_drive_heal(const CommonOptions& common, bool no_wait);
 int run_drive_proceed(const CommonOptions& common, const ProceedOptions& options);
 int run_scrub(const CommonOptions& common, bool no_wait);

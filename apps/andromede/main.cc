@@ -56,6 +56,10 @@ void add_drive_commands(CLI::App& app, Arguments& arguments) {
   replace->add_option("PATH", arguments.drive.path, text(Msg::kOptPath))->required();
   replace->callback([&] { arguments.exit_code = run_drive_replace(arguments.common, arguments.drive); });
 
+  CLI::App* reclaim = command(*drive, "reclaim", Msg::kCmdDriveReclaim, Msg::kCmdDriveReclaimLong);
+  reclaim->add_option("NAME", arguments.drive.name, text(Msg::kOptDriveName))->required();
+  reclaim->callback([&] { arguments.exit_code = run_drive_reclaim(arguments.common, arguments.drive); });
+
   CLI::App* heal = command(*drive, "heal", Msg::kCmdDriveHeal, Msg::kCmdDriveHealLong);
   heal->add_flag("--no-wait", arguments.no_wait, text(Msg::kOptNoWait));
   heal->callback([&] { arguments.exit_code = run_drive_heal(arguments.common, arguments.no_wait); });

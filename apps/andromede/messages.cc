@@ -67,6 +67,17 @@ constexpr Translation kTranslations[] = {
      "Example:\n  andromede drive replace orange-1 /mnt/orange-1-new\n",
      "Le disque perdu doit être hors ligne ; ce qu'il portait est reconstruit depuis les autres.\n\n"
      "Exemple :\n  andromede drive replace orange-1 /mnt/orange-1-neuf\n"},
+    {Msg::kCmdDriveReclaim, "let a reclaim go on that stopped at too many orphans",
+     "laisse reprendre une récupération arrêtée par trop d'orphelins"},
+    {Msg::kCmdDriveReclaimLong,
+     "Space of records that no metadata name is given back by itself; at an implausible share of them it stops, and\n"
+     "`andromede status` says so. Look first whether drives that know them are away: what is erased is gone.\n\n"
+     "Example:\n  andromede drive reclaim orange-1\n",
+     "L'espace des enregistrements qu'aucune métadonnée ne nomme est rendu de lui-même ; s'ils sont trop nombreux "
+     "pour\n"
+     "être plausibles, cela s'arrête et « andromede status » le dit. Vérifiez d'abord qu'aucun disque qui les connaît\n"
+     "n'est absent : ce qui est effacé est perdu.\n\n"
+     "Exemple :\n  andromede drive reclaim orange-1\n"},
     {Msg::kCmdDriveHeal, "rebuild what is missing or misplaced", "reconstruit ce qui manque ou est mal placé"},
     {Msg::kCmdDriveHealLong, "Heal also runs by itself when drives come back, join or are replaced.\n",
      "La réparation démarre aussi d'elle-même quand un disque revient, arrive ou est remplacé.\n"},
@@ -206,6 +217,8 @@ constexpr Translation kTranslations[] = {
      "{0} reçoit des données ; « andromede status » montre son remplissage."},
     {Msg::kDriveReplaced, "{0} has a new drive; what was lost is being rebuilt (`andromede status`).",
      "{0} a un disque neuf ; ce qui manquait est en reconstruction (« andromede status »)."},
+    {Msg::kDriveReclaims, "{0}: its orphans are given back now, however many (the journal says so).",
+     "{0} : ses orphelins sont rendus, quel que soit leur nombre (le journal le dit)."},
     {Msg::kStarted, "job {0} ({1}) has started; `andromede status` shows how far it is.",
      "la tâche {0} ({1}) a démarré ; « andromede status » montre son avancement."},
     {Msg::kJobDone, "{0} done: {1}", "{0} terminé : {1}"},

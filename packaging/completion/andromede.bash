@@ -12,7 +12,7 @@ _andromede() {
   case "${words[0]:-} ${words[1]:-}" in
     'init '*) choices='--folder --consortium --listen --operator-listen --operator --local-ca --json --help' ;;
     'status '*) choices='--check --config --json --help' ;;
-    'drive ') choices='list add replace heal proceed --help' ;;
+    'drive ') choices='list add replace reclaim heal proceed --help' ;;
     'drive add') choices='--site --associate --path --capacity-bytes --config --json --help' ;;
     'drive proceed') choices='--without --config --json --help' ;;
     'drive heal' | 'scrub '*) choices='--no-wait --config --json --help' ;;

@@ -21,7 +21,7 @@ _andromede() {
     status) _arguments $common '--check[exit 5 when degraded]' ;;
     drive)
       if ((CURRENT == 3)); then
-        compadd list add replace heal proceed
+        compadd list add replace reclaim heal proceed
       else
         _arguments $common '--site[its site]:site:' '--associate[its associate]:associate:' \
           '--path[its folder]:folder:_files -/' '--capacity-bytes[at most]:bytes:' '--no-wait[do not wait]' \

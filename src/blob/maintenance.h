@@ -24,7 +24,8 @@ struct DriveUsage {
   std::uint64_t live_bytes = 0;  // theirs, headers included; of what is not counted yet: what its files take
   bool counting = false;         // some of it is not counted yet
   std::uint64_t total_bytes = 0;
-  std::uint64_t free_bytes = 0;
+  std::uint64_t free_bytes = 0;   // above what is kept free
+  std::uint64_t short_bytes = 0;  // missing to what is kept free
   std::uint64_t queued_jobs = 0;  // reads, writes and syncs that wait for the drive
   std::uint64_t lies = 0;         // shards since the start that were wrong with right checksums
 };
@@ -65,14 +66,22 @@ class Maintenance {
   struct Reclaimed {
     std::uint64_t records = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t differing = 0;  // records kept because the copies of the metadata differ about their blob
   };
-  // Releases records on `drive` that the catalog does not name, that no running Writer owns and that are older than
-  // `grace` (records of an earlier process are old enough by themselves). `go_on` is asked before every volume and
-  // every record; empty: always.
+  // So many records of blobs that nobody knows are what broken uploads leave; more than that, and more than one in
+  // kPlausibleShare of a drive's, and something else must be wrong: the metadata may be older than the drive.
+  static constexpr std::uint64_t kPlausibleOrphans = 64;
+  static constexpr std::uint64_t kPlausibleShare = 8;
+  enum class Share : std::uint8_t { kPlausible, kAny };
+  // Releases records on `drive` that no copy of the metadata names, that no running Writer owns and that are older than
+  // `grace` (records of an earlier process are old enough by themselves). A bounded number at a time: the rest is for
+  // the next call. `go_on` is asked before every volume and every record; empty: always. kRefused, and nothing is
+  // released: the share is not plausible, and only a plausible one was wanted.
   virtual Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
-                                            const GoOn& go_on) = 0;
-  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace) {
-    return reclaim_orphans(drive, catalog, grace, {});
+                                            Share share, const GoOn& go_on) = 0;
+  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
+                                    const GoOn& go_on = {}) {
+    return reclaim_orphans(drive, catalog, grace, Share::kPlausible, go_on);
   }
   [[nodiscard]] virtual Result<DriveUsage> usage(DriveId drive) = 0;
   // Waits until all that is on the drive is counted, which is hurried. kCancelled: `go_on`, asked now and then (empty:

@@ -132,6 +132,20 @@ class Catalog {
   virtual Result<std::vector<BlobRef>> list(BlobId after, std::size_t limit) = 0;
   // nullopt: no record names that blob.
   virtual Result<std::optional<BlobRef>> find(BlobId id) = 0;
+  // The same asked of every copy of the metadata, before what they may name is erased: one copy may lie. An error when
+  // one cannot answer. A catalog without copies has nothing to add.
+  // Every ref that any copy has, in id order; the limit is each copy's.
+  virtual Result<std::vector<BlobRef>> list_everywhere(BlobId after, std::size_t limit) { return list(after, limit); }
+  struct Everywhere {
+    std::vector<BlobRef> refs;  // each different one
+    bool agree = true;          // all copies say the same
+  };
+  virtual Result<Everywhere> find_everywhere(BlobId id) {
+    TRY(auto ref, find(id));
+    Everywhere found;
+    if (ref) found.refs.push_back(std::move(*ref));
+    return found;
+  }
   // Replaces `before` by `after` if the record is still `before`; kConflict when not.
   virtual Status replace(const BlobRef& before, const BlobRef& after) = 0;
 };

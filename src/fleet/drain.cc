@@ -177,6 +177,7 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
 
   std::uint64_t moved = 0;
   std::vector<DriveInfo> unerased;
+  bool announced = false;
   for (unsigned fruitless = 0;;) {
     candidates_.refresh();
     repair_damaged();
@@ -184,26 +185,26 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
     if (!pass) return ended_with(pass.error(), message);
     count(request.job, *pass);
     moved += pass->shards;
-    std::string left;
-    const auto empty = nothing_left_on(leaving, request.accept_unerased, left);
-    if (!empty) return ended_with(empty.error(), message);
-    if (*empty) {
+    auto left = left_on(leaving, request.accept_unerased);
+    if (!left) return ended_with(left.error(), message);
+    if (left->what.empty()) {
       unerased = offline_of(leaving);
-      const Status finished = erase_and_mark_drained(leaving);
+      const Status finished = erase_and_mark_drained(leaving, announced);
       if (finished) break;
       if (finished.error() != Errc::kConflict) return ended_with(finished.error(), message);
-      left = finished.error().message();
+      left->what = finished.error().message();
     }
     const std::string trouble = mirror_keeper_.trouble();
-    const bool stuck = pass->waiting + pass->lost > 0 || !trouble.empty() || !offline_of(leaving).empty();
+    const bool stuck =
+        pass->waiting + pass->lost > 0 || !trouble.empty() || !offline_of(leaving).empty() || left->needs_operator;
     fruitless = pass->shards == 0 && stuck ? fruitless + 1 : 0;
     if (fruitless >= options_.max_fruitless_passes) {
-      message = left;
+      message = left->what;
       for (const std::string& why : {pass->why, trouble}) message += why.empty() ? "" : "; " + why;
       message += "; start the drain again when that is mended, or abort it";
       return JobState::kFailed;
     }
-    board_.change(request.job, [&](Job& running) { running.message = left; });
+    board_.change(request.job, [&](Job& running) { running.message = left->what; });
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, kBetweenPasses, [this] { return stopping_ || abort_; });
   }
@@ -223,49 +224,53 @@ std::vector<DriveInfo> FleetImpl::offline_of(const std::vector<DriveInfo>& drive
   return offline;
 }
 
-Result<bool> FleetImpl::nothing_left_on(const std::vector<DriveInfo>& leaving, bool accept_unerased,
-                                        std::string& left) {
+Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving, bool accept_unerased) {
   const auto map = drives_.map();
   for (const DriveInfo& drive : leaving) {
     const DriveInfo* now = map->find(drive.id);
     if (now != nullptr && now->mirrors_metadata) {
-      left = "the metadata mirror on " + drive.name.value() + " has no successor yet";
-      return false;
+      return Left{"the metadata mirror on " + drive.name.value() + " has no successor yet"};
     }
     if (!drives_.online(drive.id)) {
       if (accept_unerased) continue;
-      left =
-          drive.name.value() + " is offline and cannot be erased: bring it back, or accept that with --accept-unerased";
-      return false;
+      return Left{drive.name.value() +
+                  " is offline and cannot be erased: bring it back, or accept that with --accept-unerased"};
     }
     TRY(const bool mirror_files, mirrors_.holds_files(drive.id));
     if (mirror_files) {
-      left = "files of the former metadata mirror on " + drive.name.value() + " are not removed yet";
-      return false;
+      return Left{"files of the former metadata mirror on " + drive.name.value() + " are not removed yet"};
+    }
+    if (const std::string why = reclaim_waits_for(accept_unerased ? leaving : std::vector<DriveInfo>()); !why.empty()) {
+      return Left{"what nobody names on " + drive.name.value() + " is not erased: " + why, true};
     }
     CHECK_OK(blobs_.count(drive.id, [this] { return go_on(); }));
     TRY(const auto usage, blobs_.usage(drive.id));
     // What nobody names any more: an upload that broke off, or one that is still running and will be seen next time.
-    TRY(const auto reclaimed,
-        blobs_.reclaim_orphans(drive.id, catalog_, options_.orphan_grace, [this] { return go_on(); }));
-    if (reclaimed.records < usage.shards) {
-      left = std::to_string(usage.shards - reclaimed.records) + " shards left on " + drive.name.value();
-      return false;
+    const auto reclaimed = reclaim_on(drive, [this] { return go_on(); });
+    if (!reclaimed && reclaimed.error() == Errc::kRefused) {
+      return Left{"reclaim stopped on " + drive.name.value() + ": " + reclaimed.error().message() +
+                      "; where they are orphans: andromede drive reclaim " + drive.name.value(),
+                  true};
+    }
+    if (!reclaimed) return fail(reclaimed.error());
+    if (reclaimed->records < usage.shards) {
+      return Left{std::to_string(usage.shards - reclaimed->records) + " shards left on " + drive.name.value()};
     }
   }
   for (const DriveInfo& drive : leaving) {
     TRY(const auto named, passes_.count_on(drive.id, [this] { return go_on(); }));
     if (named.shards > 0) {
-      left = std::to_string(named.shards) + " blobs are still recorded on " + drive.name.value();
-      return false;
+      return Left{std::to_string(named.shards) + " blobs are still recorded on " + drive.name.value()};
     }
   }
-  return true;
+  return Left{};
 }
 
-Status FleetImpl::erase_and_mark_drained(const std::vector<DriveInfo>& leaving) {
+Status FleetImpl::erase_and_mark_drained(const std::vector<DriveInfo>& leaving, bool& announced) {
   const std::lock_guard operators(operators_);
   if (abort_) return fail(Errc::kCancelled, "aborted");
+  if (!announced) CHECK_OK(witness_.record("EraseDrainedDrives", kFleetItself, {{"drives", names_of(leaving)}}));
+  announced = true;
   std::vector<DriveId> detached;
   Status done;
   for (const DriveInfo& drive : leaving) {
@@ -289,18 +294,24 @@ Status FleetImpl::erase_and_mark_drained(const std::vector<DriveInfo>& leaving) 
 }
 
 Status FleetImpl::mark_drained(const std::vector<DriveInfo>& leaving) {
-  CHECK_OK(witness_.record("CompleteDrain", kFleetItself,
-                           {{"drives", names_of(leaving)},
-                            {"shardsLeft", "0"},
-                            {"mirrorsLeft", "0"},
-                            {"offlineNotErased", names_of(offline_of(leaving))}}));
-  return drives_.update([&](DriveMap& map) -> Status {
+  const Parameters proof{{"drives", names_of(leaving)},
+                         {"shardsLeft", "0"},
+                         {"mirrorsLeft", "0"},
+                         {"offlineNotErased", names_of(offline_of(leaving))}};
+  CHECK_OK(witness_.record("CompleteDrain", kFleetItself, proof));
+  Status marked = drives_.update([&](DriveMap& map) -> Status {
     for (DriveInfo& drive : map.drives) {
       const auto same = [&](const DriveInfo& other) { return other.id == drive.id; };
       if (std::any_of(leaving.begin(), leaving.end(), same)) drive.state = DriveState::kDrained;
     }
     return {};
   });
+  if (!marked) {
+    const Status told = witness_.record("CompleteDrainFailed", kFleetItself,
+                                        {{"drives", names_of(leaving)}, {"error", marked.error().message()}});
+    if (!told) log_warning("a failure is not journaled", {{"error", told.error().describe()}});
+  }
+  return marked;
 }
 
 }  // namespace andromede::fleet

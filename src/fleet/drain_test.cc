@@ -167,6 +167,75 @@ TEST(Drain, AnOfflineDriveIsNotProvenEmptyUnlessThatIsAccepted) {
   cloud.expect_all_readable();
 }
 
+// What has no place any more cannot be proven to have left.
+TEST(Drain, ABlobThatCannotBeRebuiltKeepsItsDriveThoughUnerasedIsAccepted) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.options.max_fruitless_passes = 2;
+  cloud.reopen();
+  const auto on = [&](const blob::BlobRef& ref, DriveId drive) {
+    return std::any_of(ref.shards.begin(), ref.shards.end(),
+                       [&](const blob::ShardPlace& place) { return place.drive == drive; });
+  };
+  const DriveId leaving = cloud.drive("s1-1").info.id;
+  blob::BlobRef ref = cloud.ref(cloud.put(40'000));
+  while (!on(ref, leaving)) ref = cloud.ref(cloud.put(40'000));
+  std::filesystem::rename(cloud.path("s1-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));
+  // Of the other three shards two are gone.
+  unsigned released = 0;
+  for (unsigned i = 0; i < ref.shards.size() && released < 2; ++i) {
+    if (ref.shards[i].drive == leaving) continue;
+    cloud.blobs->release_shard(ref.id, i, ref.shards[i]);
+    ++released;
+    ASSERT_TRUE(eventually([&] { return *cloud.blobs->verify_shard(ref, i, {}) == blob::ShardHealth::kMissing; }));
+  }
+  DrainRequest accepting = site("s1");
+  accepting.accept_unerased = true;
+  const auto job = cloud.fleet->drain(accepting, "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  const Job end = cloud.ended(job->number);
+  EXPECT_EQ(end.state, JobState::kFailed);
+  EXPECT_NE(end.message.find("1 blobs are still recorded on s1-1"), std::string::npos) << end.message;
+  EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kDraining);
+  EXPECT_FALSE(cloud.journaled("CompleteDrain"));
+}
+
+// Somebody lists while the mirror leaves: its files cannot be removed yet.
+TEST(Drain, FilesOfAFormerMirrorThatIsStillReadKeepItsDrive) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.put_many(5, 40'000);
+  ASSERT_EQ(cloud.meta->mirrors().front().drive, cloud.drive("s0-1").info.id);
+  auto cursor = cloud.meta->cursor("cloud", "", "");
+  ASSERT_TRUE(sync_wait(cursor->seek("")));
+  const auto job = cloud.fleet->drain(site("s0"), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_TRUE(eventually([&] {
+    const auto now = cloud.fleet->job(job->number);
+    return now->state != JobState::kRunning || now->message.find("files of the former") != std::string::npos;
+  }));
+  EXPECT_EQ(cloud.fleet->job(job->number)->state, JobState::kRunning) << cloud.fleet->job(job->number)->message;
+  EXPECT_FALSE(cloud.journaled("EraseDrainedDrives"));
+  EXPECT_GT(metadata_files(cloud, "s0-1"), 0U);
+  cursor.reset();
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  EXPECT_EQ(metadata_files(cloud, "s0-1"), 0U);
+}
+
+TEST(Drain, IsJournaledBeforeItIsDone) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.put_many(5, 40'000);
+  const auto job = cloud.fleet->drain(site("s0"), "claire");
+  ASSERT_TRUE(job);
+  ASSERT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  std::vector<std::string> told;
+  for (const std::string& event : cloud.journaled()) {
+    for (const char* name : {"DrainSite", "EraseDrainedDrives", "CompleteDrain"}) {
+      if (event.find("\"" + std::string(name) + "\"") != std::string::npos) told.emplace_back(name);
+    }
+  }
+  EXPECT_EQ(told, (std::vector<std::string>{"DrainSite", "EraseDrainedDrives", "CompleteDrain"}));
+}
+
 TEST(Drain, GoesOnByItselfWhenItsDriveComesBack) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   cloud.options.orphan_grace = std::chrono::milliseconds(100);

@@ -1,6 +1,7 @@
 #include "fleet/fleet.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <string>
 
@@ -148,6 +149,7 @@ void FleetImpl::watch() {
     candidates_.refresh();
     collect_damaged();
     look_at_short_writes();
+    look_at_room();
     update_metrics();
     std::unique_lock lock(signals_->mutex);
     signals_->changed.wait_for(lock, kWatchEvery, [this] { return stopping_ || !signals_->drive_events.empty(); });
@@ -213,6 +215,31 @@ void FleetImpl::look_at_short_writes() {
   due(true, false);
 }
 
+void FleetImpl::look_at_room() {
+  const auto map = drives_.map();
+  const auto mirrors = mirrors_.room();
+  std::vector<RoomLook> looks;
+  for (const DriveInfo& drive : map->drives) {
+    if (!io::in_use(drive) || !drives_.online(drive.id)) continue;
+    RoomLook look;
+    look.drive = drive.id;
+    look.name = drive.name.value();
+    if (const auto usage = blobs_.usage(drive.id)) {
+      look.takes_shards = drive.state == DriveState::kActive;
+      look.free_bytes = usage->free_bytes;
+      look.short_bytes = usage->short_bytes;
+    }
+    for (const meta::MirrorRoom& mirror : mirrors) {
+      if (mirror.drive != drive.id) continue;
+      look.mirrors = true;
+      look.mirror_free_bytes = mirror.free_bytes;
+      look.mirror_least_bytes = mirror.least_bytes;
+    }
+    looks.push_back(std::move(look));
+  }
+  room_.note(looks, rule_.shards(), mirrors_.shortfall());
+}
+
 void FleetImpl::resume_drain_of(DriveId drive) {
   const std::lock_guard lock(mutex_);
   if (requested_ || (running_ && running_->asked)) return;
@@ -247,6 +274,7 @@ void FleetImpl::update_metrics() {
   if (!now) return;
   degraded_gauge_.set(now->degraded ? 1 : 0);
   waiting_gauge_.set(static_cast<double>(now->waiting));
+  refused_gauge_.set(now->writes_refused ? 1 : 0);
   for (const DriveStatus& drive : now->drives) {
     const Labels labels{{"drive", drive.info.name.value()}, {"site", drive.info.site.value()}};
     metrics_.gauge("andromede_drive_state", "1 active, 2 draining, 3 drained, 4 replaced", labels)
@@ -264,6 +292,11 @@ void FleetImpl::update_metrics() {
         .set(static_cast<double>(drive.usage.lies));
     metrics_.gauge("andromede_drive_free_bytes", "Bytes free on the drive", labels)
         .set(static_cast<double>(drive.usage.free_bytes));
+    metrics_.gauge("andromede_drive_fill_bytes_per_s", "How fast the room on the drive shrinks", labels)
+        .set(drive.fill.bytes_per_s);
+    metrics_
+        .gauge("andromede_drive_seconds_left", "Until the drive is full at that rate; +Inf: it does not fill", labels)
+        .set(drive.fill.left ? static_cast<double>(drive.fill.left->count()) : std::numeric_limits<double>::infinity());
     metrics_.gauge("andromede_drive_queue_depth", "Reads, writes and syncs that wait for the drive", labels)
         .set(static_cast<double>(drive.usage.queued_jobs));
   }
@@ -313,6 +346,12 @@ Result<FleetStatus> FleetImpl::status() {
     drive.metadata_mirror_current = std::any_of(mirrors.begin(), mirrors.end(), [&](const meta::MirrorStatus& mirror) {
       return mirror.drive == info.id && mirror.online;
     });
+    drive.fill = room_.fill_of(info.id);
+    if (drive.fill.left && *drive.fill.left < kWarnAhead) {
+      status.warnings.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") will be full in " +
+                                in_words(*drive.fill.left) + " at the rate of the last hour, " +
+                                in_words(static_cast<std::uint64_t>(drive.fill.bytes_per_s)) + "/s: add drives");
+    }
     if (!drive.online && used) {
       ++drives_away;
       sites_short.insert(info.site);
@@ -337,7 +376,11 @@ Result<FleetStatus> FleetImpl::status() {
     status.reasons.push_back("what is written now survives the loss of " + std::to_string(status.actual.site_losses) +
                              " sites; " + std::to_string(status.demanded.site_losses) + " are demanded");
   }
-  if (const auto shortfall = mirrors_.shortfall()) status.reasons.push_back("writes are refused: " + *shortfall);
+  status.writes_refused = room_.refused();
+  if (status.writes_refused) {
+    status.reasons.push_back("writes are refused since " + to_iso8601(status.writes_refused->since) + ": " +
+                             status.writes_refused->why);
+  }
   const MirrorKeeper::State mirror_state = mirror_keeper_.state();
   const std::string trouble = mirror_keeper_.trouble();
   if (mirror_state.online < mirror_state.wanted) {
@@ -351,6 +394,26 @@ Result<FleetStatus> FleetImpl::status() {
     if (lost_ > 0) status.reasons.push_back(std::to_string(lost_) + " blobs cannot be rebuilt from what is online");
     if (heal_due_) status.reasons.emplace_back("a heal is about to start");
     if (!damaged_.empty()) status.reasons.push_back(std::to_string(damaged_.size()) + " damaged blobs wait for repair");
+  }
+  if (const std::string why = reclaim_waits_for({}); !why.empty() && !mirrors_.shortfall()) {
+    status.reasons.push_back("the space of orphans is not given back: " + why);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, why] : reclaim_stopped_) {
+      const DriveInfo* const drive = map->find(id);
+      if (drive == nullptr || !io::in_use(*drive)) continue;
+      status.reasons.push_back("reclaim stopped on drive " + drive->name.value() + ", nothing was erased: " + why +
+                               "; see whether drives that know them are away; where they are orphans, let it go on: "
+                               "andromede drive reclaim " +
+                               drive->name.value());
+    }
+    std::uint64_t differing = 0;
+    for (const auto& [id, records] : mirrors_differ_) differing += records;
+    if (differing > 0) {
+      status.reasons.push_back("the metadata mirrors differ about the blobs of " + std::to_string(differing) +
+                               " records, which are kept: one of them is damaged or lies; which one cannot be told");
+    }
   }
   status.jobs = board_.list();
   for (const Job& job : status.jobs) {

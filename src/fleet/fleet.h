@@ -20,6 +20,7 @@
 #include "blob/maintenance.h"
 #include "blob/store.h"
 #include "fleet/candidates.h"
+#include "fleet/room.h"
 #include "io/drives.h"
 #include "meta/mirrors.h"
 #include "meta/store.h"
@@ -54,16 +55,19 @@ struct DriveStatus {
   bool online = false;
   blob::DriveUsage usage;
   bool metadata_mirror_current = false;
+  DriveFill fill;
 };
 
 struct FleetStatus {
   std::uint64_t epoch = 0;
   std::vector<DriveStatus> drives;
   sovereignty::Tolerance demanded;
-  sovereignty::Tolerance actual;     // by the drives online now, for blobs written now
-  bool degraded = false;             // a drive or mirror is missing or unusable, or blobs wait for heal
-  std::vector<std::string> reasons;  // why degraded, in words
-  std::uint64_t damaged_found = 0;   // blocks or shards found bad since start, by reads and scrubs
+  sovereignty::Tolerance actual;      // by the drives online now, for blobs written now
+  bool degraded = false;              // a drive or mirror is missing or unusable, or blobs wait for heal
+  std::vector<std::string> reasons;   // why degraded, in words
+  std::vector<std::string> warnings;  // what will come about, in words: no reason yet
+  std::optional<WritesRefused> writes_refused;
+  std::uint64_t damaged_found = 0;  // blocks or shards found bad since start, by reads and scrubs
   std::uint64_t repaired = 0;
   std::uint64_t waiting = 0;  // blobs that the last heal could not make whole; it is repeated when a drive comes back
   std::vector<Job> jobs;      // running first, then the latest
@@ -112,6 +116,9 @@ class Fleet {
   // fleet began by itself make way and are taken up again afterwards.
   virtual Result<Job> heal(std::string operator_name) = 0;
   virtual Result<Job> scrub(std::string operator_name) = 0;
+  // Lets the reclaim of a drive go on that stopped at an implausible share of orphans. kConflict: it did not stop
+  // there; kNotFound: no such drive.
+  virtual Status accept_orphans(DriveName drive, std::string operator_name) = 0;
   // kRefused before a byte moves, when what remains cannot hold the spread and the losses demanded. Of the site or
   // drive that is draining already, after its job failed: goes on with it.
   virtual Result<Job> drain(DrainRequest request, std::string operator_name) = 0;

@@ -76,6 +76,7 @@ class FleetImpl final : public Fleet {
         witness_(store, clock),
         drive_events_(drives, mirrors, witness_),
         board_(clock),
+        room_(clock),
         throttle_(options.bandwidth_bytes_per_s),
         mover_(drives, blobs, catalog, authenticator, mirrors, candidates, random),
         passes_(drives, candidates, catalog, mover_, random),
@@ -87,7 +88,8 @@ class FleetImpl final : public Fleet {
         damaged_counter_(metrics.counter("andromede_shards_damaged_total", "Shards found damaged by reads or scrubs")),
         moved_counter_(metrics.counter("andromede_fleet_moved_bytes_total", "Bytes moved by heal, drain, rebalance")),
         degraded_gauge_(metrics.gauge("andromede_degraded", "1 while the cloud is degraded")),
-        waiting_gauge_(metrics.gauge("andromede_blobs_waiting", "Blobs that wait for heal")) {}
+        waiting_gauge_(metrics.gauge("andromede_blobs_waiting", "Blobs that wait for heal")),
+        refused_gauge_(metrics.gauge("andromede_writes_refused", "1 while writes are refused")) {}
 
   ~FleetImpl() override { stop(); }
 
@@ -98,6 +100,7 @@ class FleetImpl final : public Fleet {
   Status replace_drive(DriveName lost, std::string path, std::string operator_name) override;
   Result<Job> heal(std::string operator_name) override;
   Result<Job> scrub(std::string operator_name) override;
+  Status accept_orphans(DriveName drive, std::string operator_name) override;
   Result<Job> drain(DrainRequest request, std::string operator_name) override;
   Status abort_drain(std::string operator_name) override;
   Result<Job> job(std::uint64_t number) override;
@@ -108,6 +111,7 @@ class FleetImpl final : public Fleet {
   void handle_drive_events();
   void attach_missing();
   void look_at_short_writes();
+  void look_at_room();
   void resume_drain_of(DriveId drive);
   void collect_damaged();
   void update_metrics();
@@ -123,13 +127,21 @@ class FleetImpl final : public Fleet {
   void run(const Request& request);
   void repair_damaged();
   void reclaim();
+  Result<blob::Maintenance::Reclaimed> reclaim_on(const DriveInfo& drive, const blob::GoOn& go_on);
+  void note_stopped_reclaim(const DriveInfo& drive, const std::string& why);
+  // Why nothing may be erased for want of a name now; empty: it may. Drives of `given_up` are not waited for.
+  [[nodiscard]] std::string reclaim_waits_for(const std::vector<DriveInfo>& given_up) const;
   [[nodiscard]] SteadyTime next_scrub() const;
   JobState run_heal(std::uint64_t job, std::string& message);
   JobState run_scrub(std::uint64_t job, std::string& message);
   JobState run_rebalance(std::uint64_t job, std::string& message);
   JobState run_drain(const Request& request, std::string& message);
-  Result<bool> nothing_left_on(const std::vector<DriveInfo>& leaving, bool accept_unerased, std::string& left);
-  Status erase_and_mark_drained(const std::vector<DriveInfo>& leaving);
+  struct Left {
+    std::string what;             // empty: nothing
+    bool needs_operator = false;  // nothing that goes on by itself changes it
+  };
+  Result<Left> left_on(const std::vector<DriveInfo>& leaving, bool accept_unerased);
+  Status erase_and_mark_drained(const std::vector<DriveInfo>& leaving, bool& announced);
   Status mark_drained(const std::vector<DriveInfo>& leaving);
   [[nodiscard]] std::vector<DriveInfo> offline_of(const std::vector<DriveInfo>& drives) const;
   JobState ended_with(const Error& error, std::string& message) const;
@@ -163,6 +175,7 @@ class FleetImpl final : public Fleet {
   Witness witness_;
   DriveEvents drive_events_;  // start(), then the mirrors' thread
   JobBoard board_;
+  RoomWatch room_;
   Throttle throttle_;
   Mover mover_;
   Passes passes_;
@@ -183,6 +196,10 @@ class FleetImpl final : public Fleet {
   bool scrub_due_ = false;
   std::uint64_t waiting_ = 0;
   std::uint64_t lost_ = 0;
+  bool reclaim_due_ = false;
+  std::map<DriveId, std::string> reclaim_stopped_;   // why
+  std::set<DriveId> reclaim_accepted_;               // of those: an operator lets it go on
+  std::map<DriveId, std::uint64_t> mirrors_differ_;  // records that were kept for that
 
   SteadyTime reclaim_at_{};  // job thread only
   SteadyTime scrub_at_{};
@@ -205,6 +222,7 @@ class FleetImpl final : public Fleet {
   Counter moved_counter_;
   Gauge degraded_gauge_;
   Gauge waiting_gauge_;
+  Gauge refused_gauge_;
 };
 
 }  // namespace andromede::fleet

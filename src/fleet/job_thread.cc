@@ -31,6 +31,7 @@ void FleetImpl::work() {
   while (!stopping_) {
     repair_damaged();
     std::optional<Request> request;
+    bool accepted = false;
     {
       std::unique_lock lock(mutex_);
       if (!requested_ && !heal_due_ && !rebalance_due_ && damaged_.empty()) {
@@ -41,10 +42,11 @@ void FleetImpl::work() {
       abort_ = false;
       request = next_request();
       running_ = request;
+      if (!request) accepted = std::exchange(reclaim_due_, false);
     }
     if (request) {
       run(*request);
-    } else if (clock_.steady() >= reclaim_at_) {
+    } else if (accepted || clock_.steady() >= reclaim_at_) {
       reclaim();
     }
     const std::lock_guard lock(mutex_);
@@ -141,30 +143,6 @@ void FleetImpl::repair_damaged() {
       ++lost_;
     }
     log_warning("a damaged blob is not repaired", {{"blob", id.to_string()}, {"error", checked.error().describe()}});
-  }
-}
-
-void FleetImpl::reclaim() {
-  reclaim_at_ = clock_.steady() + options_.reclaim_every;
-  const auto map = drives_.map();
-  for (const DriveInfo& drive : map->drives) {
-    if (stopping_) return;
-    if (!io::in_use(drive) || !drives_.online(drive.id)) continue;
-    const auto idle = [this] {
-      const std::lock_guard lock(mutex_);
-      return !stopping_ && !requested_ && !heal_due_;
-    };
-    const auto reclaimed = blobs_.reclaim_orphans(drive.id, catalog_, options_.orphan_grace, idle);
-    if (!reclaimed && reclaimed.error() == Errc::kCancelled) {
-      reclaim_at_ = clock_.steady() + kRetryWaitingAfter;
-      return;
-    }
-    if (!reclaimed) {
-      log_warning("orphans not reclaimed", {{"drive", drive.name.value()}, {"error", reclaimed.error().describe()}});
-    } else if (reclaimed->records > 0) {
-      log_info("orphans reclaimed",
-               {{"drive", drive.name.value()}, {"records", reclaimed->records}, {"bytes", reclaimed->bytes}});
-    }
   }
 }
 

@@ -25,6 +25,8 @@ class FakeMirrors final : public meta::Mirrors {
     if (online.size() >= least) return std::nullopt;
     return "too few";
   }
+  [[nodiscard]] std::vector<meta::MirrorRoom> room() const override { return {}; }
+  [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return {}; }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& /*progress*/) override {
     ++additions;
     if (refuse) return fail(Errc::kNoSpace, "no room");
@@ -71,7 +73,7 @@ class AnyDrive final : public blob::Maintenance {
   Result<blob::ShardPlace> repair_shard(const blob::BlobRef&, unsigned, const blob::Pace&) override {
     return fail(Errc::kUnsupported, "not here");
   }
-  Result<Reclaimed> reclaim_orphans(DriveId, blob::Catalog&, std::chrono::milliseconds,
+  Result<Reclaimed> reclaim_orphans(DriveId, blob::Catalog&, std::chrono::milliseconds, Share,
                                     const std::function<bool()>&) override {
     return Reclaimed{};
   }

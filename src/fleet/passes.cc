@@ -188,8 +188,10 @@ Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const Layo
 
 Result<Passes::Named> Passes::count_on(DriveId drive, const std::function<bool()>& go_on) {
   Named named;
-  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+  BlobId after;
+  for (;;) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
+    TRY(const auto batch, catalog_.list_everywhere(after, kBatchBlobs));
     for (const blob::BlobRef& ref : batch) {
       for (const blob::ShardPlace& place : ref.shards) {
         if (place.drive != drive) continue;
@@ -197,9 +199,9 @@ Result<Passes::Named> Passes::count_on(DriveId drive, const std::function<bool()
         named.bytes += shard_bytes(ref);
       }
     }
-    return {};
-  }));
-  return named;
+    if (batch.size() < kBatchBlobs) return named;
+    after = batch.back().id;
+  }
 }
 
 }  // namespace andromede::fleet

@@ -51,7 +51,7 @@ class Passes {
     std::uint64_t shards = 0;
     std::uint64_t bytes = 0;
   };
-  // Shards that the catalog names on `drive`. From any thread.
+  // Shards that any copy of the metadata names on `drive`. From any thread.
   Result<Named> count_on(DriveId drive, const std::function<bool()>& go_on);
 
  private:

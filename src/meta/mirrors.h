@@ -27,6 +27,12 @@ struct MirrorEvent {
   std::string reason;
 };
 
+struct MirrorRoom {
+  DriveId drive;
+  std::uint64_t free_bytes = 0;
+  std::uint64_t least_bytes = 0;  // below it commits that put data are refused, whichever mirror it is
+};
+
 class Mirrors {
  public:
   virtual ~Mirrors() = default;
@@ -34,6 +40,11 @@ class Mirrors {
   // Why commits are not acknowledged: what the mirrors that take part lack so that a commit survives the next loss, and
   // what would mend it, in words. nullopt: nothing is lacking. Cheap; from any thread.
   [[nodiscard]] virtual std::optional<std::string> shortfall() const = 0;
+  // The room on the drives of those that take part and can be asked.
+  [[nodiscard]] virtual std::vector<MirrorRoom> room() const = 0;
+  // Drives that held a current mirror by the map that was found at opening, and could not be asked then. What they knew
+  // may be more than what is known now.
+  [[nodiscard]] virtual std::vector<DriveId> absent_at_opening() const = 0;
   // Copies the metadata to `drive` while commits go on, then lets it take part. Marks it in the drive map. `progress`
   // is called with (copied, total) bytes; false: stop (kCancelled), nothing is left behind; kOverloaded: so much is
   // written that commits would have to wait for long, likewise. A drive that was a mirror, went offline and came back

@@ -142,6 +142,18 @@ class Store {
   virtual Task<Result<std::vector<std::optional<std::string>>>> get_many(Partition partition,
                                                                          std::vector<std::string> keys) = 0;
   virtual Task<Result<std::vector<Item>>> scan(Scan scan) = 0;
+  // What each copy of the metadata says of a key, one answer a copy: for what cannot be taken back, which must not
+  // trust a single copy. kUnavailable when one cannot answer. Copies take a commit one after another, so answers may
+  // differ for a moment. An engine that keeps no copies of its own has nothing to add to get().
+  virtual Task<Result<std::vector<std::optional<std::string>>>> get_everywhere(Partition partition, Key key) {
+    CO_TRY(auto value, co_await get(std::move(partition), std::move(key)));
+    std::vector<std::optional<std::string>> answers;
+    answers.push_back(std::move(value));
+    co_return answers;
+  }
+  // A scan forwards of every copy: each item that any of them has, each different value of a key, in order. The limit
+  // is each copy's; fewer items than that: the end is reached. kUnavailable when a copy cannot answer.
+  virtual Task<Result<std::vector<Item>>> scan_everywhere(Scan scan) { return this->scan(std::move(scan)); }
   // Walks [begin, end) of Space::kRecords; an empty `end` is the space's end.
   virtual std::unique_ptr<Cursor> cursor(Partition partition, std::string begin, std::string end) = 0;
   // Sequence of the last durable journal entry; entries are read with get/scan of Space::kJournal, keyed by the

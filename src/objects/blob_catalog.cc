@@ -1,20 +1,21 @@
 #include "objects/blob_catalog.h"
 
 #include <algorithm>
+#include <thread>
 
+#include "base/log.h"
 #include "objects/layout.h"
 #include "objects/records.h"
 
 namespace andromede::objects {
+namespace {
 
-Result<std::vector<blob::BlobRef>> BlobCatalog::list(BlobId after, std::size_t limit) {
-  meta::Scan scan;
-  scan.partition = layout::kCloud;
-  // None is the smallest id and nobody's.
-  scan.begin = layout::blob(after) + std::string(after.is_none() ? 0 : 1, '\0');
-  scan.end = layout::past_prefix(std::string(layout::kBlobs));
-  scan.limit = std::min(limit, meta::kMaxScanItems);
-  TRY(const std::vector<meta::Item> items, sync_wait(meta_.scan(std::move(scan))));
+// A mirror that has failed is taken out within moments; only then can the others answer for all.
+constexpr int kLooksUntilUnavailable = 50;
+constexpr int kLooksUntilTheyDiffer = 4;
+constexpr std::chrono::milliseconds kBetweenLooks{20};
+
+Result<std::vector<blob::BlobRef>> decode_all(const std::vector<meta::Item>& items) {
   std::vector<blob::BlobRef> refs;
   refs.reserve(items.size());
   for (const meta::Item& item : items) {
@@ -22,6 +23,64 @@ Result<std::vector<blob::BlobRef>> BlobCatalog::list(BlobId after, std::size_t l
     refs.push_back(std::move(record.ref));
   }
   return refs;
+}
+
+// Asks `ask`, a callable that answers a Result, until every mirror that takes part answers. Sleeps.
+template <typename Ask>
+auto until_all_answer(const Ask& ask) {
+  auto answer = ask();
+  for (int look = 1; look < kLooksUntilUnavailable && !answer && answer.error() == Errc::kUnavailable; ++look) {
+    std::this_thread::sleep_for(kBetweenLooks);
+    answer = ask();
+  }
+  return answer;
+}
+
+}  // namespace
+
+meta::Scan BlobCatalog::after_of(BlobId after, std::size_t limit) {
+  meta::Scan scan;
+  scan.partition = layout::kCloud;
+  // None is the smallest id and nobody's.
+  scan.begin = layout::blob(after) + std::string(after.is_none() ? 0 : 1, '\0');
+  scan.end = layout::past_prefix(std::string(layout::kBlobs));
+  scan.limit = std::min(limit, meta::kMaxScanItems);
+  return scan;
+}
+
+Result<std::vector<blob::BlobRef>> BlobCatalog::list(BlobId after, std::size_t limit) {
+  TRY(const std::vector<meta::Item> items, sync_wait(meta_.scan(after_of(after, limit))));
+  return decode_all(items);
+}
+
+Result<std::vector<blob::BlobRef>> BlobCatalog::list_everywhere(BlobId after, std::size_t limit) {
+  TRY(const std::vector<meta::Item> items,
+      until_all_answer([&] { return sync_wait(meta_.scan_everywhere(after_of(after, limit))); }));
+  return decode_all(items);
+}
+
+Result<blob::Catalog::Everywhere> BlobCatalog::find_everywhere(BlobId id) {
+  // In use first, as in find().
+  const std::optional<blob::BlobRef> live = live_.find(id);
+  Everywhere found;
+  for (int look = 0; look < kLooksUntilTheyDiffer; ++look) {
+    // Mirrors take a commit one after another.
+    if (look > 0) std::this_thread::sleep_for(kBetweenLooks);
+    found = {};
+    TRY(const auto answers, until_all_answer([&] {
+          return sync_wait(meta_.get_everywhere(layout::kCloud, {meta::Space::kRecords, layout::blob(id)}));
+        }));
+    for (const auto& answer : answers) {
+      if (answer != answers.front()) found.agree = false;
+      if (!answer) continue;
+      TRY(BlobRecord record, decode_blob(as_bytes(*answer)));
+      found.refs.push_back(std::move(record.ref));
+    }
+    if (found.agree) break;
+  }
+  if (!found.agree) log_error("the metadata mirrors differ about a blob", {{"blob", id.to_string()}});
+  if (live) found.refs.push_back(*live);
+  return found;
 }
 
 Result<std::optional<blob::BlobRef>> BlobCatalog::find(BlobId id) {

@@ -148,10 +148,7 @@ class Losses(OperationsCase):
                         file.write(bytes([byte[0] ^ 0x10]))
 
     def test_full_drives_refuse_writes_and_go_on_reading(self):
-        consortium = self.folder / "small.toml"
-        lines = [line for line in CONSORTIUM.read_text().splitlines() if "capacity_bytes" not in line]
-        text = "\n".join(lines) + "\n"
-        consortium.write_text(re.sub(r"^( *)path = .*$", r"\g<0>\n\1capacity_bytes = 536_870_912", text, flags=re.MULTILINE))
+        consortium = self.small_drives()
         self.cloud.create(consortium).start()
         s3 = self.cloud.client()
         s3.create_bucket(Bucket="archives")
@@ -168,12 +165,56 @@ class Losses(OperationsCase):
         self.assertEqual(refused.response["ResponseMetadata"]["HTTPStatusCode"], 507)
         self.assertEqual(refused.response["Error"]["Code"], "InsufficientStorage")
         self.assertGreater(len(stored), 20)
+        self.cloud.wait_for("status says that writes are refused", lambda: self.cloud.status()["writes_refused"], 15)
+        told = self.cloud.status()["writes_refused"]
+        self.assertGreaterEqual(len(told["drives"]), 5, "fewer than four drives have room")
+        self.assertGreater(told["missing_bytes"], 0)
+        self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
+        self.assertEqual(self.metric("andromede_writes_refused"), 1)
         for key, body in stored.items():
             self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body, key)
         s3.put_object(Bucket="archives", Key="small", Body=b"small objects still fit")
-        for key in list(stored)[:10]:
+        for key in list(stored)[: len(stored) // 2]:
             s3.delete_object(Bucket="archives", Key=key)
         self.cloud.wait_for("deletes make room again", lambda: self.fits(s3, 5_000_000))
+        self.cloud.wait_for("status says so", lambda: not self.cloud.status()["writes_refused"], 15)
+        self.assertEqual(self.metric("andromede_writes_refused"), 0)
+
+    def test_drives_filled_by_others_are_told_with_what_to_bring(self):
+        consortium = self.small_drives()
+        self.cloud.create(consortium).start()
+        s3 = self.cloud.client()
+        s3.create_bucket(Bucket="archives")
+        s3.put_object(Bucket="archives", Key="kept", Body=b"kept")
+        self.assertIsNone(self.cloud.status()["writes_refused"])
+        others = [drive / "others" for drive in (self.cloud.folder / "drives").iterdir()]
+        for path in others:
+            with open(path, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, 536_870_912)
+        self.cloud.wait_for("status says that writes are refused", lambda: self.cloud.status()["writes_refused"], 30)
+        first = self.cloud.status()["writes_refused"]
+        self.assertEqual(len(first["drives"]), 8)
+        self.assertGreaterEqual(first["missing_bytes"], 4 * (64 << 20), "what is kept free on four drives")
+        with self.assertRaises(botocore.exceptions.ClientError) as refused:
+            s3.put_object(Bucket="archives", Key="more", Body=b"more")
+        self.assertEqual(refused.exception.response["ResponseMetadata"]["HTTPStatusCode"], 507)
+        self.assertEqual(s3.get_object(Bucket="archives", Key="kept")["Body"].read(), b"kept")
+        self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
+        self.assertEqual(self.metric("andromede_writes_refused"), 1)
+        self.assertIn("andromede_drive_seconds_left", {name.split("{")[0] for name in self.metrics()})
+        self.assertEqual(self.cloud.status()["writes_refused"]["since"], first["since"])
+        for path in others:
+            path.unlink()
+        self.cloud.wait_for("there is room again", lambda: not self.cloud.status()["writes_refused"], 30)
+        self.cloud.wait_for("writes go on", lambda: self.fits(s3, 1000), 30)
+
+    def small_drives(self):
+        """A consortium whose drives hold 512 MiB each."""
+        consortium = self.folder / "small.toml"
+        lines = [line for line in CONSORTIUM.read_text().splitlines() if "capacity_bytes" not in line]
+        text = "\n".join(lines) + "\n"
+        consortium.write_text(re.sub(r"^( *)path = .*$", r"\g<0>\n\1capacity_bytes = 536_870_912", text, flags=re.MULTILINE))
+        return consortium
 
     def fits(self, s3, size_bytes):
         try:

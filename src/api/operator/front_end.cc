@@ -302,6 +302,10 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::run(const Call& call, std::st
       return add_drive(call);
     case OperatorRoute::kReplaceDrive:
       return replace_drive(call);
+    case OperatorRoute::kReclaimDrive:
+      CHECK_OK(only_keys(call.body, {}));
+      CHECK_OK(fleet_.accept_orphans(DriveName(call.routed.name), call.by.name));
+      return Answer{202, dump({{"accepted", call.routed.name}})};
     case OperatorRoute::kHeal: {
       CHECK_OK(only_keys(call.body, {}));
       TRY(const auto job, fleet_.heal(call.by.name));

@@ -353,6 +353,8 @@ TEST_F(OperatorFrontEndTest, BadCallsChangeNothing) {
         BadCall{"POST", "/v1/drives", R"({"name":"a","site":"a","associate":"a","path":"relative"})", 400},
         BadCall{"POST", "/v1/drives", R"({"name":"a","site":"a","associate":"a","path":"/no/such/folder"})", 404},
         BadCall{"POST", "/v1/drives/none/replace", R"({"path":"/tmp"})", 404},
+        BadCall{"POST", "/v1/drives/none/reclaim", "{}", 404},
+        BadCall{"POST", "/v1/drives/s0-1/reclaim", "{}", 409},
         BadCall{"POST", "/v1/drives/replace", R"({"path":"/tmp"})", 404},
         BadCall{"POST", "/v1/drives//replace", R"({"path":"/tmp"})", 404},
         BadCall{"POST", "/v1/accounts", "{}", 400},

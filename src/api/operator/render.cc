@@ -25,6 +25,15 @@ nlohmann::json to_json(const sovereignty::Tolerance& tolerance) {
   return {{"site_losses", tolerance.site_losses}, {"drive_losses", tolerance.drive_losses}};
 }
 
+nlohmann::json to_json(const std::optional<fleet::WritesRefused>& refused) {
+  if (!refused) return nullptr;
+  return {{"since", to_iso8601(refused->since)},
+          {"reason", refused->why},
+          {"drives", refused->drives},
+          {"drives_needed", refused->drives_needed},
+          {"missing_bytes", refused->missing_bytes}};
+}
+
 nlohmann::json to_json(const fleet::DriveStatus& drive) {
   return {{"name", drive.info.name.value()},
           {"id", drive.info.id.to_string()},
@@ -39,7 +48,9 @@ nlohmann::json to_json(const fleet::DriveStatus& drive) {
           {"live_bytes", drive.usage.live_bytes},
           {"counting", drive.usage.counting},
           {"free_bytes", drive.usage.free_bytes},
-          {"total_bytes", drive.usage.total_bytes}};
+          {"total_bytes", drive.usage.total_bytes},
+          {"fill_bytes_per_s", drive.fill.bytes_per_s},
+          {"seconds_left", drive.fill.left ? nlohmann::json(drive.fill.left->count()) : nlohmann::json()}};
 }
 
 }  // namespace
@@ -69,6 +80,8 @@ nlohmann::json to_json(const fleet::FleetStatus& status) {
   return {{"epoch", status.epoch},
           {"degraded", status.degraded},
           {"reasons", status.reasons},
+          {"warnings", status.warnings},
+          {"writes_refused", to_json(status.writes_refused)},
           {"demanded", to_json(status.demanded)},
           {"actual", to_json(status.actual)},
           {"damaged_found", status.damaged_found},

@@ -23,6 +23,7 @@ constexpr std::array<Row, kOperatorRoutes - 1> kRows = {{
     {OperatorRoute::kGetJob, "GET", "/v1/jobs/", "", true, "GetJob"},
     {OperatorRoute::kAddDrive, "POST", "/v1/drives", "", false, "AddDrive"},
     {OperatorRoute::kReplaceDrive, "POST", "/v1/drives/", "/replace", true, "ReplaceDrive"},
+    {OperatorRoute::kReclaimDrive, "POST", "/v1/drives/", "/reclaim", true, "ReclaimDrive"},
     {OperatorRoute::kHeal, "POST", "/v1/heal", "", false, "Heal"},
     {OperatorRoute::kScrub, "POST", "/v1/scrub", "", false, "Scrub"},
     {OperatorRoute::kDrain, "POST", "/v1/drain", "", false, "Drain"},

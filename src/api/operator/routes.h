@@ -18,6 +18,7 @@ enum class OperatorRoute : std::uint8_t {
   kGetJob,
   kAddDrive,
   kReplaceDrive,
+  kReclaimDrive,
   kHeal,
   kScrub,
   kDrain,

@@ -945,6 +945,7 @@ Result<DriveUsage> DriveVolumes::usage() {
     usage.live_bytes += volume->live_bytes;
   }
   if (open_ != nullptr) usage.free_bytes += open_->allocated - open_->end;
+  usage.short_bytes = options_.reserve_bytes - std::min(usage.free_bytes, options_.reserve_bytes);
   usage.free_bytes -= std::min(usage.free_bytes, options_.reserve_bytes);
   return usage;
 }

@@ -15,6 +15,8 @@ namespace {
 constexpr std::chrono::seconds kMovedGrace{60};
 
 constexpr std::size_t kCatalogPage = 1000;
+// Remembered before the first is released; more are left to the next call.
+constexpr std::size_t kMaxOrphansAtATime = 65'536;
 // Where a record begins on a drive: volume and offset.
 using Place = std::pair<std::uint32_t, std::uint64_t>;
 
@@ -292,7 +294,8 @@ Result<std::map<Place, std::uint64_t>> named_regions(DriveId drive, const std::s
   BlobId after;
   for (;;) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
-    TRY(const auto refs, catalog.list(after, kCatalogPage));
+    // Of every copy: what one of them forgets must not be punched.
+    TRY(const auto refs, catalog.list_everywhere(after, kCatalogPage));
     for (const BlobRef& ref : refs) {
       for (const ShardPlace& place : ref.shards) {
         if (place.drive != drive || !volumes.contains(place.volume) || !valid_ref(ref)) continue;
@@ -342,10 +345,53 @@ Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<Unk
   return punched;
 }
 
+// A record that no copy of the metadata names.
+struct Orphan {
+  BlobId blob;
+  unsigned shard = 0;
+  Place place;
+};
+
+enum class Naming : std::uint8_t {
+  kHere,       // they name this record
+  kElsewhere,  // all name another place for the shard
+  kNowhere,    // no copy knows the blob
+  kDiffers,    // they say different things of it
+};
+
+Result<Naming> naming_of(Catalog& catalog, const RecordHeader& header, const ShardPlace& place) {
+  const auto names = [&](const BlobRef& ref) {
+    return header.shard < ref.shards.size() && ref.shards[header.shard] == place;
+  };
+  // One copy's word is enough to keep it, and never to erase it.
+  TRY(const auto one, catalog.find(header.blob));
+  if (one && names(*one)) return Naming::kHere;
+  TRY(const Catalog::Everywhere all, catalog.find_everywhere(header.blob));
+  if (!all.agree) return Naming::kDiffers;
+  if (std::any_of(all.refs.begin(), all.refs.end(), names)) return Naming::kHere;
+  return all.refs.empty() ? Naming::kNowhere : Naming::kElsewhere;
+}
+
+Status release_orphans(DriveVolumes& drive, const std::vector<Orphan>& orphans, Maintenance::Reclaimed& reclaimed,
+                       const GoOn& go_on) {
+  for (const Orphan& orphan : orphans) {
+    if (!go_on()) return fail(Errc::kCancelled, "stopped");
+    const auto released = drive.release(orphan.blob, orphan.shard, orphan.place.first, orphan.place.second);
+    if (released) {
+      ++reclaimed.records;
+      reclaimed.bytes += *released;
+    } else if (released.error() != Errc::kNotFound) {
+      return fail(released.error());
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Catalog& catalog,
-                                               std::chrono::milliseconds grace, const GoOn& go_on) {
+                                               std::chrono::milliseconds grace, Maintenance::Share share,
+                                               const GoOn& go_on) {
   const GoOn always = [] { return true; };
   const GoOn& goes_on = go_on ? go_on : always;
   DriveVolumes* const drive = core.online_drive(id);
@@ -359,28 +405,29 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
     return head.header.session == core.session && now_ms - since < age.count();
   };
   const auto moved_grace = std::min<std::chrono::milliseconds>(grace, kMovedGrace);
+  std::uint64_t records = 0;
+  std::uint64_t nobodys = 0;
+  std::vector<Orphan> orphans;
   const auto visit = [&](const RecordHead& head) {
     if (!goes_on()) {
       failed = fail(Errc::kCancelled, "stopped");
       return false;
     }
+    ++records;
     const RecordHeader& header = head.header;
     if (core.is_written(header.blob) || younger_than(head, moved_grace)) return true;
-    auto named = catalog.find(header.blob);
-    if (!named) {
-      failed = fail(named.error());
+    const ShardPlace place{.drive = id, .volume = header.volume, .offset = header.offset};
+    const auto naming = naming_of(catalog, header, place);
+    if (!naming) {
+      failed = fail(naming.error());
       return false;
     }
-    const ShardPlace place{.drive = id, .volume = header.volume, .offset = header.offset};
-    if (*named && header.shard < (*named)->shards.size() && (*named)->shards[header.shard] == place) return true;
-    if (!*named && younger_than(head, grace)) return true;
-    const auto released = drive->release(header.blob, header.shard, header.volume, header.offset);
-    if (released) {
-      ++reclaimed.records;
-      reclaimed.bytes += *released;
-    } else if (released.error() != Errc::kNotFound) {
-      failed = fail(released.error());
-      return false;
+    if (*naming == Naming::kDiffers) ++reclaimed.differing;
+    const bool orphan = *naming == Naming::kElsewhere || (*naming == Naming::kNowhere && !younger_than(head, grace));
+    if (!orphan) return true;
+    if (*naming == Naming::kNowhere) ++nobodys;
+    if (orphans.size() < kMaxOrphansAtATime) {
+      orphans.push_back({header.blob, header.shard, {header.volume, header.offset}});
     }
     return true;
   };
@@ -391,6 +438,12 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
   };
   CHECK_OK(drive->walk(visit, collect, goes_on));
   CHECK_OK(failed);
+  const bool plausible = nobodys <= Maintenance::kPlausibleOrphans || nobodys <= records / Maintenance::kPlausibleShare;
+  if (share == Maintenance::Share::kPlausible && !plausible) {
+    return fail(Errc::kRefused, "of its " + std::to_string(records) + " records " + std::to_string(nobodys) +
+                                    " belong to blobs that the metadata do not know");
+  }
+  CHECK_OK(release_orphans(*drive, orphans, reclaimed, goes_on));
   TRY(const std::uint64_t punched, reclaim_unknown(*drive, unknown, catalog, goes_on));
   reclaimed.bytes += punched;
   if (reclaimed.bytes > 0) {

@@ -11,6 +11,7 @@ Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned inde
 Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned index, const Pace& pace);
 Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& authenticator, const Pace& pace);
 Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId drive, Catalog& catalog,
-                                               std::chrono::milliseconds grace, const GoOn& go_on);
+                                               std::chrono::milliseconds grace, Maintenance::Share share,
+                                               const GoOn& go_on);
 
 }  // namespace andromede::blob

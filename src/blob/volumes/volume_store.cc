@@ -89,9 +89,9 @@ class VolumeStoreImpl final : public VolumeStore {
     if (place) core_.repaired.add();
     return place;
   }
-  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
+  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace, Share share,
                                     const GoOn& go_on) override {
-    return blob::reclaim_orphans(core_, drive, catalog, grace, go_on);
+    return blob::reclaim_orphans(core_, drive, catalog, grace, share, go_on);
   }
   Result<DriveUsage> usage(DriveId drive) override {
     TRY(DriveVolumes* const found, find(drive));

@@ -424,7 +424,7 @@ Status Committer::check_space(const MirrorSet::List& mirrors) {
       return fail(Errc::kNoSpace, "a metadata drive is full");
     }
     const auto space = mirror->disk().space();
-    if (space && space->free_bytes < std::min(options_.reserve_bytes, space->total_bytes / 16)) low = true;
+    if (space && space->free_bytes < least_free_bytes(options_.reserve_bytes, *space)) low = true;
   }
   if (low != low_space_) log_warning("metadata: drive space", {{"low", low}});
   low_space_ = low;

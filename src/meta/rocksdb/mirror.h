@@ -4,6 +4,7 @@
 // failed() from any thread.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -37,6 +38,11 @@ Status remove_mirror_files(io::Disk& disk);
 
 // Whether anything of a mirror lies on the drive; empty folders are nothing.
 Result<bool> holds_mirror_files(io::Disk& disk);
+
+// What stays free on a mirror's drive, so that it can be written to as long as it is needed.
+inline std::uint64_t least_free_bytes(std::uint64_t reserve_bytes, const io::Space& space) {
+  return std::min(reserve_bytes, space.total_bytes / 16);
+}
 
 class Mirror {
  public:

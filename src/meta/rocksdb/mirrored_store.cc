@@ -56,6 +56,12 @@ class Engine final : public MirroredStore {
     return reader_->get_many(std::move(keys));
   }
   Task<Result<std::vector<Item>>> scan(Scan scan) override { return reader_->scan(std::move(scan)); }
+  Task<Result<std::vector<std::optional<std::string>>>> get_everywhere(Partition, Key key) override {
+    return reader_->get_everywhere(std::move(key));
+  }
+  Task<Result<std::vector<Item>>> scan_everywhere(Scan scan) override {
+    return reader_->scan_everywhere(std::move(scan));
+  }
   std::unique_ptr<Cursor> cursor(Partition, std::string begin, std::string end) override {
     return reader_->cursor(std::move(begin), std::move(end));
   }
@@ -63,6 +69,8 @@ class Engine final : public MirroredStore {
 
   [[nodiscard]] std::vector<MirrorStatus> mirrors() const override;
   [[nodiscard]] std::optional<std::string> shortfall() const override { return mirrors_.shortfall(); }
+  [[nodiscard]] std::vector<MirrorRoom> room() const override;
+  [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return absent_at_opening_; }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override;
   Status remove_mirror(DriveId drive) override;
   [[nodiscard]] Result<bool> holds_files(DriveId drive) override;
@@ -94,6 +102,7 @@ class Engine final : public MirroredStore {
   MirrorSet mirrors_;
   Committer committer_;
   std::unique_ptr<Reader> reader_;
+  std::vector<DriveId> absent_at_opening_;
   std::mutex maintenance_;  // one mirror is added or removed at a time
   std::mutex events_mutex_;
   std::vector<MirrorEvent> events_;  // under events_mutex_
@@ -135,6 +144,9 @@ Mirror::Options Engine::mirror_options() const {
 
 Status Engine::open(LogSealer& sealer) {
   const auto map = drives_.map();
+  for (const io::DriveInfo& drive : map->drives) {
+    if (drive.mirrors_metadata && !drives_.online(drive.id)) absent_at_opening_.push_back(drive.id);
+  }
   ensure_background_threads(static_cast<std::size_t>(std::count_if(
       map->drives.begin(), map->drives.end(), [](const io::DriveInfo& drive) { return drive.mirrors_metadata; })));
   TRY(Recovered recovered, recover(drives_, mirror_options(), options_.create, sealer, random_));
@@ -207,6 +219,17 @@ std::vector<MirrorStatus> Engine::mirrors() const {
 std::vector<MirrorEvent> Engine::take_events() {
   const std::lock_guard lock(events_mutex_);
   return std::exchange(events_, {});
+}
+
+std::vector<MirrorRoom> Engine::room() const {
+  std::vector<MirrorRoom> all;
+  const auto online = mirrors_.list();
+  for (const auto& mirror : *online) {
+    if (mirror->failed()) continue;
+    const auto space = mirror->disk().space();
+    if (space) all.push_back({mirror->drive(), space->free_bytes, least_free_bytes(options_.reserve_bytes, *space)});
+  }
+  return all;
 }
 
 Status Engine::mark(DriveId drive, bool mirrors_metadata) {
@@ -288,7 +311,7 @@ Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
   if (mirrors_.reader() != nullptr) {
     // Reads are answered as it is: not to be given up for an opening that cannot succeed.
     TRY(const io::Space space, disk->space());
-    if (space.free_bytes < std::min(options_.reserve_bytes, space.total_bytes / 16)) {
+    if (space.free_bytes < least_free_bytes(options_.reserve_bytes, space)) {
       return fail(Errc::kNoSpace, "the drive of the last metadata mirror is full");
     }
   }

@@ -1,5 +1,9 @@
 #include "meta/rocksdb/reader.h"
 
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+
 #include "meta/rocksdb/rocks_cursor.h"
 #include "meta/rocksdb/walk.h"
 
@@ -10,9 +14,19 @@ constexpr std::size_t kMaxScanBytes = 64 << 20;
 
 Error no_mirror() { return {make_error_code(Errc::kUnavailable), "no metadata mirror is online"}; }
 
+Error cannot_answer() { return {make_error_code(Errc::kUnavailable), "a metadata mirror has failed"}; }
+
 Status check_key(std::string_view key) {
   if (key.size() <= kMaxKeyBytes) return {};
   return fail(Errc::kInvalidArgument, "a key has at most " + std::to_string(kMaxKeyBytes) + " bytes");
+}
+
+Status check_scan(const Scan& scan) {
+  if (scan.limit > kMaxScanItems) {
+    return fail(Errc::kInvalidArgument, "a scan answers at most " + std::to_string(kMaxScanItems) + " items");
+  }
+  CHECK_OK(check_key(scan.begin));
+  return check_key(scan.end);
 }
 
 // Runs `look(state, tier)`, a callable that answers Result<Found> and outlives the task: in memory first, then on the
@@ -100,11 +114,7 @@ Task<Result<std::vector<std::optional<std::string>>>> Reader::get_many(std::vect
 }
 
 Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
-  if (scan.limit > kMaxScanItems) {
-    co_return fail(Errc::kInvalidArgument, "a scan answers at most " + std::to_string(kMaxScanItems) + " items");
-  }
-  CO_CHECK_OK(check_key(scan.begin));
-  CO_CHECK_OK(check_key(scan.end));
+  CO_CHECK_OK(check_scan(scan));
   if (scan.limit == 0 || (!scan.end.empty() && scan.end <= scan.begin)) co_return std::vector<Item>();
   for (;;) {
     const std::shared_ptr<Mirror> mirror = mirrors_.reader();
@@ -114,6 +124,55 @@ Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
     if (done) co_return std::move(scanner).items();
     if (!mirrors_.read_failed(*mirror, done.error())) co_return fail(done.error());
   }
+}
+
+Task<Result<std::vector<std::optional<std::string>>>> Reader::get_everywhere(Key key) {
+  CO_CHECK_OK(check_key(key.bytes));
+  const auto mirrors = mirrors_.list();
+  if (mirrors->empty()) co_return fail(no_mirror());
+  std::vector<std::optional<std::string>> answers;
+  for (const auto& mirror : *mirrors) {
+    std::string value;
+    const auto found = co_await pools_.reads().run([&]() -> Result<Found> {
+      if (mirror->failed()) return fail(cannot_answer());
+      return mirror->state().get(key.space, key.bytes, Tier::kAll, value);
+    });
+    if (!found) {
+      mirrors_.read_failed(*mirror, found.error());
+      co_return fail(Errc::kUnavailable, found.error().describe());
+    }
+    answers.push_back(*found == Found::kNo ? std::nullopt : std::optional(std::move(value)));
+  }
+  co_return answers;
+}
+
+Task<Result<std::vector<Item>>> Reader::scan_everywhere(Scan scan) {
+  CO_CHECK_OK(check_scan(scan));
+  if (scan.reverse) co_return fail(Errc::kInvalidArgument, "only scans forwards are for every copy");
+  if (scan.limit == 0 || (!scan.end.empty() && scan.end <= scan.begin)) co_return std::vector<Item>();
+  const auto mirrors = mirrors_.list();
+  if (mirrors->empty()) co_return fail(no_mirror());
+  std::vector<Item> all;
+  // How far every copy has been read.
+  std::optional<std::string> known_to;
+  for (const auto& mirror : *mirrors) {
+    if (mirror->failed()) co_return fail(cannot_answer());
+    Scanner scanner(mirror, scan);
+    const Status done = co_await pools_.walk([&scanner] { return scanner.turn(); }, true);
+    if (!done) {
+      mirrors_.read_failed(*mirror, done.error());
+      co_return fail(Errc::kUnavailable, done.error().describe());
+    }
+    std::vector<Item> items = std::move(scanner).items();
+    if (items.size() == scan.limit && (!known_to || items.back().key < *known_to)) known_to = items.back().key;
+    all.insert(all.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
+  }
+  if (known_to) std::erase_if(all, [&](const Item& item) { return item.key > *known_to; });
+  std::sort(all.begin(), all.end(),
+            [](const Item& a, const Item& b) { return std::tie(a.key, a.value) < std::tie(b.key, b.value); });
+  const auto same = [](const Item& a, const Item& b) { return a.key == b.key && a.value == b.value; };
+  all.erase(std::unique(all.begin(), all.end(), same), all.end());
+  co_return all;
 }
 
 std::unique_ptr<Cursor> Reader::cursor(std::string begin, std::string end) {

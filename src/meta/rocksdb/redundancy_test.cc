@@ -6,6 +6,8 @@
 #include <future>
 #include <thread>
 
+#include "meta/rocksdb/log_record.h"
+#include "meta/rocksdb/state.h"
 #include "meta/rocksdb/test_cloud.h"
 
 namespace andromede::meta {
@@ -191,6 +193,61 @@ TEST(Redundancy, MirrorsOfOneSiteAreOneWhereThePolicyCountsSites) {
     return {};
   }));
   EXPECT_TRUE(cloud.put("k", "1"));
+}
+
+// One mirror was changed behind our back, with right checksums: it hides a record, and has another of its own.
+TEST(Everywhere, WhatCannotBeTakenBackIsAskedOfEveryMirror) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(cloud.put("k" + std::to_string(i), "v"));
+  const std::uint64_t index = cloud.store().mirrors().front().commits;
+  cloud.close();
+  {
+    State::Options options;
+    options.cache = rocksdb::NewLRUCache(1 << 20);
+    auto state = State::open(cloud.root(0) + "/meta/state", options);
+    ASSERT_TRUE(state);
+    RecordBuilder builder;
+    builder.erase(Space::kRecords, "k3");
+    builder.put(Space::kRecords, "k5", "forged");
+    builder.finish(1, index, 1);
+    ASSERT_TRUE((*state)->apply(builder.payload(), index));
+    ASSERT_TRUE((*state)->flush());
+  }
+  ASSERT_TRUE(cloud.open());
+  const auto everywhere = [&](const char* key) -> std::string {
+    std::string said;
+    const auto answers = sync_wait(cloud.store().get_everywhere("", {Space::kRecords, key}));
+    if (!answers) return answers.error().describe();
+    for (const auto& answer : *answers) said += answer.value_or("absent") + " ";
+    return said;
+  };
+  EXPECT_EQ(everywhere("k1"), "v v ");
+  EXPECT_EQ(everywhere("k3"), "absent v ");
+  EXPECT_EQ(everywhere("k5"), "forged v ");
+  EXPECT_EQ(everywhere("none"), "absent absent ");
+  for (const std::size_t page : {3U, 4U, 100U}) {
+    std::string all;
+    Scan scan;
+    scan.begin = "k";
+    scan.end = "l";
+    scan.limit = page;
+    for (;;) {
+      const auto items = sync_wait(cloud.store().scan_everywhere(scan));
+      ASSERT_TRUE(items);
+      for (const Item& item : *items) all += item.key + (item.value == "v" ? " " : "! ");
+      if (items->size() < page) break;
+      scan.begin = items->back().key + std::string(1, '\0');
+    }
+    EXPECT_EQ(all, "k0 k1 k2 k3 k4 k5! k5 k6 k7 k8 k9 ") << page;
+  }
+  Scan backwards;
+  backwards.reverse = true;
+  EXPECT_EQ(sync_wait(cloud.store().scan_everywhere(backwards)).error(), Errc::kInvalidArgument);
+  // Those that take part are asked, and no others.
+  cloud.disk(1).set_offline(true);
+  cloud.drives().probe_all();
+  EXPECT_TRUE(eventually([&] { return everywhere("k3") == "absent "; }));
 }
 
 // A state shows a group only once every mirror has it, or is marked out.

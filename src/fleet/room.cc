@@ -1,0 +1,138 @@
+#include "fleet/room.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <set>
+
+namespace andromede::fleet {
+namespace {
+
+// What can still be written: the less of the two kinds.
+std::uint64_t room_of(const RoomLook& look) {
+  std::uint64_t room = UINT64_MAX;
+  if (look.takes_shards) room = look.free_bytes;
+  if (look.mirrors) {
+    const std::uint64_t least = look.mirror_least_bytes;
+    room = std::min(room, look.mirror_free_bytes > least ? look.mirror_free_bytes - least : 0);
+  }
+  return room;
+}
+
+std::uint64_t missing_for_shards(const RoomLook& look) {
+  if (look.free_bytes >= kLeastShardRoomBytes) return 0;
+  return look.short_bytes + kLeastShardRoomBytes - look.free_bytes;
+}
+
+std::uint64_t missing_for_mirror(const RoomLook& look) {
+  if (!look.mirrors || look.mirror_free_bytes >= look.mirror_least_bytes) return 0;
+  return look.mirror_least_bytes - look.mirror_free_bytes;
+}
+
+std::string one_decimal(double value, const char* unit) {
+  std::array<char, 32> out{};
+  std::snprintf(out.data(), out.size(), "%.1f %s", value, unit);
+  return out.data();
+}
+
+}  // namespace
+
+std::string in_words(std::chrono::seconds left) {
+  const auto seconds = static_cast<double>(left.count());
+  if (seconds >= 86'400) return one_decimal(seconds / 86'400, "days");
+  if (seconds >= 3600) return one_decimal(seconds / 3600, "hours");
+  return std::to_string(left.count() / 60) + " minutes";
+}
+
+std::string in_words(std::uint64_t bytes) {
+  constexpr std::array<const char*, 5> kUnits = {"KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return one_decimal(value, kUnits.at(unit));
+}
+
+std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, unsigned shards) {
+  std::map<DriveId, std::uint64_t> bring;
+  std::set<DriveId> full;
+  for (const RoomLook& look : looks) {
+    const std::uint64_t missing = missing_for_mirror(look);
+    if (missing == 0) continue;
+    bring[look.drive] = missing;
+    full.insert(look.drive);
+  }
+  std::vector<std::pair<std::uint64_t, DriveId>> lacking;
+  std::size_t takers = 0;
+  for (const RoomLook& look : looks) {
+    if (!look.takes_shards) continue;
+    ++takers;
+    if (const std::uint64_t missing = missing_for_shards(look); missing > 0) lacking.emplace_back(missing, look.drive);
+  }
+  // With fewer drives online than shards the last shards get none, and none is missed.
+  const std::size_t needed = std::min<std::size_t>(shards, takers);
+  const std::size_t with_room = takers - lacking.size();
+  if (with_room < needed) {
+    // The cheapest way: where the least is missing.
+    std::sort(lacking.begin(), lacking.end());
+    for (std::size_t i = 0; i < lacking.size(); ++i) {
+      full.insert(lacking[i].second);
+      if (i < needed - with_room) bring[lacking[i].second] = std::max(bring[lacking[i].second], lacking[i].first);
+    }
+  }
+  if (full.empty()) return std::nullopt;
+  WritesRefused refused;
+  std::string names;
+  for (const RoomLook& look : looks) {
+    if (!full.contains(look.drive)) continue;
+    refused.drives.push_back(look.name);
+    names += (names.empty() ? "" : ", ") + look.name;
+  }
+  for (const auto& [drive, bytes] : bring) refused.missing_bytes += bytes;
+  refused.drives_needed = bring.size();
+  refused.why = "no room on " + names + ": bring " + in_words(refused.missing_bytes) + " on " +
+                std::to_string(refused.drives_needed) + " of them at least, or add drives";
+  return refused;
+}
+
+void RoomWatch::note(const std::vector<RoomLook>& looks, unsigned shards, const std::optional<std::string>& shortfall) {
+  auto refused = find_refusal(looks, shards);
+  if (shortfall) {
+    if (!refused) refused.emplace();
+    refused->why = *shortfall + (refused->why.empty() ? "" : "; ") + refused->why;
+  }
+  const SteadyTime now = clock_.steady();
+  const std::lock_guard lock(mutex_);
+  if (refused) refused->since = refused_ ? refused_->since : clock_.now();
+  refused_ = std::move(refused);
+  std::erase_if(samples_, [&](const auto& entry) {
+    return std::none_of(looks.begin(), looks.end(), [&](const RoomLook& look) { return look.drive == entry.first; });
+  });
+  for (const RoomLook& look : looks) {
+    std::deque<Sample>& samples = samples_[look.drive];
+    // The latest is replaced until it is old enough to be kept beside the one before.
+    if (samples.size() > 1 && samples.back().at - samples[samples.size() - 2].at < kFillSampleEvery) samples.pop_back();
+    samples.push_back({now, room_of(look)});
+    while (samples.size() > 2 && now - samples[1].at >= kFillWindow) samples.pop_front();
+  }
+}
+
+std::optional<WritesRefused> RoomWatch::refused() const {
+  const std::lock_guard lock(mutex_);
+  return refused_;
+}
+
+DriveFill RoomWatch::fill_of(DriveId drive) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = samples_.find(drive);
+  if (found == samples_.end()) return {};
+  const Sample& first = found->second.front();
+  const Sample& last = found->second.back();
+  if (last.at - first.at < kLeastFillSpan || last.room_bytes >= first.room_bytes) return {};
+  DriveFill fill;
+  fill.bytes_per_s = static_cast<double>(first.room_bytes - last.room_bytes) /
+                     std::chrono::duration<double>(last.at - first.at).count();
+  fill.left = std::chrono::seconds(static_cast<std::int64_t>(static_cast<double>(last.room_bytes) / fill.bytes_per_s));
+  return fill;
+}
+
+}  // namespace andromede::fleet

@@ -1,0 +1,135 @@
+#include "objects/blob_catalog.h"
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "objects/layout.h"
+#include "objects/records.h"
+
+namespace andromede::objects {
+namespace {
+
+// Two copies of a few records, and what happens between a look at them and its answer.
+class TwoCopies final : public meta::Store {
+ public:
+  using Copy = std::map<std::string, std::string>;
+  Task<Result<meta::CommitInfo>> commit(meta::Commit, Deadline) override { co_return fail(Errc::kUnsupported, "no"); }
+  Task<Result<std::optional<std::string>>> get(meta::Partition, meta::Key key) override {
+    auto value = of(copies[0], key.bytes);
+    if (after_look) after_look();
+    co_return value;
+  }
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition, std::vector<std::string>) override {
+    co_return fail(Errc::kUnsupported, "no");
+  }
+  Task<Result<std::vector<meta::Item>>> scan(meta::Scan) override { co_return fail(Errc::kUnsupported, "no"); }
+  std::unique_ptr<meta::Cursor> cursor(meta::Partition, std::string, std::string) override { return nullptr; }
+  Task<Result<std::vector<std::optional<std::string>>>> get_everywhere(meta::Partition, meta::Key key) override {
+    ++looks;
+    std::vector<std::optional<std::string>> answers;
+    for (const Copy& copy : copies) answers.push_back(of(copy, key.bytes));
+    if (after_look) after_look();
+    co_return answers;
+  }
+  [[nodiscard]] std::uint64_t last_sequence() const override { return 0; }
+
+  std::array<Copy, 2> copies;
+  std::function<void()> after_look;
+  int looks = 0;
+
+ private:
+  static std::optional<std::string> of(const Copy& copy, const std::string& key) {
+    const auto found = copy.find(key);
+    return found == copy.end() ? std::nullopt : std::optional(found->second);
+  }
+};
+
+class NoBlobs final : public blob::Store {
+ public:
+  Task<Result<std::unique_ptr<blob::Writer>>> open_writer(BlobId, blob::Target, std::uint64_t, Deadline) override {
+    co_return fail(Errc::kUnsupported, "no");
+  }
+  using blob::Store::open_reader;
+  Task<Result<std::unique_ptr<blob::Reader>>> open_reader(blob::BlobRef, std::uint64_t, std::uint64_t, Deadline,
+                                                          blob::ShardSet) override {
+    co_return fail(Errc::kUnsupported, "no");
+  }
+  void distrust(const blob::BlobRef&, blob::ShardSet) override {}
+  void remove(blob::BlobRef) override {}
+};
+
+class BlobCatalogTest : public testing::Test {
+ protected:
+  BlobCatalogTest() {
+    ref_.id = BlobId::random(random_);
+    ref_.size_bytes = 1000;
+    ref_.shards = {{DriveId::random(random_), 1, 4096}};
+    other_ = ref_;
+    other_.shards[0].offset = 8192;
+  }
+  void record(std::size_t copy, const blob::BlobRef& ref) {
+    store_.copies.at(copy)[layout::blob(ref.id)] = encode(BlobRecord{ref, AccountId("acme"), Bytes(40, 7)});
+  }
+
+  SystemRandom random_;
+  SystemClock clock_;
+  NoBlobs blobs_;
+  LiveBlobs live_{blobs_};
+  TwoCopies store_;
+  BlobCatalog catalog_{store_, live_, clock_, std::chrono::seconds(1)};
+  blob::BlobRef ref_;
+  blob::BlobRef other_;
+};
+
+// Written, and recorded just after the look at the records: whoever looks sees it, in one way or the other.
+TEST_F(BlobCatalogTest, ABlobIsSeenAtTheMomentOfItsCommit) {
+  for (const bool everywhere : {false, true}) {
+    store_.copies = {};
+    live_.written(ref_);
+    store_.after_look = [&] {
+      record(0, ref_);
+      record(1, ref_);
+      live_.committed({ref_});
+      store_.after_look = nullptr;
+    };
+    if (everywhere) {
+      const auto found = catalog_.find_everywhere(ref_.id);
+      ASSERT_TRUE(found);
+      EXPECT_TRUE(found->agree);
+      EXPECT_EQ(found->refs, (std::vector<blob::BlobRef>{ref_}));
+    } else {
+      const auto found = catalog_.find(ref_.id);
+      ASSERT_TRUE(found);
+      EXPECT_EQ(*found, ref_);
+    }
+    const auto recorded = catalog_.find(ref_.id);
+    EXPECT_EQ(*recorded, ref_) << "and afterwards";
+  }
+}
+
+TEST_F(BlobCatalogTest, CopiesThatDifferAreToldAndAllThatTheyNameIsAnswered) {
+  record(0, ref_);
+  record(1, other_);
+  auto found = catalog_.find_everywhere(ref_.id);
+  ASSERT_TRUE(found);
+  EXPECT_FALSE(found->agree);
+  EXPECT_EQ(found->refs, (std::vector<blob::BlobRef>{ref_, other_}));
+  store_.copies[0].clear();
+  found = catalog_.find_everywhere(ref_.id);
+  EXPECT_FALSE(found->agree);
+  EXPECT_EQ(found->refs, (std::vector<blob::BlobRef>{other_}));
+  // A commit that one copy has a moment later is no difference.
+  store_.looks = 0;
+  store_.after_look = [&] { record(0, other_); };
+  found = catalog_.find_everywhere(ref_.id);
+  EXPECT_TRUE(found->agree);
+  EXPECT_EQ(store_.looks, 2);
+  store_.copies = {};
+  store_.after_look = nullptr;
+  found = catalog_.find_everywhere(ref_.id);
+  EXPECT_TRUE(found->agree);
+  EXPECT_TRUE(found->refs.empty());
+}
+
+}  // namespace
+}  // namespace andromede::objects
