@@ -22,7 +22,8 @@ class Tenant:
         self.name = f"{peer.name}, tenant {number}"
         key, secret = peer.cloud.credentials(number)
         self.environment = {"ANDROMEDE_LOAD_SECRET": secret}
-        self.words = ["--port", str(peer.cloud.s3_port), "--access-key", key, "--bucket", f"fairness-{number}"]
+        self.words = ["--port", str(peer.cloud.s3_port), "--access-key", key, "--bucket", f"fairness-{number}",
+                      "--from", f"127.0.0.{2 + number}"]
 
     def arguments(self):
         return self.words

@@ -23,6 +23,16 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+Result<sockaddr_in> ipv4(const std::string& host, std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) {
+    return fail(Errc::kInvalidArgument, "not an IPv4 address: " + host);
+  }
+  return address;
+}
+
 tl::unexpected<Error> io_error(const char* what) { return fail(Errc::kIo, std::string(what) + ": " + strerror(errno)); }
 
 }  // namespace
@@ -44,7 +54,8 @@ std::string Response::header(std::string_view name) const {
   return {};
 }
 
-Connection::Connection(std::string host, std::uint16_t port) : host_(std::move(host)), port_(port) {}
+Connection::Connection(std::string host, std::uint16_t port, std::string from)
+    : host_(std::move(host)), port_(port), from_(std::move(from)) {}
 Connection::~Connection() { close(); }
 
 void Connection::close() {
@@ -53,15 +64,18 @@ void Connection::close() {
   filled_ = 0;
 }
 
+Status Connection::bind_to_source() {
+  if (from_.empty()) return {};
+  TRY(const sockaddr_in address, ipv4(from_, 0));
+  if (::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return io_error("bind");
+  return {};
+}
+
 Status Connection::connect() {
+  TRY(const sockaddr_in address, ipv4(host_, port_));
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (socket_ < 0) return io_error("socket");
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port_);
-  if (inet_pton(AF_INET, host_.c_str(), &address.sin_addr) != 1) {
-    return fail(Errc::kInvalidArgument, "not an IPv4 address: " + host_);
-  }
+  CHECK_OK(bind_to_source());
   const int one = 1;
   setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   const timeval timeout{.tv_sec = 120, .tv_usec = 0};

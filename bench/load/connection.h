@@ -20,7 +20,8 @@ struct Response {
 
 class Connection {
  public:
-  Connection(std::string host, std::uint16_t port);
+  // `from`: the IPv4 address to connect from; empty: as the system chooses.
+  Connection(std::string host, std::uint16_t port, std::string from);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -31,6 +32,7 @@ class Connection {
 
  private:
   Status connect();
+  Status bind_to_source();
   void close();
   Status send_all(std::string_view head, ByteView body);
   Result<std::size_t> receive_more();
@@ -40,6 +42,7 @@ class Connection {
 
   const std::string host_;
   const std::uint16_t port_;
+  const std::string from_;
   int socket_ = -1;
   std::string buffer_;      // capacity grows to the largest response
   std::size_t filled_ = 0;  // bytes of buffer_ received

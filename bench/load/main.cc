@@ -29,6 +29,7 @@ using std::chrono::steady_clock;
 struct Settings {
   std::string host = "127.0.0.1";
   std::uint16_t port = 9000;
+  std::string from;  // the address to connect from; empty: any
   Credentials credentials;
   std::string workload;
   std::string bucket = "bench";
@@ -117,7 +118,7 @@ class Client {
  public:
   explicit Client(const Settings& settings)
       : settings_(settings),
-        connection_(settings.host, settings.port),
+        connection_(settings.host, settings.port, settings.from),
         signer_(settings.credentials, settings.host + ":" + std::to_string(settings.port)) {}
 
   Result<Response> put(const std::string& key, std::uint64_t generation, std::size_t size_bytes) {
@@ -455,6 +456,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"make-bucket", "put", "get", "refused", "mixed", "delete", "list", "churn", "verify"}));
   app.add_option("--host", settings.host, "IPv4 address");
   app.add_option("--port", settings.port);
+  app.add_option("--from", settings.from, "IPv4 address to connect from");
   app.add_option("--access-key", settings.credentials.access_key_id, "none: requests are not signed");
   app.add_option("--secret-key", settings.credentials.secret)->envname("ANDROMEDE_LOAD_SECRET");
   app.add_option("--region", settings.credentials.region);

@@ -30,7 +30,10 @@ class HttpExchange final : public Exchange {
 
   [[nodiscard]] const RequestHead& head() const override { return parsed_.head; }
   [[nodiscard]] BodySource& body() override { return body_; }
-  void admit() override { admitted_ = true; }
+  void admit(std::string_view tenant) override {
+    admitted_ = true;
+    stream_.set_flow(flow_of(tenant));
+  }
   Task<Status> respond(ResponseHead head, std::string body) override {
     return writer_.respond(std::move(head), std::move(body), keep_alive());
   }
@@ -66,7 +69,9 @@ Connection::Connection(Loop& loop, int fd, std::string peer_address, Seat& seat,
       tls_(std::move(tls)),
       stream_(loop, fd, context.options.limits),
       input_(stream_, context.options.confidential),
-      quiet_since_(loop.now()) {}
+      quiet_since_(loop.now()) {
+  stream_.set_flow(flow_of(peer_address_));
+}
 
 Task<void> Connection::run() {
   may_go_on_at_ = seat_.may_begin(stream_.loop().now());

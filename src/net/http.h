@@ -68,8 +68,9 @@ class Exchange {
   [[nodiscard]] virtual BodySource& body() = 0;
   // Says that the handler knows who sent this request and lets it in. Until then, and between requests, a connection
   // gives way to others when there are too many; a request that ends without counts as refused, and a peer that has
-  // many refused is served more slowly (ServerLimits).
-  virtual void admit() {}
+  // many refused is served more slowly (ServerLimits). When requests of several tenants are there at once, each
+  // `tenant` gets its turn, however many connections it has.
+  virtual void admit(std::string_view tenant) { (void)tenant; }
   // A whole response. For HEAD requests `body` is not sent but its size announced (or give content_length).
   virtual Task<Status> respond(ResponseHead head, std::string body) = 0;
   // A streamed response: start, then write until content_length bytes (or, without it, chunked), then finish. With a

@@ -8,6 +8,10 @@
 namespace andromede::net {
 namespace {
 
+// What other threads have done for coroutines here is gone on with for so long before the loop looks at its sockets
+// again: a group of commits must not keep a request that has just arrived waiting for all its answers.
+constexpr std::chrono::microseconds kDrainSlice{200};
+
 std::int64_t to_ms(SteadyTime time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
@@ -19,6 +23,13 @@ struct Loop::Drain {
   Loop* loop;
   [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(loop->drain_memory_); }
   void operator()() const { loop->drain(); }
+};
+
+struct Loop::NextTurn {
+  using allocator_type = HandlerAllocator<void>;
+  Loop* loop;
+  [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(loop->turn_memory_); }
+  void operator()() const { loop->next_turn(); }
 };
 
 Loop::Loop() : context_(1), timer_(context_), now_(std::chrono::steady_clock::now()), heartbeat_ms_(to_ms(now_)) {
@@ -46,19 +57,51 @@ void Loop::post_all(const std::vector<std::coroutine_handle<>>& coroutines) {
 
 void Loop::send_drain() {
   // Not under the mutex: the loop that this wakes takes it first of all, and would go back to sleep for it. Whoever
-  // armed is alone here until drain() disarms, and by then the one block of drain_memory_ is free again. From the
-  // loop's own thread this is a push to a list; else it wakes the loop only if it sleeps.
+  // armed is alone here until drain() disarms or goes on, and by then the one block of drain_memory_ is free again.
+  // From the loop's own thread this is a push to a list; else it wakes the loop only if it sleeps.
   boost::asio::post(context_, Drain{this});
 }
 
 void Loop::drain() {
-  {
-    const std::lock_guard lock(mutex_);
-    draining_.swap(posted_);
-    armed_ = false;
+  const auto began = std::chrono::steady_clock::now();
+  do {
+    if (draining_.empty()) {
+      const std::lock_guard lock(mutex_);
+      draining_.insert(draining_.end(), posted_.begin(), posted_.end());
+      posted_.clear();
+      if (draining_.empty()) {
+        armed_ = false;
+        return;
+      }
+    }
+    const auto coroutine = draining_.front();
+    draining_.pop_front();
+    coroutine.resume();
+  } while (std::chrono::steady_clock::now() - began < kDrainSlice);
+  // Still armed: what is left, and what comes meanwhile, goes on when the loop has looked at its sockets.
+  send_drain();
+}
+
+void Loop::take_turn(Turns::Waiter& waiter) {
+  if (turning_) {
+    turns_.push(waiter);
+    return;
   }
-  for (const auto coroutine : draining_) coroutine.resume();
-  draining_.clear();
+  // The first after a look at the sockets. What was seen there as well comes while this one's successor is on its way.
+  turning_ = true;
+  boost::asio::post(context_, NextTurn{this});
+  waiter.coroutine.resume();
+}
+
+void Loop::next_turn() {
+  Turns::Waiter* const waiter = turns_.pop();
+  if (waiter == nullptr) {
+    turning_ = false;
+    return;
+  }
+  // Between two turns the loop looks at the sockets, so that who is new need not wait for all who came before.
+  boost::asio::post(context_, NextTurn{this});
+  waiter->coroutine.resume();
 }
 
 void Loop::run() {

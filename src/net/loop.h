@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <coroutine>
 #include <cstddef>
+#include <deque>
 #include <mutex>
 #include <new>
 #include <string>
@@ -17,6 +18,7 @@
 #include "base/clock.h"
 #include "base/task.h"
 #include "net/http.h"
+#include "net/turns.h"
 
 namespace andromede::net {
 
@@ -83,6 +85,9 @@ class Loop final : public Scheduler {
   void post(std::coroutine_handle<> coroutine) override;
   void post_all(const std::vector<std::coroutine_handle<>>& coroutines) override;
 
+  // What `waiter` waits for has arrived: resumes it, at once or when the turn of its flow comes.
+  void take_turn(Turns::Waiter& waiter);
+
   // Runs until stop(), which any thread may call.
   void run();
   void stop() { context_.stop(); }
@@ -107,6 +112,8 @@ class Loop final : public Scheduler {
   struct Drain;
   void send_drain();
   void drain();
+  struct NextTurn;
+  void next_turn();
   void schedule_tick();
   void tick();
 
@@ -117,7 +124,11 @@ class Loop final : public Scheduler {
   std::mutex mutex_;
   std::vector<std::coroutine_handle<>> posted_;
   bool armed_ = false;  // a drain() is on its way
-  std::vector<std::coroutine_handle<>> draining_;
+  std::deque<std::coroutine_handle<>> draining_;
+
+  Turns turns_;
+  HandlerMemory turn_memory_;
+  bool turning_ = false;  // a next_turn() is on its way
 
   SteadyTime now_;
   std::int64_t date_s_ = 0;

@@ -39,10 +39,20 @@ struct Stream::Completion {
   Pending* pending;
   [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(pending->memory); }
   void operator()(const boost::system::error_code& error, std::size_t bytes = 0) const {
-    pending->error = error;
-    pending->bytes = bytes;
-    pending->deadline = SteadyTime::max();
+    pending->end(error, bytes);
     pending->waiter.resume();
+  }
+};
+
+// Of something that arrived: there may be much of it, on many connections.
+struct Stream::Arrival {
+  using allocator_type = HandlerAllocator<void>;
+  Stream* stream;
+  [[nodiscard]] allocator_type get_allocator() const noexcept { return allocator_type(stream->reading_.memory); }
+  void operator()(const boost::system::error_code& error, std::size_t bytes = 0) const {
+    stream->reading_.end(error, bytes);
+    stream->turn_.coroutine = stream->reading_.waiter;
+    stream->loop_.take_turn(stream->turn_);
   }
 };
 
@@ -53,7 +63,7 @@ struct Stream::ReadSome {
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter) {
     stream.begin(stream.reading_, waiter, deadline);
-    stream.socket_.async_read_some(asio::buffer(into.data(), into.size()), Completion{&stream.reading_});
+    stream.socket_.async_read_some(asio::buffer(into.data(), into.size()), Arrival{&stream});
   }
   void await_resume() const noexcept {}
 };
@@ -66,7 +76,11 @@ struct Stream::WaitFor {
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter) {
     stream.begin(pending, waiter, deadline);
-    stream.socket_.async_wait(what, Completion{&pending});
+    if (&pending == &stream.reading_) {
+      stream.socket_.async_wait(what, Arrival{&stream});
+    } else {
+      stream.socket_.async_wait(what, Completion{&pending});
+    }
   }
   void await_resume() const noexcept {}
 };

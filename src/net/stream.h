@@ -68,6 +68,8 @@ class Stream {
 
   // kTimeout when `pace` is below the floor, counting after the grace.
   [[nodiscard]] Status check(const Pace& pace) const;
+  // Whose turn it takes for what arrives.
+  void set_flow(Flow flow) { turn_.flow = flow; }
   [[nodiscard]] Loop& loop() const { return loop_; }
   [[nodiscard]] const ServerLimits& limits() const { return limits_; }
   [[nodiscard]] bool tls() const { return tls_ != nullptr; }
@@ -85,9 +87,15 @@ class Stream {
     SteadyTime deadline = SteadyTime::max();
     bool timed_out = false;
     bool paused = false;  // no operation of the socket's: waits for its deadline alone
+    void end(const boost::system::error_code& with, std::size_t count) {
+      error = with;
+      bytes = count;
+      deadline = SteadyTime::max();
+    }
     [[nodiscard]] SteadyTime began() const { return waiter ? since : SteadyTime::max(); }
   };
   struct Completion;
+  struct Arrival;
   struct ReadSome;
   struct WaitFor;
   struct Pause;
@@ -108,6 +116,7 @@ class Stream {
   Socket socket_;
   std::unique_ptr<TlsSession> tls_;
   Pending reading_;
+  Turns::Waiter turn_;  // of reading_
   Pending writing_;
   bool cancelled_ = false;
   std::stop_source stop_{std::nostopstate};  // made when somebody asks for it

@@ -243,7 +243,7 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange,
   if (!call.path.starts_with("/v1/")) co_return error(no_route);
   const std::optional<std::string> operator_name = authenticate(head);
   if (!operator_name) co_return co_await refuse(head.peer_address, exchange.stop_token());
-  exchange.admit();
+  exchange.admit(*operator_name);
   if (call.routed.route == OperatorRoute::kUnknown) co_return error(no_route);
   if (question != std::string_view::npos) {
     if (Status read = read_query(target.substr(question + 1), call.query); !read) co_return error(read.error());

@@ -20,7 +20,7 @@ class RefusedExchange final : public net::Exchange, private BodySource, private 
   explicit RefusedExchange(net::RequestHead head) : head_(std::move(head)) {}
   [[nodiscard]] const net::RequestHead& head() const override { return head_; }
   [[nodiscard]] BodySource& body() override { return *this; }
-  void admit() override { admitted = true; }
+  void admit(std::string_view) override { admitted = true; }
   Task<Status> respond(net::ResponseHead head, std::string body) override {
     status = head.status;
     answer_bytes = body.size();

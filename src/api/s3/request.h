@@ -58,7 +58,7 @@ class Request {
   [[nodiscard]] const identity::Account& account() const { return authentication.credential->account; }
 
   // Who asks is known: its connection is kept from here on.
-  void admit() { exchange_.admit(); }
+  void admit() { exchange_.admit(account().id.value()); }
   // Asks to stop once nobody can get the answer.
   [[nodiscard]] std::stop_token stop_token() const { return exchange_.stop_token(); }
 

@@ -62,7 +62,7 @@ class TestExchange final : public net::Exchange, private BodySink {
   }
   [[nodiscard]] const net::RequestHead& head() const override { return head_; }
   [[nodiscard]] BodySource& body() override { return body_; }
-  void admit() override { response.admitted = true; }
+  void admit(std::string_view) override { response.admitted = true; }
   Task<Status> respond(net::ResponseHead head, std::string body) override {
     EXPECT_EQ(response.status, 0u) << "answered twice";
     response.status = head.status;
