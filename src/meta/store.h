@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -132,6 +133,14 @@ struct CommitInfo {
   std::uint64_t sequence = 0;  // of the journal entry; 0 when unwitnessed
 };
 
+// A value, and the one that it names.
+struct Followed {
+  std::optional<std::string> value;  // nullopt: no such key
+  std::optional<std::string> named;  // nullopt: it names none, or that one is not there
+};
+// The key, of the same partition, that a value names; nullopt: none. Called on any thread, maybe again.
+using NamedKey = std::function<std::optional<Key>(std::string_view value)>;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -141,6 +150,17 @@ class Store {
   // Several keys of Space::kRecords of one partition at one consistent state.
   virtual Task<Result<std::vector<std::optional<std::string>>>> get_many(Partition partition,
                                                                          std::vector<std::string> keys) = 0;
+  // get(), and get() of what the value names: an engine may go to its drive once for both. They need not be of one
+  // state. `named` outlives the task.
+  virtual Task<Result<Followed>> get_following(Partition partition, Key key, const NamedKey& named) {
+    Followed found;
+    CO_TRY(found.value, co_await get(partition, std::move(key)));
+    if (!found.value) co_return found;
+    if (auto next = named(*found.value)) {
+      CO_TRY(found.named, co_await get(std::move(partition), *std::move(next)));
+    }
+    co_return found;
+  }
   virtual Task<Result<std::vector<Item>>> scan(Scan scan) = 0;
   // What each copy of the metadata says of a key, one answer a copy: for what cannot be taken back, which must not
   // trust a single copy. kUnavailable when one cannot answer. Copies take a commit one after another, so answers may

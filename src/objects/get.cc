@@ -105,7 +105,8 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::open_object(const identit
 
 Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const identity::Caller& caller,
                                                                 const OpenRequest& request) {
-  CO_TRY(const auto current, co_await find_object(request.bucket, request.key));
+  CO_TRY(auto current, request.head_only ? co_await find_object(request.bucket, request.key)
+                                         : co_await find_object_with_payload(request.bucket, request.key));
   if (!current) {
     CO_TRY(const auto state, co_await read_state(request.bucket));
     if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
@@ -149,8 +150,11 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const identity::
   if (!whole_inline) opened->pin.emplace(live_, record.version());
   std::string payload;
   if (inlined != nullptr) {
-    CO_TRY(auto stored,
-           co_await meta_.get(layout::bucket_partition(request.bucket.id), layout::inline_payload(inlined->blob)));
+    std::optional<std::string> stored = std::move(current->payload);
+    if (!stored) {
+      CO_TRY(stored,
+             co_await meta_.get(layout::bucket_partition(request.bucket.id), layout::inline_payload(inlined->blob)));
+    }
     if (!stored) co_return fail(Errc::kNotFound, "the object was replaced while it was opened");
     payload = std::move(*stored);
   }

@@ -161,7 +161,23 @@ Task<Result<std::optional<ServiceImpl::StoredObject>>> ServiceImpl::find_object(
                                                             {meta::Space::kRecords, layout::object(bucket.id, key)}));
   if (!raw) co_return std::optional<StoredObject>{};
   CO_TRY(ObjectRecord record, decode_object(as_bytes(*raw)));
-  co_return StoredObject{std::move(*raw), std::move(record)};
+  co_return StoredObject{std::move(*raw), std::move(record), std::nullopt};
+}
+
+Task<Result<std::optional<ServiceImpl::StoredObject>>> ServiceImpl::find_object_with_payload(const BucketRecord& bucket,
+                                                                                             const std::string& key) {
+  std::optional<Result<ObjectRecord>> record;
+  const meta::NamedKey payload = [&record](std::string_view raw) -> std::optional<meta::Key> {
+    record = decode_object(as_bytes(raw));
+    if (!*record || (*record)->pieces.size() != 1 || !(*record)->pieces.front().inlined) return std::nullopt;
+    return layout::inline_payload((*record)->pieces.front().blob);
+  };
+  CO_TRY(meta::Followed found,
+         co_await meta_.get_following(layout::bucket_partition(bucket.id),
+                                      {meta::Space::kRecords, layout::object(bucket.id, key)}, payload));
+  if (!found.value) co_return std::optional<StoredObject>{};
+  CO_TRY(ObjectRecord decoded, *std::move(record));
+  co_return StoredObject{*std::move(found.value), std::move(decoded), std::move(found.named)};
 }
 
 Task<Result<std::vector<PartRecord>>> ServiceImpl::read_part_list(const BucketRecord& bucket,

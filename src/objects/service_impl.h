@@ -99,6 +99,7 @@ class ServiceImpl final : public Service {
   struct StoredObject {
     std::string raw;  // the record's bytes, to be expected
     ObjectRecord record;
+    std::optional<std::string> payload;  // of an object that is one inlined piece, where it was asked for
   };
   struct StoredUpload {
     std::string raw;
@@ -125,6 +126,9 @@ class ServiceImpl final : public Service {
   // gone.
   Task<Result<bool>> ensure_open(const BucketRecord& bucket, const std::optional<std::string>& state);
   Task<Result<std::optional<StoredObject>>> find_object(const BucketRecord& bucket, const std::string& key);
+  // Who goes on to read the object wants the payload with it.
+  Task<Result<std::optional<StoredObject>>> find_object_with_payload(const BucketRecord& bucket,
+                                                                     const std::string& key);
   // One of the part lists of an object whose parts lie apart. kNotFound: the object was replaced meanwhile.
   Task<Result<std::vector<PartRecord>>> read_part_list(const BucketRecord& bucket, const ObjectRecord& record,
                                                        std::size_t list);

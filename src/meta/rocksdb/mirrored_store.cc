@@ -52,6 +52,9 @@ class Engine final : public MirroredStore {
     return committer_.commit(std::move(change), deadline);
   }
   Task<Result<std::optional<std::string>>> get(Partition, Key key) override { return reader_->get(std::move(key)); }
+  Task<Result<Followed>> get_following(Partition, Key key, const NamedKey& named) override {
+    return reader_->get_following(std::move(key), named);
+  }
   Task<Result<std::vector<std::optional<std::string>>>> get_many(Partition, std::vector<std::string> keys) override {
     return reader_->get_many(std::move(keys));
   }

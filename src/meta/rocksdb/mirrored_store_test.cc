@@ -310,6 +310,31 @@ TEST_F(MirroredStoreTest, GetManySeesOneState) {
   writer.join();
 }
 
+// After the first opening it is answered from memory, after the others from the drive.
+TEST_F(MirroredStoreTest, AValueIsReadWithTheOneThatItNames) {
+  Commit change = unwitnessed();
+  change.put.push_back({{Space::kRecords, "a"}, "payload"});
+  change.put.push_back({{Space::kRecords, "b"}, "gone"});
+  change.put.push_back({{Space::kInline, "payload"}, std::string(4096, 'x')});
+  ASSERT_TRUE(cloud_.commit(std::move(change)));
+  const NamedKey inlined = [](std::string_view value) { return Key{Space::kInline, std::string(value)}; };
+  const NamedKey nothing = [](std::string_view) { return std::optional<Key>(); };
+  const auto follow = [&](const char* key, const NamedKey& named) {
+    const auto found = sync_wait(cloud_.store().get_following("", {Space::kRecords, key}, named));
+    EXPECT_TRUE(found) << found.error().describe();
+    return std::pair(found->value.value_or("absent"), found->named.value_or("absent"));
+  };
+  using Pair = std::pair<std::string, std::string>;
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(follow("a", inlined), Pair("payload", std::string(4096, 'x')));
+    EXPECT_EQ(follow("a", nothing), Pair("payload", "absent"));
+    EXPECT_EQ(follow("b", inlined), Pair("gone", "absent"));
+    EXPECT_EQ(follow("c", inlined), Pair("absent", "absent"));
+    round == 0 ? cloud_.kill() : cloud_.close();
+    ASSERT_TRUE(cloud_.open());
+  }
+}
+
 TEST_F(MirroredStoreTest, ScansAreBoundedOrderedAndReversible) {
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(cloud_.put("k" + std::to_string(i), "v" + std::to_string(i)));
   ASSERT_TRUE(cloud_.put("l", "beyond"));

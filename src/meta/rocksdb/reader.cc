@@ -102,6 +102,25 @@ Task<Result<std::optional<std::string>>> Reader::get(Key key) {
   co_return std::move(value);
 }
 
+Task<Result<Followed>> Reader::get_following(Key key, const NamedKey& named) {
+  CO_CHECK_OK(check_key(key.bytes));
+  Followed found;
+  CO_CHECK_OK(co_await look_up(mirrors_, pools_.reads(), [&](const State& state, Tier tier) -> Result<Found> {
+    found = {};
+    TRY(const Found first, state.get(key.space, key.bytes, tier, found.value.emplace()));
+    if (first != Found::kYes) {
+      found.value.reset();
+      return first;
+    }
+    const std::optional<Key> next = named(*found.value);
+    if (!next) return Found::kYes;
+    TRY(const Found second, state.get(next->space, next->bytes, tier, found.named.emplace()));
+    if (second != Found::kYes) found.named.reset();
+    return second == Found::kNotInMemory ? second : Found::kYes;
+  }));
+  co_return found;
+}
+
 Task<Result<std::vector<std::optional<std::string>>>> Reader::get_many(std::vector<std::string> keys) {
   if (keys.size() > kMaxScanItems) {
     co_return fail(Errc::kInvalidArgument, "get_many takes at most " + std::to_string(kMaxScanItems) + " keys");

@@ -27,6 +27,7 @@ class Reader {
   Reader(MirrorSet& mirrors, Metrics& metrics, unsigned threads);
 
   Task<Result<std::optional<std::string>>> get(Key key);
+  Task<Result<Followed>> get_following(Key key, const NamedKey& named);
   Task<Result<std::vector<std::optional<std::string>>>> get_many(std::vector<std::string> keys);
   Task<Result<std::vector<Item>>> scan(Scan scan);
   // Of every mirror, whichever thread asks first: see Store.
