@@ -173,7 +173,8 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
   const auto total = passes_.estimate([this] { return go_on(); });
   if (!total) return ended_with(total.error(), message);
   board_.change(request.job, [&](Job& running) { running.bytes_total = *total; });
-  const Throttle::Limit limit(throttle_, request.bandwidth_bytes_per_s);
+  std::optional<Throttle::Limit> limit;
+  if (request.bandwidth_bytes_per_s > 0) limit.emplace(throttle_, request.bandwidth_bytes_per_s);
 
   std::uint64_t moved = 0;
   std::vector<DriveInfo> unerased;

@@ -14,7 +14,8 @@ class Throttle {
   // `bytes_per_s` > 0.
   explicit Throttle(std::uint64_t bytes_per_s);
 
-  // Takes `bytes` from the bandwidth, sleeping until they are due. False, at once, when `cancelled` answers true.
+  // Takes `bytes` from the bandwidth, sleeping until what was taken before is paid for. False, at once, when
+  // `cancelled` answers true: then nothing is taken.
   bool take(std::uint64_t bytes, const std::function<bool()>& cancelled);
   // Lets sleepers look at `cancelled` again.
   void wake();
@@ -22,7 +23,7 @@ class Throttle {
   // Another bandwidth while it lives. One at a time.
   class Limit {
    public:
-    // 0: leaves the throttle's own.
+    // `bytes_per_s` > 0. What was taken before and is not paid for yet is paid at this rate.
     Limit(Throttle& throttle, std::uint64_t bytes_per_s);
     Limit(const Limit&) = delete;
     Limit& operator=(const Limit&) = delete;
@@ -35,11 +36,14 @@ class Throttle {
 
  private:
   double change(double bytes_per_s);  // answers the one before
+  void count();                       // what time has brought
 
   std::mutex mutex_;
-  double bytes_per_s_;  // under mutex_
   std::condition_variable changed_;
-  std::chrono::steady_clock::time_point due_{};
+  double bytes_per_s_;
+  // Below 0 what is owed: in bytes, so that a slow job's debt is soon paid when the next one may go fast.
+  double spare_bytes_;
+  std::chrono::steady_clock::time_point counted_to_;
 };
 
 }  // namespace andromede::fleet

@@ -24,6 +24,8 @@ constexpr std::size_t kMaxFileBodyBytes = 2 * sovereignty::kMaxConsortiumBytes +
 constexpr std::size_t kMaxNameBytes = 32;
 constexpr std::size_t kMaxPathBytes = 4096;
 constexpr std::size_t kMaxParameters = 16;
+// What is slower is a unit forgotten: a drive of 1 TB would take half a year.
+constexpr std::uint64_t kMinBandwidthBytesPerS = 64 * 1024;
 // Of what a client sent, in an error.
 constexpr std::size_t kMaxToldBytes = 200;
 constexpr std::uint64_t kMaxEntriesPerPage = 1000;
@@ -416,8 +418,9 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::drain(const Call& call) {
     request.accept_unerased = accepted->get<bool>();
   }
   if (const auto bandwidth = call.body.find("bandwidth_bytes_per_s"); bandwidth != call.body.end()) {
-    if (!bandwidth->is_number_unsigned() || *bandwidth == 0) {
-      return fail(Errc::kInvalidArgument, "bandwidth_bytes_per_s must be a whole number above 0");
+    if (!bandwidth->is_number_unsigned() || *bandwidth < kMinBandwidthBytesPerS) {
+      return fail(Errc::kInvalidArgument,
+                  "bandwidth_bytes_per_s must be a whole number of at least " + std::to_string(kMinBandwidthBytesPerS));
     }
     request.bandwidth_bytes_per_s = bandwidth->get<std::uint64_t>();
   }
