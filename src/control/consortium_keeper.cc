@@ -115,6 +115,14 @@ Result<ConsortiumKeeper::Change> ConsortiumKeeper::check(const std::string& text
 
 Result<ConsortiumKeeper::Change> ConsortiumKeeper::apply(const std::string& text, const identity::OperatorCaller& by) {
   const std::lock_guard applying(applying_);
+  if (unwritten_) {
+    // A start takes a file that is one version behind, and no older one.
+    if (const Status written = write_file_(*unwritten_); !written) {
+      return fail(Errc::kRefused, "the consortium file of the version before could not be written yet (" +
+                                      written.error().message() + "): mend that first; nothing is changed");
+    }
+    unwritten_.reset();
+  }
   TRY(Prepared prepared, prepare(text));
   Change change{prepared.next.version, prepared.next.digest, std::move(prepared.differences), {}};
   if (change.differences.empty()) return change;
@@ -135,6 +143,7 @@ Result<ConsortiumKeeper::Change> ConsortiumKeeper::apply(const std::string& text
   if (const Status written = write_file_(text); !written) {
     log_error("the consortium file is a version behind until the next start", {{"error", written.error().describe()}});
     change.file_error = written.error().message();
+    unwritten_ = text;
   }
   return change;
 }

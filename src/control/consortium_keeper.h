@@ -45,7 +45,8 @@ class ConsortiumKeeper {
   // What apply() would do. kInvalidArgument: no consortium; kRefused: not allowed.
   Result<Change> check(const std::string& text) const;
   // Records the next version, journaled as ApplyConsortium with both digests, and writes the file. A text that means
-  // the same changes nothing. As check(); kConflict: another was applied at the same moment.
+  // the same changes nothing. As check(); kConflict: another was applied at the same moment; kRefused as well while the
+  // file of the version before cannot be written.
   Result<Change> apply(const std::string& text, const identity::OperatorCaller& by);
 
  private:
@@ -61,7 +62,8 @@ class ConsortiumKeeper {
   const Clock& clock_;
   const InUse in_use_;
   const WriteFile write_file_;
-  std::mutex applying_;  // so that the file is that of the last version
+  std::mutex applying_;                   // so that the file is that of the last version
+  std::optional<std::string> unwritten_;  // under applying_: what the file is to be
 };
 
 }  // namespace andromede::control

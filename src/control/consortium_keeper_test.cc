@@ -121,6 +121,23 @@ TEST_F(ConsortiumKeeperTest, AFileThatACrashLeftBehindIsWrittenAnew) {
   EXPECT_EQ(file_, changed);
 }
 
+TEST_F(ConsortiumKeeperTest, TheFileNeverFallsTwoVersionsBehind) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  const std::string second = with("\"Thales\"", "\"Thales Group\"");
+  const std::string third = with("\"Orange\"", "\"Orange SA\"");
+  unwritable_ = true;
+  ASSERT_TRUE(keeper_.apply(second, kClaire));
+  const auto refused = keeper_.apply(third, kClaire);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error() == Errc::kRefused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("read-only"));
+  EXPECT_EQ(keeper_.current()->version, 2U);
+  unwritable_ = false;
+  ASSERT_TRUE(keeper_.apply(third, kClaire));
+  EXPECT_EQ(file_, third);
+  EXPECT_EQ(keeper_.current()->version, 3U);
+}
+
 TEST_F(ConsortiumKeeperTest, OfTwoChangesAtTheSameMomentOneIsMade) {
   ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
   const std::string first = with("\"Thales\"", "\"Thales Group\"");
