@@ -298,7 +298,7 @@ class BodyWithADetour final : public BodySource {
 };
 
 TEST(UploadsUnderWay, AreBoundedForEachAccountAndPeer) {
-  TestCloud cloud({.unfinished = {.bodies_of_account = 2, .bodies_of_peer = 3}});
+  TestCloud cloud({.unfinished = {.bodies_of_account = 3, .bodies_of_peer = 3}});
   TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(0), "bucket")));
   TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(1), "others")));
   const std::string bytes = pattern(100'000);
@@ -318,8 +318,11 @@ TEST(UploadsUnderWay, AreBoundedForEachAccountAndPeer) {
     EXPECT_EQ(plain(1, "near"), Errc::kOverloaded) << "a fourth of one peer";
     EXPECT_EQ(plain(1, "far"), std::error_code{});
   });
+  BodyWithADetour from_far(bytes,
+                           [&] { EXPECT_EQ(plain(0, "elsewhere"), Errc::kOverloaded) << "a fourth of one account"; });
   BodyWithADetour second(bytes, [&] {
-    EXPECT_EQ(plain(0, "far"), Errc::kOverloaded) << "a third of one account";
+    EXPECT_EQ(plain(0, "near"), Errc::kOverloaded) << "more than the half of an account, from one peer";
+    EXPECT_EQ(put(0, "far", from_far), std::error_code{});
     MemoryBody small("what lies in the metadata holds nothing of a drive");
     EXPECT_EQ(put(0, "near", small), std::error_code{});
     EXPECT_EQ(put(1, "near", third), std::error_code{});

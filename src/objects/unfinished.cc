@@ -6,42 +6,49 @@ namespace andromede::objects {
 
 Unfinished::Entry::~Entry() {
   const std::lock_guard lock(all_.mutex_);
-  leave(all_.accounts_, sender_.account.value(), bytes_);
-  leave(all_.peers_, sender_.peer, bytes_);
+  for (const Share& share : all_.shares_of(sender_)) leave(share.all, share.name, bytes_);
 }
 
 void Unfinished::Entry::arrived(std::uint64_t bytes) {
   if (bytes <= bytes_) return;
   const std::lock_guard lock(all_.mutex_);
   const std::uint64_t more = bytes - std::exchange(bytes_, bytes);
-  all_.accounts_[sender_.account.value()].bytes += more;
-  all_.peers_[sender_.peer].bytes += more;
+  for (const Share& share : all_.shares_of(sender_)) share.all[share.name].bytes += more;
+}
+
+std::array<Unfinished::Share, 3> Unfinished::shares_of(const Sender& sender) {
+  const std::string& account = sender.account.value();
+  return {{{accounts_, account, "this account", limits_.bodies_of_account, limits_.bytes_of_account},
+           {peers_, sender.peer, "this address", limits_.bodies_of_peer, limits_.bytes_of_peer},
+           {peers_of_accounts_, account + ' ' + sender.peer, "this account from this address",
+            (limits_.bodies_of_account + 1) / 2, (limits_.bytes_of_account + 1) / 2}}};
 }
 
 Result<std::unique_ptr<Unfinished::Entry>> Unfinished::begin(Sender sender, std::uint64_t announced_bytes) {
   const std::uint64_t bytes = std::min(announced_bytes, kReservedAheadBytes);
   const std::lock_guard lock(mutex_);
-  const std::string& account = sender.account.value();
-  CHECK_OK(check(accounts_, account, "this account", limits_.bodies_of_account, limits_.bytes_of_account));
-  CHECK_OK(check(peers_, sender.peer, "this address", limits_.bodies_of_peer, limits_.bytes_of_peer));
-  for (Held* held : {&accounts_[account], &peers_[sender.peer]}) {
-    ++held->bodies;
-    held->bytes += bytes;
+  const auto shares = shares_of(sender);
+  for (const Share& share : shares) CHECK_OK(check(share));
+  for (const Share& share : shares) {
+    Held& held = share.all[share.name];
+    ++held.bodies;
+    held.bytes += bytes;
   }
   return std::unique_ptr<Entry>(new Entry(*this, std::move(sender), bytes));
 }
 
-Status Unfinished::check(const ByName& all, const std::string& name, const char* what, std::uint64_t most_bodies,
-                         std::uint64_t most_bytes) {
-  const auto held = all.find(name);
-  if (held == all.end()) return {};
-  if (held->second.bodies >= most_bodies) {
-    return fail(Errc::kOverloaded, std::to_string(held->second.bodies) + " uploads of " + what + " are under way, " +
-                                       std::to_string(most_bodies) + " may be at once: end some, or come again later");
+Status Unfinished::check(const Share& share) {
+  const auto held = share.all.find(share.name);
+  if (held == share.all.end()) return {};
+  if (held->second.bodies >= share.most_bodies) {
+    return fail(Errc::kOverloaded, std::to_string(held->second.bodies) + " uploads of " + share.what +
+                                       " are under way, " + std::to_string(share.most_bodies) +
+                                       " may be at once: end some, or come again later");
   }
-  if (held->second.bytes >= most_bytes) {
-    return fail(Errc::kOverloaded, "uploads of " + std::string(what) + " with " + std::to_string(held->second.bytes) +
-                                       " bytes are under way, " + std::to_string(most_bytes) +
+  if (held->second.bytes >= share.most_bytes) {
+    return fail(Errc::kOverloaded, "uploads of " + std::string(share.what) + " with " +
+                                       std::to_string(held->second.bytes) + " bytes are under way, " +
+                                       std::to_string(share.most_bytes) +
                                        " may be at once: end some, or come again later");
   }
   return {};

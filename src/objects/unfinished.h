@@ -2,6 +2,7 @@
 // announced or sent and not finished, than these bounds.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,7 @@ struct Sender {
 };
 
 // A new body is refused while as much of its account's, or of its peer's, is under way. A proxy is one peer for many.
+// Of an account's share one peer gets the half: whoever was given a presigned URL does not shut its owner out.
 struct UnfinishedLimits {
   std::uint64_t bodies_of_account = 512;
   std::uint64_t bytes_of_account = 64ULL << 30;
@@ -62,14 +64,23 @@ class Unfinished {
     std::uint64_t bytes = 0;
   };
   using ByName = std::unordered_map<std::string, Held>;
-  static Status check(const ByName& all, const std::string& name, const char* what, std::uint64_t most_bodies,
-                      std::uint64_t most_bytes);
+  // The three shares that a sender takes of.
+  struct Share {
+    ByName& all;
+    std::string name;
+    const char* what;
+    std::uint64_t most_bodies;
+    std::uint64_t most_bytes;
+  };
+  std::array<Share, 3> shares_of(const Sender& sender);
+  static Status check(const Share& share);
   static void leave(ByName& all, const std::string& name, std::uint64_t bytes);
 
   const UnfinishedLimits limits_;
   std::mutex mutex_;
   ByName accounts_;
   ByName peers_;
+  ByName peers_of_accounts_;
 };
 
 }  // namespace andromede::objects

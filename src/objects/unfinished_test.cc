@@ -42,12 +42,31 @@ TEST(Unfinished, APeerHasSoManyBodiesUnderWayWhateverAccountsItSignsFor) {
   EXPECT_TRUE(all.begin(sender("b", "another"), 100));
 }
 
+TEST(Unfinished, OnePeerHoldsNoMoreThanTheHalfOfAnAccountsShare) {
+  Unfinished all(kLimits);
+  Entries entries;
+  for (std::uint64_t i = 0; i < kLimits.bodies_of_account / 2; ++i) {
+    auto entry = all.begin(sender("a", "peer"), 100);
+    ASSERT_TRUE(entry) << entry.error().describe();
+    entries.push_back(*std::move(entry));
+  }
+  EXPECT_EQ(all.begin(sender("a", "peer"), 100).error(), Errc::kOverloaded);
+  EXPECT_TRUE(all.begin(sender("a", "another"), 100));
+  EXPECT_TRUE(all.begin(sender("b", "peer"), 100));
+  entries.clear();
+  auto large = all.begin(sender("a", "peer"), 100);
+  ASSERT_TRUE(large);
+  (*large)->arrived(kLimits.bytes_of_account / 2);
+  EXPECT_EQ(all.begin(sender("a", "peer"), 100).error(), Errc::kOverloaded);
+  EXPECT_TRUE(all.begin(sender("a", "another"), 100));
+}
+
 TEST(Unfinished, BytesCountAsTheyArriveAndWhatIsAnnouncedUpToWhatIsReserved) {
   Unfinished all(kLimits);
   Entries entries;
   const std::uint64_t five_gib = 5ULL << 30;
   for (std::uint64_t bytes = 0; bytes + five_gib <= kLimits.bytes_of_account; bytes += five_gib) {
-    auto entry = all.begin(sender("a", "peer"), five_gib);
+    auto entry = all.begin(sender("a", "peer-" + std::to_string(bytes)), five_gib);
     ASSERT_TRUE(entry) << entry.error().describe();
     entries.push_back(*std::move(entry));
   }
