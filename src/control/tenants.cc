@@ -32,14 +32,31 @@ Result<identity::Account> Tenants::open(std::optional<AccountId> id, const std::
   if (directory_.account(chosen)) {
     return fail(Errc::kAlreadyExists, "the account " + chosen.value() + " exists already, or did");
   }
-  // The key first: an account that is there can be used. One whose account never came, after a crash, serves the next.
+  // Before the key, which would stay behind.
+  CHECK_OK(directory_.check_room());
+  // The key first: an account that is there can be used. One whose account never came, after a crash or a commit in
+  // doubt, serves the next.
   const Status made = sync_wait(keys_.create_tenant_key(chosen, by));
   if (!made && !(made.error() == Errc::kAlreadyExists)) return fail(made.error());
-  CHECK_OK(sync_wait(directory_.create_account(account, by)));
-  return account;
+  const Status opened = sync_wait(directory_.create_account(account, by));
+  if (opened) return account;
+  // Another opened and closed it meanwhile, and the key that was found may be the one that was destroyed with it.
+  forget_if_closed(chosen);
+  return fail(opened.error());
+}
+
+void Tenants::forget_if_closed(const AccountId& id) {
+  const auto account = directory_.account(id);
+  if (account && account->closed) keys_.forget(id);
 }
 
 Status Tenants::close(const AccountId& id, const identity::OperatorCaller& by) {
+  const Status closed = erase(id, by);
+  forget_if_closed(id);
+  return closed;
+}
+
+Status Tenants::erase(const AccountId& id, const identity::OperatorCaller& by) {
   CHECK_OK(directory_.expect_open(id));
   // Read before its buckets are looked for: one that is made meanwhile moves it.
   const meta::Key count_key{meta::Space::kRecords, objects::layout::bucket_count(id)};
@@ -59,9 +76,7 @@ Status Tenants::close(const AccountId& id, const identity::OperatorCaller& by) {
   identity::Beside beside;
   beside.expect.push_back({count_key.bytes, std::move(count)});
   beside.erase = {count_key, keys::KeyService::stored_key(id)};
-  CHECK_OK(sync_wait(directory_.close_account(id, by, std::move(beside))));
-  keys_.forget(id);
-  return {};
+  return sync_wait(directory_.close_account(id, by, std::move(beside)));
 }
 
 }  // namespace andromede::control

@@ -20,8 +20,9 @@ class Tenants {
   // All are borrowed and outlive this.
   Tenants(CloudId cloud, identity::Directory& directory, keys::KeyService& keys, meta::Store& store, Random& random);
 
-  // Makes an account with a key of its own, and no access keys yet. Without `id` a free one is drawn. Errors of
-  // Directory::create_account.
+  // Makes an account with a key of its own, and no access keys yet. Without `id` a free one is drawn. After an error of
+  // the store it may be there all the same, and can then be used; called again with the same id it is made, or
+  // kAlreadyExists. Errors of Directory::create_account.
   Result<identity::Account> open(std::optional<AccountId> id, const std::string& display_name,
                                  const identity::OperatorCaller& by);
   // Deletes the account's access keys and its key: whatever copy of its data is left anywhere cannot be read any more.
@@ -29,6 +30,10 @@ class Tenants {
   Status close(const AccountId& id, const identity::OperatorCaller& by);
 
  private:
+  Status erase(const AccountId& id, const identity::OperatorCaller& by);
+  // Whatever was answered: of an account that is closed, nobody opens anything again.
+  void forget_if_closed(const AccountId& id);
+
   const CloudId cloud_;
   identity::Directory& directory_;
   keys::KeyService& keys_;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "identity/records.h"
 #include "io/temporary_folder.h"
 #include "journal/test_store.h"
 #include "keys/custody/file_custody.h"
@@ -20,14 +21,17 @@ using ::testing::MatchesRegex;
 const AccountId kLyon("100000000003");
 const identity::OperatorCaller kClaire{"claire", {}, {}};
 
-// A store in which something happens after each scan.
+// A store in which something happens after each scan, and whose answers may leave in doubt what was done.
 class RacingStore final : public meta::Store {
  public:
   explicit RacingStore(meta::Store& store) : store_(store) {}
   std::function<void()> after_scan = [] {};
+  bool next_commit_in_doubt = false;
 
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
-    return store_.commit(std::move(change), deadline);
+    auto done = co_await store_.commit(std::move(change), deadline);
+    if (std::exchange(next_commit_in_doubt, false)) co_return fail(Errc::kUnavailable, "too few mirrors answered");
+    co_return done;
   }
   Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
     return store_.get(std::move(partition), std::move(key));
@@ -59,14 +63,15 @@ class TenantsTest : public ::testing::Test {
     start();
   }
   void start() {
-    keys_ = std::make_unique<keys::KeyService>(*custody_, cloud_.store(), cloud_.clock(), cloud_.random());
-    directory_ = std::make_unique<identity::Directory>(std::move(*crypto::SecretKey::from_bytes(Bytes(32, 7))),
-                                                       cloud_.store(), cloud_.clock(), cloud_.random());
+    keys_ = std::make_unique<keys::KeyService>(*custody_, store_, cloud_.clock(), cloud_.random());
+    directory_ = std::make_unique<identity::Directory>(std::move(*crypto::SecretKey::from_bytes(Bytes(32, 7))), store_,
+                                                       cloud_.clock(), cloud_.random());
     EXPECT_TRUE(sync_wait(keys_->load()));
     EXPECT_TRUE(sync_wait(directory_->load()));
-    tenants_ = std::make_unique<Tenants>(id_, *directory_, *keys_, cloud_.store(), cloud_.random());
+    tenants_ = std::make_unique<Tenants>(id_, *directory_, *keys_, store_, cloud_.random());
   }
   journal::TestStore cloud_;
+  RacingStore store_{cloud_.store()};
   io::TemporaryFolder folder_;
   const CloudId id_ = CloudId::random(cloud_.random());
   std::unique_ptr<keys::Custody> custody_;
@@ -102,10 +107,8 @@ TEST_F(TenantsTest, AnAccountWithABucketIsNotClosed) {
 
 TEST_F(TenantsTest, ABucketThatIsMadeMeanwhileKeepsTheAccountOpen) {
   ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
-  RacingStore racing(cloud_.store());
-  racing.after_scan = [this] { EXPECT_TRUE(cloud_.put(objects::layout::bucket_count(kLyon), "one", "{}")); };
-  Tenants tenants(id_, *directory_, *keys_, racing, cloud_.random());
-  EXPECT_TRUE(tenants.close(kLyon, kClaire).error() == Errc::kConflict);
+  store_.after_scan = [this] { EXPECT_TRUE(cloud_.put(objects::layout::bucket_count(kLyon), "one", "{}")); };
+  EXPECT_TRUE(tenants_->close(kLyon, kClaire).error() == Errc::kConflict);
   EXPECT_TRUE(directory_->expect_open(kLyon));
   EXPECT_TRUE(keys_->make_data_key(kLyon));
 }
@@ -125,6 +128,57 @@ TEST_F(TenantsTest, AnAccountWhoseOpeningWasCutOffIsOpenedAgain) {
   start();
   ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
   EXPECT_TRUE(keys_->make_data_key(kLyon));
+}
+
+TEST_F(TenantsTest, AnAccountWhoseKeyWasStoredInDoubtCanBeUsedWithoutARestart) {
+  store_.next_commit_in_doubt = true;
+  EXPECT_TRUE(tenants_->open(kLyon, "Lyon", kClaire).error() == Errc::kUnavailable);
+  const auto first = keys_->make_data_key(kLyon);
+  ASSERT_TRUE(first) << "it is stored: the next start would load it";
+  ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
+  EXPECT_TRUE(keys_->open_data_key(kLyon, first->wrapped)) << "one key, not two";
+  start();
+  EXPECT_TRUE(keys_->open_data_key(kLyon, first->wrapped));
+}
+
+TEST_F(TenantsTest, AKeyThatAnotherProcessStoredIsTakenIn) {
+  keys::KeyService another(*custody_, cloud_.store(), cloud_.clock(), cloud_.random());
+  ASSERT_TRUE(sync_wait(another.create_tenant_key(kLyon, kClaire)));
+  ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
+  const auto made = another.make_data_key(kLyon);
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(keys_->open_data_key(kLyon, made->wrapped));
+}
+
+TEST_F(TenantsTest, AnAccountThatWasClosedInDoubtReadsNothing) {
+  ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
+  const auto data_key = keys_->make_data_key(kLyon);
+  ASSERT_TRUE(data_key);
+  store_.next_commit_in_doubt = true;
+  EXPECT_TRUE(tenants_->close(kLyon, kClaire).error() == Errc::kUnavailable);
+  EXPECT_TRUE(keys_->open_data_key(kLyon, data_key->wrapped).error() == Errc::kNotFound);
+  EXPECT_TRUE(tenants_->close(kLyon, kClaire).error() == Errc::kRefused);
+}
+
+TEST_F(TenantsTest, WhereThereIsNoRoomForAnAccountNoKeyIsMade) {
+  constexpr std::size_t kAtOnce = 250;
+  for (std::size_t first = 0; first < identity::Directory::kMaxAccounts; first += kAtOnce) {
+    meta::Commit some;
+    some.partition = objects::layout::kCloud;
+    some.event = "{}";
+    for (std::size_t i = first; i < first + kAtOnce; ++i) {
+      const AccountId id(std::to_string(200'000'000'000 + i));
+      identity::AccountRecord record;
+      record.account = {id, "a", identity::canonical_id(id_, id)};
+      record.revision = 1;
+      some.put.push_back({{meta::Space::kRecords, "acct/" + id.value()}, identity::encode(record)});
+    }
+    ASSERT_TRUE(sync_wait(cloud_.store().commit(std::move(some), Deadline::never())));
+  }
+  start();
+  const std::uint64_t before = cloud_.store().last_sequence();
+  EXPECT_TRUE(tenants_->open(std::nullopt, "Lyon", kClaire).error() == Errc::kRefused);
+  EXPECT_EQ(cloud_.store().last_sequence(), before);
 }
 
 }  // namespace

@@ -95,6 +95,8 @@ class Directory {
   [[nodiscard]] std::shared_ptr<const Credential> find(std::string_view access_key_id) const;
   // What a commit expects that only an open account may make. kNotFound; kRefused: it is closed.
   [[nodiscard]] Result<meta::Expectation> expect_open(const AccountId& account) const;
+  // kRefused: no account can be made (kMaxAccounts, kMaxAccountRecords).
+  [[nodiscard]] Status check_room() const;
   // kNotFound.
   [[nodiscard]] Result<AccountInfo> account(const AccountId& id) const;
   // At most `limit` accounts whose id is greater than `after`, in order, closed ones too.
@@ -114,7 +116,6 @@ class Directory {
   // Takes in what is stored of an account, after a commit whose outcome is not what memory says.
   Task<void> reread(AccountId id);
   void take(StatePointer state);
-  [[nodiscard]] Status check_room() const;
 
   crypto::SecretKey sealing_key_;
   meta::Store& store_;

@@ -56,6 +56,14 @@ Status KeyService::take(const meta::Item& item) {
   return {};
 }
 
+Task<Result<bool>> KeyService::take_stored(AccountId account) {
+  const meta::Key at = stored_key(account);
+  CO_TRY(const auto stored, co_await store_.get(kPartition, at));
+  if (!stored) co_return false;
+  CO_CHECK_OK(take({at.bytes, *stored}));
+  co_return true;
+}
+
 Task<Status> KeyService::create_tenant_key(AccountId account, identity::OperatorCaller by) {
   crypto::SecretKey key = crypto::SecretKey::random(random_);
   const Timestamp now = clock_.now();
@@ -73,10 +81,14 @@ Task<Status> KeyService::create_tenant_key(AccountId account, identity::Operator
   change.put.push_back({stored_at, encode(record)});
   change.event = creation_event(by, account, now);
   const auto committed = co_await store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout));
-  if (!committed && committed.error() == Errc::kConflict) {
+  if (!committed) {
+    // Another made one, or this one is stored in spite of the error: what counts is what the next start would load.
+    const auto taken = co_await take_stored(account);
+    if (committed.error() != Errc::kConflict) co_return fail(committed.error());
+    if (!taken) co_return fail(taken.error());
+    if (!*taken) co_return fail(Errc::kConflict, "the key of the account " + account.value() + " was just erased");
     co_return fail(Errc::kAlreadyExists, "the account " + account.value() + " has a key already");
   }
-  if (!committed) co_return fail(committed.error());
   const std::unique_lock lock(mutex_);
   tenant_keys_.insert_or_assign(account, std::move(key));
   co_return Status{};

@@ -33,7 +33,8 @@ class KeyService {
 
   // Unwraps every account's key. Blocks (custody): at start-up, by sync_wait.
   Task<Status> load();
-  // Makes and stores an account's key; journaled as CreateTenantKey. kAlreadyExists when it has one. Blocks.
+  // Makes and stores an account's key; journaled as CreateTenantKey. kAlreadyExists when it has one, and then that one
+  // can be used. After an error that leaves in doubt whether it was stored, whichever is stored can. Blocks.
   Task<Status> create_tenant_key(AccountId account, identity::OperatorCaller by);
   // Where an account's key is stored: erased with the account, in its commit, whoever closes it then calls forget().
   static meta::Key stored_key(const AccountId& account);
@@ -46,6 +47,8 @@ class KeyService {
 
  private:
   Status take(const meta::Item& item);
+  // Takes in the key that is stored for an account; whether there is one.
+  Task<Result<bool>> take_stored(AccountId account);
 
   Custody& custody_;
   meta::Store& store_;
