@@ -88,7 +88,7 @@ int create_operator_offline(const CommonOptions& common, const OperatorOptions& 
   std::optional<Timestamp> expires;
   if (options.expires_days > 0) expires = Timestamp{(*cloud)->clock().now().ms + options.expires_days * kDayMs};
   identity::Operators& operators = (*cloud)->operators();
-  const identity::OperatorCaller by{identity::kKeyHolder, {}, {}};
+  const identity::OperatorCaller by{journal::kKeyHolder, {}, {}};
   const auto token = operators.create(options.name, expires, by);
   if (!token) return report(token.error());
   return hand_over(options.out, std::string(token->view()) + "\n", [&] { (void)operators.revoke(options.name, by); });

@@ -1,5 +1,5 @@
-// drive proceed: an operator's decision to start without drives that may have gone on without the others. Offline: the
-// server does not run, and its next start journals the decision.
+// drive proceed: the decision of who holds the cloud's keys to start without drives that may have gone on without the
+// others. Offline: the server does not run, and its next start journals the decision.
 #include <pwd.h>
 #include <unistd.h>
 
@@ -14,8 +14,8 @@
 namespace andromede::app {
 namespace {
 
-// Who decides, for the journal. No server runs that could ask for a token.
-std::string user_name() {
+// For the journal, which names the key holder: no server runs that could ask for a token.
+std::string unix_user() {
   const passwd* entry = ::getpwuid(::getuid());
   return entry != nullptr ? entry->pw_name : "uid " + std::to_string(::getuid());
 }
@@ -30,7 +30,7 @@ Result<std::uint64_t> proceed(const Config& config, const std::vector<std::strin
   TRY(io::DriveSurvey survey, survey_drives(folder, consortium, seal));
   std::vector<DriveName> names;
   for (const std::string& name : without) names.emplace_back(name);
-  CHECK_OK(survey.decide(names, user_name(), clock.now()));
+  CHECK_OK(survey.decide(names, unix_user(), clock.now()));
   TRY(const auto drives, io::Drives::open(std::move(survey)));
   drives->stop();
   return drives->map()->epoch;

@@ -36,8 +36,9 @@ Status DriveEvents::journal_decision() {
     names += (names.empty() ? "" : ", ") + (drive == nullptr ? id.to_string() : drive->name.value());
   }
   if (journaled_decision_ != map->decision->epoch) {
-    CHECK_OK(witness_.record_restoring("ProceedWithoutDrives", map->decision->operator_name,
-                                       {{"drives", names},
+    CHECK_OK(witness_.record_restoring("ProceedWithoutDrives", journal::kKeyHolder,
+                                       {{"unixUser", map->decision->unix_user},
+                                        {"drives", names},
                                         {"decided", to_iso8601(map->decision->at)},
                                         {"epoch", std::to_string(map->decision->epoch)}}));
     journaled_decision_ = map->decision->epoch;

@@ -8,12 +8,12 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "journal/journal.h"
 #include "meta/store.h"
 
 namespace andromede::fleet {
 
-// Who acts when no operator asked.
-inline constexpr const char* kFleetItself = "fleet";
+using journal::kFleetItself;
 
 class Witness {
  public:

@@ -10,8 +10,7 @@ namespace {
 constexpr const char* kPartition = "cloud";
 constexpr const char* kSource = "identity.andromede";
 constexpr std::string_view kPrefix = "op/";
-// Who acts in the journal when no operator does: the cloud itself (fleet::kFleetItself), who holds its keys.
-constexpr std::string_view kReserved[] = {"fleet", kKeyHolder};
+constexpr std::string_view kReserved[] = {journal::kFleetItself, journal::kKeyHolder};
 constexpr const char* kPrefixEnd = "op0";
 constexpr std::string_view kTokenPrefix = "aop.";
 constexpr std::size_t kSecretChars = 32;

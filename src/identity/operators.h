@@ -27,9 +27,6 @@
 
 namespace andromede::identity {
 
-// How the journal calls who makes an operator with the cloud's folder in hand, while nothing serves.
-inline constexpr const char* kKeyHolder = "key-holder";
-
 class Operators {
  public:
   static constexpr std::size_t kMaxOperators = 256;

@@ -98,7 +98,7 @@ TEST(DriveMap, GoldenFileDecodesAndEncodesIdentically) {
   ASSERT_TRUE(map->decision);
   EXPECT_EQ(map->decision->epoch, 7U);
   EXPECT_EQ(map->decision->at.ms, 1'800'000'000'123);
-  EXPECT_EQ(map->decision->operator_name, "opératrice");
+  EXPECT_EQ(map->decision->unix_user, "opératrice");
   EXPECT_EQ(map->decision->without, std::vector<DriveId>{counting<DriveId>(0x30)});
   EXPECT_EQ(map->accepted_site_losses, 1);
   ASSERT_EQ(map->drives.size(), 4U);

@@ -62,7 +62,7 @@ Status check_decision(const DriveMap& map) {
   if (map.decision->epoch == 0 || map.decision->epoch > map.epoch) {
     return fail(Errc::kInvalidArgument, "a decision belongs to a map up to this one");
   }
-  CHECK_OK(check_text("the operator", map.decision->operator_name, kMaxTextBytes));
+  CHECK_OK(check_text("the user who decided", map.decision->unix_user, kMaxUnixUserBytes));
   for (const DriveId id : map.decision->without) {
     if (map.find(id) == nullptr) return fail(Errc::kInvalidArgument, "a decision names a drive that is not in the map");
   }
@@ -90,7 +90,7 @@ void append(ByteWriter& out, const Minimum& minimum) {
 void append(ByteWriter& out, const Decision& decision) {
   out.u64(decision.epoch);
   out.u64(static_cast<std::uint64_t>(decision.at.ms));
-  out.text(decision.operator_name);
+  out.text(decision.unix_user);
   out.varint(decision.without.size());
   for (const DriveId id : decision.without) out.raw(id.bytes());
 }
@@ -140,7 +140,7 @@ Result<Decision> read_decision(ByteReader& in) {
   Decision decision;
   decision.epoch = in.u64();
   decision.at.ms = static_cast<std::int64_t>(in.u64());
-  decision.operator_name = std::string(in.text());
+  decision.unix_user = std::string(in.text());
   TRY(const std::uint64_t count, read_count(in, kMaxDrives, "drives left behind"));
   for (std::uint64_t i = 0; i < count && in.ok(); ++i) {
     decision.without.push_back(DriveId::from_bytes(in.raw(DriveId::kSize)));

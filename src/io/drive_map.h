@@ -69,11 +69,13 @@ struct Forebear {
   bool operator==(const Forebear&) const = default;
 };
 
-// An operator's word that the cloud goes on without drives that may have gone on without it. Carried until journaled.
+// Longer names of Unix accounts are cut.
+inline constexpr std::size_t kMaxUnixUserBytes = 64;
+// The word of a person that the cloud goes on without drives that may have gone on without it. Carried until journaled.
 struct Decision {
   std::uint64_t epoch = 0;  // of the map that it made
   Timestamp at;
-  std::string operator_name;
+  std::string unix_user;  // who ran the command; nobody checked it
   std::vector<DriveId> without;
   bool operator==(const Decision&) const = default;
 };

@@ -285,7 +285,7 @@ Status DriveSurvey::refusal() const {
           "; decide which to leave behind, all drives of it named: andromede drive proceed --without NAME,NAME");
 }
 
-Status DriveSurvey::decide(const std::vector<DriveName>& without, std::string operator_name, Timestamp at) {
+Status DriveSurvey::decide(const std::vector<DriveName>& without, std::string unix_user, Timestamp at) {
   if (finding_ == Finding::kClear) {
     return fail(Errc::kRefused, "nothing has to be decided: the cloud starts with the drives that are there");
   }
@@ -328,7 +328,9 @@ Status DriveSurvey::decide(const std::vector<DriveName>& without, std::string op
   ++next.epoch;
   // Who was not chosen may have changed the map before it too: from there on it is the operator's word that counts.
   next.forebears.back().kind = ForebearKind::kDecided;
-  next.decision = Decision{next.epoch, at, std::move(operator_name), {}};
+  // A name that is too long does not keep the cloud from starting.
+  unix_user.resize(std::min(unix_user.size(), kMaxUnixUserBytes));
+  next.decision = Decision{next.epoch, at, std::move(unix_user), {}};
   for (const Line& line : all) {
     if (kinship(chosen.map, chosen.hash, line.map, line.hash) == Kinship::kApart) next.overruled.push_back(line.hash);
   }

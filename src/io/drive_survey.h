@@ -52,10 +52,11 @@ class DriveSurvey {
   // kRefused or kUnavailable with a message for people, unless the finding is kClear.
   [[nodiscard]] Status refusal() const;
 
-  // An operator's word that the cloud goes on without the drives of those names, whatever they hold. The true map is
-  // then one that says so, on no drive yet. Every drive that causes the doubt, and of two histories every drive of the
-  // others, must be named, and no other: kRefused with what is wrong, kInvalidArgument for a name that no map knows.
-  Status decide(const std::vector<DriveName>& without, std::string operator_name, Timestamp at);
+  // The word of who holds the cloud's keys that it goes on without the drives of those names, whatever they hold. The
+  // true map is then one that says so, and which Unix account decided, on no drive yet. Every drive that causes the
+  // doubt, and of two histories every drive of the others, must be named, and no other: kRefused with what is wrong,
+  // kInvalidArgument for a name that no map knows.
+  Status decide(const std::vector<DriveName>& without, std::string unix_user, Timestamp at);
 
  private:
   friend class Drives;

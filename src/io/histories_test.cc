@@ -92,12 +92,12 @@ class HistoriesTest : public testing::Test {
     });
   }
   [[nodiscard]] std::uint64_t last_change() const { return drives_->map()->drives.front().capacity_bytes; }
-  Status decide(const Names& without) {
+  Status decide(const Names& without, const std::string& unix_user = "jeanne") {
     auto found = survey();
     if (!found) return fail(found.error());
     std::vector<DriveName> left;
     for (const std::string& name : without) left.emplace_back(name);
-    CHECK_OK(found->decide(left, "jeanne", {1000}));
+    CHECK_OK(found->decide(left, unix_user, {1000}));
     TRY(drives_, Drives::open(std::move(*found)));
     return {};
   }
@@ -556,7 +556,7 @@ TEST_F(DecisionsTest, GoesOnOnlyWhenEveryDriveOfTheDoubtIsNamed) {
   ASSERT_TRUE(decide(others_));
   const auto map = drives_->map();
   ASSERT_TRUE(map->decision);
-  EXPECT_EQ(map->decision->operator_name, "jeanne");
+  EXPECT_EQ(map->decision->unix_user, "jeanne");
   EXPECT_EQ(map->decision->at.ms, 1000);
   EXPECT_EQ(map->decision->without.size(), 6U);
   EXPECT_EQ(stored("etat-2"), *map);
@@ -573,6 +573,12 @@ TEST_F(DecisionsTest, GoesOnOnlyWhenEveryDriveOfTheDoubtIsNamed) {
   }));
   must_start();
   EXPECT_FALSE(drives_->map()->decision);
+}
+
+TEST_F(DecisionsTest, ALongNameOfWhoDecidesIsCut) {
+  lose_all_but_etat();
+  ASSERT_TRUE(decide(others_, std::string(kMaxUnixUserBytes + 1, 'j')));
+  EXPECT_EQ(drives_->map()->decision->unix_user, std::string(kMaxUnixUserBytes, 'j'));
 }
 
 TEST_F(DecisionsTest, NothingIsDecidedWhereNothingIsInDoubt) {

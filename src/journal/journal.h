@@ -16,12 +16,16 @@
 
 namespace andromede::journal {
 
+// Who acts when no operator with a token does. No operator has such a name (identity::Operators).
+inline constexpr const char* kFleetItself = "fleet";     // the cloud, unasked
+inline constexpr const char* kKeyHolder = "key-holder";  // whoever has the cloud's folder in hand, while nothing serves
+
 // One event, in CloudTrail's terms (CloudTrail record contents reference, eventVersion 1.08).
 struct Event {
   std::string source;     // "s3.andromede", "operator.andromede", "identity.andromede", "keys.andromede"
   std::string name;       // "PutObject"
   std::string account;    // who acted; empty for the operator
-  std::string principal;  // access key id, or the operator's name
+  std::string principal;  // access key id, or the operator's name as authenticated
   std::string request_id;
   std::string source_address;
   std::string user_agent;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import struct
 import subprocess
 
@@ -119,6 +120,8 @@ class Histories(OperationsCase):
         proceeded = self.journal("ProceedWithoutDrives")
         self.assertEqual(len(proceeded), 1)
         self.assertIn("orange-1, orange-2, dassault-1", str(proceeded[0]))
+        self.assertEqual(proceeded[0]["userIdentity"]["userName"], "key-holder", "no token was asked for")
+        self.assertEqual(proceeded[0]["requestParameters"]["unixUser"], pwd.getpwuid(os.getuid()).pw_name)
         with self.assertRaises(botocore.exceptions.ClientError) as missing:
             self.get("small")
         self.assertEqual(missing.exception.response["Error"]["Code"], "NoSuchKey", "it was given up, by a person")
