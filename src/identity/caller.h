@@ -14,6 +14,7 @@ struct Caller {
   std::string access_key_id;
   std::string request_id;
   std::string source_address;  // as text, for the journal
+  std::string peer;            // for whom what it holds is counted (net::RequestHead::peer)
   std::string user_agent;
 };
 

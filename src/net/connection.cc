@@ -60,17 +60,17 @@ class HttpExchange final : public Exchange {
 
 }  // namespace
 
-Connection::Connection(Loop& loop, int fd, std::string peer_address, Seat& seat, const ServiceContext& context,
-                       const bool& stopping, std::shared_ptr<const TlsContext> tls)
+Connection::Connection(Loop& loop, int fd, Peer peer, Seat& seat, const ServiceContext& context, const bool& stopping,
+                       std::shared_ptr<const TlsContext> tls)
     : context_(context),
       stopping_(stopping),
-      peer_address_(std::move(peer_address)),
+      peer_(std::move(peer)),
       seat_(seat),
       tls_(std::move(tls)),
       stream_(loop, fd, context.options.limits),
       input_(stream_, context.options.confidential),
       quiet_since_(loop.now()) {
-  stream_.set_flow(flow_of(peer_address_));
+  stream_.set_flow(flow_of(peer_.group));
 }
 
 Task<void> Connection::run() {
@@ -174,7 +174,8 @@ Task<Connection::Received> Connection::receive_head() {
         co_return Received::kError;
       }
       parsed_ = std::move(*parsed);
-      parsed_.head.peer_address = peer_address_;
+      parsed_.head.peer_address = peer_.address;
+      parsed_.head.peer = peer_.group;
       parsed_.head.tls = stream_.tls();
       input_.consume(scanner.size());
       input_.forget_consumed();

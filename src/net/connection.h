@@ -20,12 +20,18 @@ struct ServiceContext {
   Counter protocol_errors;
 };
 
+// Who is at the other end: RequestHead::peer_address and peer.
+struct Peer {
+  std::string address;
+  std::string group;
+};
+
 class Connection {
  public:
   // Takes over `fd`. `stopping` turns true when the server stops; `context`, `seat` and it outlive the connection.
   // `tls`: null for plain HTTP.
-  Connection(Loop& loop, int fd, std::string peer_address, Seat& seat, const ServiceContext& context,
-             const bool& stopping, std::shared_ptr<const TlsContext> tls);
+  Connection(Loop& loop, int fd, Peer peer, Seat& seat, const ServiceContext& context, const bool& stopping,
+             std::shared_ptr<const TlsContext> tls);
 
   // Serves until either side ends it.
   Task<void> run();
@@ -54,7 +60,7 @@ class Connection {
 
   const ServiceContext& context_;
   const bool& stopping_;
-  const std::string peer_address_;
+  const Peer peer_;
   Seat& seat_;
   std::shared_ptr<const TlsContext> tls_;
   Stream stream_;

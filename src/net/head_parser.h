@@ -27,7 +27,7 @@ struct RequestFraming {
 };
 
 struct ParsedHead {
-  RequestHead head;  // peer_address and tls are left to the caller
+  RequestHead head;  // peer_address, peer and tls are left to the caller
   RequestFraming framing;
 };
 

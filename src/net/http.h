@@ -48,6 +48,8 @@ struct RequestHead {
   std::string target;  // origin-form, raw: path, '?' and query still percent-encoded
   Headers headers;
   std::string peer_address;  // "127.0.0.1"
+  // Whom to count it for, whatever is counted: an IPv4 address, or the /64 that one IPv6 host has at its disposal.
+  std::string peer{};
   bool tls = false;
 };
 

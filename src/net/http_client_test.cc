@@ -129,6 +129,18 @@ TEST(HttpClient, SpeaksIpv6) {
   const auto response = (*client)->request("GET", "/who", {}, {});
   ASSERT_TRUE(response) << response.error().message();
   EXPECT_EQ(response->body, "::1 plain");
+  const auto peer = (*client)->request("GET", "/peer", {}, {});
+  ASSERT_TRUE(peer) << peer.error().message();
+  EXPECT_EQ(peer->body, "::/64") << "whatever one host counts for, it counts for all addresses that it can take";
+}
+
+TEST(HttpClient, AnIpv4HostIsAPeerOfItsOwn) {
+  TestServer server;
+  auto client = Client::make("127.0.0.1", server.port(), {}, seconds(5));
+  ASSERT_TRUE(client);
+  const auto peer = (*client)->request("GET", "/peer", {}, {});
+  ASSERT_TRUE(peer) << peer.error().message();
+  EXPECT_EQ(peer->body, "127.0.0.1");
 }
 
 TEST(HttpClient, SkipsInterimAnswers) {

@@ -84,7 +84,7 @@ std::string address_text(const asio::ip::tcp::endpoint& endpoint) {
   return address.to_string();
 }
 
-// Whose connections are counted together: an IPv4 address, or the /64 that one IPv6 host has at its disposal.
+// RequestHead::peer.
 std::string peer_group(const asio::ip::tcp::endpoint& endpoint) {
   const asio::ip::address address = endpoint.address();
   if (address.is_v4() || address.to_v6().is_v4_mapped()) return address_text(endpoint);
@@ -92,11 +92,6 @@ std::string peer_group(const asio::ip::tcp::endpoint& endpoint) {
   std::fill(bytes.begin() + 8, bytes.end(), static_cast<unsigned char>(0));
   return asio::ip::make_address_v6(bytes).to_string() + "/64";
 }
-
-struct Peer {
-  std::string address;
-  std::string group;
-};
 
 // Accepted, and waits for a seat.
 struct Newcomer {
@@ -245,7 +240,7 @@ class HttpServer final : public Server, private Loop::Ticking {
   void somebody_left();  // on any thread
   void send_off(Admission::Victim victim);
   void free_descriptors(int error);
-  Task<void> session(std::unique_ptr<Seat> seat, Descriptor fd, std::string address);
+  Task<void> session(std::unique_ptr<Seat> seat, Descriptor fd, Peer peer);
 
   const Labels labels_;
   const ServiceContext context_;
@@ -396,12 +391,12 @@ bool HttpServer::seat(Newcomer& newcomer) {
   }
   Loop& loop = shards_[answer.seat->shard()]->loop();
   if (&loop == &acceptor_loop()) {
-    tasks_.start(session(std::move(answer.seat), std::move(newcomer.fd), std::move(newcomer.peer.address)));
+    tasks_.start(session(std::move(answer.seat), std::move(newcomer.fd), std::move(newcomer.peer)));
     return true;
   }
   asio::post(loop.context(), [this, seat = std::move(answer.seat), fd = std::move(newcomer.fd),
-                              address = std::move(newcomer.peer.address)]() mutable {
-    tasks_.start(session(std::move(seat), std::move(fd), std::move(address)));
+                              peer = std::move(newcomer.peer)]() mutable {
+    tasks_.start(session(std::move(seat), std::move(fd), std::move(peer)));
   });
   return true;
 }
@@ -451,10 +446,10 @@ void HttpServer::send_off(Admission::Victim victim) {
   asio::post(shard->loop().context(), [shard, id = victim.id] { shard->send_off(id); });
 }
 
-Task<void> HttpServer::session(std::unique_ptr<Seat> seat, Descriptor fd, std::string address) {
+Task<void> HttpServer::session(std::unique_ptr<Seat> seat, Descriptor fd, Peer peer) {
   Shard& shard = *shards_[seat->shard()];
   {
-    Connection connection(shard.loop(), fd.release(), std::move(address), *seat, context_, shard.stopping(), tls());
+    Connection connection(shard.loop(), fd.release(), std::move(peer), *seat, context_, shard.stopping(), tls());
     shard.enter(connection);
     if (!shard.cut_off()) co_await connection.run();
     shard.leave(connection);

@@ -207,6 +207,8 @@ inline Task<void> handle(Exchange& exchange, HandlerState& state) {
   } else if (target == "/who") {
     (void)co_await exchange.respond(response_head(200),
                                     exchange.head().peer_address + (exchange.head().tls ? " tls" : " plain"));
+  } else if (target == "/peer") {
+    (void)co_await exchange.respond(response_head(200), exchange.head().peer);
   } else {
     (void)co_await exchange.respond(response_head(200), "hello");
   }

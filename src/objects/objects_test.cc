@@ -302,9 +302,12 @@ TEST(UploadsUnderWay, AreBoundedForEachAccountAndPeer) {
   TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(0), "bucket")));
   TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(1), "others")));
   const std::string bytes = pattern(100'000);
+  unsigned addresses = 0;
   const auto put = [&](unsigned account, const std::string& peer, BodySource& body) {
     identity::Caller caller = cloud.caller(account);
-    caller.source_address = peer;
+    // One host with a /64 has a new address for each.
+    caller.source_address = peer + std::to_string(++addresses);
+    caller.peer = peer;
     PutRequest request;
     request.bucket = account == 0 ? "bucket" : "others";
     request.key = "key";

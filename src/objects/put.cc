@@ -15,8 +15,7 @@ Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest req
     CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   }
   const crypto::Checksum kind = demanded_kind(request.checksum);
-  CO_TRY(SealedBody sealed,
-         co_await seal_body(seal_, {bucket.owner, caller.source_address}, body, {kind}, kMaxPutBytes));
+  CO_TRY(SealedBody sealed, co_await seal_body(seal_, {bucket.owner, caller.peer}, body, {kind}, kMaxPutBytes));
   CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
 
   ObjectRecord record;

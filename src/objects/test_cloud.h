@@ -170,6 +170,7 @@ class TestCloud {
     caller.access_key_id = "AKIATESTTESTTESTTEST";
     caller.request_id = "request";
     caller.source_address = "127.0.0.1";
+    caller.peer = "127.0.0.1";
     caller.user_agent = "test";
     return caller;
   }

@@ -44,6 +44,7 @@ identity::Caller Request::caller() const {
           .access_key_id = authentication.credential->access_key_id,
           .request_id = id_,
           .source_address = head_.peer_address,
+          .peer = head_.peer,
           .user_agent = std::string(header("user-agent").value_or(""))};
 }
 

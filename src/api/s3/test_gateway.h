@@ -143,8 +143,11 @@ class TestGateway {
             .time = clock_.now()};
   }
   [[nodiscard]] static net::RequestHead head_of(const TestRequest& request) {
-    net::RequestHead head{
-        .method = request.method, .target = request.target, .headers = {}, .peer_address = "127.0.0.1"};
+    net::RequestHead head{.method = request.method,
+                          .target = request.target,
+                          .headers = {},
+                          .peer_address = "127.0.0.1",
+                          .peer = "127.0.0.1"};
     bool has_host = false;
     for (const net::Header& header : request.headers) has_host |= header.name == "Host";
     if (!has_host) head.headers.add("Host", "127.0.0.1:8333");
