@@ -14,14 +14,4 @@ journal::Event event_of(const Caller& caller, std::string source, std::string na
   return event;
 }
 
-journal::Event event_of(const OperatorCaller& by, std::string source, std::string name) {
-  journal::Event event;
-  event.source = std::move(source);
-  event.name = std::move(name);
-  event.principal = by.name;
-  event.request_id = by.request_id;
-  event.source_address = by.source_address;
-  return event;
-}
-
 }  // namespace andromede::identity
