@@ -22,13 +22,6 @@ static_assert(Operators::kMaxOperators < meta::kMaxScanItems);
 
 meta::Key key_of(std::string_view name) { return {meta::Space::kRecords, std::string(kPrefix) + std::string(name)}; }
 
-crypto::SecretKey derive(const crypto::SecretKey& directory_key) {
-  crypto::Sha256Digest derived = crypto::hmac_sha256(directory_key.bytes(), as_bytes("andromede operator tokens"));
-  auto key = crypto::SecretKey::from_bytes(derived);
-  crypto::wipe(derived);
-  return std::move(*key);
-}
-
 // The name that a token claims: between the prefix and the last dot, which no secret holds.
 std::string_view claimed_name(std::string_view token) {
   const std::size_t end = token.rfind('.');
@@ -39,7 +32,10 @@ std::string_view claimed_name(std::string_view token) {
 }  // namespace
 
 Operators::Operators(const crypto::SecretKey& directory_key, meta::Store& store, const Clock& clock, Random& random)
-    : key_(derive(directory_key)), store_(store), clock_(clock), random_(random) {}
+    : key_(crypto::derive_key(directory_key.bytes(), as_bytes("andromede operator tokens"))),
+      store_(store),
+      clock_(clock),
+      random_(random) {}
 
 Task<Status> Operators::load() {
   meta::Scan scan;

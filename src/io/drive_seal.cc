@@ -1,6 +1,5 @@
 #include "io/drive_seal.h"
 
-#include "base/check.h"
 #include "crypto/digest.h"
 
 namespace andromede::io {
@@ -14,18 +13,11 @@ constexpr std::size_t kChecksumBytes = 4;
 std::string_view magic_of(SealedKind kind) { return kind == SealedKind::kLabel ? "ANDLABEL" : "ANDRVMAP"; }
 std::string name_of(SealedKind kind) { return kind == SealedKind::kLabel ? "drive label" : "drive map"; }
 
-crypto::SecretKey derive(const crypto::SecretKey& cloud_key, std::string_view purpose) {
-  crypto::Sha256Digest derived = crypto::hmac_sha256(cloud_key.bytes(), as_bytes(purpose));
-  auto key = crypto::SecretKey::from_bytes(derived);
-  crypto::wipe(derived);
-  CHECK(key, "a SHA-256 digest has the size of a key");
-  return std::move(*key);
-}
-
 }  // namespace
 
 DriveSeal::DriveSeal(const crypto::SecretKey& cloud_key)
-    : label_key_(derive(cloud_key, "andromede drive label")), map_key_(derive(cloud_key, "andromede drive map")) {}
+    : label_key_(crypto::derive_key(cloud_key.bytes(), as_bytes("andromede drive label"))),
+      map_key_(crypto::derive_key(cloud_key.bytes(), as_bytes("andromede drive map"))) {}
 
 const crypto::SecretKey& DriveSeal::key_of(SealedKind kind) const {
   return kind == SealedKind::kLabel ? label_key_ : map_key_;
