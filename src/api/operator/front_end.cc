@@ -108,7 +108,8 @@ OperatorFrontEnd::OperatorFrontEnd(OperatorServices services, Metrics& metrics, 
       random_(random),
       options_(std::move(options)),
       pool_("operator", kPoolThreads, kMaxQueuedCalls),
-      ready_pool_("op-ready", 1, kMaxQueuedCalls) {}
+      ready_pool_("op-ready", 1, kMaxQueuedCalls),
+      refusals_pool_("op-refusals", 1, RefusedTokens::kMaxPeers) {}
 
 OperatorFrontEnd::Answer OperatorFrontEnd::error(const Error& error) {
   return {operator_error_status(error), render_operator_error(error)};
@@ -122,21 +123,28 @@ std::optional<std::string> OperatorFrontEnd::authenticate(const net::RequestHead
 }
 
 // Wrong tokens are journaled, but so seldom that whoever tries many fills no disk.
-Task<OperatorFrontEnd::Answer> OperatorFrontEnd::refuse(std::string peer, std::stop_token cut) {
+OperatorFrontEnd::Answer OperatorFrontEnd::refuse(const std::string& peer) {
   metrics_.count_refused_token();
   const RefusedTokens::Verdict verdict = refused_.count(peer, clock_.steady());
-  if (verdict.to_journal > 0) {
-    const std::function<Status(std::stop_token)> work = [this, peer = std::move(peer), verdict](std::stop_token) {
-      return journal_refusals(store_, clock_, peer, verdict.to_journal);
-    };
-    const Status journaled = co_await pool_.run(work, kCallTimeout, std::move(cut));
-    if (!journaled) log_error("a refused operator is not in the journal", {{"error", journaled.error().describe()}});
+  if (verdict.to_journal > 0 && !refusals_pool_.post([this, peer, refusals = verdict.to_journal] {
+        journal_refused(peer, refusals);
+      })) {
+    refused_.give_back(peer, verdict.to_journal, clock_.steady());
   }
   if (verdict.too_many) {
-    co_return Answer{429, dump({{"code", "overloaded"}, {"message", "too many wrong tokens: wait a minute"}})};
+    return {429, dump({{"code", "overloaded"}, {"message", "too many wrong tokens: wait a minute"}})};
   }
-  co_return Answer{
-      401, dump({{"code", "unauthorised"}, {"message", "the operator's token is missing, wrong, expired or revoked"}})};
+  return {401,
+          dump({{"code", "unauthorised"}, {"message", "the operator's token is missing, wrong, expired or revoked"}})};
+}
+
+void OperatorFrontEnd::journal_refused(const std::string& peer, std::uint64_t refusals) {
+  const Status journaled = journal_refusals(store_, clock_, peer, refusals);
+  if (journaled) return;
+  // What may have been journaled all the same is rather told twice than never.
+  refused_.give_back(peer, refusals, clock_.steady());
+  log_error("wrong tokens are not in the journal yet",
+            {{"peer", peer}, {"refused", refusals}, {"error", journaled.error().describe()}});
 }
 
 // With the secret, if any, as the object's last member. The listener wipes what it has sent.
@@ -221,6 +229,7 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer_ready(std::stop_token cu
 OperatorFrontEnd::Answer OperatorFrontEnd::answer_metrics() {
   metrics_.set_queue_depth("operator", pool_.queued());
   metrics_.set_queue_depth("op-ready", ready_pool_.queued());
+  metrics_.set_queue_depth("op-refusals", refusals_pool_.queued());
   return {200, metrics_.render(), "text/plain; version=0.0.4; charset=utf-8"};
 }
 
@@ -244,7 +253,7 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange,
                                                              ": no such route: see docs/formats/operator-api.md");
   if (!call.path.starts_with("/v1/")) co_return error(no_route);
   const std::optional<std::string> operator_name = authenticate(head);
-  if (!operator_name) co_return co_await refuse(head.peer_address, exchange.stop_token());
+  if (!operator_name) co_return refuse(head.peer);
   exchange.admit(*operator_name);
   if (call.routed.route == OperatorRoute::kUnknown) co_return error(no_route);
   if (question != std::string_view::npos) {

@@ -18,6 +18,7 @@
 #include "api/operator/timed_pool.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/pool.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "base/task.h"
@@ -73,7 +74,8 @@ class OperatorFrontEnd {
   Answer answer_metrics();
   // Whose token the request carries.
   [[nodiscard]] std::optional<std::string> authenticate(const net::RequestHead& head) const;
-  Task<Answer> refuse(std::string peer, std::stop_token cut);
+  Answer refuse(const std::string& peer);
+  void journal_refused(const std::string& peer, std::uint64_t refusals);
   void log_call(const net::RequestHead& head, const Call& call, unsigned status) const;
   std::string new_request_id();
   static Answer error(const Error& error);
@@ -112,6 +114,8 @@ class OperatorFrontEnd {
   std::atomic<bool> verifying_{false};
   TimedPool pool_;
   TimedPool ready_pool_;  // whether tenants are served must be told while everything else is stuck
+  // Journals wrong tokens: whoever sends them waits for nothing, and holds no thread that right ones need.
+  ThreadPool refusals_pool_;
 };
 
 }  // namespace andromede::api

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "api/operator/test_exchange.h"
 #include "api/operator/test_operators.h"
 #include "fleet/test_fleet_cloud.h"
 #include "net/http_client.h"
@@ -18,7 +19,7 @@ using nlohmann::json;
 // How long a test waits for an event before it fails: no measure of speed.
 constexpr std::chrono::minutes kPatience{2};
 
-// The store of a cloud, whose scans wait while the gate is shut.
+// The store of a cloud, whose scans wait while the gate is shut, and whose commits while they are held.
 class GatedStore final : public meta::Store {
  public:
   explicit GatedStore(meta::Store& store) : store_(store) {}
@@ -27,8 +28,10 @@ class GatedStore final : public meta::Store {
   [[nodiscard]] int waiting() const { return waiting_; }
   // The next scan throws.
   void break_once() { broken_ = true; }
+  void hold_commits(bool held) { commits_held_ = held; }
 
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
+    while (commits_held_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return store_.commit(std::move(change), deadline);
   }
   Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
@@ -55,6 +58,7 @@ class GatedStore final : public meta::Store {
   std::atomic<bool> open_{true};
   std::atomic<int> waiting_{0};
   std::atomic<bool> broken_{false};
+  std::atomic<bool> commits_held_{false};
 };
 
 // The front end on a real listener, over a real fleet.
@@ -80,6 +84,7 @@ class OperatorFrontEndTest : public testing::Test {
   }
   ~OperatorFrontEndTest() override {
     store_.open();
+    store_.hold_commits(false);
     ready_stuck_ = false;
     server_->stop(std::chrono::seconds(1));
   }
@@ -105,6 +110,25 @@ class OperatorFrontEndTest : public testing::Test {
   // On a connection of its own.
   std::unique_ptr<net::Client> another_client() const {
     return *net::Client::make("127.0.0.1", server_->port(), "", kPatience);
+  }
+  // Of refused operators, in the journal; the peer and how many, as text.
+  std::vector<std::string> refusals() {
+    std::vector<std::string> found;
+    Answer journal = call("GET", "/v1/journal?limit=1000");
+    for (const json& entry : journal.body["entries"]) {
+      const json& event = entry["event"];
+      if (event["eventName"] != "RefuseOperator") continue;
+      found.push_back(event["sourceIPAddress"].get<std::string>() + " " +
+                      event["requestParameters"]["refused"].get<std::string>());
+    }
+    return found;
+  }
+  // The status of a call without a token from `address`, which counts for `peer`.
+  unsigned refused_from(const std::string& address, const std::string& peer) {
+    TestExchange exchange(
+        {.method = "GET", .target = "/v1/status", .headers = {}, .peer_address = address, .peer = peer});
+    sync_wait(front_end_->handle(exchange));
+    return exchange.status;
   }
   net::Headers with_token() const {
     net::Headers headers;
@@ -243,6 +267,7 @@ TEST_F(OperatorFrontEndTest, EverythingElseNeedsAToken) {
     EXPECT_EQ(refused.body["code"], "unauthorised");
   }
   for (const char* target : {"/v1/journal", "/v1/nothing"}) EXPECT_EQ(call("GET", target, "", "").status, 401U);
+  ASSERT_TRUE(fleet::eventually([&] { return refusals().size() == 1; }));
   const auto entries = cloud_.meta->last_sequence();
   EXPECT_EQ(call("POST", "/v1/drain", R"({"site":"s0"})", "").status, 401U);
   EXPECT_EQ(cloud_.meta->last_sequence(), entries);
@@ -255,13 +280,33 @@ TEST_F(OperatorFrontEndTest, WrongTokensAreJournaledOnceAMinuteAndTakeNothingFro
   }
   for (int i = 0; i < 20; ++i) EXPECT_EQ(call("GET", "/v1/status", "", "Bearer wrong").status, 429U);
   EXPECT_EQ(call("GET", "/v1/status").status, 200U);
+  ASSERT_TRUE(fleet::eventually([&] { return !refusals().empty(); }));
+  EXPECT_EQ(refusals(), std::vector<std::string>{"127.0.0.1 1"});
   EXPECT_EQ(cloud_.meta->last_sequence(), entries + 1);
-  const Answer journal = call("GET", "/v1/journal?limit=1");
-  const json& event = journal.body["entries"][0]["event"];
-  EXPECT_EQ(event["eventName"], "RefuseOperator");
-  EXPECT_EQ(event["sourceIPAddress"], "127.0.0.1");
-  EXPECT_EQ(event["requestParameters"]["refused"], "1");
   EXPECT_NE(call("GET", "/metrics", "", "").text.find("andromede_operator_refused_tokens_total 30"), std::string::npos);
+}
+
+TEST_F(OperatorFrontEndTest, WrongTokensOccupyNoThreadThatOperatorsNeedWhileTheJournalIsHeld) {
+  store_.hold_commits(true);
+  std::vector<std::thread> refused;
+  for (int i = 0; i < 8; ++i) {
+    const std::string address = "127.0.0." + std::to_string(i + 2);
+    refused.emplace_back([this, address] { EXPECT_EQ(refused_from(address, address), 401U) << address; });
+  }
+  for (auto& thread : refused) thread.join();
+  EXPECT_EQ(call("GET", "/v1/status").status, 200U);
+  store_.hold_commits(false);
+  EXPECT_TRUE(fleet::eventually([&] { return refusals().size() == 8; })) << "none is forgotten";
+}
+
+TEST_F(OperatorFrontEndTest, OneHostIsOnePeerWhateverAddressesItTakes) {
+  for (std::uint64_t i = 0; i < RefusedTokens::kMaxPerWindow; ++i) {
+    EXPECT_EQ(refused_from("2001:db8::" + std::to_string(i), "2001:db8::/64"), 401U);
+  }
+  EXPECT_EQ(refused_from("2001:db8::ffff", "2001:db8::/64"), 429U);
+  EXPECT_EQ(refused_from("2001:db8:0:1::1", "2001:db8:0:1::/64"), 401U);
+  ASSERT_TRUE(fleet::eventually([&] { return refusals().size() == 2; }));
+  EXPECT_EQ(refusals().front(), "2001:db8::/64 1");
 }
 
 TEST_F(OperatorFrontEndTest, AFaultOfTheProgramIsAnAnswerAndLocksNothing) {

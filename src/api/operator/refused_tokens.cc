@@ -36,6 +36,11 @@ RefusedTokens::Verdict RefusedTokens::count(const std::string& peer, SteadyTime 
   return verdict;
 }
 
+void RefusedTokens::give_back(const std::string& peer, std::uint64_t refusals, SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  find(peer, now).unjournaled += refusals;
+}
+
 Status journal_refusals(meta::Store& store, const Clock& clock, const std::string& peer, std::uint64_t count) {
   journal::Event event;
   event.source = "operator.andromede";

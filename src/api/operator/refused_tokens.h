@@ -23,8 +23,10 @@ class RefusedTokens {
     bool too_many = false;         // this peer has to wait
     std::uint64_t to_journal = 0;  // refusals since this peer's last entry, when one is due: one a window at most
   };
-  // One more wrong token of `peer`.
+  // One more wrong token of `peer` (net::RequestHead::peer).
   Verdict count(const std::string& peer, SteadyTime now);
+  // The entry could not be written: its refusals are told with the peer's next one.
+  void give_back(const std::string& peer, std::uint64_t refusals, SteadyTime now);
 
  private:
   struct Peer {

@@ -25,6 +25,13 @@ TEST(RefusedTokens, TooManyAreToldToWaitUntilTheWindowEnds) {
   EXPECT_FALSE(refused.count("a", kNow + seconds(60)).too_many);
 }
 
+TEST(RefusedTokens, WhatCouldNotBeJournaledIsToldWithTheNextEntry) {
+  RefusedTokens refused;
+  refused.give_back("a", refused.count("a", kNow).to_journal, kNow);
+  EXPECT_EQ(refused.count("a", kNow + seconds(59)).to_journal, 0U) << "not at once: the journal is held";
+  EXPECT_EQ(refused.count("a", kNow + seconds(60)).to_journal, 3U);
+}
+
 TEST(RefusedTokens, ManyPeersAreCountedTogether) {
   RefusedTokens refused;
   std::uint64_t entries = 0;

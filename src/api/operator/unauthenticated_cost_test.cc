@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/operator/front_end.h"
+#include "api/operator/test_exchange.h"
 #include "api/operator/test_operators.h"
 #include "base/test_allocations.h"
 #include "fleet/test_fleet_cloud.h"
@@ -14,37 +15,6 @@ namespace {
 constexpr std::uint64_t kBytesPerByte = 8;
 constexpr std::uint64_t kConstantBytes = 16 * 1024;
 constexpr std::size_t kMostAnswerBytes = 2048;
-
-class RefusedExchange final : public net::Exchange, private BodySource, private BodySink {
- public:
-  explicit RefusedExchange(net::RequestHead head) : head_(std::move(head)) {}
-  [[nodiscard]] const net::RequestHead& head() const override { return head_; }
-  [[nodiscard]] BodySource& body() override { return *this; }
-  void admit(std::string_view) override { admitted = true; }
-  Task<Status> respond(net::ResponseHead head, std::string body) override {
-    status = head.status;
-    answer_bytes = body.size();
-    co_return Status{};
-  }
-  Task<Status> start(net::ResponseHead, std::optional<std::uint64_t>) override { co_return Status{}; }
-  [[nodiscard]] BodySink& sink() override { return *this; }
-  Task<Status> finish() override { co_return Status{}; }
-
-  unsigned status = 0;
-  std::size_t answer_bytes = 0;
-  bool admitted = false;
-  bool body_was_asked_for = false;
-
- private:
-  Task<Result<ByteView>> read() override {
-    body_was_asked_for = true;
-    co_return ByteView{};
-  }
-  [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override { return 0; }
-  Task<Status> write(ByteView) override { co_return Status{}; }
-
-  const net::RequestHead head_;
-};
 
 std::string repeat(std::string_view piece, std::size_t bytes) {
   std::string out;
@@ -73,8 +43,9 @@ TEST(OperatorUnauthenticatedCostTest, NoHeadCostsMoreThanASmallMultipleOfItsSize
   };
   const std::string authorizations[] = {"", "Bearer ", "Bearer " + std::string(64, 'b'),
                                         "Bearer aop.claire." + std::string(32, 'b'), "Basic YTph"};
-  // The first refusal is journaled, which costs what a commit does: once a minute and peer, however many follow.
-  RefusedExchange journaled({.method = "GET", .target = "/v1/status", .headers = {}, .peer_address = {}});
+  // The first refusal is journaled, which costs what a commit does, on another thread: once a minute and peer, however
+  // many follow.
+  TestExchange journaled({.method = "GET", .target = "/v1/status", .headers = {}, .peer_address = {}});
   sync_wait(front_end.handle(journaled));
   EXPECT_EQ(journaled.status, 401u);
   for (const std::string& path : paths) {
@@ -85,7 +56,7 @@ TEST(OperatorUnauthenticatedCostTest, NoHeadCostsMoreThanASmallMultipleOfItsSize
       const testing::AllocationCount count;
       auto parsed = net::parse_head(text);
       if (!parsed) continue;
-      RefusedExchange exchange(std::move(parsed->head));
+      TestExchange exchange(std::move(parsed->head));
       sync_wait(front_end.handle(exchange));
       const std::uint64_t bytes = count.bytes();
       SCOPED_TRACE(path.substr(0, 40) + ", " + std::to_string(text.size()) + " bytes, " + std::to_string(bytes) +
@@ -97,12 +68,12 @@ TEST(OperatorUnauthenticatedCostTest, NoHeadCostsMoreThanASmallMultipleOfItsSize
       if (testing::kCountsAllocations) EXPECT_LE(bytes, kBytesPerByte * text.size() + kConstantBytes);
     }
   }
-  RefusedExchange unknown({.method = "GET", .target = "/v1/absent", .headers = {}, .peer_address = {}});
+  TestExchange unknown({.method = "GET", .target = "/v1/absent", .headers = {}, .peer_address = {}});
   sync_wait(front_end.handle(unknown));
   EXPECT_FALSE(unknown.admitted);
   net::RequestHead head{.method = "GET", .target = "/v1/absent", .headers = {}, .peer_address = {}};
   head.headers.add("Authorization", "Bearer " + control.token);
-  RefusedExchange admitted(std::move(head));
+  TestExchange admitted(std::move(head));
   sync_wait(front_end.handle(admitted));
   EXPECT_EQ(admitted.status, 404u);
   EXPECT_TRUE(admitted.admitted);
