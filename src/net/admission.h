@@ -40,7 +40,7 @@ class Seat {
   // It was asked to give way, and has changed its mind: it is at work.
   void stay();
 
-  // A handler knows who sent a request.
+  // A handler knows who sent a request, or lets anybody send it: the connection has cost us no more than it should.
   void admitted() { admitted_ = true; }
   // A request was refused, or what came was none: when the peer may ask again.
   SteadyTime refused(SteadyTime now);

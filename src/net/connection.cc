@@ -19,14 +19,15 @@ constexpr std::chrono::seconds kStalled{5};
 class HttpExchange final : public Exchange {
  public:
   HttpExchange(const ParsedHead& parsed, Stream& stream, RequestBody& body, ResponseWriter& writer,
-               const bool& stopping, const bool& giving_way, bool& admitted)
+               const bool& stopping, const bool& giving_way, bool& admitted, bool& harmless)
       : parsed_(parsed),
         stream_(stream),
         body_(body),
         writer_(writer),
         stopping_(stopping),
         giving_way_(giving_way),
-        admitted_(admitted) {}
+        admitted_(admitted),
+        harmless_(harmless) {}
 
   [[nodiscard]] const RequestHead& head() const override { return parsed_.head; }
   [[nodiscard]] BodySource& body() override { return body_; }
@@ -34,6 +35,7 @@ class HttpExchange final : public Exchange {
     admitted_ = true;
     stream_.set_flow(flow_of(tenant));
   }
+  void admit_anybody() override { harmless_ = true; }
   Task<Status> respond(ResponseHead head, std::string body) override {
     return writer_.respond(std::move(head), std::move(body), keep_alive());
   }
@@ -56,6 +58,7 @@ class HttpExchange final : public Exchange {
   const bool& stopping_;
   const bool& giving_way_;
   bool& admitted_;
+  bool& harmless_;
 };
 
 }  // namespace
@@ -202,12 +205,15 @@ Task<bool> Connection::serve() {
                                   .http_1_0 = parsed_.framing.http_1_0,
                                   .confidential = context_.options.confidential});
   at_work_ = false;
-  HttpExchange exchange(parsed_, stream_, body, writer, stopping_, giving_way_, at_work_);
+  bool harmless = false;
+  HttpExchange exchange(parsed_, stream_, body, writer, stopping_, giving_way_, at_work_, harmless);
   co_await run_handler(exchange);
   if (context_.options.confidential) parsed_.head.headers.wipe();
   if (std::exchange(at_work_, false)) {
     seat_.admitted();
     quiet_since_ = stream_.loop().now();
+  } else if (harmless) {
+    seat_.admitted();
   } else {
     note_refusal();
   }

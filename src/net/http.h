@@ -73,6 +73,9 @@ class Exchange {
   // many refused is served more slowly (ServerLimits). When requests of several tenants are there at once, each
   // `tenant` gets its turn, however many connections it has.
   virtual void admit(std::string_view tenant) { (void)tenant; }
+  // Says that anybody may send this request, a probe for one: it does not count as refused. The connection gives way as
+  // one that has proven nothing.
+  virtual void admit_anybody() {}
   // A whole response. For HEAD requests `body` is not sent but its size announced (or give content_length).
   virtual Task<Status> respond(ResponseHead head, std::string body) = 0;
   // A streamed response: start, then write until content_length bytes (or, without it, chunked), then finish. With a

@@ -344,6 +344,38 @@ TEST(ServerLimits, APeerThatIsRefusedAgainAndAgainIsServedMoreSlowly) {
   EXPECT_TRUE(elsewhere.read_response().ends_with("hello"));
 }
 
+TEST(ServerLimits, WhatAnybodyMayAskIsNoRefusal) {
+  ListenOptions options;
+  options.limits.refusals_per_s = 1;
+  options.limits.refusals_burst = 1;
+  options.limits.refusal_pause = std::chrono::hours(1);
+  TestServer server(std::move(options));
+  RawPeer probing = server.peer();
+  for (int i = 0; i < 20; ++i) {
+    probing.send(get("/open"));
+    ASSERT_TRUE(probing.read_response().ends_with("hello")) << i;
+    RawPeer once = server.peer();
+    once.send(get("/open"));
+    ASSERT_TRUE(once.read_response().ends_with("hello")) << i;
+  }
+}
+
+TEST(ServerLimits, WhoAsksWhatAnybodyMayGivesWay) {
+  ListenOptions options;
+  options.limits.connections = 1;
+  TestServer server(std::move(options));
+  RawPeer probing(server.port(), 0, "127.0.0.2");
+  std::atomic<bool> served{false};
+  std::thread busy([&] {
+    while (!served && probing.send(get("/open")) && probing.read_response().ends_with("hello")) ::usleep(50'000);
+  });
+  RawPeer wanting = server.peer();
+  wanting.send(get("/"));
+  EXPECT_TRUE(wanting.read_response().ends_with("hello"));
+  served = true;
+  busy.join();
+}
+
 // UndefinedBehaviorSanitizer opens a pipe to look at an object, and takes a refusal for a bad object.
 #if !__has_feature(undefined_behavior_sanitizer)
 // No descriptor is left: quiet connections give some back, and the listener does not spin meanwhile.

@@ -183,7 +183,8 @@ inline std::string streamed_body() {
 inline Task<void> handle(Exchange& exchange, HandlerState& state) {
   ++state.requests;
   const std::string& target = exchange.head().target;
-  if (target != "/early") exchange.admit("tenant");
+  if (target == "/open") exchange.admit_anybody();
+  if (target != "/early" && target != "/open") exchange.admit("tenant");
   if (target == "/echo" || target == "/size") {
     co_await echo(exchange, state, target == "/size");
   } else if (target == "/stream" || target == "/chunks") {

@@ -241,10 +241,13 @@ Task<OperatorFrontEnd::Answer> OperatorFrontEnd::answer(net::Exchange& exchange,
   call.routed = route_operator_path(head.method, call.path);
   switch (call.routed.route) {
     case OperatorRoute::kLive:
+      exchange.admit_anybody();
       co_return Answer{200, dump({{"status", "live"}})};
     case OperatorRoute::kMetrics:
+      exchange.admit_anybody();
       co_return answer_metrics();
     case OperatorRoute::kReady:
+      exchange.admit_anybody();
       co_return co_await answer_ready(exchange.stop_token());
     default:
       break;

@@ -163,6 +163,15 @@ TEST_F(OperatorFrontEndTest, HealthAndMetricsNeedNoToken) {
   EXPECT_NE(metrics.text.find("andromede_degraded"), std::string::npos);
 }
 
+TEST_F(OperatorFrontEndTest, ProbesAreNotChargedAsRefusals) {
+  for (const char* target : {"/health/live", "/health/ready", "/metrics", "/other", "/v1/status"}) {
+    TestExchange exchange({.method = "GET", .target = target, .headers = {}, .peer_address = "127.0.0.1"});
+    sync_wait(front_end_->handle(exchange));
+    EXPECT_EQ(exchange.open_to_anybody, exchange.status == 200) << target;
+    EXPECT_FALSE(exchange.admitted) << target;
+  }
+}
+
 TEST_F(OperatorFrontEndTest, ProbesAreCheap) {
   const auto began = std::chrono::steady_clock::now();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(call("GET", "/health/ready", "", "").status, 200U);

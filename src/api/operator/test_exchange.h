@@ -16,6 +16,7 @@ class TestExchange final : public net::Exchange, private BodySource, private Bod
   [[nodiscard]] const net::RequestHead& head() const override { return head_; }
   [[nodiscard]] BodySource& body() override { return *this; }
   void admit(std::string_view) override { admitted = true; }
+  void admit_anybody() override { open_to_anybody = true; }
   Task<Status> respond(net::ResponseHead head, std::string body) override {
     status = head.status;
     answer_bytes = body.size();
@@ -28,6 +29,7 @@ class TestExchange final : public net::Exchange, private BodySource, private Bod
   unsigned status = 0;
   std::size_t answer_bytes = 0;
   bool admitted = false;
+  bool open_to_anybody = false;
   bool body_was_asked_for = false;
 
  private:
