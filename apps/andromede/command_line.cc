@@ -68,9 +68,7 @@ Result<Config> find_config(const CommonOptions& common) {
   for (const char* usual : {"andromede.toml", "/etc/andromede/andromede.toml"}) {
     if (std::filesystem::exists(usual, code)) return read_config(usual);
   }
-  return fail(
-      Errc::kNotFound,
-      "no configuration: name it with --config, or set ANDROMEDE_CONFIG, or make a cloud with `andromede init`");
+  return fail(Errc::kNotFound, text(Msg::kNoConfig));
 }
 
 Result<OperatorClient> connect(const CommonOptions& common) {

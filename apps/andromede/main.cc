@@ -2,12 +2,16 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <initializer_list>
+#include <optional>
+#include <string>
 
 #include "command_line.h"
 #include "commands.h"
 #include "crypto/secret.h"
 #include "exit_codes.h"
 #include "messages.h"
+#include "usage.h"
 
 namespace andromede::app {
 namespace {
@@ -28,22 +32,37 @@ struct Arguments {
   bool check = false;
   bool no_wait = false;
   int exit_code = kExitOk;
+  Examples examples;
 };
 
-CLI::App* command(CLI::App& parent, const char* name, Msg about, std::optional<Msg> more = std::nullopt) {
+// A word that others follow, one of which is to be given.
+CLI::App* group(CLI::App& parent, const char* name, Msg about, std::optional<Msg> more = std::nullopt) {
   CLI::App* added = parent.add_subcommand(name, text(about));
   if (more) added->footer("\n" + text(*more));
+  added->require_subcommand(1);
+  return added;
+}
+
+// What is run. Its help ends with the examples; the first is shown too when it is called wrongly.
+CLI::App* command(CLI::App& parent, Arguments& arguments, const char* name, Msg about, std::optional<Msg> more,
+                  std::initializer_list<std::string> examples) {
+  CLI::App* added = parent.add_subcommand(name, text(about));
+  std::string footer = more ? "\n" + text(*more) : std::string();
+  footer += "\n" + text(Msg::kExamples) + "\n";
+  for (const std::string& example : examples) footer += "  " + example + "\n";
+  added->footer(footer);
+  arguments.examples.emplace(added, *examples.begin());
   return added;
 }
 
 void add_drive_commands(CLI::App& app, Arguments& arguments) {
-  CLI::App* drive = command(app, "drive", Msg::kCmdDrive);
-  drive->require_subcommand(1);
-  command(*drive, "list", Msg::kCmdDriveList)->callback([&] {
+  CLI::App* drive = group(app, "drive", Msg::kCmdDrive);
+  command(*drive, arguments, "list", Msg::kCmdDriveList, {}, {"andromede drive list"})->callback([&] {
     arguments.exit_code = run_drive_list(arguments.common);
   });
 
-  CLI::App* add = command(*drive, "add", Msg::kCmdDriveAdd, Msg::kCmdDriveAddLong);
+  CLI::App* add = command(*drive, arguments, "add", Msg::kCmdDriveAdd, Msg::kCmdDriveAddLong,
+                          {"andromede drive add thales-3 --site thales --associate thales --path /mnt/thales-3"});
   add->add_option("NAME", arguments.drive.name, text(Msg::kOptDriveName))->required();
   add->add_option("--site", arguments.drive.site, text(Msg::kOptSite))->required();
   add->add_option("--associate", arguments.drive.associate, text(Msg::kOptAssociate))->required();
@@ -51,20 +70,24 @@ void add_drive_commands(CLI::App& app, Arguments& arguments) {
   add->add_option("--capacity-bytes", arguments.drive.capacity_bytes, text(Msg::kOptCapacity));
   add->callback([&] { arguments.exit_code = run_drive_add(arguments.common, arguments.drive); });
 
-  CLI::App* replace = command(*drive, "replace", Msg::kCmdDriveReplace, Msg::kCmdDriveReplaceLong);
+  CLI::App* replace = command(*drive, arguments, "replace", Msg::kCmdDriveReplace, Msg::kCmdDriveReplaceLong,
+                              {"andromede drive replace orange-1 /mnt/orange-1b"});
   replace->add_option("NAME", arguments.drive.name, text(Msg::kOptDriveName))->required();
   replace->add_option("PATH", arguments.drive.path, text(Msg::kOptPath))->required();
   replace->callback([&] { arguments.exit_code = run_drive_replace(arguments.common, arguments.drive); });
 
-  CLI::App* reclaim = command(*drive, "reclaim", Msg::kCmdDriveReclaim, Msg::kCmdDriveReclaimLong);
+  CLI::App* reclaim = command(*drive, arguments, "reclaim", Msg::kCmdDriveReclaim, Msg::kCmdDriveReclaimLong,
+                              {"andromede drive reclaim orange-1"});
   reclaim->add_option("NAME", arguments.drive.name, text(Msg::kOptDriveName))->required();
   reclaim->callback([&] { arguments.exit_code = run_drive_reclaim(arguments.common, arguments.drive); });
 
-  CLI::App* heal = command(*drive, "heal", Msg::kCmdDriveHeal, Msg::kCmdDriveHealLong);
+  CLI::App* heal =
+      command(*drive, arguments, "heal", Msg::kCmdDriveHeal, Msg::kCmdDriveHealLong, {"andromede drive heal"});
   heal->add_flag("--no-wait", arguments.no_wait, text(Msg::kOptNoWait));
   heal->callback([&] { arguments.exit_code = run_drive_heal(arguments.common, arguments.no_wait); });
 
-  CLI::App* proceed = command(*drive, "proceed", Msg::kCmdDriveProceed, Msg::kCmdDriveProceedLong);
+  CLI::App* proceed = command(*drive, arguments, "proceed", Msg::kCmdDriveProceed, Msg::kCmdDriveProceedLong,
+                              {"andromede drive proceed --without orange-1,orange-2,thales-1,thales-2"});
   proceed->add_option("--without", arguments.proceed.without, text(Msg::kOptWithout))
       ->required()
       ->delimiter(',')
@@ -72,8 +95,19 @@ void add_drive_commands(CLI::App& app, Arguments& arguments) {
   proceed->callback([&] { arguments.exit_code = run_drive_proceed(arguments.common, arguments.proceed); });
 }
 
+// What no single option says.
+void check_drain(const DrainOptions& drain) {
+  const bool limited = drain.accept_site_losses || drain.accept_unerased || drain.bandwidth_bytes_per_s > 0;
+  // One drain runs at a time. Named with another site, an abortion would end a drain that its operator did not mean.
+  if (drain.abort && (!drain.site.empty() || !drain.drive.empty() || limited))
+    throw Misuse(text(Msg::kAbortNamesNothing));
+  if (!drain.abort && drain.site.empty() == drain.drive.empty()) throw Misuse(text(Msg::kNeedSiteOrDrive));
+}
+
 void add_drain_command(CLI::App& app, Arguments& arguments) {
-  CLI::App* drain = command(app, "drain", Msg::kCmdDrain, Msg::kCmdDrainLong);
+  CLI::App* drain = command(app, arguments, "drain", Msg::kCmdDrain, Msg::kCmdDrainLong,
+                            {"andromede drain dassault", "andromede drain dassault --accept-site-losses 1 --no-wait",
+                             "andromede drain --drive orange-2", "andromede drain --abort"});
   drain->add_option("SITE", arguments.drain.site, text(Msg::kOptDrainSite));
   drain->add_option("--drive", arguments.drain.drive, text(Msg::kOptDrainDrive));
   CLI::Option* accept = drain->add_option("--accept-site-losses", arguments.accept, text(Msg::kOptAccept))
@@ -88,46 +122,49 @@ void add_drain_command(CLI::App& app, Arguments& arguments) {
   drain->add_flag("--no-wait", arguments.drain.no_wait, text(Msg::kOptNoWait));
   drain->callback([&arguments, accept] {
     if (accept->count() > 0) arguments.drain.accept_site_losses = arguments.accept;
+    check_drain(arguments.drain);
     arguments.exit_code = run_drain(arguments.common, arguments.drain);
   });
 }
 
 void add_journal_commands(CLI::App& app, Arguments& arguments) {
-  CLI::App* journal = command(app, "journal", Msg::kCmdJournal);
-  journal->require_subcommand(1);
-  CLI::App* tail = command(*journal, "tail", Msg::kCmdJournalTail);
+  CLI::App* journal = group(app, "journal", Msg::kCmdJournal);
+  CLI::App* tail =
+      command(*journal, arguments, "tail", Msg::kCmdJournalTail, {}, {"andromede journal tail -n 50 --follow"});
   tail->add_option("-n", arguments.tail.count, text(Msg::kOptTailCount))->check(CLI::Range(1, 1000));
   tail->add_flag("--follow,-f", arguments.tail.follow, text(Msg::kOptTailFollow));
   tail->add_flag("--verify", arguments.tail.verify, text(Msg::kOptTailVerify));
   tail->callback([&] { arguments.exit_code = run_journal_tail(arguments.common, arguments.tail); });
-  command(*journal, "verify", Msg::kCmdJournalVerify)->callback([&] {
+  command(*journal, arguments, "verify", Msg::kCmdJournalVerify, {}, {"andromede journal verify"})->callback([&] {
     arguments.exit_code = run_journal_verify(arguments.common);
   });
 }
 
 void add_account_commands(CLI::App& app, Arguments& arguments) {
-  CLI::App* account = command(app, "account", Msg::kCmdAccount);
-  account->require_subcommand(1);
-  CLI::App* create = command(*account, "create", Msg::kCmdAccountCreate, Msg::kCmdAccountCreateLong);
+  CLI::App* account = group(app, "account", Msg::kCmdAccount);
+  CLI::App* create = command(
+      *account, arguments, "create", Msg::kCmdAccountCreate, Msg::kCmdAccountCreateLong,
+      {"andromede account create \"Ville de Lyon\"", "andromede key create 100000000003 --out lyon.credentials"});
   create->add_option("NAME", arguments.account.name, text(Msg::kOptAccountName))->required();
   create->add_option("--account", arguments.account.account, text(Msg::kOptAccountId));
   create->callback([&] { arguments.exit_code = run_account_create(arguments.common, arguments.account); });
-  command(*account, "list", Msg::kCmdAccountList)->callback([&] {
+  command(*account, arguments, "list", Msg::kCmdAccountList, {}, {"andromede account list"})->callback([&] {
     arguments.exit_code = run_account_list(arguments.common);
   });
-  CLI::App* close = command(*account, "close", Msg::kCmdAccountClose, Msg::kCmdAccountCloseLong);
+  CLI::App* close = command(*account, arguments, "close", Msg::kCmdAccountClose, Msg::kCmdAccountCloseLong,
+                            {"andromede account close 100000000003"});
   close->add_option("ACCOUNT", arguments.account.account, text(Msg::kOptAccount))->required();
   close->callback([&] { arguments.exit_code = run_account_close(arguments.common, arguments.account); });
 }
 
 void add_key_commands(CLI::App& app, Arguments& arguments) {
-  CLI::App* key = command(app, "key", Msg::kCmdKey);
-  key->require_subcommand(1);
-  CLI::App* create = command(*key, "create", Msg::kCmdKeyCreate, Msg::kCmdKeyCreateLong);
+  CLI::App* key = group(app, "key", Msg::kCmdKey);
+  CLI::App* create = command(*key, arguments, "create", Msg::kCmdKeyCreate, Msg::kCmdKeyCreateLong,
+                             {"andromede key create 100000000003 --out lyon.credentials"});
   create->add_option("ACCOUNT", arguments.key.account, text(Msg::kOptAccount))->required();
   create->add_option("--out", arguments.key.out, text(Msg::kOptOut));
   create->callback([&] { arguments.exit_code = run_key_create(arguments.common, arguments.key); });
-  CLI::App* list = command(*key, "list", Msg::kCmdKeyList);
+  CLI::App* list = command(*key, arguments, "list", Msg::kCmdKeyList, {}, {"andromede key list 100000000003"});
   list->add_option("ACCOUNT", arguments.key.account, text(Msg::kOptAccount))->required();
   list->callback([&] { arguments.exit_code = run_key_list(arguments.common, arguments.key); });
 
@@ -139,16 +176,18 @@ void add_key_commands(CLI::App& app, Arguments& arguments) {
   for (const Change& change :
        {Change{"disable", Msg::kCmdKeyDisable, run_key_disable}, Change{"enable", Msg::kCmdKeyEnable, run_key_enable},
         Change{"delete", Msg::kCmdKeyDelete, run_key_delete}}) {
-    CLI::App* one = command(*key, change.name, change.about);
+    CLI::App* one = command(*key, arguments, change.name, change.about, {},
+                            {std::string("andromede key ") + change.name + " AKIAABCDEFGHIJKLMNOP"});
     one->add_option("KEY", arguments.key.key, text(Msg::kOptKey))->required();
     one->callback([&arguments, run = change.run] { arguments.exit_code = run(arguments.common, arguments.key); });
   }
 }
 
 void add_operator_commands(CLI::App& app, Arguments& arguments) {
-  CLI::App* op = command(app, "operator", Msg::kCmdOperator);
-  op->require_subcommand(1);
-  CLI::App* create = command(*op, "create", Msg::kCmdOperatorCreate, Msg::kCmdOperatorCreateLong);
+  CLI::App* op = group(app, "operator", Msg::kCmdOperator);
+  CLI::App* create = command(*op, arguments, "create", Msg::kCmdOperatorCreate, Msg::kCmdOperatorCreateLong,
+                             {"andromede operator create claire --expires-days 365 --out claire.token",
+                              "andromede status --token-file claire.token"});
   create->add_option("NAME", arguments.op.name, text(Msg::kOptOperator))->required();
   create->add_option("--expires-days", arguments.op.expires_days, text(Msg::kOptExpires))
       ->check(CLI::Range(1U, 3660U))
@@ -156,36 +195,38 @@ void add_operator_commands(CLI::App& app, Arguments& arguments) {
   create->add_option("--out", arguments.op.out, text(Msg::kOptOut));
   create->add_flag("--offline", arguments.op.offline, text(Msg::kOptOffline));
   create->callback([&] { arguments.exit_code = run_operator_create(arguments.common, arguments.op); });
-  command(*op, "list", Msg::kCmdOperatorList)->callback([&] {
+  command(*op, arguments, "list", Msg::kCmdOperatorList, {}, {"andromede operator list"})->callback([&] {
     arguments.exit_code = run_operator_list(arguments.common);
   });
-  CLI::App* revoke = command(*op, "revoke", Msg::kCmdOperatorRevoke);
+  CLI::App* revoke =
+      command(*op, arguments, "revoke", Msg::kCmdOperatorRevoke, {}, {"andromede operator revoke claire"});
   revoke->add_option("NAME", arguments.op.name, text(Msg::kOptOperator))->required();
   revoke->callback([&] { arguments.exit_code = run_operator_revoke(arguments.common, arguments.op); });
 }
 
 void add_consortium_commands(CLI::App& app, Arguments& arguments) {
-  CLI::App* consortium = command(app, "consortium", Msg::kCmdConsortium, Msg::kCmdConsortiumLong);
-  consortium->require_subcommand(1);
-  command(*consortium, "show", Msg::kCmdConsortiumShow)->callback([&] {
-    arguments.exit_code = run_consortium_show(arguments.common);
-  });
-  CLI::App* check = command(*consortium, "check", Msg::kCmdConsortiumCheck);
+  CLI::App* consortium = group(app, "consortium", Msg::kCmdConsortium, Msg::kCmdConsortiumLong);
+  command(*consortium, arguments, "show", Msg::kCmdConsortiumShow, {}, {"andromede consortium show > consortium.toml"})
+      ->callback([&] { arguments.exit_code = run_consortium_show(arguments.common); });
+  CLI::App* check = command(*consortium, arguments, "check", Msg::kCmdConsortiumCheck, {},
+                            {"andromede consortium check consortium.toml"});
   check->add_option("FILE", arguments.file, text(Msg::kOptConsortium))->required();
   check->callback([&] { arguments.exit_code = run_consortium_check(arguments.common, arguments.file); });
-  CLI::App* apply = command(*consortium, "apply", Msg::kCmdConsortiumApply, Msg::kCmdConsortiumLong);
+  CLI::App* apply = command(*consortium, arguments, "apply", Msg::kCmdConsortiumApply, Msg::kCmdConsortiumLong,
+                            {"andromede consortium apply consortium.toml"});
   apply->add_option("FILE", arguments.file, text(Msg::kOptConsortium))->required();
   apply->callback([&] { arguments.exit_code = run_consortium_apply(arguments.common, arguments.file); });
 
-  CLI::App* certificate = command(app, "certificate", Msg::kCmdCertificate);
-  certificate->require_subcommand(1);
-  command(*certificate, "renew", Msg::kCmdCertificateRenew, Msg::kCmdCertificateRenewLong)->callback([&] {
-    arguments.exit_code = run_certificate_renew(arguments.common);
-  });
+  CLI::App* certificate = group(app, "certificate", Msg::kCmdCertificate);
+  command(*certificate, arguments, "renew", Msg::kCmdCertificateRenew, Msg::kCmdCertificateRenewLong,
+          {"andromede certificate renew && systemctl reload andromede"})
+      ->callback([&] { arguments.exit_code = run_certificate_renew(arguments.common); });
 }
 
 void add_server_commands(CLI::App& app, Arguments& arguments) {
-  CLI::App* init = command(app, "init", Msg::kCmdInit, Msg::kCmdInitLong);
+  CLI::App* init =
+      command(app, arguments, "init", Msg::kCmdInit, Msg::kCmdInitLong,
+              {"andromede init --folder /srv/andromede --consortium examples/consortium-2011.toml --local-ca"});
   init->add_option("--folder", arguments.init.folder, text(Msg::kOptFolder))->required();
   init->add_option("--consortium", arguments.init.consortium, text(Msg::kOptConsortium))->required();
   init->add_option("--listen", arguments.init.s3_listen, text(Msg::kOptS3Listen))->capture_default_str();
@@ -195,10 +236,12 @@ void add_server_commands(CLI::App& app, Arguments& arguments) {
   init->add_flag("--local-ca", arguments.init.local_ca, text(Msg::kOptLocalCa));
   init->callback([&] { arguments.exit_code = run_init(arguments.init, arguments.common.json); });
 
-  command(app, "serve", Msg::kCmdServe, Msg::kCmdServeLong)->callback([&] {
-    arguments.exit_code = run_serve(arguments.common);
+  command(app, arguments, "serve", Msg::kCmdServe, Msg::kCmdServeLong,
+          {"andromede serve --config /srv/andromede/andromede.toml"})
+      ->callback([&] { arguments.exit_code = run_serve(arguments.common); });
+  command(app, arguments, "welcome", Msg::kCmdWelcome, {}, {"andromede welcome"})->callback([&] {
+    arguments.exit_code = run_welcome(arguments.common);
   });
-  command(app, "welcome", Msg::kCmdWelcome)->callback([&] { arguments.exit_code = run_welcome(arguments.common); });
 }
 
 void speak_the_language(CLI::App& app) {
@@ -213,19 +256,6 @@ void speak_the_language(CLI::App& app) {
   formatter.label("REQUIRED", text(Msg::kLabelRequired));
 }
 
-// What CLI11 found wrong; its own words are English only.
-std::string describe(const CLI::App& app, const CLI::ParseError& error) {
-  const std::string said = error.what();
-  const std::vector<std::string> unknown = app.remaining(true);
-  const std::string_view required = " is required";
-  if (!unknown.empty()) return text(Msg::kUnexpected, {unknown.front()});
-  if (said.ends_with(required)) {
-    const std::string what = said.substr(0, said.size() - required.size());
-    return text(Msg::kMissing, {what == "A subcommand" ? text(Msg::kLabelCommand) : what});
-  }
-  return text(Msg::kBadCommandLine, {said});
-}
-
 int run(int argc, char** argv) {
   Arguments arguments;
   CLI::App app(text(Msg::kAbout), "andromede");
@@ -238,11 +268,11 @@ int run(int argc, char** argv) {
   app.add_flag("--json", arguments.common.json, text(Msg::kOptJson));
 
   add_server_commands(app, arguments);
-  CLI::App* status = command(app, "status", Msg::kCmdStatus, Msg::kCmdStatusLong);
+  CLI::App* status = command(app, arguments, "status", Msg::kCmdStatus, {}, {"andromede status --check"});
   status->add_flag("--check", arguments.check, text(Msg::kOptCheck));
   status->callback([&] { arguments.exit_code = run_status(arguments.common, arguments.check); });
   add_drive_commands(app, arguments);
-  CLI::App* scrub = command(app, "scrub", Msg::kCmdScrub, Msg::kCmdScrubLong);
+  CLI::App* scrub = command(app, arguments, "scrub", Msg::kCmdScrub, Msg::kCmdScrubLong, {"andromede scrub --json"});
   scrub->add_flag("--no-wait", arguments.no_wait, text(Msg::kOptNoWait));
   scrub->callback([&] { arguments.exit_code = run_scrub(arguments.common, arguments.no_wait); });
   add_drain_command(app, arguments);
@@ -251,10 +281,11 @@ int run(int argc, char** argv) {
   add_operator_commands(app, arguments);
   add_consortium_commands(app, arguments);
   add_journal_commands(app, arguments);
-  command(app, "version", Msg::kCmdVersion)->callback([&] {
+  command(app, arguments, "version", Msg::kCmdVersion, {}, {"andromede version"})->callback([&] {
     arguments.exit_code = run_version(arguments.common.json);
   });
-  CLI::App* completion = command(app, "completion", Msg::kCmdCompletion);
+  CLI::App* completion =
+      command(app, arguments, "completion", Msg::kCmdCompletion, {}, {"source <(andromede completion bash)"});
   completion->add_option("SHELL", arguments.shell, text(Msg::kOptShell))
       ->required()
       ->check(CLI::IsMember({"bash", "zsh"}));
@@ -267,7 +298,7 @@ int run(int argc, char** argv) {
       app.exit(error);
       return kExitOk;
     }
-    std::fprintf(stderr, "%s\n%s\n", text(Msg::kError, {describe(app, error)}).c_str(), text(Msg::kSeeHelp).c_str());
+    std::fputs(explain(app, error, arguments.examples).c_str(), stderr);
     return kExitUsage;
   }
   return arguments.exit_code;

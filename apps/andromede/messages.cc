@@ -33,51 +33,38 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdInit, "make a cloud from a consortium file", "crée un nuage à partir d'un fichier de consortium"},
     {Msg::kCmdInitLong,
      "Makes the drives' folders, the keys, the tenants with their credentials (credentials.json, mode 0600),\n"
-     "the operator's token and andromede.toml.\n\n"
-     "Example:\n  andromede init --folder cloud --consortium examples/consortium-2011.toml --local-ca\n",
+     "the operator's token and andromede.toml.\n",
      "Crée les dossiers des disques, les clés, les locataires et leurs identifiants (credentials.json, mode\n"
-     "0600), le jeton de l'opérateur et andromede.toml.\n\n"
-     "Exemple :\n  andromede init --folder nuage --consortium examples/consortium-2011.toml --local-ca\n"},
+     "0600), le jeton de l'opérateur et andromede.toml.\n"},
     {Msg::kCmdServe, "serve the cloud until SIGTERM", "sert le nuage jusqu'à SIGTERM"},
     {Msg::kCmdServeLong,
      "SIGTERM and SIGINT stop gracefully; SIGHUP reads the TLS certificate again. Logs are JSON lines on\n"
-     "standard error. Tells systemd when it is ready (Type=notify, WatchdogSec).\n\n"
-     "Example:\n  andromede serve --config /srv/andromede/andromede.toml\n",
+     "standard error. Tells systemd when it is ready (Type=notify, WatchdogSec).\n",
      "SIGTERM et SIGINT arrêtent proprement ; SIGHUP relit le certificat TLS. Les journaux techniques sont\n"
-     "des lignes JSON sur la sortie d'erreur. Prévient systemd quand il est prêt (Type=notify, WatchdogSec).\n\n"
-     "Exemple :\n  andromede serve --config /srv/andromede/andromede.toml\n"},
+     "des lignes JSON sur la sortie d'erreur. Prévient systemd quand il est prêt (Type=notify, WatchdogSec).\n"},
     {Msg::kCmdWelcome, "say where the cloud answers, and what to try first",
      "indique où répond le nuage et quoi essayer d'abord"},
     {Msg::kCmdStatus, "drives, tolerated losses, jobs", "disques, pertes tolérées, tâches"},
-    {Msg::kCmdStatusLong, "Example, for monitoring:\n  andromede status --check || echo \"look at it\"\n",
-     "Exemple, pour la supervision :\n  andromede status --check || echo \"à regarder\"\n"},
     {Msg::kCmdDrive, "list, add, replace and heal drives", "liste, ajoute, remplace et répare les disques"},
     {Msg::kCmdDriveList, "list the drives", "liste les disques"},
     {Msg::kCmdDriveAdd, "join a new, empty drive, of a new site too",
      "ajoute un disque neuf et vide, d'un nouveau site aussi"},
     {Msg::kCmdDriveAddLong,
-     "The folder must exist and be empty. Data move to the new drive until all are evenly filled.\n\n"
-     "Example:\n  andromede drive add thales-3 --site thales --associate thales --path /mnt/thales-3\n",
-     "Le dossier doit exister et être vide. Des données y sont déplacées jusqu'à un remplissage égal.\n\n"
-     "Exemple :\n  andromede drive add thales-3 --site thales --associate thales --path /mnt/thales-3\n"},
+     "The folder must exist and be empty. Data move to the new drive until all are evenly filled.\n",
+     "Le dossier doit exister et être vide. Des données y sont déplacées jusqu'à un remplissage égal.\n"},
     {Msg::kCmdDriveReplace, "a new, empty drive takes the place of a lost one",
      "un disque neuf et vide prend la place d'un disque perdu"},
-    {Msg::kCmdDriveReplaceLong,
-     "The lost drive must be offline; what it held is rebuilt from the others.\n\n"
-     "Example:\n  andromede drive replace orange-1 /mnt/orange-1-new\n",
-     "Le disque perdu doit être hors ligne ; ce qu'il portait est reconstruit depuis les autres.\n\n"
-     "Exemple :\n  andromede drive replace orange-1 /mnt/orange-1-neuf\n"},
+    {Msg::kCmdDriveReplaceLong, "The lost drive must be offline; what it held is rebuilt from the others.\n",
+     "Le disque perdu doit être hors ligne ; ce qu'il portait est reconstruit depuis les autres.\n"},
     {Msg::kCmdDriveReclaim, "let a reclaim go on that stopped at too many orphans",
      "laisse reprendre une récupération arrêtée par trop d'orphelins"},
     {Msg::kCmdDriveReclaimLong,
      "Space of records that no metadata name is given back by itself; at an implausible share of them it stops, and\n"
-     "`andromede status` says so. Look first whether drives that know them are away: what is erased is gone.\n\n"
-     "Example:\n  andromede drive reclaim orange-1\n",
+     "`andromede status` says so. Look first whether drives that know them are away: what is erased is gone.\n",
      "L'espace des enregistrements qu'aucune métadonnée ne nomme est rendu de lui-même ; s'ils sont trop nombreux "
      "pour\n"
      "être plausibles, cela s'arrête et « andromede status » le dit. Vérifiez d'abord qu'aucun disque qui les connaît\n"
-     "n'est absent : ce qui est effacé est perdu.\n\n"
-     "Exemple :\n  andromede drive reclaim orange-1\n"},
+     "n'est absent : ce qui est effacé est perdu.\n"},
     {Msg::kCmdDriveHeal, "rebuild what is missing or misplaced", "reconstruit ce qui manque ou est mal placé"},
     {Msg::kCmdDriveHealLong, "Heal also runs by itself when drives come back, join or are replaced.\n",
      "La réparation démarre aussi d'elle-même quand un disque revient, arrive ou est remplacé.\n"},
@@ -86,37 +73,23 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdDriveProceedLong,
      "For a cloud whose start is refused (`andromede serve` says why, and which drives). The server must not run.\n"
      "What the drives left behind hold that the others do not is given up. They stay out, unchanged, until replaced\n"
-     "(drive replace), unless they turn out to hold nothing of their own. The journal says who decided, and when.\n\n"
-     "Example:\n  andromede drive proceed --without orange-1,orange-2,thales-1,thales-2\n",
+     "(drive replace), unless they turn out to hold nothing of their own. The journal says who decided, and when.\n",
      "Pour un nuage dont le démarrage est refusé (« andromede serve » dit pourquoi, et quels disques). Le serveur\n"
      "doit être arrêté. Ce que les disques laissés portent et que les autres n'ont pas est abandonné. Ils restent\n"
      "à l'écart, intacts, jusqu'à leur remplacement (drive replace), sauf s'ils n'ont rien en propre. Le journal dit\n"
-     "qui a décidé, et quand.\n\n"
-     "Exemple :\n  andromede drive proceed --without orange-1,orange-2,thales-1,thales-2\n"},
+     "qui a décidé, et quand.\n"},
     {Msg::kCmdScrub, "read and check everything, repair, reclaim", "lit et vérifie tout, répare, récupère"},
     {Msg::kCmdScrubLong,
-     "Reads every shard, rewrites the damaged ones from the others, gives back the space of broken uploads.\n\n"
-     "Example:\n  andromede scrub --json\n",
-     "Lit chaque fragment, réécrit ceux qui sont abîmés, rend l'espace des envois interrompus.\n\n"
-     "Exemple :\n  andromede scrub --json\n"},
+     "Reads every shard, rewrites the damaged ones from the others, gives back the space of broken uploads.\n",
+     "Lit chaque fragment, réécrit ceux qui sont abîmés, rend l'espace des envois interrompus.\n"},
     {Msg::kCmdDrain, "withdraw a site or a drive", "retire un site ou un disque"},
     {Msg::kCmdDrainLong,
      "Checked first: where the drives that remain cannot hold the spread, the tolerated losses or the bytes,\n"
      "it is refused (status 3) before anything moves. Goes on while clients read and write, resumes after\n"
-     "a restart, and ends with the proof that nothing is left there.\n\n"
-     "Examples:\n"
-     "  andromede drain dassault\n"
-     "  andromede drain dassault --accept-site-losses 1 --no-wait\n"
-     "  andromede drain --drive orange-2\n"
-     "  andromede drain --abort\n",
+     "a restart, and ends with the proof that nothing is left there.\n",
      "Vérifié d'abord : si les disques restants ne peuvent tenir la répartition, les pertes tolérées ou les\n"
      "octets, c'est refusé (code 3) avant tout mouvement. Se poursuit pendant que les clients lisent et\n"
-     "écrivent, reprend après un redémarrage et finit par la preuve que rien n'y reste.\n\n"
-     "Exemples :\n"
-     "  andromede drain dassault\n"
-     "  andromede drain dassault --accept-site-losses 1 --no-wait\n"
-     "  andromede drain --drive orange-2\n"
-     "  andromede drain --abort\n"},
+     "écrivent, reprend après un redémarrage et finit par la preuve que rien n'y reste.\n"},
     {Msg::kCmdJournal, "read and verify the journal", "lit et vérifie le journal"},
     {Msg::kCmdJournalTail, "show the latest entries", "montre les dernières entrées"},
     {Msg::kCmdJournalVerify, "check every link from the first entry", "vérifie chaque lien depuis la première entrée"},
@@ -152,10 +125,19 @@ constexpr Translation kTranslations[] = {
     {Msg::kLabelCommands, "Commands", "Commandes"},
     {Msg::kLabelCommand, "COMMAND", "COMMANDE"},
     {Msg::kLabelRequired, "required", "obligatoire"},
-    {Msg::kUnexpected, "unexpected: {0}", "argument inattendu : {0}"},
-    {Msg::kMissing, "required: {0}", "obligatoire : {0}"},
-    {Msg::kBadCommandLine, "{0}", "ligne de commande incorrecte : {0}"},
-    {Msg::kSeeHelp, "Run with --help for more.", "Voir --help."},
+    {Msg::kUnexpected, "`{0}` does not take {1}", "« {0} » ne prend pas {1}"},
+    {Msg::kMissing, "`{0}` lacks {1}", "« {0} » : il manque {1}"},
+    {Msg::kNeedsCommand, "`{0}` needs a command", "« {0} » attend une commande"},
+    {Msg::kNoSuchCommand, "`{0}` has no command {1}.", "« {0} » n'a pas de commande {1}."},
+    {Msg::kNoSuchOption, "`{0}` has no option {1}.", "« {0} » n'a pas d'option {1}."},
+    {Msg::kDidYouMean, "Did you mean {0}?", "Vouliez-vous dire {0} ?"},
+    {Msg::kNeedsValue, "`{0}`: {1} needs a value: {2}", "« {0} » : {1} attend une valeur : {2}"},
+    {Msg::kBadValue, "`{0}`: {1} cannot be {2}: {3}", "« {0} » : {1} ne peut être {2} : {3}"},
+    {Msg::kBadCommandLine, "`{0}`: {1}", "« {0} » : {1}"},
+    {Msg::kCommandsAre, "Commands: {0}", "Commandes : {0}"},
+    {Msg::kForExample, "Example: {0}", "Exemple : {0}"},
+    {Msg::kExamples, "Examples:", "Exemples :"},
+    {Msg::kSeeHelp, "More: {0} --help", "Aide : {0} --help"},
     {Msg::kMoreThanNothing, "nothing would ever move", "rien ne bougerait jamais"},
     {Msg::kOptAcceptUnerased, "let an offline drive leave though what it holds cannot be erased; the journal says so",
      "laisse partir un disque absent bien que son contenu ne puisse être effacé ; le journal le dit"},
@@ -240,11 +222,8 @@ constexpr Translation kTranslations[] = {
     {Msg::kReconnecting, "the server went away; waiting for it", "le serveur est parti ; attente de son retour"},
     {Msg::kCmdAccount, "open, list and close tenants' accounts", "ouvre, liste et ferme les comptes des locataires"},
     {Msg::kCmdAccountCreate, "open an account", "ouvre un compte"},
-    {Msg::kCmdAccountCreateLong,
-     "The account has a key of its own for its data, and no access keys yet.\n\nExample:\n  andromede account create "
-     "\"City of Lyon\"\n  andromede key create 100000000003 --out lyon.credentials\n",
-     "Le compte a sa propre clé pour ses données, et pas encore de clé d'accès.\n\nExemple :\n  andromede account "
-     "create \"Ville de Lyon\"\n  andromede key create 100000000003 --out lyon.credentials\n"},
+    {Msg::kCmdAccountCreateLong, "The account has a key of its own for its data, and no access keys yet.\n",
+     "Le compte a sa propre clé pour ses données, et pas encore de clé d'accès.\n"},
     {Msg::kCmdAccountList, "list the accounts, closed ones too", "liste les comptes, fermés compris"},
     {Msg::kCmdAccountClose, "close an account without buckets, for ever", "ferme un compte sans seau, pour toujours"},
     {Msg::kCmdAccountCloseLong,
@@ -255,10 +234,9 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdKey, "make, list, disable and delete access keys", "crée, liste, désactive et supprime les clés d'accès"},
     {Msg::kCmdKeyCreate, "make an access key for an account", "crée une clé d'accès pour un compte"},
     {Msg::kCmdKeyCreateLong,
-     "The secret is shown this once, as an AWS profile: on standard output, or in a new file of mode "
-     "0600.\n\nExample:\n  andromede key create 100000000001 --out culture.credentials\n",
-     "Le secret n'est montré que cette fois, comme profil AWS : sur la sortie standard, ou dans un fichier neuf\nde "
-     "mode 0600.\n\nExemple :\n  andromede key create 100000000001 --out culture.credentials\n"},
+     "The secret is shown this once, as an AWS profile: on standard output, or in a new file of mode 0600.\n",
+     "Le secret n'est montré que cette fois, comme profil AWS : sur la sortie standard, ou dans un fichier neuf\n"
+     "de mode 0600.\n"},
     {Msg::kCmdKeyList, "list an account's access keys", "liste les clés d'accès d'un compte"},
     {Msg::kCmdKeyDisable, "refuse an access key from the next request on",
      "refuse une clé d'accès dès la prochaine requête"},
@@ -267,12 +245,10 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdOperator, "make, list and revoke operators", "crée, liste et révoque les opérateurs"},
     {Msg::kCmdOperatorCreate, "make an operator with a token", "crée un opérateur avec un jeton"},
     {Msg::kCmdOperatorCreateLong,
-     "The token is shown this once: on standard output, or in a new file of mode 0600. The journal names the\noperator "
-     "in all that is done with it.\n\nExample:\n  andromede operator create claire --expires-days 365 --out "
-     "claire.token\n  andromede status --token-file claire.token\n",
-     "Le jeton n'est montré que cette fois : sur la sortie standard, ou dans un fichier neuf de mode 0600. Le\njournal "
-     "nomme l'opérateur dans tout ce qui est fait avec.\n\nExemple :\n  andromede operator create claire "
-     "--expires-days 365 --out claire.token\n  andromede status --token-file claire.token\n"},
+     "The token is shown this once: on standard output, or in a new file of mode 0600. The journal names the\n"
+     "operator in all that is done with it.\n",
+     "Le jeton n'est montré que cette fois : sur la sortie standard, ou dans un fichier neuf de mode 0600. Le\n"
+     "journal nomme l'opérateur dans tout ce qui est fait avec.\n"},
     {Msg::kCmdOperatorList, "list the operators", "liste les opérateurs"},
     {Msg::kCmdOperatorRevoke, "refuse an operator's token from the next request on",
      "refuse le jeton d'un opérateur dès la prochaine requête"},
@@ -308,20 +284,21 @@ constexpr Translation kTranslations[] = {
      "Le secret est dans {0}, que vous seul pouvez lire."},
     {Msg::kSecretNotWritten, "the secret could not be written: what was made was taken back",
      "le secret n'a pu être écrit : ce qui avait été créé a été repris"},
+    {Msg::kNoConfig,
+     "no configuration: name it with --config, or set ANDROMEDE_CONFIG, or make a cloud with `andromede init`",
+     "aucune configuration : nommez-la avec --config, ou par ANDROMEDE_CONFIG, ou créez un nuage avec « andromede init "
+     "»"},
     {Msg::kOutExists, "{0} is there already: name a new file", "{0} existe déjà : nommez un fichier neuf"},
     {Msg::kCmdConsortium, "show and change the consortium's record", "montre et change le consortium enregistré"},
     {Msg::kCmdConsortiumLong,
-     "The consortium is recorded in the metadata, version by version; its file is a copy, and another file is "
-     "refused\nat start. What can change: names, seats, capital and cities; associates, sites and drives that come, or "
-     "that\nnothing in use needs. The policy and init's tenants cannot. Where drives are mounted is not part of "
-     "it.\n\nExample:\n  andromede consortium show > consortium.toml\n  andromede consortium check consortium.toml\n  "
-     "andromede consortium apply consortium.toml\n",
-     "Le consortium est enregistré dans les métadonnées, version par version ; son fichier est une copie, et un "
-     "autre\nfichier est refusé au démarrage. Peuvent changer : les noms, les sièges, le capital et les villes ; les "
-     "associés,\nsites et disques qui arrivent, ou dont rien en service n'a besoin. La politique et les locataires "
-     "d'init ne le\npeuvent pas. Où les disques sont montés n'en fait pas partie.\n\nExemple :\n  andromede consortium "
-     "show > consortium.toml\n  andromede consortium check consortium.toml\n  andromede consortium apply "
-     "consortium.toml\n"},
+     "The consortium is recorded in the metadata, version by version; its file is a copy, and another file is refused\n"
+     "at start. What can change: names, seats, capital and cities; associates, sites and drives that come, or that\n"
+     "nothing in use needs. The policy and init's tenants cannot. Where drives are mounted is not part of it.\n",
+     "Le consortium est enregistré dans les métadonnées, version par version ; son fichier est une copie, et un autre\n"
+     "fichier est refusé au démarrage. Peuvent changer : les noms, les sièges, le capital et les villes ; les "
+     "associés,\n"
+     "sites et disques qui arrivent, ou dont rien en service n'a besoin. La politique et les locataires d'init ne le\n"
+     "peuvent pas. Où les disques sont montés n'en fait pas partie.\n"},
     {Msg::kCmdConsortiumShow, "print the recorded consortium", "écrit le consortium enregistré"},
     {Msg::kCmdConsortiumCheck, "say what a file would change, and whether it may",
      "dit ce qu'un fichier changerait, et s'il le peut"},
@@ -337,12 +314,10 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdCertificateRenew, "make a new local authority and certificate",
      "crée une nouvelle autorité locale et son certificat"},
     {Msg::kCmdCertificateRenewLong,
-     "Both are valid for two years. The authority's key is never kept, so each certificate has an authority of "
-     "its\nown: give clients the new tls/ca.crt, then tell the server.\n\nExample:\n  andromede certificate renew && "
-     "systemctl reload andromede\n",
-     "Tous deux sont valables deux ans. La clé de l'autorité n'est jamais gardée, chaque certificat a donc sa "
-     "propre\nautorité : donnez le nouveau tls/ca.crt aux clients, puis prévenez le serveur.\n\nExemple :\n  andromede "
-     "certificate renew && systemctl reload andromede\n"},
+     "Both are valid for two years. The authority's key is never kept, so each certificate has an authority of its\n"
+     "own: give clients the new tls/ca.crt, then tell the server.\n",
+     "Tous deux sont valables deux ans. La clé de l'autorité n'est jamais gardée, chaque certificat a donc sa propre\n"
+     "autorité : donnez le nouveau tls/ca.crt aux clients, puis prévenez le serveur.\n"},
     {Msg::kCertificateRenewed, "Renewed. Clients trust {0} from now on; SIGHUP tells the server.",
      "Renouvelé. Les clients se fient désormais à {0} ; SIGHUP prévient le serveur."},
     {Msg::kOptOffline, "while nothing serves: with the cloud's own keys, for who lost every token",

@@ -126,9 +126,8 @@ std::optional<std::string> OperatorFrontEnd::authenticate(const net::RequestHead
 OperatorFrontEnd::Answer OperatorFrontEnd::refuse(const std::string& peer) {
   metrics_.count_refused_token();
   const RefusedTokens::Verdict verdict = refused_.count(peer, clock_.steady());
-  if (verdict.to_journal > 0 && !refusals_pool_.post([this, peer, refusals = verdict.to_journal] {
-        journal_refused(peer, refusals);
-      })) {
+  if (verdict.to_journal > 0 &&
+      !refusals_pool_.post([this, peer, refusals = verdict.to_journal] { journal_refused(peer, refusals); })) {
     refused_.give_back(peer, verdict.to_journal, clock_.steady());
   }
   if (verdict.too_many) {
