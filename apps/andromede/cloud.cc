@@ -158,8 +158,12 @@ Status Cloud::keep_consortium(const Config& config, bool making) {
   // For who has no other copy of it.
   TRY(const auto record, consortium_keeper_->current());
   CHECK_OK(write_file(folder_.recorded_consortium(), record.text, false));
-  return fail(Errc::kInvalidArgument, config.consortium + ": " + agreed.error().message() +
-                                          ". The recorded one is in " + folder_.recorded_consortium());
+  TRY(const auto recorded, sovereignty::parse_consortium(record.text, folder_.recorded_consortium()));
+  const std::string differences = control::told(sovereignty::differences(recorded, consortium_));
+  log_error("the consortium file is not the recorded one", {{"error", agreed.error().describe()}});
+  return fail(Errc::kInvalidArgument,
+              text(Msg::kConsortiumIsAnother,
+                   {config.consortium, std::to_string(record.version), differences, folder_.recorded_consortium()}));
 }
 
 Status Cloud::ready() {

@@ -20,6 +20,31 @@ std::string unix_user() {
   return entry != nullptr ? entry->pw_name : "uid " + std::to_string(::getuid());
 }
 
+// Why it was refused, in the person's language.
+Status say(const io::DriveSurvey& survey, const Status& refused) {
+  using Objection = io::DriveSurvey::Objection;
+  const auto in = [&](Msg message) -> Status {
+    return tl::unexpected<Error>(Error(refused.error().code(), text(message, {survey.objected_to()})));
+  };
+  switch (survey.objection()) {
+    case Objection::kNothingInDoubt:
+      return in(Msg::kNothingToDecide);
+    case Objection::kUnknownName:
+      return in(Msg::kNoDriveNamed);
+    case Objection::kNoDriveLeft:
+      return in(Msg::kNoDriveLeft);
+    case Objection::kNoMirrorLeft:
+      return in(Msg::kStartWithoutMirror);
+    case Objection::kTwoHistoriesLeft:
+      return in(Msg::kStartTwoHistories);
+    case Objection::kOthersMissing:
+      return in(Msg::kOthersMissing);
+    case Objection::kOfTheSameHistory:
+      return in(Msg::kOfTheSameHistory);
+  }
+  return refused;
+}
+
 Result<std::uint64_t> proceed(const Config& config, const std::vector<std::string>& without) {
   const CloudFolder folder{config.folder};
   SystemRandom random;
@@ -30,7 +55,9 @@ Result<std::uint64_t> proceed(const Config& config, const std::vector<std::strin
   TRY(io::DriveSurvey survey, survey_drives(folder, consortium, seal));
   std::vector<DriveName> names;
   for (const std::string& name : without) names.emplace_back(name);
-  CHECK_OK(survey.decide(names, unix_user(), clock.now()));
+  if (const Status decided = survey.decide(names, unix_user(), clock.now()); !decided) {
+    return tl::unexpected<Error>(say(survey, decided).error());
+  }
   TRY(const auto drives, io::Drives::open(std::move(survey)));
   drives->stop();
   return drives->map()->epoch;

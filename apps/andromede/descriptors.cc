@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "messages.h"
 #include "net/http.h"
 
 namespace andromede::app {
@@ -46,10 +47,8 @@ std::size_t descriptors_of(const DescriptorPlan& plan, std::size_t drives, std::
 
 Result<DescriptorPlan> plan_descriptors(std::size_t limit, std::size_t drives, std::size_t mirrors) {
   if (const std::size_t least = descriptors_of(kLeast, drives, mirrors); limit < least) {
-    return fail(Errc::kInvalidArgument, "this process may hold " + std::to_string(limit) +
-                                            " file descriptors, and a cloud of " + std::to_string(drives) +
-                                            " drives takes at least " + std::to_string(least) +
-                                            ": raise the hard limit (LimitNOFILE= of the service, ulimit -Hn)");
+    return fail(Errc::kInvalidArgument,
+                text(Msg::kFewDescriptors, {std::to_string(limit), std::to_string(drives), std::to_string(least)}));
   }
   std::size_t parts = kParts;
   while (parts > 0 && descriptors_of(plan_of(parts), drives, mirrors) > limit) --parts;

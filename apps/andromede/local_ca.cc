@@ -17,6 +17,7 @@
 
 #include "cloud_folder.h"
 #include "crypto/secret.h"
+#include "messages.h"
 
 namespace andromede::app {
 namespace {
@@ -124,7 +125,7 @@ Status make_local_ca(const std::string& folder, const std::vector<std::string>& 
   CHECK_OK(make_folder(folder));
   std::error_code code;
   if (std::filesystem::exists(folder + "/ca.crt", code)) {
-    return fail(Errc::kAlreadyExists, folder + "/ca.crt is there already");
+    return fail(Errc::kAlreadyExists, text(Msg::kCaIsThere, {folder + "/ca.crt"}));
   }
 
   const Names all = names_of(names);
@@ -173,18 +174,18 @@ std::vector<std::string> certificate_names(const Config& config) {
 Status renew_local_ca(const std::string& folder, const std::vector<std::string>& names) {
   std::error_code code;
   if (!std::filesystem::exists(folder + "/ca.crt", code)) {
-    return fail(Errc::kNotFound, folder + "/ca.crt is not there: this cloud has no local authority");
+    return fail(Errc::kNotFound, text(Msg::kNoCa, {folder + "/ca.crt"}));
   }
   const std::string fresh = folder + ".new";
   std::filesystem::remove_all(fresh, code);
   CHECK_OK(make_local_ca(fresh, names));
   // Key and certificates in one step: a server that starts meanwhile finds the old ones or the new ones.
   if (::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) != 0) {
-    return fail(Errc::kIo, folder + ": cannot be put in place: " + std::generic_category().message(errno));
+    return fail(Errc::kIo, text(Msg::kCaNotInPlace, {folder, std::generic_category().message(errno)}));
   }
   CHECK_OK(sync_folder(std::filesystem::path(folder).parent_path().string()));
   std::filesystem::remove_all(fresh, code);
-  if (code) return fail(Errc::kIo, fresh + ": the old certificate cannot be removed: " + code.message());
+  if (code) return fail(Errc::kIo, text(Msg::kOldCaStays, {fresh, code.message()}));
   return {};
 }
 

@@ -172,6 +172,35 @@ constexpr Translation kTranslations[] = {
      "Décidez laquelle laisser, chacun de ses disques nommé : andromede drive proceed --without NOM,NOM"},
     {Msg::kProceeds, "It is decided, and the journal will say so. Start it: andromede serve --config {0}",
      "C'est décidé, et le journal le dira. Démarrez-le : andromede serve --config {0}"},
+    {Msg::kNothingToDecide, "nothing has to be decided: the cloud starts with the drives that are there",
+     "il n'y a rien à décider : le nuage démarre avec les disques qui sont là"},
+    {Msg::kNoDriveNamed, "no drive is named {0}", "aucun disque ne s'appelle {0}"},
+    {Msg::kNoDriveLeft, "no drive would be left", "il ne resterait aucun disque"},
+    {Msg::kOthersMissing, "these are missing too, and not named: {0}",
+     "ceux-ci manquent aussi et ne sont pas nommés : {0}"},
+    {Msg::kOfTheSameHistory, "{0} is there, and of the same history: it is not to be left behind",
+     "{0} est là, et de la même histoire : il n'est pas à laisser"},
+    {Msg::kConsortiumIsAnother,
+     "{0}: the consortium file is not the one that is recorded as version {1}: {2}. Changes go through a running "
+     "server: "
+     "put the recorded file back, start, and `andromede consortium apply FILE`. The recorded one is in {3}",
+     "{0} : le fichier du consortium n'est pas celui qui est enregistré comme version {1} : {2}. Les changements "
+     "passent "
+     "par un serveur qui tourne : remettez le fichier enregistré, démarrez, puis « andromede consortium apply FICHIER "
+     "». "
+     "Celui qui est enregistré est dans {3}"},
+    {Msg::kFewDescriptors,
+     "this process may hold {0} file descriptors, and a cloud of {1} drives takes at least {2}: raise the hard limit "
+     "(LimitNOFILE= of the service, ulimit -Hn)",
+     "ce processus peut tenir {0} descripteurs de fichiers, et un nuage de {1} disques en demande au moins {2} : "
+     "relevez "
+     "la limite (LimitNOFILE= du service, ulimit -Hn)"},
+    {Msg::kCaIsThere, "{0} is there already", "{0} existe déjà"},
+    {Msg::kNoCa, "{0} is not there: this cloud has no local authority",
+     "{0} n'existe pas : ce nuage n'a pas d'autorité locale"},
+    {Msg::kCaNotInPlace, "{0}: cannot be put in place: {1}", "{0} : ne peut être mis en place : {1}"},
+    {Msg::kOldCaStays, "{0}: the old certificate cannot be removed: {1}",
+     "{0} : l'ancien certificat ne peut être supprimé : {1}"},
     {Msg::kInitDone, "Made a cloud of {0} drives and {1} tenants.", "Nuage créé : {0} disques, {1} locataires."},
     {Msg::kInitCa, "Certificate authority for clients: {0}", "Autorité de certification pour les clients : {0}"},
     {Msg::kInitNext, "Start it: andromede serve --config {0}", "Démarrez-le : andromede serve --config {0}"},

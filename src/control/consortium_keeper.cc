@@ -17,6 +17,15 @@ constexpr std::size_t kMaxDifferencesTold = 10;
 using sovereignty::Consortium;
 using sovereignty::ConsortiumRecord;
 
+Result<Consortium> parse(const std::string& text, const char* name) {
+  if (text.size() > sovereignty::kMaxConsortiumBytes) {
+    return fail(Errc::kInvalidArgument, std::string(name) + " is over 256 KiB");
+  }
+  return sovereignty::parse_consortium(text, name);
+}
+
+}  // namespace
+
 std::string told(const std::vector<std::string>& differences) {
   std::string text;
   for (std::size_t i = 0; i < std::min(differences.size(), kMaxDifferencesTold); ++i) {
@@ -27,15 +36,6 @@ std::string told(const std::vector<std::string>& differences) {
   }
   return text;
 }
-
-Result<Consortium> parse(const std::string& text, const char* name) {
-  if (text.size() > sovereignty::kMaxConsortiumBytes) {
-    return fail(Errc::kInvalidArgument, std::string(name) + " is over 256 KiB");
-  }
-  return sovereignty::parse_consortium(text, name);
-}
-
-}  // namespace
 
 ConsortiumKeeper::ConsortiumKeeper(meta::Store& store, const Clock& clock, InUse in_use, WriteFile write_file)
     : store_(store), clock_(clock), in_use_(std::move(in_use)), write_file_(std::move(write_file)) {}

@@ -18,6 +18,9 @@
 
 namespace andromede::control {
 
+// In one line for people; of many the first ten.
+std::string told(const std::vector<std::string>& differences);
+
 class ConsortiumKeeper {
  public:
   // What the drive map has in use now.

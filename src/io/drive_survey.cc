@@ -287,13 +287,14 @@ Status DriveSurvey::refusal() const {
 
 Status DriveSurvey::decide(const std::vector<DriveName>& without, std::string unix_user, Timestamp at) {
   if (finding_ == Finding::kClear) {
-    return fail(Errc::kRefused, "nothing has to be decided: the cloud starts with the drives that are there");
+    return object(Objection::kNothingInDoubt, {},
+                  "nothing has to be decided: the cloud starts with the drives that are there");
   }
   std::set<DriveId> left;
   for (const DriveName& name : without) {
     const auto knows = [&](const Line& line) { return line.map.find(name) != nullptr; };
     if (std::none_of(lines_.begin(), lines_.end(), knows)) {
-      return fail(Errc::kInvalidArgument, "no drive is named " + name.value());
+      return object(Objection::kUnknownName, name.value(), "no drive is named " + name.value(), Errc::kInvalidArgument);
     }
     for (const Line& line : lines_) {
       if (const DriveInfo* const drive = line.map.find(name)) left.insert(drive->id);
@@ -302,25 +303,34 @@ Status DriveSurvey::decide(const std::vector<DriveName>& without, std::string un
   std::vector<Line> all = lines_;
   for (Line& line : lines_) std::erase_if(line.holders, [&](DriveId id) { return left.contains(id); });
   std::erase_if(lines_, [](const Line& line) { return line.holders.empty(); });
-  const auto restored = [&](const std::string& why) -> Status {
+  const auto restored = [&](Objection objection, std::string to, std::string why) -> Status {
     lines_ = all;
     conclude();
-    return fail(Errc::kRefused, why);
+    return object(objection, std::move(to), std::move(why));
   };
-  if (lines_.empty()) return restored("no drive would be left");
+  if (lines_.empty()) return restored(Objection::kNoDriveLeft, {}, "no drive would be left");
   conclude();
-  if (finding_ == Finding::kTwoHistories) return restored(refusal().error().message());
-  if (finding_ == Finding::kNoMirror) return restored(refusal().error().message());
+  if (finding_ == Finding::kTwoHistories) {
+    return restored(Objection::kTwoHistoriesLeft, describe_histories(), refusal().error().message());
+  }
+  if (finding_ == Finding::kNoMirror) {
+    return restored(Objection::kNoMirrorLeft, names_and_sites(missing_), refusal().error().message());
+  }
   std::vector<DriveInfo> unnamed;
   for (const DriveInfo& drive : missing_) {
     if (!left.contains(drive.id)) unnamed.push_back(drive);
   }
-  if (!unnamed.empty()) return restored("these are missing too, and not named: " + names_and_sites(unnamed));
+  if (!unnamed.empty()) {
+    const std::string names = names_and_sites(unnamed);
+    return restored(Objection::kOthersMissing, names, "these are missing too, and not named: " + names);
+  }
   const Line chosen = truth();
   for (const Line& line : all) {
     for (const DriveId id : line.holders) {
       if (!left.contains(id) || kinship(chosen.map, chosen.hash, line.map, line.hash) == Kinship::kApart) continue;
-      return restored(name_of(line.map, id) + " is there, and of the same history: it is not to be left behind");
+      const std::string name = name_of(line.map, id);
+      return restored(Objection::kOfTheSameHistory, name,
+                      name + " is there, and of the same history: it is not to be left behind");
     }
   }
   DriveMap next = begin_successor(chosen.map, chosen.hash);
@@ -352,6 +362,12 @@ Status DriveSurvey::decide(const std::vector<DriveName>& without, std::string un
   finding_ = Finding::kClear;
   missing_.clear();
   return {};
+}
+
+tl::unexpected<Error> DriveSurvey::object(Objection objection, std::string to, std::string message, Errc code) {
+  objection_ = objection;
+  objected_to_ = std::move(to);
+  return fail(code, std::move(message));
 }
 
 std::string names_and_sites(const std::vector<DriveInfo>& drives) {

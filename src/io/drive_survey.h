@@ -57,6 +57,19 @@ class DriveSurvey {
   // doubt, and of two histories every drive of the others, must be named, and no other: kRefused with what is wrong,
   // kInvalidArgument for a name that no map knows.
   Status decide(const std::vector<DriveName>& without, std::string unix_user, Timestamp at);
+  // After a decision that was refused: what stands against it, and the drives or histories it is about, for who says it
+  // in other words.
+  enum class Objection : std::uint8_t {
+    kNothingInDoubt,
+    kUnknownName,
+    kNoDriveLeft,
+    kNoMirrorLeft,
+    kTwoHistoriesLeft,
+    kOthersMissing,    // and not named
+    kOfTheSameHistory  // named, though it is there
+  };
+  [[nodiscard]] Objection objection() const { return objection_; }
+  [[nodiscard]] const std::string& objected_to() const { return objected_to_; }
 
  private:
   friend class Drives;
@@ -73,6 +86,7 @@ class DriveSurvey {
   [[nodiscard]] bool follows(DriveId drive) const;
   void conclude();
   void find_doubt();
+  tl::unexpected<Error> object(Objection objection, std::string to, std::string message, Errc code = Errc::kRefused);
 
   std::shared_ptr<const DriveSeal> seal_;
   OpenDisk open_disk_;
@@ -82,6 +96,8 @@ class DriveSurvey {
   std::size_t truth_ = 0;
   Finding finding_ = Finding::kClear;
   std::vector<DriveInfo> missing_;
+  Objection objection_ = Objection::kNothingInDoubt;
+  std::string objected_to_;
 };
 
 // "orange-1 (site orange), etat-2 (site etat)"

@@ -15,6 +15,7 @@ namespace {
 
 using Names = std::vector<std::string>;
 using Kind = DriveEvent::Kind;
+using Objection = DriveSurvey::Objection;
 
 // Four sites with two drives each, in memory: "etat-1" … "thales-2". The first drives of three sites mirror the
 // metadata; what is acknowledged needs two drives on two sites.
@@ -97,7 +98,11 @@ class HistoriesTest : public testing::Test {
     if (!found) return fail(found.error());
     std::vector<DriveName> left;
     for (const std::string& name : without) left.emplace_back(name);
-    CHECK_OK(found->decide(left, unix_user, {1000}));
+    if (const Status decided = found->decide(left, unix_user, {1000}); !decided) {
+      objection_ = found->objection();
+      objected_to_ = found->objected_to();
+      return decided;
+    }
     TRY(drives_, Drives::open(std::move(*found)));
     return {};
   }
@@ -134,6 +139,9 @@ class HistoriesTest : public testing::Test {
   std::map<std::string, std::unique_ptr<FaultDisk>> disks_;
   Names names_;
   std::unique_ptr<Drives> drives_;
+  // To the last decision that was refused.
+  DriveSurvey::Objection objection_{};
+  std::string objected_to_;
 };
 
 // --- doubt -----------------------------------------------------------------------------------------------------------
@@ -546,12 +554,22 @@ TEST_F(DecisionsTest, GoesOnOnlyWhenEveryDriveOfTheDoubtIsNamed) {
   lose_all_but_etat();
   const Bytes before = file("etat-1");
   EXPECT_EQ(decide({"orange-1"}).error(), Errc::kRefused);
+  EXPECT_EQ(objection_, Objection::kOthersMissing);
+  EXPECT_EQ(objected_to_.find("orange-1"), std::string::npos) << objected_to_;
+  EXPECT_NE(objected_to_.find("thales-2 (site thales)"), std::string::npos) << objected_to_;
   EXPECT_EQ(decide({"orange-1", "nobody"}).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(objection_, Objection::kUnknownName);
+  EXPECT_EQ(objected_to_, "nobody");
   Names too_many = others_;
   too_many.push_back("etat-2");
   const Status refused = decide(too_many);
   EXPECT_EQ(refused.error(), Errc::kRefused);
   EXPECT_NE(refused.error().message().find("etat-2 is there"), std::string::npos) << refused.error().message();
+  EXPECT_EQ(objection_, Objection::kOfTheSameHistory);
+  EXPECT_EQ(objected_to_, "etat-2");
+  too_many.push_back("etat-1");
+  EXPECT_EQ(decide(too_many).error(), Errc::kRefused);
+  EXPECT_EQ(objection_, Objection::kNoDriveLeft);
   EXPECT_EQ(file("etat-1"), before);
   ASSERT_TRUE(decide(others_));
   const auto map = drives_->map();
@@ -584,6 +602,7 @@ TEST_F(DecisionsTest, ALongNameOfWhoDecidesIsCut) {
 TEST_F(DecisionsTest, NothingIsDecidedWhereNothingIsInDoubt) {
   away({"etat-1", "etat-2"});
   EXPECT_EQ(decide({"etat-1", "etat-2"}).error(), Errc::kRefused);
+  EXPECT_EQ(objection_, Objection::kNothingInDoubt);
 }
 
 TEST_F(DecisionsTest, WhoWasLeftBehindWithAHistoryOfItsOwnStaysOutUntilReplaced) {

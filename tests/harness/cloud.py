@@ -124,10 +124,11 @@ class Cloud:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    def operator(self, *words, check=True):
+    def operator(self, *words, check=True, language=None):
         """Runs an operator's command (`andromede status` …) and answers the finished process, its output as text."""
+        environment = {**os.environ, "LC_ALL": language} if language else None
         result = subprocess.run([self.binary, *map(str, words), "--config", str(self.config)], text=True,
-                                capture_output=True, check=False)
+                                capture_output=True, check=False, env=environment)
         if check and result.returncode != 0:
             raise RuntimeError(f"andromede {' '.join(map(str, words))}: exit {result.returncode}: "
                                f"{result.stderr.strip() or result.stdout.strip()}")

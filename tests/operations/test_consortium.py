@@ -1,5 +1,6 @@
 """The consortium is a record: its file is compared with it at start, and changes go through the running server."""
 
+import os
 import subprocess
 import unittest
 
@@ -20,9 +21,9 @@ class Consortium(OperationsCase):
             text = text.replace(old, new)
         return text
 
-    def serve_and_fail(self):
+    def serve_and_fail(self, language="C"):
         return subprocess.run([BINARY, "serve", "--config", self.cloud.config], capture_output=True, text=True, timeout=PATIENCE_S,
-                              check=False)
+                              check=False, env={**os.environ, "LC_ALL": language})
 
     def test_another_file_is_refused_at_start_and_says_what_differs(self):
         self.file.write_text(self.edited(("data_shards = 2", "data_shards = 1"), ("parity_shards = 2", "parity_shards = 0"),
@@ -32,6 +33,7 @@ class Consortium(OperationsCase):
         for word in ("consortium.toml", "policy.parity_shards: 2 becomes 0", "version 1", "andromede consortium apply",
                      "consortium.recorded.toml"):
             self.assertIn(word, refused.stderr)
+        self.assertIn("n'est pas celui qui est enregistré comme version 1", self.serve_and_fail("fr_FR.UTF-8").stderr)
         recorded = self.cloud.folder / "consortium.recorded.toml"
         self.assertEqual(recorded.read_text(), self.founding)
         recorded.rename(self.file)

@@ -112,7 +112,10 @@ class Histories(OperationsCase):
         others = self.drives_of("orange", "dassault", "thales")
         refused = self.cloud.operator("drive", "proceed", "--without", ",".join(others[1:]), check=False)
         self.assertEqual(refused.returncode, 3)
-        self.assertIn("orange-1", refused.stderr)
+        self.assertIn("these are missing too, and not named: orange-1 (site orange)", refused.stderr)
+        french = self.cloud.operator("drive", "proceed", "--without", ",".join(others[1:]), check=False,
+                                     language="fr_FR.UTF-8")
+        self.assertIn("ceux-ci manquent aussi et ne sont pas nommés : orange-1 (site orange)", french.stderr)
         unknown = self.cloud.operator("drive", "proceed", "--without", "nobody", check=False)
         self.assertEqual(unknown.returncode, 2)
         self.cloud.operator("drive", "proceed", "--without", ",".join(others))
@@ -149,8 +152,9 @@ class Histories(OperationsCase):
         self.assertEqual(running.returncode, 1)
         self.assertIn("in use by another process", running.stderr)
         self.cloud.stop()
-        clear = self.cloud.operator("drive", "proceed", "--without", "etat-1", check=False)
+        clear = self.cloud.operator("drive", "proceed", "--without", "etat-1", check=False, language="fr_FR.UTF-8")
         self.assertEqual(clear.returncode, 3)
+        self.assertIn("il n'y a rien à décider", clear.stderr)
 
     def test_a_forged_map_is_nobodys_truth(self):
         self.cloud.create().start()

@@ -196,7 +196,10 @@ class HostilePeers(OperationsCase):
 
     def test_too_few_descriptors_are_refused_at_start(self):
         self.cloud.create()
-        refused = subprocess.run([self.limited(200), "serve", "--config", self.cloud.config], capture_output=True, text=True,
-                                 timeout=PATIENCE_S, check=False)
-        self.assertEqual(refused.returncode, 2, refused.stderr)
-        self.assertIn("LimitNOFILE", refused.stderr)
+        for language, said in (("C", "this process may hold 200 file descriptors"),
+                               ("fr_FR.UTF-8", "ce processus peut tenir 200 descripteurs de fichiers")):
+            refused = subprocess.run([self.limited(200), "serve", "--config", self.cloud.config], capture_output=True,
+                                     text=True, timeout=PATIENCE_S, check=False, env={**os.environ, "LC_ALL": language})
+            self.assertEqual(refused.returncode, 2, refused.stderr)
+            self.assertIn(said, refused.stderr)
+            self.assertIn("LimitNOFILE", refused.stderr)
