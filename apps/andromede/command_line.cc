@@ -99,7 +99,11 @@ int report_answer(const Error& error, const Config& config) {
   return kExitUnreachable;
 }
 
-void print(const std::string& line) { std::printf("%s\n", line.c_str()); }
+void print(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  // Whoever follows the journal through a pipe reads each entry as it comes.
+  std::fflush(stdout);
+}
 
 void print_json(const nlohmann::json& value) {
   std::printf("%s\n", value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());

@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import subprocess
+import threading
 import unittest
 
 import botocore.exceptions
@@ -99,6 +100,7 @@ class Access(OperationsCase):
         profile = dict(line.split(" = ") for line in out.read_text().splitlines()[1:])
         secret = profile["aws_secret_access_key"]
         self.assertNotIn(secret, shown)
+        self.assertIn(f"AWS_SHARED_CREDENTIALS_FILE={out} AWS_PROFILE={account} aws s3 ls", shown)
         self.client_of(profile["aws_access_key_id"], secret).list_buckets()
         again = self.cloud.operator("key", "create", account, "--out", out, check=False)
         self.assertNotEqual(again.returncode, 0)
@@ -178,6 +180,19 @@ class Access(OperationsCase):
         event = json.loads(tail)["event"]
         self.assertEqual(event["eventName"], "CreateOperator")
         self.assertEqual(event["userIdentity"]["userName"], "key-holder")
+
+    def test_the_journal_is_followed_through_a_pipe(self):
+        follow = subprocess.Popen([BINARY, "journal", "tail", "-n", "1", "--follow", "--config", self.cloud.config], text=True,
+                                  stdout=subprocess.PIPE)
+        impatience = threading.Timer(PATIENCE_S, follow.kill)
+        impatience.start()
+        with follow:
+            self.assertNotEqual(follow.stdout.readline(), "")
+            self.cloud.operator("account", "create", "Lyon")
+            self.assertIn("CreateTenantKey", follow.stdout.readline())
+            self.assertIn("CreateAccount", follow.stdout.readline())
+            follow.kill()
+        impatience.cancel()
 
     def call(self, method, path, token, headers=None):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.cloud.operator_port, timeout=PATIENCE_S)) as connection:
