@@ -159,6 +159,7 @@ int run_key_create(const CommonOptions& common, const KeyOptions& options) {
   const bool as_json = common.json && options.out.empty();
   const int code = hand_over(options.out, as_json ? made->dump() + "\n" : profile(*made), undo);
   crypto::wipe((*made)["secret_access_key"].get_ref<std::string&>());
+  if (code == kExitOk && !options.out.empty()) print(text(Msg::kProfileUse, {options.out, field(*made, "account")}));
   return code;
 }
 

@@ -3,6 +3,8 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "cloud.h"
 #include "cloud_keys.h"
@@ -54,7 +56,9 @@ Result<std::uint64_t> proceed(const Config& config, const std::vector<std::strin
   TRY(const auto seal, open_drive_seal(folder, *custody));
   TRY(io::DriveSurvey survey, survey_drives(folder, consortium, seal));
   std::vector<DriveName> names;
-  for (const std::string& name : without) names.emplace_back(name);
+  // As the journal and `andromede status` list them: with a space behind each comma.
+  for (const std::string& name : without)
+    names.emplace_back(name.substr(std::min(name.find_first_not_of(' '), name.size())));
   if (const Status decided = survey.decide(names, unix_user(), clock.now()); !decided) {
     return tl::unexpected<Error>(say(survey, decided).error());
   }

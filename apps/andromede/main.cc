@@ -12,6 +12,7 @@
 #include "exit_codes.h"
 #include "messages.h"
 #include "usage.h"
+#include "version.h"
 
 namespace andromede::app {
 namespace {
@@ -38,7 +39,8 @@ struct Arguments {
 // A word that others follow, one of which is to be given.
 CLI::App* group(CLI::App& parent, const char* name, Msg about, std::optional<Msg> more = std::nullopt) {
   CLI::App* added = parent.add_subcommand(name, text(about));
-  if (more) added->footer("\n" + text(*more));
+  added->group(text(Msg::kLabelCommands));
+  added->footer(more ? "\n" + text(*more) : std::string());
   added->require_subcommand(1);
   return added;
 }
@@ -47,6 +49,7 @@ CLI::App* group(CLI::App& parent, const char* name, Msg about, std::optional<Msg
 CLI::App* command(CLI::App& parent, Arguments& arguments, const char* name, Msg about, std::optional<Msg> more,
                   std::initializer_list<std::string> examples) {
   CLI::App* added = parent.add_subcommand(name, text(about));
+  added->group(text(Msg::kLabelCommands));
   std::string footer = more ? "\n" + text(*more) : std::string();
   footer += "\n" + text(Msg::kExamples) + "\n";
   for (const std::string& example : examples) footer += "  " + example + "\n";
@@ -67,7 +70,9 @@ void add_drive_commands(CLI::App& app, Arguments& arguments) {
   add->add_option("--site", arguments.drive.site, text(Msg::kOptSite))->required();
   add->add_option("--associate", arguments.drive.associate, text(Msg::kOptAssociate))->required();
   add->add_option("--path", arguments.drive.path, text(Msg::kOptPath))->required();
-  add->add_option("--capacity-bytes", arguments.drive.capacity_bytes, text(Msg::kOptCapacity));
+  add->add_option("--capacity-bytes", arguments.drive.capacity_bytes, text(Msg::kOptCapacity))
+      ->transform(CLI::AsSizeValue(false))
+      ->option_text("BYTES");
   add->callback([&] { arguments.exit_code = run_drive_add(arguments.common, arguments.drive); });
 
   CLI::App* replace = command(*drive, arguments, "replace", Msg::kCmdDriveReplace, Msg::kCmdDriveReplaceLong,
@@ -263,6 +268,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   speak_the_language(app);
+  app.set_version_flag("--version,-V", std::string("andromede ") + kVersion, text(Msg::kCmdVersion));
   app.add_option("--config,-c", arguments.common.config, text(Msg::kOptConfig));
   app.add_option("--token-file", arguments.common.token_file, text(Msg::kOptTokenFile));
   app.add_flag("--json", arguments.common.json, text(Msg::kOptJson));

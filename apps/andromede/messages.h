@@ -181,6 +181,7 @@ enum class Msg {
   kKeyDeleted,
   kOperatorRevoked,
   kSecretWritten,
+  kProfileUse,
   kSecretNotWritten,
   kNoConfig,
   kOutExists,

@@ -122,7 +122,18 @@ class CommandLine(unittest.TestCase):
             self.assertIn("Example: ", said)
         self.assertIn("--expires-days ne peut être 0 : combien de jours",
                       self.said("operator", "create", "claire", "--expires-days", "0", language=FRENCH))
+        self.assertIn("--capacity-bytes needs a value: bytes to use at most, as 4TiB",
+                      self.said("drive", "add", "a", "--site", "a", "--associate", "a", "--path", "/a", "--capacity-bytes", "much"))
         self.assertIn("--out needs a value: ", self.said("key", "create", "000000000001", "--out"))
+
+    def test_the_version_is_an_option_too_and_help_is_in_one_language(self):
+        versions = {subprocess.run([BINARY, word], text=True, capture_output=True, check=True).stdout
+                    for word in ("version", "--version", "-V")}
+        self.assertEqual(len(versions), 1, versions)
+        french = self.help_of("account", language=FRENCH)
+        self.assertIn("Commandes:", french)
+        self.assertNotIn("Subcommands", french)
+        self.assertNotIn("Pour commencer", french)
 
     def test_options_that_do_not_go_together_are_told(self):
         for words in (("drain",), ("drain", "orange", "--drive", "orange-1")):

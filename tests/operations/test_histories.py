@@ -118,7 +118,7 @@ class Histories(OperationsCase):
         self.assertIn("ceux-ci manquent aussi et ne sont pas nommés : orange-1 (site orange)", french.stderr)
         unknown = self.cloud.operator("drive", "proceed", "--without", "nobody", check=False)
         self.assertEqual(unknown.returncode, 2)
-        self.cloud.operator("drive", "proceed", "--without", ",".join(others))
+        self.cloud.operator("drive", "proceed", "--without", ", ".join(others))
         self.cloud.start(until="live")
         proceeded = self.journal("ProceedWithoutDrives")
         self.assertEqual(len(proceeded), 1)
