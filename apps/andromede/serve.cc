@@ -124,7 +124,7 @@ Status serve(const Config& given) {
   CHECK_OK(cloud->fleet().start());
   cloud->objects().start_cleanup();
 
-  net::Loops loops(config.event_loops);
+  net::Loops loops(config.event_loops, cloud->clock());
   TRY(const auto operators,
       net::Server::start(
           loops, operator_listener(config),

@@ -39,8 +39,12 @@ SteadyTime Seat::may_begin(SteadyTime now) const {
   return std::max(group_.paid_at - tolerated_debt(admission_.limits_), now);
 }
 
-Admission::Admission(std::size_t shards, const ServerLimits& limits, Gauge gauge)
-    : limits_(limits), gauge_(gauge), open_(shards), sweep_at_groups_(limits.connections + kMostIdleGroups) {}
+Admission::Admission(std::size_t shards, const ServerLimits& limits, const Clock& clock, Gauge gauge)
+    : limits_(limits),
+      clock_(clock),
+      gauge_(gauge),
+      open_(shards),
+      sweep_at_groups_(limits.connections + kMostIdleGroups) {}
 
 // Each refusal takes its share of a second; who is ahead by more than the burst waits for the rest of it.
 SteadyTime Admission::charge(Seat::Group& group, SteadyTime now) {
@@ -51,9 +55,10 @@ SteadyTime Admission::charge(Seat::Group& group, SteadyTime now) {
   return std::max(group.paid_at - tolerated, now);
 }
 
-Admission::Answer Admission::enter(const std::string& name, SteadyTime now) {
+Admission::Answer Admission::enter(const std::string& name) {
   const std::lock_guard lock(mutex_);
   if (stopped_) return {};
+  const SteadyTime now = clock_.steady();
   if (groups_.size() >= sweep_at_groups_) forget_paid(now);
   Seat::Group& group = groups_[name];
   Answer answer;
@@ -103,9 +108,10 @@ Admission::Victim Admission::send_off(Seat& seat) {
   return {seat.shard_, seat.id_};
 }
 
-std::optional<Admission::Victim> Admission::make_room(SteadyTime now) {
+std::optional<Admission::Victim> Admission::make_room() {
   const std::lock_guard lock(mutex_);
-  Seat* const victim = leaving_ < most_leaving(limits_.connections) ? find_victim(nullptr, now) : nullptr;
+  Seat* const victim =
+      leaving_ < most_leaving(limits_.connections) ? find_victim(nullptr, clock_.steady()) : nullptr;
   if (victim == nullptr) return std::nullopt;
   return send_off(*victim);
 }
@@ -119,7 +125,7 @@ std::size_t Admission::of_group(const std::string& name) const {
 void Admission::leave(Seat& seat) {
   const std::lock_guard lock(mutex_);
   // Who comes and goes without a word has had its handshake.
-  if (!seat.admitted_ && !seat.refused_) charge(seat.group_, std::chrono::steady_clock::now());
+  if (!seat.admitted_ && !seat.refused_) charge(seat.group_, clock_.steady());
   if (seat.leaving_) {
     --seat.group_.leaving;
     --leaving_;

@@ -77,15 +77,15 @@ class Admission {
     bool may_wait = false;         // without a seat: there may be one soon
   };
 
-  // `limits` outlives it.
-  Admission(std::size_t shards, const ServerLimits& limits, Gauge gauge);
+  // `limits` and `clock` outlive it.
+  Admission(std::size_t shards, const ServerLimits& limits, const Clock& clock, Gauge gauge);
 
   // One more from `group`. While there is room, it enters. When its group has its share, or all places are taken, one
   // that is quiet gives way: of its own group, or of those that have no fewer connections than its own, the one that
   // has most, and there the one quiet for longest. So whoever holds little always gets in, whoever holds the rest.
-  Answer enter(const std::string& group, SteadyTime now);
+  Answer enter(const std::string& group);
   // The one to end so that its descriptor is free, if any may.
-  std::optional<Victim> make_room(SteadyTime now);
+  std::optional<Victim> make_room();
   // How many connections a group has.
   [[nodiscard]] std::size_t of_group(const std::string& group) const;
 
@@ -105,6 +105,7 @@ class Admission {
   void forget_paid(SteadyTime now);
 
   const ServerLimits& limits_;
+  const Clock& clock_;
   const Gauge gauge_;
   mutable std::mutex mutex_;
   std::condition_variable empty_;

@@ -21,12 +21,12 @@ class AdmissionTest : public ::testing::Test {
   }
 
   Admission& admission() {
-    if (!admission_) admission_.emplace(2, limits_, metrics_.gauge("open", "", {}));
+    if (!admission_) admission_.emplace(2, limits_, clock_, metrics_.gauge("open", "", {}));
     return *admission_;
   }
   // Enters, and leaves the seat whose connection gave way.
   bool enter(const std::string& group) {
-    Admission::Answer answer = admission().enter(group, now_);
+    Admission::Answer answer = admission().enter(group);
     if (answer.victim) {
       victims_.push_back(answer.victim->id);
       std::erase_if(seats_, [&](const auto& seat) { return seat->id() == answer.victim->id; });
@@ -37,14 +37,15 @@ class AdmissionTest : public ::testing::Test {
     seats_.push_back(std::move(answer.seat));
     return true;
   }
+  [[nodiscard]] SteadyTime now() const { return clock_.steady(); }
   void fill(const std::string& group, int count) {
     for (int i = 0; i < count; ++i) ASSERT_TRUE(enter(group)) << group << i;
   }
 
   ServerLimits limits_;
   Metrics metrics_;
+  ManualClock clock_{{}};
   std::optional<Admission> admission_;
-  SteadyTime now_ = std::chrono::steady_clock::now();
   std::deque<std::unique_ptr<Seat>> seats_;
   std::vector<std::uint64_t> victims_;
   bool may_wait_ = false;
@@ -62,12 +63,12 @@ TEST_F(AdmissionTest, APeerWithItsShareMakesRoomForItself) {
   fill("a", 3);
   EXPECT_FALSE(enter("a"));
   EXPECT_FALSE(may_wait_);
-  now_ += kMinQuiet;
-  seats_[1]->set_quiet_since(now_ - kMinQuiet - milliseconds(1));
+  clock_.advance(kMinQuiet);
+  seats_[1]->set_quiet_since(now() - kMinQuiet - milliseconds(1));
   const std::uint64_t oldest = seats_[1]->id();
   // Not of another that holds as much, and has been quiet for longer.
   fill("b", 3);
-  for (std::size_t i = 3; i < 6; ++i) seats_[i]->set_quiet_since(now_ - kMinQuiet - milliseconds(500));
+  for (std::size_t i = 3; i < 6; ++i) seats_[i]->set_quiet_since(now() - kMinQuiet - milliseconds(500));
   EXPECT_TRUE(enter("a"));
   EXPECT_EQ(victims_, std::vector{oldest});
   EXPECT_EQ(admission().of_group("a"), 3u);
@@ -75,12 +76,12 @@ TEST_F(AdmissionTest, APeerWithItsShareMakesRoomForItself) {
 
 TEST_F(AdmissionTest, WhoHoldsMostGivesWayTheQuietestFirst) {
   fill("small", 2);
-  now_ += milliseconds(10);
+  clock_.advance(milliseconds(10));
   fill("big", 3);
   fill("third", 3);
   const std::uint64_t of_big = seats_[3]->id();
-  seats_[3]->set_quiet_since(now_ - milliseconds(1));
-  now_ += kMinQuiet;
+  seats_[3]->set_quiet_since(now() - milliseconds(1));
+  clock_.advance(kMinQuiet);
   // "small" has been quiet for longest, and holds less.
   EXPECT_TRUE(enter("new"));
   EXPECT_EQ(victims_, std::vector{of_big});
@@ -93,7 +94,7 @@ TEST_F(AdmissionTest, NobodyGivesWayToWhoHoldsMore) {
   fill("third", 2);
   fill("fourth", 1);
   for (std::size_t i = 2; i < 7; ++i) seats_[i]->set_quiet_since(SteadyTime::max());  // at work
-  now_ += kMinQuiet;
+  clock_.advance(kMinQuiet);
   EXPECT_FALSE(enter("big"));
   EXPECT_TRUE(may_wait_);
   EXPECT_TRUE(enter("third"));  // "small" holds as much
@@ -107,10 +108,10 @@ TEST_F(AdmissionTest, WhoIsAtWorkOrJustCameStays) {
   fill("c", 2);
   EXPECT_FALSE(enter("new"));
   EXPECT_TRUE(may_wait_);
-  now_ += kMinQuiet;
+  clock_.advance(kMinQuiet);
   for (const auto& seat : seats_) seat->set_quiet_since(SteadyTime::max());
   EXPECT_FALSE(enter("new"));
-  EXPECT_FALSE(admission().make_room(now_));
+  EXPECT_FALSE(admission().make_room());
   seats_.pop_back();
   EXPECT_TRUE(enter("new"));
 }
@@ -121,7 +122,7 @@ TEST_F(AdmissionTest, TwoWhoHoldNearlyAllKeepNobodyOut) {
   fill("evil", 3);
   fill("worse", 3);
   for (int i = 0; i < 20; ++i) {
-    now_ += kMinQuiet;
+    clock_.advance(kMinQuiet);
     EXPECT_TRUE(enter("good" + std::to_string(i)));
     while (enter("evil") && admission().of_group("evil") < 3) {
     }
@@ -134,54 +135,53 @@ TEST_F(AdmissionTest, NoMoreThanAFewAreOnTheirWayOutAtOnce) {
   limits_.connections = 200;
   limits_.connections_per_peer = 200;
   std::vector<Admission::Answer> held;
-  for (int i = 0; i < 200; ++i) held.push_back(admission().enter("a", now_));
-  now_ += kMinQuiet;
+  for (int i = 0; i < 200; ++i) held.push_back(admission().enter("a"));
+  clock_.advance(kMinQuiet);
   std::vector<Admission::Answer> more;
   for (;;) {
-    more.push_back(admission().enter("b", now_));
+    more.push_back(admission().enter("b"));
     if (!more.back().seat) break;
     ASSERT_TRUE(more.back().victim);
     ASSERT_LE(more.size(), most_leaving(200));
   }
   EXPECT_EQ(more.size(), most_leaving(200) + 1);
-  EXPECT_FALSE(admission().make_room(now_));
+  EXPECT_FALSE(admission().make_room());
   // One that changes its mind still takes its place.
   for (const auto& one : held) one.seat->stay();
-  EXPECT_FALSE(admission().enter("c", now_).seat);
+  EXPECT_FALSE(admission().enter("c").seat);
 }
 
 TEST_F(AdmissionTest, RefusalsAreFreeUpToABurstAndThenCostTime) {
   fill("a", 2);
-  EXPECT_EQ(seats_[0]->refused(now_), now_);
-  EXPECT_EQ(seats_[1]->refused(now_), now_);
-  EXPECT_EQ(seats_[0]->refused(now_), now_ + milliseconds(100));
-  EXPECT_EQ(seats_[1]->refused(now_), now_ + milliseconds(200));
+  EXPECT_EQ(seats_[0]->refused(now()), now());
+  EXPECT_EQ(seats_[1]->refused(now()), now());
+  EXPECT_EQ(seats_[0]->refused(now()), now() + milliseconds(100));
+  EXPECT_EQ(seats_[1]->refused(now()), now() + milliseconds(200));
   fill("a", 1);
-  EXPECT_EQ(seats_[2]->may_begin(now_), now_ + milliseconds(200));
+  EXPECT_EQ(seats_[2]->may_begin(now()), now() + milliseconds(200));
   fill("b", 1);
-  EXPECT_EQ(seats_[3]->may_begin(now_), now_);
-  for (int i = 0; i < 100; ++i) seats_[0]->refused(now_);
-  EXPECT_EQ(seats_[0]->refused(now_), now_ + milliseconds(1'000));
-  now_ += milliseconds(1'200);
-  EXPECT_EQ(seats_[0]->may_begin(now_), now_);
+  EXPECT_EQ(seats_[3]->may_begin(now()), now());
+  for (int i = 0; i < 100; ++i) seats_[0]->refused(now());
+  EXPECT_EQ(seats_[0]->refused(now()), now() + milliseconds(1'000));
+  clock_.advance(milliseconds(1'200));
+  EXPECT_EQ(seats_[0]->may_begin(now()), now());
 }
 
 TEST_F(AdmissionTest, ADebtOutlivesItsConnections) {
   limits_.refusals_burst = 1;
   limits_.refusal_pause = seconds(60);
-  now_ = std::chrono::steady_clock::now();
   for (int i = 0; i < 50; ++i) {
-    const Admission::Answer answer = admission().enter("a", now_);  // comes and goes without a word
+    const Admission::Answer answer = admission().enter("a");  // comes and goes without a word
     ASSERT_TRUE(answer.seat);
   }
-  const Admission::Answer again = admission().enter("a", now_);
-  EXPECT_GE(again.seat->may_begin(now_), now_ + seconds(3));
+  const Admission::Answer again = admission().enter("a");
+  EXPECT_GE(again.seat->may_begin(now()), now() + seconds(3));
 }
 
 TEST_F(AdmissionTest, NobodyEntersAfterTheStop) {
   fill("a", 1);
   admission().stop();
-  EXPECT_FALSE(admission().enter("b", now_).seat);
+  EXPECT_FALSE(admission().enter("b").seat);
   EXPECT_FALSE(admission().wait_empty(milliseconds(1)));
   seats_.clear();
   EXPECT_TRUE(admission().wait_empty(milliseconds(1)));

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/stream.h"
@@ -144,10 +145,11 @@ struct ListenOptions {
   bool confidential = false;
 };
 
-// The event loops. Threads start in the constructor.
+// The event loops. Threads start in the constructor. `clock`, which outlives them, is what the servers on them measure
+// their limits with.
 class Loops {
  public:
-  explicit Loops(unsigned count);  // 0: one per core
+  Loops(unsigned count, const Clock& clock);  // 0: one per core
   Loops(const Loops&) = delete;
   Loops& operator=(const Loops&) = delete;
   ~Loops();  // stops and joins

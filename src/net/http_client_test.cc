@@ -10,7 +10,6 @@ namespace andromede::net {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 std::unique_ptr<Client> client_of(std::uint16_t port, milliseconds timeout = kPatience) {
   auto client = Client::make("127.0.0.1", port, {}, timeout);
@@ -75,6 +74,7 @@ TEST(HttpClient, ConnectsAgainWhenTheServerClosed) {
   TestServer server(std::move(options));
   const auto client = client_of(server.port());
   EXPECT_TRUE(client->request("GET", "/", {}, {}));
+  server.pass(milliseconds(600));
   EXPECT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 0; }));
   EXPECT_TRUE(client->request("POST", "/echo", {}, "x"));
   EXPECT_EQ(server.metric("andromede_http_connections_accepted_total"), 2);
@@ -124,7 +124,7 @@ TEST(HttpClient, SpeaksIpv6) {
   ListenOptions options;
   options.address = "::1";
   TestServer server(std::move(options));
-  auto client = Client::make("::1", server.port(), {}, seconds(5));
+  auto client = Client::make("::1", server.port(), {}, kPatience);
   ASSERT_TRUE(client);
   const auto response = (*client)->request("GET", "/who", {}, {});
   ASSERT_TRUE(response) << response.error().message();

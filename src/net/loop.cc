@@ -32,8 +32,9 @@ struct Loop::NextTurn {
   void operator()() const { loop->next_turn(); }
 };
 
-Loop::Loop() : context_(1), timer_(context_), now_(std::chrono::steady_clock::now()), heartbeat_ms_(to_ms(now_)) {
-  http_date_ = to_http_date(SystemClock().now());
+Loop::Loop(const Clock& clock)
+    : clock_(clock), context_(1), timer_(context_), now_(clock.steady()), heartbeat_ms_(to_ms(now_)) {
+  http_date_ = to_http_date(clock.now());
 }
 
 void Loop::post(std::coroutine_handle<> coroutine) {
@@ -120,9 +121,9 @@ void Loop::schedule_tick() {
 }
 
 void Loop::tick() {
-  const SteadyTime before = std::exchange(now_, std::chrono::steady_clock::now());
+  const SteadyTime before = std::exchange(now_, clock_.steady());
   heartbeat_ms_.store(to_ms(now_), std::memory_order_relaxed);
-  const Timestamp wall = SystemClock().now();
+  const Timestamp wall = clock_.now();
   if (std::exchange(date_s_, wall.ms / 1000) != wall.ms / 1000) http_date_ = to_http_date(wall);
   // After a hold-up of ours, peers get one more tick for what they sent meanwhile to be read.
   forgave_ = !forgave_ && now_ - before > 4 * kTick;
@@ -147,9 +148,9 @@ void Loop::give_back(Buffer buffer) {
   spare_.push_back(std::move(buffer));
 }
 
-Loops::Loops(unsigned count) : impl_(std::make_unique<Impl>()) {
+Loops::Loops(unsigned count, const Clock& clock) : impl_(std::make_unique<Impl>(clock)) {
   if (count == 0) count = std::max(1U, std::thread::hardware_concurrency());
-  for (unsigned i = 0; i < count; ++i) impl_->loops.push_back(std::make_unique<Loop>());
+  for (unsigned i = 0; i < count; ++i) impl_->loops.push_back(std::make_unique<Loop>(clock));
   for (unsigned i = 0; i < count; ++i) {
     Loop* const loop = impl_->loops[i].get();
     impl_->threads.emplace_back([loop, i] {
@@ -171,7 +172,7 @@ Scheduler& Loops::scheduler(std::size_t index) { return *impl_->loops.at(index);
 std::chrono::milliseconds Loops::slowest_heartbeat() const {
   std::int64_t oldest = INT64_MAX;
   for (const auto& loop : impl_->loops) oldest = std::min(oldest, loop->heartbeat_ms());
-  return std::chrono::milliseconds(std::max<std::int64_t>(0, to_ms(std::chrono::steady_clock::now()) - oldest));
+  return std::chrono::milliseconds(std::max<std::int64_t>(0, to_ms(impl_->clock.steady()) - oldest));
 }
 
 }  // namespace andromede::net

@@ -80,7 +80,8 @@ class Loop final : public Scheduler {
   static constexpr std::size_t kSpareBodyBuffers = 16;
   static constexpr std::size_t kMostBodyBuffers = 256;  // 64 MiB; further bodies make do with small buffers
 
-  Loop();
+  // `clock` outlives it. Ticks come at their real pace, whatever it says.
+  explicit Loop(const Clock& clock);
 
   void post(std::coroutine_handle<> coroutine) override;
   void post_all(const std::vector<std::coroutine_handle<>>& coroutines) override;
@@ -97,7 +98,7 @@ class Loop final : public Scheduler {
   [[nodiscard]] SteadyTime now() const { return now_; }
   // The value of a Date header, made once a second.
   [[nodiscard]] std::string_view http_date() const { return http_date_; }
-  // When the loop last ticked, in milliseconds of the steady clock. Any thread.
+  // When the loop last ticked, in milliseconds of the clock's steady time. Any thread.
   [[nodiscard]] std::int64_t heartbeat_ms() const { return heartbeat_ms_.load(std::memory_order_relaxed); }
 
   void add(Ticking* ticking) { ticking_.push_back(ticking); }
@@ -117,6 +118,7 @@ class Loop final : public Scheduler {
   void schedule_tick();
   void tick();
 
+  const Clock& clock_;
   boost::asio::io_context context_;
   boost::asio::steady_timer timer_;
   HandlerMemory drain_memory_;
@@ -141,6 +143,7 @@ class Loop final : public Scheduler {
 };
 
 struct Loops::Impl {
+  const Clock& clock;
   std::vector<std::unique_ptr<Loop>> loops;
   std::vector<std::thread> threads;
 };

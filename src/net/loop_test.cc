@@ -1,6 +1,5 @@
 // The loops as schedulers.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <thread>
 
@@ -35,7 +34,8 @@ Task<void> hop_around(Loops& loops, Seen& seen, int hops) {
 }
 
 TEST(Loops, ResumeWhatIsPostedFromAnyThread) {
-  Loops loops(2);
+  const SystemClock clock;
+  Loops loops(2, clock);
   Seen seen;
   TaskGroup tasks;
   std::vector<std::thread> threads;
@@ -61,7 +61,8 @@ Task<void> work_on(Scheduler& loop, ThreadPool& pool, Seen& seen) {
 
 TEST(Loops, GetTheirTasksBackFromAPool) {
   ThreadPool pool("test", 2, 1000);
-  Loops loops(2);
+  const SystemClock clock;
+  Loops loops(2, clock);
   Seen seen;
   TaskGroup tasks;
   for (std::size_t i = 0; i < 20; ++i) tasks.start(work_on(loops.scheduler(i % 2), pool, seen));
@@ -83,7 +84,8 @@ Task<void> wait_in(std::vector<std::coroutine_handle<>>& coroutines, std::vector
 }
 
 TEST(Loops, ResumeABatchInItsOrder) {
-  Loops loops(1);
+  const SystemClock clock;
+  Loops loops(1, clock);
   std::vector<std::coroutine_handle<>> coroutines;
   std::vector<int> order;
   std::vector<int> expected;
@@ -99,24 +101,31 @@ TEST(Loops, ResumeABatchInItsOrder) {
 }
 
 TEST(Loops, BeatWhileNothingHappens) {
-  Loops loops(2);
+  ManualClock clock({});
+  Loops loops(2, clock);
   EXPECT_EQ(loops.size(), 2U);
-  ::usleep(300'000);
-  // Without beats it would only grow; a busy machine may hold a loop up for a moment.
-  EXPECT_TRUE(TestServer::eventually([&] { return loops.slowest_heartbeat() < milliseconds(250); }));
+  for (int i = 0; i < 3; ++i) {
+    clock.advance(milliseconds(300));
+    EXPECT_TRUE(TestServer::eventually([&] { return loops.slowest_heartbeat() == milliseconds(0); }));
+  }
 }
 
-Task<void> block(Scheduler& loop, std::atomic<bool>& released) {
+Task<void> block(Scheduler& loop, std::atomic<bool>& blocked, std::atomic<bool>& released) {
   co_await HopTo{loop};
+  blocked = true;
   released.wait(false);
 }
 
 TEST(Loops, ShowThatOneIsHeldUp) {
-  Loops loops(2);
+  ManualClock clock({});
+  Loops loops(2, clock);
   TaskGroup tasks;
+  std::atomic<bool> blocked{false};
   std::atomic<bool> released{false};
-  tasks.start(block(loops.scheduler(1), released));
-  EXPECT_TRUE(TestServer::eventually([&] { return loops.slowest_heartbeat() > milliseconds(250); }));
+  tasks.start(block(loops.scheduler(1), blocked, released));
+  ASSERT_TRUE(TestServer::eventually([&] { return blocked.load(); }));
+  clock.advance(milliseconds(300));
+  EXPECT_EQ(loops.slowest_heartbeat(), milliseconds(300));
   released = true;
   released.notify_all();
   tasks.join();

@@ -187,7 +187,8 @@ class HttpServer final : public Server, private Loop::Ticking {
             "Connections closed at once because their peer has its share, or nobody could give way", labels_)),
         gave_way_(metrics.counter("andromede_http_connections_gave_way_total",
                                   "Quiet connections ended because others wanted in", labels_)),
-        admission_(loops.size(), context_.options.limits,
+        clock_(loops.impl().clock),
+        admission_(loops.size(), context_.options.limits, clock_,
                    metrics.gauge("andromede_http_connections", "Connections open", labels_)),
         tls_(std::move(tls)),
         acceptor_(loops.impl().loops.front()->context()),
@@ -247,10 +248,11 @@ class HttpServer final : public Server, private Loop::Ticking {
   const Counter accepted_;
   const Counter refused_;
   const Counter gave_way_;
+  const Clock& clock_;
   Admission admission_;
   std::mutex tls_mutex_;
   std::shared_ptr<const TlsContext> tls_;
-  SteadyTime tls_made_ = std::chrono::steady_clock::now();
+  SteadyTime tls_made_ = clock_.steady();
   std::vector<std::unique_ptr<Shard>> shards_;
   Acceptor acceptor_;
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Loop::Executor>
@@ -258,7 +260,7 @@ class HttpServer final : public Server, private Loop::Ticking {
   // On the acceptor's loop.
   bool accepting_ = true;
   std::vector<Newcomer> waiting_;
-  SteadyTime said_so_{};
+  std::optional<SteadyTime> said_so_;
   std::atomic<bool> anybody_waits_{false};
   std::uint16_t port_ = 0;
   TaskGroup tasks_;
@@ -308,7 +310,7 @@ struct HttpServer::Pause {
 
 std::shared_ptr<const TlsContext> HttpServer::tls() {
   const std::lock_guard lock(tls_mutex_);
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = clock_.steady();
   if (tls_ && now - tls_made_ >= context_.options.limits.ticket_keys_lifetime) {
     tls_made_ = now;
     if (auto fresh = tls_->renewed()) {
@@ -326,7 +328,7 @@ Status HttpServer::reload_tls() {
   TRY(auto fresh, TlsContext::for_server(*context_.options.tls));
   const std::lock_guard lock(tls_mutex_);
   tls_ = std::move(fresh);
-  tls_made_ = std::chrono::steady_clock::now();
+  tls_made_ = clock_.steady();
   return {};
 }
 
@@ -353,22 +355,22 @@ bool HttpServer::accept_one() {
   if (fd.get() < 0) return false;
   accepted_.add();
   const auto endpoint = endpoint_of(storage, size);
-  take_in({std::move(fd), Peer{address_text(endpoint), peer_group(endpoint)}, std::chrono::steady_clock::now()});
+  take_in({std::move(fd), Peer{address_text(endpoint), peer_group(endpoint)}, clock_.steady()});
   return true;
 }
 
 // The process has no descriptors left, or the system no memory: whoever is quiet and holds most gives some back.
 void HttpServer::free_descriptors(int error) {
-  const SteadyTime now = std::chrono::steady_clock::now();
   unsigned freed = 0;
   refused_.add(static_cast<double>(waiting_.size()));
   waiting_.clear();
   for (; freed < kRoomForDescriptors; ++freed) {
-    const auto victim = admission_.make_room(now);
+    const auto victim = admission_.make_room();
     if (!victim) break;
     send_off(*victim);
   }
-  if (now - said_so_ < kSaySoEvery) return;
+  const SteadyTime now = clock_.steady();
+  if (said_so_ && now - *said_so_ < kSaySoEvery) return;
   said_so_ = now;
   log_warning(
       "cannot accept a connection",
@@ -381,7 +383,7 @@ void HttpServer::take_in(Newcomer newcomer) {
 
 // True: it has a seat, or is closed.
 bool HttpServer::seat(Newcomer& newcomer) {
-  Admission::Answer answer = admission_.enter(newcomer.peer.group, std::chrono::steady_clock::now());
+  Admission::Answer answer = admission_.enter(newcomer.peer.group);
   if (answer.victim) send_off(*answer.victim);
   if (!answer.seat) {
     if (answer.may_wait) return false;

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "net/http.h"
 
 namespace andromede::net {
@@ -215,10 +216,11 @@ inline Task<void> handle(Exchange& exchange, HandlerState& state) {
   }
 }
 
-// A server with that handler. `state` lives as long.
+// A server with that handler. `state` lives as long. Time stands still for it but for what a test lets pass: no limit is
+// reached because the machine is slow.
 class TestServer {
  public:
-  explicit TestServer(ListenOptions options = {}, unsigned loops = 2) : loops_(loops) {
+  explicit TestServer(ListenOptions options = {}, unsigned loops = 2) : loops_(loops, clock_) {
     HandlerState* const state = &state_;
     auto started =
         Server::start(loops_, std::move(options), [state](Exchange& e) { return handle(e, *state); }, metrics_);
@@ -230,6 +232,19 @@ class TestServer {
   [[nodiscard]] HandlerState& state() { return state_; }
   [[nodiscard]] Server& server() { return *server_; }
   [[nodiscard]] Loops& loops() { return loops_; }
+  [[nodiscard]] ManualClock& clock() { return clock_; }
+  // What has passed for it.
+  [[nodiscard]] std::chrono::milliseconds elapsed() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady().time_since_epoch());
+  }
+  // Lets time pass, and waits until the server has done what was due by then, and has read what had been sent.
+  void pass(std::chrono::milliseconds by) {
+    // After a jump one tick forgives; the next one looks at what is due; at the third one what that led to has run.
+    for (const auto step : {by, std::chrono::milliseconds(1), std::chrono::milliseconds(1)}) {
+      clock_.advance(step);
+      EXPECT_TRUE(eventually([&] { return loops_.slowest_heartbeat() == std::chrono::milliseconds(0); }));
+    }
+  }
   // The value of a metric of listener "s3", or -1.
   [[nodiscard]] double metric(const std::string& name) const {
     const std::string text = metrics_.render();
@@ -237,13 +252,14 @@ class TestServer {
     const auto at = text.find(line);
     return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
   }
+  [[nodiscard]] double accepted() const { return metric("andromede_http_connections_accepted_total"); }
   // Whether `condition` comes true.
   template <typename Condition>
   static bool eventually(Condition condition) {
     const auto end = std::chrono::steady_clock::now() + kPatience;
     do {
       if (condition()) return true;
-      ::usleep(10'000);
+      ::usleep(5'000);
     } while (std::chrono::steady_clock::now() < end);
     return false;
   }
@@ -251,6 +267,7 @@ class TestServer {
  private:
   HandlerState state_;
   Metrics metrics_;
+  ManualClock clock_{{}};
   Loops loops_;
   std::unique_ptr<Server> server_;
 };

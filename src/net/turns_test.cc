@@ -53,7 +53,8 @@ Task<void> serve(Exchange& exchange, Order& order) {
 TEST(Turns, AQuietTenantWaitsForNoMoreThanOneRequestOfALoudOne) {
   Order order;
   Metrics metrics;
-  Loops loops(1);
+  const SystemClock clock;
+  Loops loops(1, clock);
   auto server = Server::start(loops, {}, [&](Exchange& e) { return serve(e, order); }, metrics);
   ASSERT_TRUE(server);
   std::vector<RawPeer> peers;
@@ -98,7 +99,8 @@ Task<void> finish_later(std::vector<std::coroutine_handle<>>& coroutines, Order&
 TEST(Turns, ARequestDoesNotWaitForAllThatOtherThreadsHaveFinished) {
   Order order;
   Metrics metrics;
-  Loops loops(1);
+  const SystemClock clock;
+  Loops loops(1, clock);
   auto server = Server::start(loops, {}, [&](Exchange& e) { return serve(e, order); }, metrics);
   ASSERT_TRUE(server);
   RawPeer peer((*server)->port());

@@ -45,7 +45,8 @@ class AccountsTest : public testing::Test {
 
   fleet::FleetCloud cloud_{{1, 1, 1, 1, 1}};
   TestOperators control_{*cloud_.meta, cloud_.clock, cloud_.random};
-  net::Loops loops_{1};
+  const SystemClock clock_;
+  net::Loops loops_{1, clock_};
   std::unique_ptr<OperatorFrontEnd> front_end_;
   std::unique_ptr<net::Server> server_;
   std::unique_ptr<net::Client> client_;

@@ -142,7 +142,8 @@ class OperatorFrontEndTest : public testing::Test {
   std::atomic<bool> ready_{true};
   std::atomic<bool> ready_stuck_{false};
   std::atomic<int> ready_asked_{0};
-  net::Loops loops_{1};
+  const SystemClock clock_;
+  net::Loops loops_{1, clock_};
   std::unique_ptr<OperatorFrontEnd> front_end_;
   std::unique_ptr<net::Server> server_;
   std::unique_ptr<net::Client> client_;
