@@ -59,6 +59,7 @@ std::uint32_t behind_segment(std::uint64_t end) {
 Task<Result<blob::ShardSet>> find_liars(blob::Store& blobs, blob::BlobRef ref, crypto::SegmentOpener& opener,
                                         std::uint32_t segment, blob::ShardSet known, Deadline deadline) {
   const std::vector<blob::ShardSet> sets = sets_to_leave_out(ref, known);
+  bool some_are_away = false;
   for (const blob::ShardSet without : sets) {
     const auto authentic = co_await is_authentic(blobs, ref, opener, segment, without, deadline);
     if (authentic && *authentic) co_return without;
@@ -66,6 +67,11 @@ Task<Result<blob::ShardSet>> find_liars(blob::Store& blobs, blob::BlobRef ref, c
         !authentic && (authentic.error() == Errc::kCorrupt || authentic.error() == Errc::kUnavailable ||
                        authentic.error() == Errc::kNotFound);
     if (!authentic && !too_few) co_return fail(authentic.error());
+    some_are_away = some_are_away || (!authentic && authentic.error() == Errc::kUnavailable);
+  }
+  if (some_are_away) {
+    co_return fail(Errc::kUnavailable, "segment " + std::to_string(segment) + " of blob " + ref.id.to_string() +
+                                           " is not what was written, and too few of its other shards are online");
   }
   co_return fail(Errc::kCorrupt, "segment " + std::to_string(segment) + " of blob " + ref.id.to_string() +
                                      " is not what was written, whichever shards are left out");

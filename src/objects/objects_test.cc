@@ -1008,6 +1008,16 @@ TEST_F(FourDrivesTest, MoreForgedShardsThanParityAreAnError) {
   EXPECT_EQ(authenticator.liars(ref, 0, ref.size_bytes).error(), Errc::kNotFound);
 }
 
+// The drive that is away may hold what makes it right: that is no damage yet.
+TEST_F(FourDrivesTest, ForgedShardsAmongTooFewThatAreOnlineAreUnavailable) {
+  ASSERT_TRUE(put("key", pattern(300'000)));
+  const blob::BlobRef ref = cloud_.blob_refs().at(0);
+  for (const unsigned liar : {0U, 1U}) cloud_.forge(ref, liar);
+  cloud_.take_offline(2);
+  EXPECT_EQ(code_of(get("key")), Errc::kUnavailable);
+  EXPECT_EQ(service().authenticator().liars(ref, 0, ref.size_bytes).error(), Errc::kUnavailable);
+}
+
 TEST_F(ObjectsTest, AForgedOnlyShardIsAnErrorThatAScrubFinds) {
   ASSERT_TRUE(put("key", pattern(300'000)));
   const blob::BlobRef ref = cloud_.blob_refs().at(0);

@@ -223,6 +223,10 @@ class TestCloud {
   blob::VolumeStore& volumes() { return *volumes_; }
   // Shards of the drive that were found to be forged.
   std::uint64_t lies(unsigned drive) { return must(volumes_->usage(drives_ids_.at(drive))).lies; }
+  // Until it is probed.
+  void take_offline(unsigned drive) {
+    drives_->report_failure(drives_ids_.at(drive), Error(make_error_code(Errc::kIo), "a test"));
+  }
   // Makes a shard of a blob on the drives in their order another, with right checksums.
   void forge(const blob::BlobRef& ref, unsigned shard) {
     const auto map = drives_->map();

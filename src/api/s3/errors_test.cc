@@ -54,6 +54,7 @@ TEST(ErrorsTest, SaysWhatS3Says) {
       {of(S3Errc::kNotImplemented), "NotImplemented", 501},
       {of(Errc::kOverloaded), "SlowDown", 503},
       {of(Errc::kUnavailable), "ServiceUnavailable", 503},
+      {of(Errc::kIo), "ServiceUnavailable", 503},
       {of(Errc::kNoSpace), "InsufficientStorage", 507},
       {of(Errc::kRefused), "AccessDenied", 403},
   };
@@ -64,12 +65,13 @@ TEST(ErrorsTest, SaysWhatS3Says) {
 }
 
 TEST(ErrorsTest, FaultsOfOursKeepTheirDetails) {
-  for (const Errc code : {Errc::kInternal, Errc::kCorrupt, Errc::kIo, Errc::kNotFound, Errc::kAlreadyExists}) {
+  for (const Errc code : {Errc::kInternal, Errc::kCorrupt, Errc::kNotFound, Errc::kAlreadyExists}) {
     const WireError error = of(code, "/var/secret/path");
     EXPECT_EQ(error.code, "InternalError");
     EXPECT_EQ(error.status, 500u);
     EXPECT_EQ(error.message.find("secret"), std::string::npos);
   }
+  EXPECT_EQ(of(Errc::kIo, "/var/secret/path").message.find("secret"), std::string::npos);
   const WireError unknown = wire_error(Error(std::make_error_code(std::errc::io_error), "/var/secret/path"));
   EXPECT_EQ(unknown.code, "InternalError");
   EXPECT_EQ(unknown.message.find("secret"), std::string::npos);
