@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +17,8 @@ CONSORTIUM = ROOT / "examples" / "consortium-2011.toml"
 # How long a test waits for an event before it says that it will not come: no measure of speed, long enough for the slowest
 # machine with others' work beside it.
 PATIENCE_S = 300
+# boto3's default session is no matter for several threads.
+CLIENTS_LOCK = threading.Lock()
 
 
 def free_port():
@@ -104,10 +107,11 @@ class Cloud:
 
         key, secret = credentials or self.credentials()
         config = {"connect_timeout": 60, "read_timeout": PATIENCE_S, **config}
-        return boto3.client("s3", endpoint_url=endpoint_url or self.endpoint, region_name="us-east-1", verify=verify,
-                            aws_access_key_id=key, aws_secret_access_key=secret,
-                            config=botocore.config.Config(
-                                retries={"mode": "standard", "total_max_attempts": attempts}, **config))
+        with CLIENTS_LOCK:
+            return boto3.client("s3", endpoint_url=endpoint_url or self.endpoint, region_name="us-east-1", verify=verify,
+                                aws_access_key_id=key, aws_secret_access_key=secret,
+                                config=botocore.config.Config(
+                                    retries={"mode": "standard", "total_max_attempts": attempts}, **config))
 
     def environment(self, tenant=0):
         """For clients: the AWS variables, and nothing of the caller's own AWS settings."""

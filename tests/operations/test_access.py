@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 import unittest
 
 import botocore.exceptions
@@ -202,11 +203,12 @@ class Access(OperationsCase):
 
     def test_wrong_tokens_cost_little_and_fill_no_journal(self):
         before = self.cloud.status()["journal_sequence"]
+        began = time.monotonic()
         answers = [self.call("GET", "/v1/status", "aop.operator." + "x" * 32)[0] for _ in range(300)]
         self.assertEqual(set(answers), {401, 429})
         status = self.cloud.status()
         # One a minute at most, should a minute end just now.
-        self.assertLessEqual(status["journal_sequence"] - before, 2)
+        self.assertLessEqual(status["journal_sequence"] - before, 2 + (time.monotonic() - began) // 60)
         self.assertEqual(self.metric("andromede_operator_refused_tokens_total"), 300)
 
 

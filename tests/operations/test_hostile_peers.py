@@ -23,6 +23,8 @@ SILENCE = b""
 QUOTE = '"'
 # A newcomer waits for nobody's timeout: those are 10 s and more. Most get in at once.
 SOON_S = 9
+# So many times what a newcomer took while nobody was hostile is the machine's own slowness.
+OWN_SLOWNESS = 20
 
 
 class HostilePeers(OperationsCase):
@@ -82,6 +84,10 @@ class HostilePeers(OperationsCase):
         self.addCleanup(client.close)
         return answer.status, time.monotonic() - began
 
+    def soon(self):
+        """How long a newcomer may take on this machine."""
+        return SOON_S + OWN_SLOWNESS * max(self.get_from(f"127.0.3.{i + 1}")[1] for i in range(10))
+
     def test_heads_made_to_be_expensive_get_small_answers_and_leave_no_trace(self):
         self.start()
         heads = {
@@ -105,6 +111,7 @@ class HostilePeers(OperationsCase):
 
     def test_two_peers_without_credentials_keep_nobody_out(self):
         self.start()
+        soon_s = self.soon()
         for words in ([REFUSED], [SILENCE, HALF_A_HEAD, REFUSED]):
             held = self.hold("127.0.0.2", 2048, words) + self.hold("127.0.0.3", 2048, words)
             open_now = self.metrics()['andromede_http_connections{listener="s3"}']
@@ -116,23 +123,28 @@ class HostilePeers(OperationsCase):
                 self.assertEqual(status, 200)
                 took.append(seconds)
                 self.assertEqual(self.s3.get_object(Bucket="archives", Key="k")["Body"].read(), b"0123456789")
-            self.assertLess(max(took), SOON_S, f"newcomers wait: {sorted(took)[-5:]}")
+            self.assertLess(max(took), soon_s, f"newcomers wait: {sorted(took)[-5:]}")
             for peer in held:
                 peer.close()
         self.assertGreater(self.metric("andromede_http_connections_gave_way_total"), 0)
 
     def test_a_refused_request_whose_body_does_not_come_is_cut_soon(self):
         self.start()
+        url = self.s3.generate_presigned_url("put_object", Params={"Bucket": "archives", "Key": "slow"})
+        (admitted,) = self.hold("127.0.0.3", 1, [f"PUT {url.split(str(self.cloud.s3_port), 1)[1]} HTTP/1.1\r\nHost: 127.0.0.1:"
+                                                 f"{self.cloud.s3_port}\r\nContent-Length: 200000\r\n"
+                                                 "Expect: 100-continue\r\n\r\n".encode()])
+        self.assertIn(b"100 Continue", admitted.recv(4096))
         (peer,) = self.hold("127.0.0.2", 1, [REFUSED])
-        began = time.monotonic()
         answer = b""
         while piece := peer.recv(65536):
             answer += piece
+        self.assertEqual(select.select([admitted], [], [], 0)[0], [], "refused bodies are waited for as long as others")
         self.assertTrue(answer.startswith(b"HTTP/1.1 403 "), answer[:80])
-        self.assertLess(time.monotonic() - began, 20, "refused bodies are waited for as long as others")
 
     def test_a_flood_of_bad_signatures_is_answered_at_a_bounded_rate_and_others_are_not_slowed(self):
         self.start()
+        soon_s = self.soon()
         head = self.head("", "")
         stopping = threading.Event()
         answered = [0]
@@ -156,14 +168,14 @@ class HostilePeers(OperationsCase):
             self.assertEqual(self.s3.get_object(Bucket="archives", Key="k")["Body"].read(), b"0123456789")
             status, seconds = self.get_from(f"127.0.2.{i + 1}")
             self.assertEqual(status, 200)
-            self.assertLess(seconds, SOON_S)
+            self.assertLess(seconds, soon_s)
             time.sleep(0.05)
+        self.cloud.wait_for("the flood is answered as well", lambda: answered[0] > 100)
         stopping.set()
         flooding.join(PATIENCE_S)
         seconds = time.monotonic() - began
         # 200 at once and 100 a second, and those that were under way.
         self.assertLess(answered[0], 200 + 100 * seconds + 64)
-        self.assertGreater(answered[0], 100, "and it is answered")
 
     def limited(self, descriptors):
         """The program under a hard limit."""
@@ -176,13 +188,14 @@ class HostilePeers(OperationsCase):
         self.cloud.binary = self.limited(1024)
         self.start()
         self.assertIn("few file descriptors", self.cloud.log.read_text())
+        soon_s = self.soon()
         bodies = {}
         for round_ in range(2):
             self.hold(f"127.0.0.{2 + round_}", 1000, [SILENCE])
             for i in range(40):
                 status, seconds = self.get_from(f"127.0.2.{i + 1}")
                 self.assertEqual(status, 200)
-                self.assertLess(seconds, SOON_S)
+                self.assertLess(seconds, soon_s)
                 bodies[f"{round_}/{i}"] = os.urandom(200_000 if i % 2 else 2_000)
                 self.s3.put_object(Bucket="archives", Key=f"{round_}/{i}", Body=bodies[f"{round_}/{i}"])
         self.assertLess(len(os.listdir(f"/proc/{self.cloud.process.pid}/fd")), 1000)

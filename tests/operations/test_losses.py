@@ -165,7 +165,7 @@ class Losses(OperationsCase):
         self.assertEqual(refused.response["ResponseMetadata"]["HTTPStatusCode"], 507)
         self.assertEqual(refused.response["Error"]["Code"], "InsufficientStorage")
         self.assertGreater(len(stored), 20)
-        self.cloud.wait_for("status says that writes are refused", lambda: self.cloud.status()["writes_refused"], 15)
+        self.cloud.wait_for("status says that writes are refused", lambda: self.cloud.status()["writes_refused"])
         told = self.cloud.status()["writes_refused"]
         self.assertGreaterEqual(len(told["drives"]), 5, "fewer than four drives have room")
         self.assertGreater(told["missing_bytes"], 0)
@@ -177,7 +177,7 @@ class Losses(OperationsCase):
         for key in list(stored)[: len(stored) // 2]:
             s3.delete_object(Bucket="archives", Key=key)
         self.cloud.wait_for("deletes make room again", lambda: self.fits(s3, 5_000_000))
-        self.cloud.wait_for("status says so", lambda: not self.cloud.status()["writes_refused"], 15)
+        self.cloud.wait_for("status says so", lambda: not self.cloud.status()["writes_refused"])
         self.assertEqual(self.metric("andromede_writes_refused"), 0)
 
     def test_drives_filled_by_others_are_told_with_what_to_bring(self):
@@ -191,7 +191,7 @@ class Losses(OperationsCase):
         for path in others:
             with open(path, "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, 536_870_912)
-        self.cloud.wait_for("status says that writes are refused", lambda: self.cloud.status()["writes_refused"], 30)
+        self.cloud.wait_for("status says that writes are refused", lambda: self.cloud.status()["writes_refused"])
         first = self.cloud.status()["writes_refused"]
         self.assertEqual(len(first["drives"]), 8)
         self.assertGreaterEqual(first["missing_bytes"], 4 * (64 << 20), "what is kept free on four drives")
@@ -205,8 +205,8 @@ class Losses(OperationsCase):
         self.assertEqual(self.cloud.status()["writes_refused"]["since"], first["since"])
         for path in others:
             path.unlink()
-        self.cloud.wait_for("there is room again", lambda: not self.cloud.status()["writes_refused"], 30)
-        self.cloud.wait_for("writes go on", lambda: self.fits(s3, 1000), 30)
+        self.cloud.wait_for("there is room again", lambda: not self.cloud.status()["writes_refused"])
+        self.cloud.wait_for("writes go on", lambda: self.fits(s3, 1000))
 
     def small_drives(self):
         """A consortium whose drives hold 512 MiB each."""

@@ -71,7 +71,7 @@ class Serving(OperationsCase):
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
         try:
             context.minimum_version = context.maximum_version = version
-            with socket.create_connection(("127.0.0.1", self.cloud.s3_port), 5) as plain:
+            with socket.create_connection(("127.0.0.1", self.cloud.s3_port), PATIENCE_S) as plain:
                 with context.wrap_socket(plain, server_hostname="127.0.0.1"):
                     return True
         except (ssl.SSLError, ConnectionError):
