@@ -15,7 +15,6 @@
 namespace andromede::io {
 namespace {
 
-constexpr std::chrono::seconds kProbeEvery{1};
 constexpr std::chrono::seconds kFirstQuarantine{2};
 constexpr std::chrono::seconds kLongestQuarantine{300};
 constexpr std::chrono::minutes kForgiveAfter{10};
@@ -414,14 +413,14 @@ struct Drives::Impl {
     presence_differs_since.reset();
   }
 
-  void watch_until_stopped() {
+  void watch_until_stopped(std::chrono::milliseconds every) {
     std::unique_lock lock(mutex);
     while (!stopped) {
       lock.unlock();
       probe(false);
       write_presence();
       lock.lock();
-      changed.wait_for(lock, kProbeEvery, [&] { return stopped; });
+      changed.wait_for(lock, every, [&] { return stopped; });
     }
   }
 
@@ -748,10 +747,10 @@ void Drives::report_failure(DriveId id, const Error& error) { report_failure(id,
 
 void Drives::probe_all() { impl_->probe(true); }
 
-void Drives::watch() {
+void Drives::watch(std::chrono::milliseconds every) {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->stopped || impl_->watcher.joinable()) return;
-  impl_->watcher = std::thread([impl = impl_.get()] { impl->watch_until_stopped(); });
+  impl_->watcher = std::thread([impl = impl_.get(), every] { impl->watch_until_stopped(every); });
 }
 
 void Drives::stop() {

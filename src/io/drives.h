@@ -109,10 +109,10 @@ class Drives {
   void report_failure(DriveId id, const Error& error);
   // Probes every online drive now (and offline ones, which come back when their label allows and they take the map).
   void probe_all();
-  // Probes every second in a thread of its own, until stop(). A drive that was reported as failing is left alone for a
+  // Probes so often in a thread of its own, until stop(). A drive that was reported as failing is left alone for a
   // while, longer each time, so that it does not come and go every second. Drives that went or came are written down in
   // the map soon after; the more often, the later.
-  void watch();
+  void watch(std::chrono::milliseconds every = std::chrono::seconds(1));
   // Ends watching. When it answers, no listener is running and none is called any more. Not from a listener.
   void stop();
   // Called from probing or failing threads after a drive went offline, came back or joined: one call at a time, in the

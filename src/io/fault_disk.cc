@@ -263,13 +263,16 @@ struct FaultDisk::State {
   std::uint64_t capacity_bytes = 0;
   std::condition_variable let_go;
   bool hanging = false;
+  std::size_t calls_hanging = 0;
   bool offline = false;
   bool cached = false;
 
   // Locks, once the drive does not hang.
   std::unique_lock<std::mutex> enter() {
     std::unique_lock lock(mutex);
+    ++calls_hanging;
     let_go.wait(lock, [this] { return !hanging; });
+    --calls_hanging;
     return lock;
   }
 
@@ -579,6 +582,11 @@ void FaultDisk::set_hanging(bool hanging) {
   const std::lock_guard lock(state_->mutex);
   state_->hanging = hanging;
   state_->let_go.notify_all();
+}
+
+std::size_t FaultDisk::hanging() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->calls_hanging;
 }
 
 void FaultDisk::set_capacity(std::uint64_t bytes) {

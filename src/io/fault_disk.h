@@ -97,6 +97,8 @@ class FaultDisk final : public Disk {
   void set_offline(bool offline);
   // Hanging: every operation waits, until it is no more; what was cached is still there. A test lets go before it ends.
   void set_hanging(bool hanging);
+  // How many calls hang.
+  [[nodiscard]] std::size_t hanging() const;
   // Changes that need blocks beyond this many bytes in all answer kNoSpace and change nothing. 0: no limit.
   void set_capacity(std::uint64_t bytes);
   // Whether read_at_nowait() finds its bytes in memory (and is a kRead) or answers kUnavailable, the default.

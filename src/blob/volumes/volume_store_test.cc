@@ -186,7 +186,7 @@ class HangingDrive : public testing::Test {
       work();
       done = true;
     });
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_TRUE(eventually([&] { return cloud_.disk(kHanging).hanging() > 0; })) << "the drive is not asked";
     EXPECT_FALSE(done) << "the drive does not hang";
     meanwhile();
     EXPECT_TRUE(eventually([&] { return done.load(); }));
@@ -365,14 +365,17 @@ TEST(VolumeStore, AReaderKeepsARemovedBlob) {
   const Bytes data = random_bytes(cloud.random, 3 << 20);
   const auto ref = cloud.put(cloud.target({2, 2}), data);
   ASSERT_TRUE(ref);
+  const auto unread = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(unread);
   auto reader = sync_wait(cloud.store().open_reader(*ref, 0, ref->size_bytes, Deadline::never()));
   ASSERT_TRUE(reader);
   auto first = sync_wait((*reader)->read());
   ASSERT_TRUE(first);
   Bytes read(first->begin(), first->end());
   cloud.store().remove(*ref);
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  EXPECT_EQ(cloud.all_shards(), 4U);
+  // What is removed after it, and read by nobody, is gone.
+  cloud.store().remove(*unread);
+  EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 4; }));
   for (;;) {
     const auto part = sync_wait((*reader)->read());
     ASSERT_TRUE(part) << part.error().describe();

@@ -81,6 +81,7 @@ Committer::Committer(MirrorSet& mirrors, LogSealer& sealer, const Clock& clock, 
       group_size_(metrics.histogram("andromede_meta_commit_group_size", "Commits that shared one sync", {},
                                     {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024})),
       queue_depth_(metrics.gauge("andromede_meta_commit_queue_depth", "Commits that wait for the committer")),
+      held_(metrics.gauge("andromede_meta_commits_held", "Commits that wait for metadata mirrors to join")),
       sync_seconds_(metrics.histogram("andromede_meta_sync_seconds",
                                       "Time to write and sync one group of commits on every mirror")),
       commits_(metrics.counter("andromede_meta_commits_total", "Commits acknowledged")),
@@ -237,12 +238,14 @@ void Committer::hold(Group& where, Pending* pending) {
   const std::lock_guard lock(mutex_);
   ++held_commits_;
   queued_bytes_ += pending->bytes;
+  held_.set(static_cast<double>(held_commits_));
 }
 
 void Committer::forget_held(std::size_t commits, std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   held_commits_ -= commits;
   queued_bytes_ -= bytes;
+  held_.set(static_cast<double>(held_commits_));
 }
 
 void Committer::give_up(Group& held, const std::optional<std::string>& shortfall) {
@@ -285,6 +288,7 @@ void Committer::look_at_held() {
   unconfirmed_.clear();
   const std::lock_guard lock(mutex_);
   held_commits_ -= parked_.size();
+  held_.set(static_cast<double>(held_commits_));
   queue_.insert(queue_.begin(), parked_.begin(), parked_.end());
   parked_.clear();
 }

@@ -128,6 +128,7 @@ class Committer {
   const Options options_;
   const Histogram group_size_;
   const Gauge queue_depth_;
+  const Gauge held_;
   const Histogram sync_seconds_;
   const Counter commits_;
   const Counter conflicts_;
