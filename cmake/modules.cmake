@@ -53,8 +53,8 @@ endfunction()
 # Lets a test see, and fail, the system calls by which its own code changes files: src/io/disk_calls.h.
 function(andromede_watch_disk_calls target)
   target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/io/disk_calls.cc)
-  foreach(call open openat write pwrite pwritev ftruncate fallocate fsync fdatasync rename renameat unlink unlinkat
-               mkdirat)
+  foreach(call open openat write pwrite pwritev ftruncate fallocate fsync fdatasync rename renameat renameat2
+               unlink unlinkat mkdirat)
     target_link_options(${target} PRIVATE -Wl,--wrap=${call})
   endforeach()
 endfunction()

@@ -43,6 +43,8 @@ Status say(const io::DriveSurvey& survey, const Status& refused) {
       return in(Msg::kOthersMissing);
     case Objection::kOfTheSameHistory:
       return in(Msg::kOfTheSameHistory);
+    case Objection::kTooManyDecisions:
+      return in(Msg::kTooManyDecisions);
   }
   return refused;
 }

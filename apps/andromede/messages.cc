@@ -180,6 +180,8 @@ constexpr Translation kTranslations[] = {
      "ceux-ci manquent aussi et ne sont pas nommés : {0}"},
     {Msg::kOfTheSameHistory, "{0} is there, and of the same history: it is not to be left behind",
      "{0} est là, et de la même histoire : il n'est pas à laisser"},
+    {Msg::kTooManyDecisions, "{0} decisions wait to be journaled already: bring drives back until the cloud starts",
+     "{0} décisions attendent déjà d'être inscrites au journal : ramener des disques jusqu'à ce que le nuage démarre"},
     {Msg::kConsortiumIsAnother,
      "{0}: the consortium file is not the one that is recorded as version {1}: {2}. Changes go through a running "
      "server: "

@@ -96,6 +96,7 @@ enum class Msg {
   kNoDriveLeft,
   kOthersMissing,
   kOfTheSameHistory,
+  kTooManyDecisions,
   kConsortiumIsAnother,
   kFewDescriptors,
   kCaIsThere,

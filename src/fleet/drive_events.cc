@@ -18,7 +18,7 @@ const char* event_of(io::DriveEvent::Kind kind) {
 }  // namespace
 
 Status DriveEvents::journal() {
-  CHECK_OK(journal_decision());
+  CHECK_OK(journal_decisions());
   collect();
   while (!waiting_.empty()) {
     CHECK_OK(witness_.record_restoring(waiting_.front().name, kFleetItself, waiting_.front().parameters));
@@ -27,24 +27,26 @@ Status DriveEvents::journal() {
   return {};
 }
 
-Status DriveEvents::journal_decision() {
+Status DriveEvents::journal_decisions() {
   const auto map = drives_.map();
-  if (!map->decision) return {};
-  std::string names;
-  for (const DriveId id : map->decision->without) {
-    const io::DriveInfo* const drive = map->find(id);
-    names += (names.empty() ? "" : ", ") + (drive == nullptr ? id.to_string() : drive->name.value());
-  }
-  if (journaled_decision_ != map->decision->epoch) {
-    CHECK_OK(witness_.record_restoring("ProceedWithoutDrives", journal::kKeyHolder,
-                                       {{"unixUser", map->decision->unix_user},
-                                        {"drives", names},
-                                        {"decided", to_iso8601(map->decision->at)},
-                                        {"epoch", std::to_string(map->decision->epoch)}}));
-    journaled_decision_ = map->decision->epoch;
+  if (map->decisions.empty()) return {};
+  for (const io::Decision& decision : map->decisions) {
+    if (decision.epoch <= journaled_decision_) continue;
+    std::string names;
+    for (const DriveId id : decision.without) {
+      const io::DriveInfo* const drive = map->find(id);
+      names += (names.empty() ? "" : ", ") + (drive == nullptr ? id.to_string() : drive->name.value());
+    }
+    CHECK_OK(witness_.record_restoring(
+        "ProceedWithoutDrives", journal::kKeyHolder,
+        {{"unixUser", decision.unix_user},
+         {"drives", names},
+         {"decided", to_iso8601(decision.at)},
+         {"epoch", std::to_string(decision.epoch)}}));
+    journaled_decision_ = decision.epoch;
   }
   return drives_.update([](io::DriveMap& changed) -> Status {
-    changed.decision.reset();
+    changed.decisions.clear();
     return {};
   });
 }

@@ -21,7 +21,7 @@ class DriveEvents {
   DriveEvents(io::Drives& drives, meta::Mirrors& mirrors, const Witness& witness)
       : drives_(drives), mirrors_(mirrors), witness_(witness) {}
 
-  // Writes an entry for each event since the last call, an operator's decision to go on without drives first of all.
+  // Writes an entry for each event since the last call, operators' decisions to go on without drives first of all.
   // What could not be written is kept for the next call.
   Status journal();
 
@@ -30,14 +30,14 @@ class DriveEvents {
     std::string name;
     std::vector<std::pair<std::string, std::string>> parameters;
   };
-  Status journal_decision();
+  Status journal_decisions();
   void collect();
 
   io::Drives& drives_;
   meta::Mirrors& mirrors_;
   const Witness& witness_;
   std::deque<Entry> waiting_;
-  std::uint64_t journaled_decision_ = 0;  // its epoch; the map may still carry it
+  std::uint64_t journaled_decision_ = 0;  // the last one's epoch; the map may still carry it
 };
 
 }  // namespace andromede::fleet

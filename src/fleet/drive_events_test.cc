@@ -135,7 +135,7 @@ TEST_F(DriveEventsTest, ADecisionToGoOnWithoutDrivesIsTheNextThingInTheJournal) 
                            "s0-1, s0-2, s3-1, s3-2"}) {
     EXPECT_NE(next.find(word), std::string::npos) << next;
   }
-  EXPECT_FALSE(cloud_.drives->map()->decision);
+  EXPECT_TRUE(cloud_.drives->map()->decisions.empty());
   cloud_.expect_all_readable();
   cloud_.reopen();
   EXPECT_EQ(of_kind("ProceedWithoutDrives").size(), 1U);

@@ -57,14 +57,15 @@ enum class OpenMode {
 // The longest path and name that a drive takes, in bytes.
 inline constexpr std::size_t kMaxPathBytes = 1024;
 inline constexpr std::size_t kMaxNameBytes = 200;
-// replace() writes to this name beside the one it replaces. Nobody else may use it; list() leaves it out.
+// What replaces a file is written to this name beside it. Nobody else may use it; list() leaves it out.
 inline constexpr std::string_view kTemporarySuffix = ".replacing";
 
 // An error (kInvalidArgument) unless `path` is relative, '/'-separated, without empty, "." or ".." parts, within the
 // limits above and without kTemporarySuffix. The empty path is the root: good for folders only.
 [[nodiscard]] Status check_path(std::string_view path);
 
-// Paths are relative to the drive's root: see check_path.
+// Paths are relative to the drive's root: see check_path. None leads out of it: a symbolic link on the way, or where a
+// file or folder should be, is an error (kInvalidArgument) and never followed.
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -72,6 +73,13 @@ class Disk {
   // Writes `data` to a file of that name so that, after a crash at any moment, either the old content or the new is
   // there, whole: temporary file, sync, rename, sync of the folder.
   [[nodiscard]] virtual Status replace(const std::string& path, ByteView data) = 0;
+  // As replace(), for what a full drive must take too: the file, and a spare one beside it that is written to and then
+  // changes names with it, hold blocks for `reserve_bytes` each, taken where there is room. Room is needed only where
+  // they could not be taken, or for more data than that.
+  [[nodiscard]] virtual Status replace_in_reserve(const std::string& path, ByteView data,
+                                                  std::uint64_t reserve_bytes) = 0;
+  // Has the spare file hold that many bytes of blocks; cheap where it does. 0: there is to be none.
+  [[nodiscard]] virtual Status keep_reserve(const std::string& path, std::uint64_t reserve_bytes) = 0;
   // The whole file; kCorrupt when it is longer than `limit` bytes.
   [[nodiscard]] virtual Result<Bytes> read_all(const std::string& path, std::size_t limit) = 0;
   // A file, or an empty folder (kConflict when it is not empty). Durable after sync_folder.

@@ -245,6 +245,7 @@ int __real_fsync(int file);
 int __real_fdatasync(int file);
 int __real_rename(const char* from, const char* to);
 int __real_renameat(int from_folder, const char* from, int to_folder, const char* to);
+int __real_renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags);
 int __real_unlink(const char* path);
 int __real_unlinkat(int folder, const char* path, int flags);
 int __real_mkdirat(int folder, const char* path, mode_t mode);
@@ -304,6 +305,10 @@ int __wrap_rename(const char* from, const char* to) {
 int __wrap_renameat(int from_folder, const char* from, int to_folder, const char* to) {
   return rename_file(absolute(from_folder, from), absolute(to_folder, to),
                      [&] { return __real_renameat(from_folder, from, to_folder, to); });
+}
+int __wrap_renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) {
+  return rename_file(absolute(from_folder, from), absolute(to_folder, to),
+                     [&] { return __real_renameat2(from_folder, from, to_folder, to, flags); });
 }
 int __wrap_unlink(const char* path) {
   return change_name("unlink", absolute(AT_FDCWD, path), [&] { return __real_unlink(path); });

@@ -239,5 +239,25 @@ TEST_P(DiskTest, TellsSpaceAndIsThere) {
   EXPECT_FALSE(disk_->root().empty());
 }
 
+TEST_P(DiskTest, ReplacesInReserveAsItReplaces) {
+  ASSERT_TRUE(disk_->make_folder("f"));
+  for (const std::string path : {"a", "f/a"}) {
+    for (const std::size_t size : {1000, 50'000, 0, 7}) {
+      ASSERT_TRUE(disk_->replace_in_reserve(path, pattern(size), 16 << 10));
+      EXPECT_EQ(disk_->read_all(path, 100'000).value(), pattern(size));
+    }
+  }
+  EXPECT_EQ(disk_->list("").value(), (std::vector<std::string>{"a", "f"}));
+  EXPECT_EQ(disk_->replace_in_reserve("f", pattern(1), 4096).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->replace_in_reserve("", pattern(1), 4096).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->replace_in_reserve("g/a", pattern(1), 4096).error(), Errc::kNotFound);
+  ASSERT_TRUE(disk_->replace("a", pattern(10)));
+  EXPECT_EQ(disk_->read_all("a", 100).value(), pattern(10));
+  EXPECT_TRUE(disk_->keep_reserve("a", 4096));
+  EXPECT_TRUE(disk_->keep_reserve("a", 0));
+  EXPECT_TRUE(disk_->keep_reserve("a", 0));
+  EXPECT_EQ(disk_->read_all("a", 100).value(), pattern(10));
+}
+
 }  // namespace
 }  // namespace andromede::io

@@ -1,5 +1,7 @@
 #include "io/drive_files.h"
 
+#include <algorithm>
+
 #include "io/drive_lineage.h"
 
 namespace andromede::io {
@@ -31,13 +33,19 @@ Status write_label(Disk& disk, const DriveLabel& label, const DriveSeal& seal) {
   return disk.replace(kLabelPath, encode(label, seal));
 }
 
-Status write_map(Disk& disk, ByteView map_file) { return disk.replace(kMapPath, map_file); }
+Status write_map(Disk& disk, ByteView map_file) {
+  return disk.replace_in_reserve(kMapPath, map_file, std::max<std::uint64_t>(kMapReserveBytes, 2 * map_file.size()));
+}
+
+Status keep_map_reserve(Disk& disk) { return disk.keep_reserve(kMapPath, kMapReserveBytes); }
 
 Status unlabel(Disk& disk) {
   // The map first: a label without a map is a drive that never joined.
   const Status map = removed(disk, kMapPath);
+  const Status reserve = disk.keep_reserve(kMapPath, 0);
   const Status label = removed(disk, kLabelPath);
   CHECK_OK(map);
+  CHECK_OK(reserve);
   CHECK_OK(label);
   return disk.sync_folder("");
 }

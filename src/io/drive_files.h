@@ -9,6 +9,9 @@
 
 namespace andromede::io {
 
+// Several times what a map takes, so that it finds room while it grows.
+inline constexpr std::uint64_t kMapReserveBytes = 256 << 10;
+
 // A map as a drive carries it.
 struct CarriedMap {
   DriveMap map;
@@ -19,7 +22,10 @@ struct CarriedMap {
 Result<DriveLabel> read_label(Disk& disk, const DriveSeal& seal);
 Result<CarriedMap> read_map(Disk& disk, const DriveSeal& seal);
 Status write_label(Disk& disk, const DriveLabel& label, const DriveSeal& seal);
+// In blocks that are held for it, so that a full drive takes it too.
 Status write_map(Disk& disk, ByteView map_file);
+// Holds those blocks; cheap where they are held. kNoSpace: not now.
+Status keep_map_reserve(Disk& disk);
 // Takes label and map off a drive that does not join; an error when they may still be there.
 Status unlabel(Disk& disk);
 

@@ -95,11 +95,11 @@ TEST(DriveMap, GoldenFileDecodesAndEncodesIdentically) {
   EXPECT_EQ(parent_of(*map), &map->forebears[1]) << "what was abandoned is nobody's parent";
   ASSERT_EQ(map->overruled.size(), 1U);
   EXPECT_EQ(map->overruled[0][0], 0xb5);
-  ASSERT_TRUE(map->decision);
-  EXPECT_EQ(map->decision->epoch, 7U);
-  EXPECT_EQ(map->decision->at.ms, 1'800'000'000'123);
-  EXPECT_EQ(map->decision->unix_user, "opératrice");
-  EXPECT_EQ(map->decision->without, std::vector<DriveId>{counting<DriveId>(0x30)});
+  ASSERT_EQ(map->decisions.size(), 1U);
+  EXPECT_EQ(map->decisions[0].epoch, 7U);
+  EXPECT_EQ(map->decisions[0].at.ms, 1'800'000'000'123);
+  EXPECT_EQ(map->decisions[0].unix_user, "opératrice");
+  EXPECT_EQ(map->decisions[0].without, std::vector<DriveId>{counting<DriveId>(0x30)});
   EXPECT_EQ(map->accepted_site_losses, 1);
   ASSERT_EQ(map->drives.size(), 4U);
   EXPECT_EQ(map->drives[0].name, DriveName("etat-1"));
@@ -242,9 +242,14 @@ TEST(DriveMap, RefusesWhatNoCloudCanBe) {
   EXPECT_TRUE(refused([](DriveMap& map) { map.forebears = {{1, {}, ForebearKind::kAbandoned}}; }));
   EXPECT_TRUE(refused([](DriveMap& map) { map.forebears = {{1, {}, static_cast<ForebearKind>(3)}}; }));
   EXPECT_TRUE(refused([](DriveMap& map) { map.overruled.resize(65); }));
-  EXPECT_TRUE(refused([](DriveMap& map) { map.decision = Decision{4, {}, "o", {}}; }));
-  EXPECT_TRUE(refused([](DriveMap& map) { map.decision = Decision{3, {}, "", {}}; }));
-  EXPECT_TRUE(refused([](DriveMap& map) { map.decision = Decision{3, {}, "o", {counting<DriveId>(9)}}; }));
+  EXPECT_TRUE(refused([](DriveMap& map) { map.decisions = {{4, {}, "o", {}}}; }));
+  EXPECT_TRUE(refused([](DriveMap& map) { map.decisions = {{2, {}, "o", {}}, {2, {}, "o", {}}}; }));
+  EXPECT_TRUE(refused([](DriveMap& map) {
+    map.epoch = 100;
+    for (std::uint64_t epoch = 1; epoch <= 65; ++epoch) map.decisions.push_back({epoch, {}, "o", {}});
+  }));
+  EXPECT_TRUE(refused([](DriveMap& map) { map.decisions = {{3, {}, "", {}}}; }));
+  EXPECT_TRUE(refused([](DriveMap& map) { map.decisions = {{3, {}, "o", {counting<DriveId>(9)}}}; }));
 }
 
 TEST(DriveMap, AReplacementCarriesOnTheNameAndThePath) {

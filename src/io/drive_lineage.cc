@@ -34,6 +34,14 @@ const Forebear* find(const DriveMap& map, const MapHash& hash) {
   return found == map.forebears.end() ? nullptr : &*found;
 }
 
+// By a drive that is absent.
+bool may_be_carried(const DriveMap& map, const Forebear& forebear) {
+  return std::any_of(map.drives.begin(), map.drives.end(), [&](const DriveInfo& drive) {
+    return in_use(drive) && forebear.epoch <= drive.absent_since &&
+           forebear.epoch + kEpochsToMiss >= drive.absent_since;
+  });
+}
+
 // Whether what our line made of its ancestor was an operator's decision.
 bool decided_after(const DriveMap& ours, const Forebear& ancestor) {
   for (const Forebear& forebear : ours.forebears) {
@@ -74,7 +82,7 @@ bool counts_on(const DriveMap& map, const std::set<DriveId>& drives) {
   return reaches(map.minimum_before, all, some);
 }
 
-bool decided(const DriveMap& map) { return map.decision && map.decision->epoch == map.epoch; }
+bool decided(const DriveMap& map) { return !map.decisions.empty() && map.decisions.back().epoch == map.epoch; }
 
 const Forebear* parent_of(const DriveMap& map) {
   const auto found = std::find_if(map.forebears.rbegin(), map.forebears.rend(),
@@ -104,15 +112,17 @@ DriveMap begin_successor(const DriveMap& map, const MapHash& hash) {
   return next;
 }
 
+bool is_beyond_memory(const DriveMap& map, std::uint64_t epoch) {
+  if (map.forebears.size() < kMaxForebears) return false;
+  const auto oldest = std::find_if_not(map.forebears.begin(), map.forebears.end(),
+                                       [&](const Forebear& forebear) { return may_be_carried(map, forebear); });
+  return oldest != map.forebears.end() && epoch < oldest->epoch;
+}
+
 void forget_old_forebears(DriveMap& map) {
-  const auto may_be_carried = [&](const Forebear& forebear) {
-    return std::any_of(map.drives.begin(), map.drives.end(), [&](const DriveInfo& drive) {
-      return in_use(drive) && forebear.epoch <= drive.absent_since &&
-             forebear.epoch + kEpochsToMiss >= drive.absent_since;
-    });
-  };
   while (map.forebears.size() > kMaxForebears) {
-    auto oldest = std::find_if_not(map.forebears.begin(), std::prev(map.forebears.end()), may_be_carried);
+    auto oldest = std::find_if_not(map.forebears.begin(), std::prev(map.forebears.end()),
+                                   [&](const Forebear& forebear) { return may_be_carried(map, forebear); });
     if (oldest == std::prev(map.forebears.end())) oldest = map.forebears.begin();
     map.forebears.erase(oldest);
   }

@@ -39,6 +39,8 @@ Kinship kinship(const DriveMap& ours, const MapHash& our_hash, const DriveMap& t
 
 // A copy of `map`, to be changed, that knows where it comes from. Its epoch is still that of `map`.
 DriveMap begin_successor(const DriveMap& map, const MapHash& hash);
+// Whether `map` has forgotten its forebears of that time: it cannot tell one of them from another history's map.
+bool is_beyond_memory(const DriveMap& map, std::uint64_t epoch);
 // Drops the oldest forebears over the limit; those that an absent drive may carry go last.
 void forget_old_forebears(DriveMap& map);
 

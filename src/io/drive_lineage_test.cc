@@ -37,7 +37,7 @@ class LineageTest : public testing::Test {
   }
   static DriveMap decision(const DriveMap& of) {
     DriveMap next = child(of);
-    next.decision = Decision{next.epoch, {}, "o", {}};
+    next.decisions.push_back({next.epoch, {}, "o", {}});
     return next;
   }
   static Kinship kin(const DriveMap& ours, const DriveMap& theirs) {

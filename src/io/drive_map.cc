@@ -54,17 +54,25 @@ Status check_forebears(const DriveMap& map) {
   return {};
 }
 
-Status check_decision(const DriveMap& map) {
+Status check_decisions(const DriveMap& map) {
   if (map.overruled.size() > kMaxOverruled) {
     return fail(Errc::kInvalidArgument, "a drive map remembers too many histories that were decided against");
   }
-  if (!map.decision) return {};
-  if (map.decision->epoch == 0 || map.decision->epoch > map.epoch) {
-    return fail(Errc::kInvalidArgument, "a decision belongs to a map up to this one");
+  if (map.decisions.size() > kMaxDecisions) {
+    return fail(Errc::kInvalidArgument, "a drive map carries too many decisions that are not journaled yet");
   }
-  CHECK_OK(check_text("the user who decided", map.decision->unix_user, kMaxUnixUserBytes));
-  for (const DriveId id : map.decision->without) {
-    if (map.find(id) == nullptr) return fail(Errc::kInvalidArgument, "a decision names a drive that is not in the map");
+  std::uint64_t last = 0;
+  for (const Decision& decision : map.decisions) {
+    if (decision.epoch <= last || decision.epoch > map.epoch) {
+      return fail(Errc::kInvalidArgument, "decisions come in the order of their maps, up to this one");
+    }
+    last = decision.epoch;
+    CHECK_OK(check_text("the user who decided", decision.unix_user, kMaxUnixUserBytes));
+    for (const DriveId id : decision.without) {
+      if (map.find(id) == nullptr) {
+        return fail(Errc::kInvalidArgument, "a decision names a drive that is not in the map");
+      }
+    }
   }
   return {};
 }
@@ -197,7 +205,7 @@ Status check_drive_map(const DriveMap& map) {
   CHECK_OK(check_minimum(map.minimum));
   CHECK_OK(check_minimum(map.minimum_before));
   CHECK_OK(check_forebears(map));
-  CHECK_OK(check_decision(map));
+  CHECK_OK(check_decisions(map));
   std::set<DriveId> ids;
   std::set<DriveName> names;
   std::set<std::string> paths;
@@ -234,8 +242,8 @@ Bytes encode(const DriveMap& map, const DriveSeal& seal) {
   }
   out.varint(map.overruled.size());
   for (const MapHash& hash : map.overruled) out.raw(hash);
-  out.u8(map.decision ? 1 : 0);
-  if (map.decision) append(out, *map.decision);
+  out.varint(map.decisions.size());
+  for (const Decision& decision : map.decisions) append(out, decision);
   out.u8(map.accepted_site_losses ? 1 : 0);
   out.u8(map.accepted_site_losses.value_or(0));
   out.varint(map.drives.size());
@@ -255,9 +263,10 @@ Result<DriveMap> decode_drive_map(ByteView bytes, const DriveSeal& seal) {
   for (std::uint64_t i = 0; i < forebears && in.ok(); ++i) map.forebears.push_back(read_forebear(in));
   TRY(const std::uint64_t overruled, read_count(in, kMaxOverruled, "histories decided against"));
   for (std::uint64_t i = 0; i < overruled && in.ok(); ++i) map.overruled.push_back(read_hash(in));
-  TRY(const bool decided, read_flag(in));
-  if (decided) {
-    TRY(map.decision, read_decision(in));
+  TRY(const std::uint64_t decisions, read_count(in, kMaxDecisions, "decisions"));
+  for (std::uint64_t i = 0; i < decisions && in.ok(); ++i) {
+    TRY(Decision decision, read_decision(in));
+    map.decisions.push_back(std::move(decision));
   }
   TRY(const bool accepted, read_flag(in));
   const std::uint8_t losses = in.u8();

@@ -20,6 +20,7 @@ inline constexpr std::size_t kMaxDrives = 1024;
 // Older ones are forgotten, except those that an absent drive may still carry.
 inline constexpr std::size_t kMaxForebears = 1024;
 inline constexpr std::size_t kMaxOverruled = 64;
+inline constexpr std::size_t kMaxDecisions = 64;
 
 enum class DriveState : std::uint8_t {
   kActive = 1,    // takes new data
@@ -88,7 +89,7 @@ struct DriveMap {
   std::vector<Forebear> forebears;  // by epoch; the last that is not abandoned is the parent
   // The last maps of other histories that operators decided against: what comes from those is left behind.
   std::vector<MapHash> overruled;
-  std::optional<Decision> decision;
+  std::vector<Decision> decisions;  // those that are not journaled yet, in their order
   // Site losses that the operators have explicitly accepted to tolerate, below the policy's (a withdrawal without a
   // successor yet); unset: the policy's.
   std::optional<std::uint8_t> accepted_site_losses;

@@ -80,6 +80,7 @@ Result<DriveSurvey> DriveSurvey::make(const std::vector<std::string>& paths, std
   survey.calls_ = std::make_unique<DriveCalls>(answer_limit);
   CHECK_OK(survey.discover(paths));
   survey.group();
+  survey.leave_out_ancient();
   if (survey.sightings_.empty()) return fail(Errc::kUnavailable, "none of the paths leads to a drive of this cloud");
   if (survey.lines_.empty()) return fail(Errc::kUnavailable, "none of the drives carries a map of this cloud");
   survey.conclude();
@@ -87,12 +88,13 @@ Result<DriveSurvey> DriveSurvey::make(const std::vector<std::string>& paths, std
 }
 
 // Nothing when the path does not lead to a drive of this cloud; the reason is logged. An error when another process has
-// the drive: going on with the others would be two servers of one cloud.
+// the drive, where going on with the others would be two servers of one cloud, or this one has too little left to look.
 Result<std::optional<DriveSurvey::Sighting>> DriveSurvey::look_at(const std::string& path, const Look& look) {
   DriveInfo where;
   where.path = path;
   auto opened = look.open_disk(where);
-  if (!opened && opened.error() == Errc::kConflict) return fail(opened.error());
+  const bool ours = !opened && (opened.error() == Errc::kConflict || opened.error() == Errc::kOverloaded);
+  if (ours) return fail(opened.error());
   if (!opened) {
     log_warning("drive not found", {{"path", path}, {"error", opened.error().describe()}});
     return std::nullopt;
@@ -162,6 +164,48 @@ void DriveSurvey::group() {
             [](const Line& a, const Line& b) { return std::tie(a.map.epoch, a.hash) > std::tie(b.map.epoch, b.hash); });
 }
 
+bool DriveSurvey::is_ancient(const Line& line, const Line& other) const {
+  if (!is_beyond_memory(line.map, other.map.epoch)) return false;
+  if (kinship(line.map, line.hash, other.map, other.hash) != Kinship::kApart || chosen_over(other, line)) return false;
+  const bool out_of_use = std::all_of(other.holders.begin(), other.holders.end(), [&](DriveId id) {
+    const DriveInfo* const drive = line.map.find(id);
+    return drive != nullptr && !in_use(*drive);
+  });
+  if (out_of_use) return true;
+  // A first map always counts: what can be made of it is the question there.
+  return !(other.map.forebears.empty() ? can_go_on(other.map, may_have_taken(other)) : may_count(other));
+}
+
+void DriveSurvey::leave_out_ancient() {
+  std::vector<Line> told;
+  for (const Line& line : lines_) {
+    const auto by =
+        std::find_if(lines_.begin(), lines_.end(), [&](const Line& other) { return is_ancient(other, line); });
+    (by == lines_.end() ? told : ancient_).push_back(line);
+  }
+  lines_ = std::move(told);
+}
+
+void DriveSurvey::find_gone() {
+  gone_.clear();
+  for (const Sighting& sighting : sightings_) {
+    const DriveInfo* const drive = truth().map.find(sighting.label.drive);
+    const bool ancient = std::any_of(ancient_.begin(), ancient_.end(),
+                                     [&](const Line& line) { return line.holders.contains(sighting.label.drive); });
+    if (ancient && drive != nullptr && !in_use(*drive)) gone_.push_back({*drive, sighting.path});
+  }
+}
+
+std::set<DriveId> DriveSurvey::may_have_taken(const Line& line) const {
+  std::set<DriveId> takers = line.holders;
+  for (const DriveInfo& drive : line.map.drives) {
+    if (!seen(drive.id)) takers.insert(drive.id);
+  }
+  return takers;
+}
+
+bool DriveSurvey::may_count(const Line& line) const { return counts_on(line.map, may_have_taken(line)); }
+
 bool DriveSurvey::seen(DriveId drive) const {
   return std::any_of(lines_.begin(), lines_.end(), [&](const Line& line) { return line.holders.contains(drive); });
 }
@@ -187,11 +231,7 @@ bool DriveSurvey::outdoes(const Line& line, const Line& other) const {
   if (parent_of(line.map)->hash != parent_of(other.map)->hash) return true;
   // Two changes of one map: what ours made of it need not have counted either. The other one did not if it cannot have
   // been taken by enough drives.
-  std::set<DriveId> takers = other.holders;
-  for (const DriveInfo& drive : other.map.drives) {
-    if (!seen(drive.id)) takers.insert(drive.id);
-  }
-  return !counts_on(other.map, takers);
+  return !may_count(other);
 }
 
 void DriveSurvey::conclude() {
@@ -208,6 +248,7 @@ void DriveSurvey::conclude() {
   } else {
     find_doubt();
   }
+  find_gone();
 }
 
 void DriveSurvey::find_doubt() {
@@ -334,13 +375,18 @@ Status DriveSurvey::decide(const std::vector<DriveName>& without, std::string un
     }
   }
   DriveMap next = begin_successor(chosen.map, chosen.hash);
+  if (next.decisions.size() >= kMaxDecisions) {
+    return restored(Objection::kTooManyDecisions, std::to_string(kMaxDecisions),
+                    std::to_string(kMaxDecisions) +
+                        " decisions wait to be journaled already: bring drives back until the cloud starts");
+  }
   for (const Line& line : all) next.epoch = std::max(next.epoch, line.map.epoch);
   ++next.epoch;
   // Who was not chosen may have changed the map before it too: from there on it is the operator's word that counts.
   next.forebears.back().kind = ForebearKind::kDecided;
   // A name that is too long does not keep the cloud from starting.
   unix_user.resize(std::min(unix_user.size(), kMaxUnixUserBytes));
-  next.decision = Decision{next.epoch, at, std::move(unix_user), {}};
+  next.decisions.push_back({next.epoch, at, std::move(unix_user), {}});
   for (const Line& line : all) {
     if (kinship(chosen.map, chosen.hash, line.map, line.hash) == Kinship::kApart) next.overruled.push_back(line.hash);
   }
@@ -348,7 +394,7 @@ Status DriveSurvey::decide(const std::vector<DriveName>& without, std::string un
   for (DriveInfo& drive : next.drives) {
     if (!in_use(drive)) continue;
     const bool named = left.contains(drive.id);
-    if (named) next.decision->without.push_back(drive.id);
+    if (named) next.decisions.back().without.push_back(drive.id);
     if (!named && (!present(drive) || follows(drive.id))) continue;
     if (drive.absent_since == 0) drive.absent_since = next.epoch;
     drive.left_behind = named;

@@ -30,6 +30,11 @@ class DriveSurvey {
     MapHash hash{};
     std::set<DriveId> holders;
   };
+  // A drive that is there, is out of use by the true map, and carries one that says nothing any more.
+  struct Gone {
+    DriveInfo drive;
+    std::string path;  // where it is
+  };
 
   // Looks at `paths`, and at every path that an authentic map found so far names. Each drive is waited for as
   // Drives::open says. kUnavailable when no drive carries an authentic map; kConflict when another process has one of
@@ -47,6 +52,7 @@ class DriveSurvey {
   [[nodiscard]] const std::vector<DriveInfo>& missing() const { return missing_; }
   // Of two histories: the lines that are none of them another's past.
   [[nodiscard]] std::vector<const Line*> histories() const;
+  [[nodiscard]] const std::vector<Gone>& gone() const { return gone_; }
   // "etat-1, etat-2 (map 3); orange-1 (map 8)"
   [[nodiscard]] std::string describe_histories() const;
   // kRefused or kUnavailable with a message for people, unless the finding is kClear.
@@ -66,7 +72,8 @@ class DriveSurvey {
     kNoMirrorLeft,
     kTwoHistoriesLeft,
     kOthersMissing,    // and not named
-    kOfTheSameHistory  // named, though it is there
+    kOfTheSameHistory,  // named, though it is there
+    kTooManyDecisions
   };
   [[nodiscard]] Objection objection() const { return objection_; }
   [[nodiscard]] const std::string& objected_to() const { return objected_to_; }
@@ -79,20 +86,30 @@ class DriveSurvey {
   static Result<std::optional<Sighting>> look_at(const std::string& path, const Look& look);
   Status discover(const std::vector<std::string>& seeds);
   void group();
+  // Takes out the lines that are too old to be told from the past of another one, and that cannot be a history of their
+  // own that counts.
+  void leave_out_ancient();
+  [[nodiscard]] bool is_ancient(const Line& line, const Line& other) const;
   // Whether the first of two lines, as the truth, leaves nothing of the second that may count.
   [[nodiscard]] bool outdoes(const Line& line, const Line& other) const;
   [[nodiscard]] bool seen(DriveId drive) const;
+  // Those that carry that line's map, or were not seen.
+  [[nodiscard]] std::set<DriveId> may_have_taken(const Line& line) const;
+  [[nodiscard]] bool may_count(const Line& line) const;
   // Seen, with a map that is the true one or belongs to its past.
   [[nodiscard]] bool follows(DriveId drive) const;
   void conclude();
   void find_doubt();
   tl::unexpected<Error> object(Objection objection, std::string to, std::string message, Errc code = Errc::kRefused);
+  void find_gone();
 
   std::shared_ptr<const DriveSeal> seal_;
   OpenDisk open_disk_;
   std::unique_ptr<DriveCalls> calls_;
   std::vector<Sighting> sightings_;
   std::vector<Line> lines_;  // the most epochs first
+  std::vector<Line> ancient_;
+  std::vector<Gone> gone_;
   std::size_t truth_ = 0;
   Finding finding_ = Finding::kClear;
   std::vector<DriveInfo> missing_;

@@ -101,12 +101,20 @@ struct Return {
 
 struct Returned {
   SharedDisk disk;
-  std::string healed;  // what was wrong with its map, which was then written anew
+  std::string healed;     // what was wrong with its map, which was then written anew
+  bool has_truth = true;  // else there was no room for the current map
 };
 
+struct History {
+  std::string damage;               // what is wrong with a map that is only damaged
+  Kinship kin = Kinship::kAttempt;  // of one that is not
+};
+
+// What the drive failed for says nothing against it: it is full, or this process has too few descriptors or threads.
+bool is_want_of_room(const Error& error) { return error == Errc::kNoSpace || error == Errc::kOverloaded; }
+
 // Whether the drive may be given the current map. kRefused, kUnsupported: what it carries is not ours to overwrite.
-// Answers what is wrong with a map that is only damaged.
-Result<std::string> check_history(Disk& disk, const Return& back) {
+Result<History> check_history(Disk& disk, const Return& back) {
   const auto carried = read_map(disk, *back.seal);
   if (!carried) {
     const Error& error = carried.error();
@@ -115,11 +123,11 @@ Result<std::string> check_history(Disk& disk, const Return& back) {
       return fail(Errc::kRefused,
                   "it was left behind, and its map, which would say whether it went on alone, is damaged");
     }
-    return error.message();
+    return History{error.message(), {}};
   }
   const Kinship kin = kinship(*back.truth.map, back.truth.hash, carried->map, carried->hash);
   const bool apart = kin == Kinship::kApart || (kin == Kinship::kAhead && back.others_may_go_on);
-  if (!apart) return std::string();
+  if (!apart) return History{"", kin};
   return fail(Errc::kRefused, "it carries a history of its own (map " + std::to_string(carried->map.epoch) +
                                   "): the cloud went on without it, or it without the cloud; replace it, or stop and "
                                   "decide which to leave behind: andromede drive proceed");
@@ -130,8 +138,14 @@ Result<Returned> try_open(const Return& back) {
   Returned returned;
   TRY(returned.disk, open_shared(back.open_disk, back.drive));
   CHECK_OK(check_identity(*returned.disk, *back.seal, back.truth.map->cloud, back.drive));
-  TRY(returned.healed, check_history(*returned.disk, back));
-  CHECK_OK(write_map(*returned.disk, *back.truth.file));
+  TRY(History history, check_history(*returned.disk, back));
+  returned.healed = std::move(history.damage);
+  const Status written = write_map(*returned.disk, *back.truth.file);
+  if (written) return returned;
+  // One of our past is as good as any that is online and waits for room.
+  const bool ours = history.kin == Kinship::kSame || history.kin == Kinship::kBehind;
+  if (!ours || !is_want_of_room(written.error())) return fail(written.error());
+  returned.has_truth = history.kin == Kinship::kSame;
   return returned;
 }
 
@@ -188,6 +202,7 @@ struct Drives::Impl {
   std::uint64_t last_epoch;                                      // used up, even if the change failed; under `changing`
   Truth truth;                                                   // what drives get; under `changing`
   bool counts = false;                                           // enough drives have taken it; under `changing`
+  std::set<DriveId> lacking;                                     // online, and no room for the truth; under `changing`
   std::function<Status(const std::set<std::string>&)> remember;  // under `changing`
   std::set<std::string> remembered;                              // under `changing`
 
@@ -229,6 +244,13 @@ struct Drives::Impl {
     const std::lock_guard lock(mutex);
     std::set<DriveId> ids;
     for (const auto& [id, disk] : disks) ids.insert(id);
+    return ids;
+  }
+
+  // Those that can help a map to count. Under `changing`.
+  [[nodiscard]] std::set<DriveId> carriers() const {
+    std::set<DriveId> ids = online_ids();
+    for (const DriveId id : lacking) ids.erase(id);
     return ids;
   }
 
@@ -300,7 +322,7 @@ struct Drives::Impl {
     changed.notify_all();
   }
 
-  // The first error of a drive that another process has.
+  // The first error that is no drive's: another process has one, or this one has too little left to open it.
   Status open_missing(bool also_quarantined) {
     const std::lock_guard lock(changing);
     const auto now = current();
@@ -326,11 +348,13 @@ struct Drives::Impl {
            }});
     }
     const auto answers = calls->run(std::move(opening));
-    Status conflict;
+    Status ours;
     for (std::size_t i = 0; i < answers.size(); ++i) {
       const auto& [drive, returned] = missing[i];
       if (answers[i] && *answers[i]) {
         if (!returned->healed.empty()) note(drive, DriveEvent::Kind::kMapHealed, returned->healed);
+        lacking.erase(drive.id);
+        if (!returned->has_truth) lacking.insert(drive.id);
         bring_online(drive, std::move(returned->disk));
         continue;
       }
@@ -338,9 +362,11 @@ struct Drives::Impl {
       if (answers[i] && keeps_out(answers[i]->error())) {
         note(drive, DriveEvent::Kind::kKeptOut, answers[i]->error().message());
       }
-      if (conflict && answers[i] && answers[i]->error() == Errc::kConflict) conflict = *answers[i];
+      const bool not_its =
+          answers[i] && (answers[i]->error() == Errc::kConflict || answers[i]->error() == Errc::kOverloaded);
+      if (ours && not_its) ours = *answers[i];
     }
-    return conflict;
+    return ours;
   }
 
   [[nodiscard]] bool quarantined(DriveId id) const {
@@ -357,8 +383,11 @@ struct Drives::Impl {
       const DriveInfo* const drive = now->find(id);
       if (drive == nullptr) continue;
       asked.emplace_back(id, disk);
-      checks.push_back({drive->path, [checked = disk, by = seal, cloud = now->cloud, who = *drive] {
-                          return check_identity(*checked, *by, cloud, who);
+      checks.push_back({drive->path, [checked = disk, by = seal, cloud = now->cloud, who = *drive]() -> Status {
+                          CHECK_OK(check_identity(*checked, *by, cloud, who));
+                          // Without it the drive serves as well, until it is full.
+                          static_cast<void>(keep_map_reserve(*checked));
+                          return {};
                         }});
     }
     const auto answers = calls->run(std::move(checks));
@@ -377,6 +406,7 @@ struct Drives::Impl {
 
   void probe(bool also_quarantined) {
     check_online();
+    write_to_lacking();
     static_cast<void>(open_missing(also_quarantined));
     tell();
   }
@@ -403,7 +433,9 @@ struct Drives::Impl {
       const std::lock_guard lock(changing);
       // Those that are left must wait for others: nothing is acknowledged meanwhile.
       if (!may_change(*truth.map)) return;
-      written = update([](DriveMap&) -> Status { return {}; });
+      DriveMap next = successor();
+      next.epoch = last_epoch + 1;
+      written = make_truth_of(std::move(next));
     }
     tell();
     if (!written) log_warning("who is present is not written down", {{"error", written.error().describe()}});
@@ -447,7 +479,21 @@ struct Drives::Impl {
     }
   };
 
-  // Calls one drive that is to join.
+  Result<Space> space(DriveId id) {
+    const auto now = current();
+    const DriveInfo* const drive = now->find(id);
+    const SharedDisk asked = disk(id);
+    if (drive == nullptr || asked == nullptr)
+      return fail(Errc::kUnavailable, "drive " + id.to_string() + " is offline");
+    const auto into = std::make_shared<Space>();
+    CHECK_OK(call(*drive, [asked, into]() -> Status {
+      TRY(*into, asked->space());
+      return {};
+    }));
+    return *into;
+  }
+
+  // Calls one drive.
   Status call(const DriveInfo& drive, std::function<Status()> work) const {
     const auto answer = calls->run({{drive.path, std::move(work)}}).front();
     if (!answer)
@@ -514,7 +560,7 @@ struct Drives::Impl {
 
   // Whether the drives that are online may change `now` without the others. Under `changing`.
   Status may_change(const DriveMap& now) {
-    const auto here = online_ids();
+    const auto here = carriers();
     counts = counts || counts_on(now, here);
     if (counts && can_go_on(now, here)) return {};
     std::vector<DriveInfo> away;
@@ -528,14 +574,26 @@ struct Drives::Impl {
                     " sites are needed, one of them with the metadata); missing: " + names_and_sites(away));
   }
 
+  // Of the truth, not changed yet. Under `changing`.
+  [[nodiscard]] DriveMap successor() const {
+    DriveMap next = begin_successor(*truth.map, truth.hash);
+    forget_old_forebears(next);
+    return next;
+  }
+
   // Under `changing`.
   Status update(const std::function<Status(DriveMap&)>& change) {
-    const auto before = truth.map;
-    DriveMap next = begin_successor(*before, truth.hash);
+    DriveMap next = successor();
     CHECK_OK(change(next));
     next.epoch = last_epoch + 1;
-    CHECK_OK(check_change(*before, next));
-    CHECK_OK(may_change(*before));
+    CHECK_OK(check_change(*truth.map, next));
+    CHECK_OK(may_change(*truth.map));
+    return make_truth_of(std::move(next));
+  }
+
+  // A change that may be made, of the map that is the truth so far. Under `changing`.
+  Status make_truth_of(DriveMap next) {
+    const auto before = truth.map;
     std::set<DriveId> takers = online_ids();
     std::vector<DriveInfo> fresh;
     for (DriveInfo& drive : next.drives) {
@@ -546,7 +604,6 @@ struct Drives::Impl {
       takers.insert(drive.id);
     }
     mark_presence(next, takers);
-    forget_old_forebears(next);
     Joining joining(*calls);
     CHECK_OK(label_all(next, fresh, joining));
     CHECK_OK(remember_paths_of(*before, next));
@@ -602,9 +659,18 @@ struct Drives::Impl {
     return {};
   }
 
-  // Answers who took it; the others are offline.
-  std::set<DriveId> write_to_online(const Truth& next) {
-    const auto drives = online();
+  // Answers who took it. Of the others those that have no room for it are lacking, and the rest is offline.
+  std::set<DriveId> write_to_online(const Truth& next) { return write_to(next, online()); }
+
+  // Those that had no room for the truth: told again, and heard of.
+  void write_to_lacking() {
+    const std::lock_guard lock(changing);
+    auto drives = online();
+    std::erase_if(drives, [&](const auto& drive) { return !lacking.contains(drive.first); });
+    if (!drives.empty()) static_cast<void>(write_to(truth, drives));
+  }
+
+  std::set<DriveId> write_to(const Truth& next, const std::vector<std::pair<DriveId, SharedDisk>>& drives) {
     std::vector<DriveCalls::Call> writes;
     for (const auto& [id, disk] : drives) {
       const DriveInfo* const drive = next.map->find(id);
@@ -617,9 +683,15 @@ struct Drives::Impl {
       const auto& [id, disk] = drives[i];
       if (answers[i] && *answers[i]) {
         takers.insert(id);
-      } else {
-        const std::string why = answers[i] ? answers[i]->error().describe() : no_answer(*calls);
+        lacking.erase(id);
+        continue;
+      }
+      const std::string why = answers[i] ? answers[i]->error().describe() : no_answer(*calls);
+      if (!answers[i] || !is_want_of_room(answers[i]->error())) {
         take_offline(id, disk.get(), "writing the drive map: " + why, true);
+      } else if (lacking.insert(id).second) {
+        log_warning("a drive has no room for the drive map",
+                    {{"drive", next.map->find(id)->name.value()}, {"error", why}});
       }
     }
     return takers;
@@ -636,14 +708,21 @@ struct Drives::Impl {
     close_unused(*now);
   }
 
-  Status note_opening() {
+  Status note_opening(const std::vector<DriveSurvey::Gone>& gone) {
+    const std::lock_guard lock(changing);
     const auto here = online_ids();
     const auto now = current();
+    for (const DriveSurvey::Gone& one : gone) {
+      const std::string why =
+          "it is out of use and still at " + one.path + ", with a map too old to be told from another history's";
+      log_warning("a drive is kept out", {{"drive", one.drive.name.value()}, {"error", why}});
+      note(one.drive, DriveEvent::Kind::kKeptOut, why);
+    }
     for (const DriveInfo& drive : now->drives) {
       if (!in_use(drive) || !drive.mirrors_metadata || here.contains(drive.id)) continue;
       note(drive, DriveEvent::Kind::kMirrorAway, "");
     }
-    if (decided(*now) && here.empty()) {
+    if (decided(*now) && carriers().empty()) {
       return fail(Errc::kUnavailable, "no drive took the map that goes on without the others");
     }
     return {};
@@ -695,7 +774,7 @@ Result<std::unique_ptr<Drives>> Drives::open(DriveSurvey survey) {
   impl.counts = counts_on(truth.map, truth.holders);
   for (const DriveSurvey::Line& line : survey.lines_) impl.last_epoch = std::max(impl.last_epoch, line.map.epoch);
   CHECK_OK(impl.open_missing(true));
-  CHECK_OK(impl.note_opening());
+  CHECK_OK(impl.note_opening(survey.gone()));
   impl.tell();
   return drives;
 }
@@ -703,6 +782,8 @@ Result<std::unique_ptr<Drives>> Drives::open(DriveSurvey survey) {
 std::shared_ptr<const DriveMap> Drives::map() const { return impl_->current(); }
 
 std::shared_ptr<Disk> Drives::disk(DriveId id) const { return impl_->disk(id); }
+
+Result<Space> Drives::space(DriveId id) { return impl_->space(id); }
 
 std::string Drives::offline_reason(DriveId id) const {
   const std::lock_guard lock(impl_->mutex);

@@ -73,8 +73,8 @@ class Drives {
   // Opens what can be opened; a drive that is missing, is not who its path says or carries what is not of the true
   // history is offline. The others get the true map, which still says who was present when it was made: settle() is to
   // be called before anything is acknowledged, once a mirror of the metadata is known to be sound. Errors: what
-  // survey.refusal() says; kConflict when another process took one of the drives meanwhile; kUnavailable: no drive took
-  // the map that an operator decided.
+  // what survey.refusal() says; kConflict when another process took one of the drives meanwhile; kOverloaded: this one
+  // has too few descriptors or threads to open them; kUnavailable: no drive took the map that an operator decided.
   static Result<std::unique_ptr<Drives>> open(DriveSurvey survey);
   ~Drives();
 
@@ -82,6 +82,8 @@ class Drives {
   // Null: offline. The pointer keeps the disk open while it is used.
   [[nodiscard]] std::shared_ptr<Disk> disk(DriveId id) const;
   [[nodiscard]] bool online(DriveId id) const { return disk(id) != nullptr; }
+  // Its room, asked as anything of a drive is: waited for so long at most. kTimeout; kUnavailable: it is offline.
+  [[nodiscard]] Result<Space> space(DriveId id);
   // Why the drive is offline, in words; empty when it is online or out of use.
   [[nodiscard]] std::string offline_reason(DriveId id) const;
 
@@ -90,8 +92,9 @@ class Drives {
   // mirrors of the metadata are not current any more, as long as one is that is present. A failure of `change` changes
   // nothing. kAlreadyExists, kNotFound, …: a new drive cannot join, nothing is changed, kTimeout when it does not
   // answer; kUnavailable: of the drives that took part last, too few are online, or too few took the map, to change it
-  // without the others. An old drive that does not take it goes offline. Drives that the change made drained or
-  // replaced are closed.
+  // without the others. An old drive that does not take it goes offline; one that only has no room for it, or where
+  // this process lacks descriptors or threads, stays, is given it once it can take it, and helps no map to count
+  // before. Drives that the change made drained or replaced are closed.
   Status update(const std::function<Status(DriveMap&)>& change);
   // Has the map say who is present now: a change as any other, and none when it says so already.
   Status settle();

@@ -153,8 +153,8 @@ TEST_F(DrivesTest, CreateThatFailsAtAnyStepCanBeRepeated) {
     for (const std::string name : {"a", "c"}) add_disk(name);
     disks_["b"]->arm({.ops = changing_ops(), .nth = n});
     const bool made = Drives::create(new_map(), test_seal(), opener()).has_value();
-    EXPECT_EQ(made, disks_["b"]->fired() == 0);
-    if (made) break;
+    EXPECT_TRUE(made || disks_["b"]->fired() > 0);
+    if (made) break;  // what fails after that is only what is kept for the next map
     disks_["b"]->disarm();
     const auto again = Drives::create(new_map(), test_seal(), opener());
     ASSERT_TRUE(again) << "after failing operation " << n << ": " << again.error().describe();
@@ -490,8 +490,8 @@ TEST_F(DrivesTest, AJoiningThatFailsAtAnyStepCanBeRepeated) {
     };
     const DriveMap before = *drives_->map();
     const Status joined = drives_->update(join);
-    EXPECT_EQ(joined.has_value(), disks_[name]->fired() == 0);
-    if (joined) break;
+    EXPECT_TRUE(joined || disks_[name]->fired() > 0);
+    if (joined) break;  // what fails after that is only what is kept for the next map
     EXPECT_EQ(drives_->map()->find(fresh.id), nullptr);
     EXPECT_EQ(drives_->map()->drives.size(), before.drives.size());
     EXPECT_EQ(stored("a"), *drives_->map());
@@ -720,6 +720,20 @@ TEST_F(HangingDrivesTest, IsTakenOfflineByProbingAndHoldsUpNobody) {
   EXPECT_TRUE(comes_back("b"));
   EXPECT_EQ(stored("b"), *drives_->map());
   EXPECT_EQ(events, (Events{{id("b"), false}, {id("b"), true}}));
+}
+
+TEST_F(HangingDrivesTest, HoldsUpNobodyWhoAsksForItsRoom) {
+  create(kShortLimit);
+  EXPECT_GT(drives_->space(id("b"))->free_bytes, 0U);
+  hang("b");
+  EXPECT_TRUE(ends_soon([&] {
+    EXPECT_EQ(drives_->space(id("b")).error(), Errc::kTimeout);
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(drives_->space(id("b")).error(), Errc::kTimeout);
+    EXPECT_TRUE(drives_->space(id("a")));
+    drives_->probe_all();
+    EXPECT_EQ(drives_->space(id("b")).error(), Errc::kUnavailable);
+  }));
+  EXPECT_EQ(drives_->space(DriveId::random(random_)).error(), Errc::kUnavailable);
 }
 
 TEST_F(HangingDrivesTest, DoesNotKeepAChangeFromTheOthers) {

@@ -21,7 +21,7 @@ using Page = std::array<std::uint8_t, kPageBytes>;
 
 // One change of a file's content, as it was asked for.
 struct Change {
-  enum class Kind { kWrite, kTruncate, kPunch, kAllocate };
+  enum class Kind { kWrite, kTruncate, kPunch, kAllocate, kReserve };
   Kind kind;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
@@ -61,6 +61,8 @@ class Content {
         return punch(change.offset, change.length);
       case Change::Kind::kAllocate:
         return allocate(change.offset, change.length);
+      case Change::Kind::kReserve:
+        return reserve(change.length);
     }
   }
 
@@ -76,8 +78,8 @@ class Content {
 
   // Blocks that `change` needs beyond those that are there, in bytes.
   [[nodiscard]] std::uint64_t growth(const Change& change) const {
-    const bool grows = change.kind == Change::Kind::kWrite || change.kind == Change::Kind::kAllocate;
-    if (!grows || change.length == 0) return 0;
+    const bool shrinks = change.kind == Change::Kind::kTruncate || change.kind == Change::Kind::kPunch;
+    if (shrinks || change.length == 0) return 0;
     const std::uint64_t first = change.offset / kPageBytes;
     const std::uint64_t end = (change.offset + change.length - 1) / kPageBytes + 1;
     const auto there = std::distance(pages_.lower_bound(first), pages_.lower_bound(end));
@@ -114,6 +116,13 @@ class Content {
       pages_.try_emplace(page, nullptr);
     }
     size_ = std::max(size_, offset + length);
+  }
+
+  // Blocks that the file holds beyond its end too.
+  void reserve(std::uint64_t length) {
+    const std::uint64_t size = size_;
+    allocate(0, length);
+    size_ = size;
   }
 
   // Within one page.
@@ -165,6 +174,11 @@ struct Node {
     Meanings& meanings = names[name];
     if (meanings.empty()) meanings.push_back(nullptr);
     meanings.push_back(std::move(node));
+  }
+  // Whether a crash may still bring back what the name meant before.
+  [[nodiscard]] bool unsettled(const std::string& name) const {
+    const auto entry = names.find(name);
+    return entry != names.end() && entry->second.size() > 1;
   }
   void settle_names() {
     for (auto entry = names.begin(); entry != names.end();) {
@@ -422,6 +436,63 @@ struct FaultDisk::State {
     return settle_folder(folder);
   }
 
+  Status hold_blocks(Node& spare, const std::string& path, std::uint64_t bytes) {
+    Change taken{Change::Kind::kReserve, 0, bytes, {}};
+    if (spare.current.growth(taken) == 0) return {};
+    return change(spare, DiskOp::kAllocate, path, std::move(taken));
+  }
+
+  // The spare file beside `path`, made where it is not.
+  Result<std::shared_ptr<Node>> spare_of(const std::string& path) {
+    const auto [folder, name] = split(path);
+    TRY(const std::shared_ptr<Node> parent, find_folder(folder));
+    const std::string spare_name = name + std::string(kTemporarySuffix);
+    std::shared_ptr<Node> spare = parent->find(spare_name);
+    if (spare) return spare;
+    CHECK_OK(pass(DiskOp::kCreate, path));
+    spare = std::make_shared<Node>(false);
+    parent->set(spare_name, spare);
+    return spare;
+  }
+
+  Status keep_reserve(const std::string& path, std::uint64_t bytes) {
+    const auto [folder, name] = split(path);
+    TRY(const std::shared_ptr<Node> parent, find_folder(folder));
+    const std::string spare_name = name + std::string(kTemporarySuffix);
+    const std::shared_ptr<Node> there = parent->find(spare_name);
+    if (bytes == 0 && there) parent->set(spare_name, nullptr);
+    if (bytes == 0) return {};
+    if (there && there->current.growth({Change::Kind::kReserve, 0, bytes, {}}) == 0) return {};
+    TRY(const std::shared_ptr<Node> spare, spare_of(path));
+    CHECK_OK(hold_blocks(*spare, path, bytes));
+    CHECK_OK(sync(*spare, path));
+    return settle_folder(folder);
+  }
+
+  Status replace_in_reserve(const std::string& path, ByteView data, std::uint64_t reserve_bytes) {
+    const auto [folder, name] = split(path);
+    TRY(const std::shared_ptr<Node> parent, find_folder(folder));
+    const std::string spare_name = name + std::string(kTemporarySuffix);
+    if (parent->unsettled(name) || parent->unsettled(spare_name)) CHECK_OK(settle_folder(folder));
+    const std::shared_ptr<Node> old = parent->find(name);
+    if (old && old->folder) return fail(Errc::kInvalidArgument, path + " is a folder");
+    TRY(const std::shared_ptr<Node> spare, spare_of(path));
+    const std::uint64_t size = spare->current.size();
+    static_cast<void>(hold_blocks(*spare, path, reserve_bytes));
+    CHECK_OK(change(*spare, DiskOp::kWrite, path, {Change::Kind::kWrite, 0, data.size(), to_bytes(data)}));
+    if (size > data.size()) {
+      CHECK_OK(change(*spare, DiskOp::kTruncate, path, {Change::Kind::kTruncate, 0, data.size(), {}}));
+      static_cast<void>(hold_blocks(*spare, path, reserve_bytes));
+    }
+    CHECK_OK(sync(*spare, path));
+    CHECK_OK(pass(DiskOp::kRename, path));
+    parent->set(spare_name, old);
+    parent->set(name, spare);
+    CHECK_OK(settle_folder(folder));
+    static_cast<void>(keep_reserve(path, reserve_bytes));
+    return {};
+  }
+
   Status make_folder(const std::string& path) {
     std::string parent_path;
     std::shared_ptr<Node> node = top;
@@ -627,6 +698,21 @@ Status FaultDisk::replace(const std::string& path, ByteView data) {
   if (path.empty()) return fail(Errc::kInvalidArgument, "the root is a folder");
   const auto lock = state_->enter();
   return state_->replace(path, data);
+}
+
+Status FaultDisk::replace_in_reserve(const std::string& path, ByteView data, std::uint64_t reserve_bytes) {
+  CHECK_OK(check_path(path));
+  if (path.empty()) return fail(Errc::kInvalidArgument, "the root is a folder");
+  const auto lock = state_->enter();
+  return state_->replace_in_reserve(path, data, reserve_bytes);
+}
+
+Status FaultDisk::keep_reserve(const std::string& path, std::uint64_t reserve_bytes) {
+  CHECK_OK(check_path(path));
+  if (path.empty()) return fail(Errc::kInvalidArgument, "the root is a folder");
+  const auto lock = state_->enter();
+  CHECK_OK(state_->reachable());
+  return state_->keep_reserve(path, reserve_bytes);
 }
 
 Result<Bytes> FaultDisk::read_all(const std::string& path, std::size_t limit) {

@@ -31,8 +31,10 @@
 namespace andromede::io {
 
 // What is counted and can fail. A call of Disk may be several: replace() is kCreate, kWrite, kSync, kRename,
-// kSyncFolder; make_folder() is, for each part of the path, kMakeFolder where it is not there and kSyncFolder.
-// read_all() is kOpen and kRead. size(), allocated(), space() and probe() are none.
+// kSyncFolder; replace_in_reserve() the same, kTruncate where it shrinks, and what keep_reserve() is afterwards:
+// kCreate, kAllocate, kSync, kSyncFolder where blocks are missing; make_folder() is, for each part of the path,
+// kMakeFolder where it is not there and kSyncFolder. read_all() is kOpen and kRead. size(), allocated(), space() and
+// probe() are none.
 enum class DiskOp : std::uint8_t {
   kOpen,
   kCreate,
@@ -110,6 +112,8 @@ class FaultDisk final : public Disk {
 
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
   [[nodiscard]] Status replace(const std::string& path, ByteView data) override;
+  [[nodiscard]] Status replace_in_reserve(const std::string& path, ByteView data, std::uint64_t reserve_bytes) override;
+  [[nodiscard]] Status keep_reserve(const std::string& path, std::uint64_t reserve_bytes) override;
   [[nodiscard]] Result<Bytes> read_all(const std::string& path, std::size_t limit) override;
   [[nodiscard]] Status remove(const std::string& path) override;
   [[nodiscard]] Result<std::vector<std::string>> list(const std::string& folder) override;

@@ -284,5 +284,41 @@ TEST(FaultDisk, UncachedByDefault) {
   EXPECT_EQ(file->read_at_nowait(0, out), 10U);
 }
 
+// What was written in reserve is the old content or the new one, whole, whatever fails and whenever the power does.
+TEST(FaultDiskReserve, IsOldOrNewAfterAnyFailureAndAnyCrash) {
+  const auto content = [](std::uint8_t version) { return Bytes(version % 2 == 0 ? 3000 : 9000, version); };
+  for (std::uint64_t n = 1;; ++n) {
+    ASSERT_LT(n, 60U);
+    const auto disk = FaultDisk::make("/d", n);
+    ASSERT_TRUE(disk->replace_in_reserve("a", content(1), 16 << 10));
+    disk->arm({.ops = changing_ops(), .nth = n});
+    std::uint8_t last = 1;
+    for (std::uint8_t version = 2; version < 6; ++version) {
+      if (disk->replace_in_reserve("a", content(version), 16 << 10)) last = version;
+      for (std::uint64_t seed = 0; seed < 8; ++seed) {
+        const Bytes left = disk->crash(seed)->read_all("a", 10'000).value();
+        ASSERT_FALSE(left.empty());
+        ASSERT_EQ(left, content(left[0])) << "torn, after operation " << n;
+        ASSERT_TRUE(left[0] == last || left[0] == version) << int{left[0]} << " after operation " << n;
+      }
+    }
+    if (disk->fired() == 0) break;
+  }
+}
+
+TEST(FaultDiskReserve, NeedsNoRoom) {
+  const auto disk = FaultDisk::make();
+  ASSERT_TRUE(disk->replace_in_reserve("a", Bytes(3000, 1), 16 << 10));
+  const Space space = disk->space().value();
+  disk->set_capacity(space.total_bytes - space.free_bytes);
+  for (const std::uint8_t version : {2, 3, 4}) {
+    ASSERT_TRUE(disk->replace_in_reserve("a", Bytes(10'000U * (version == 3 ? 0 : 1) + 5, version), 16 << 10));
+    EXPECT_EQ(disk->read_all("a", 100'000).value()[0], version);
+  }
+  EXPECT_EQ(disk->replace_in_reserve("a", Bytes(40'000, 5), 16 << 10).error(), Errc::kNoSpace);
+  EXPECT_EQ(disk->read_all("a", 100'000).value()[0], 4);
+  EXPECT_EQ(disk->replace("b", Bytes(1)).error(), Errc::kNoSpace);
+}
+
 }  // namespace
 }  // namespace andromede::io

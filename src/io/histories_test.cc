@@ -333,6 +333,171 @@ TEST_F(HistoriesTest, ALabelIsNotTakenFromAnotherDriveOrMadeUp) {
   EXPECT_EQ(std::set<std::string>(out.begin(), out.end()), (std::set<std::string>{"orange-2", "thales-2"}));
 }
 
+// --- old drives ------------------------------------------------------------------------------------------------------
+
+// So many changes that the first of them are forgotten.
+class AncientTest : public HistoriesTest {
+ protected:
+  void keep_old(const std::string& name) { old_ = disks_.at(name)->crash(1); }
+  void age() {
+    for (std::uint64_t number = 1; number <= kMaxForebears + 3; ++number) ASSERT_TRUE(change(number));
+    last_ = kMaxForebears + 3;
+  }
+  // "thales-2" in a new folder, in the place of the one before.
+  void replace() {
+    away({"thales-2"});
+    add_disk("thales-2-new");
+    DriveInfo fresh = drive_of("thales", "thales-2");
+    fresh.path = "thales-2-new";
+    ASSERT_TRUE(drives_->update([&](DriveMap& map) -> Status {
+      for (DriveInfo& drive : map.drives) {
+        if (drive.name != fresh.name) continue;
+        drive.state = DriveState::kReplaced;
+        drive.name = DriveName("thales-2-until-2");
+      }
+      map.drives.push_back(fresh);
+      return {};
+    }));
+  }
+  std::unique_ptr<FaultDisk> old_;
+  std::uint64_t last_ = 0;
+};
+
+TEST_F(AncientTest, AReplacedDriveThatIsStillThereStopsNoStart) {
+  must_start();
+  replace();
+  age();
+  stop();
+  disks_.at("thales-2")->set_offline(false);
+  const Bytes carried = file("thales-2");
+  must_start();
+  EXPECT_EQ(last_change(), last_);
+  for (const std::string& name : names_) EXPECT_TRUE(online(name)) << name << why(name);
+  const auto events = drives_->take_events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, Kind::kKeptOut);
+  EXPECT_EQ(events[0].name, DriveName("thales-2-until-2"));
+  EXPECT_NE(events[0].detail.find("still at thales-2"), std::string::npos) << events[0].detail;
+  EXPECT_EQ(file("thales-2"), carried);
+}
+
+// Its name is another drive's by now: who decides is not led to that one.
+TEST_F(AncientTest, AReplacedDriveThatIsStillThereIsNotToBeDecidedOn) {
+  must_start();
+  replace();
+  age();
+  away({"etat-1", "etat-2"});
+  ASSERT_TRUE(change(++last_));
+  stop();
+  disks_.at("thales-2")->set_offline(false);
+  only({"etat-1", "etat-2", "thales-2"});
+  disks_.at("thales-2-new")->set_offline(true);
+  const auto found = survey();
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->finding(), DriveSurvey::Finding::kInDoubt);
+  ASSERT_TRUE(decide({"orange-1", "orange-2", "dassault-1", "dassault-2", "thales-1", "thales-2"}));
+  EXPECT_EQ(drives_->map()->decisions[0].without.size(), 6U);
+  EXPECT_EQ(drives_->map()->find(id("thales-2"))->path, "thales-2-new");
+}
+
+// Put back as it was: alone it can have made nothing that counts.
+TEST_F(AncientTest, AnOldCopyOfADriveInUseIsKeptOutAndNamed) {
+  keep_old("thales-2");
+  must_start();
+  age();
+  stop();
+  disks_.at("thales-2") = std::move(old_);
+  must_start();
+  EXPECT_EQ(last_change(), last_);
+  EXPECT_FALSE(online("thales-2"));
+  EXPECT_EQ(told(Kind::kKeptOut), Names{"thales-2"});
+}
+
+TEST_F(AncientTest, OldCopiesOfEnoughDrivesAreAHistory) {
+  must_start();
+  ASSERT_TRUE(change(1));
+  keep_old("thales-1");
+  auto other = disks_.at("orange-2")->crash(1);
+  age();
+  stop();
+  disks_.at("thales-1") = std::move(old_);
+  disks_.at("orange-2") = std::move(other);
+  EXPECT_EQ(start().error(), Errc::kRefused);
+}
+
+// --- room ------------------------------------------------------------------------------------------------------------
+
+class FullTest : public HistoriesTest {
+ protected:
+  // As if somebody else had taken all that was free.
+  void fill(const Names& names) {
+    for (const std::string& name : names) {
+      const Space space = disks_.at(name)->space().value();
+      disks_.at(name)->set_capacity(space.total_bytes - space.free_bytes);
+    }
+  }
+  // Maps of before there was a reserve.
+  void give_up_reserve(const Names& names) {
+    for (const std::string& name : names) ASSERT_TRUE(disks_.at(name)->keep_reserve("map", 0));
+  }
+};
+
+TEST_F(FullTest, FullDrivesTakeMapsAndGoOnWhenOneIsLost) {
+  must_start();
+  fill(names_);
+  away({"thales-2"});
+  for (std::uint64_t number = 1; number < 200; ++number) ASSERT_TRUE(change(number));
+  for (const std::string& name : names_) EXPECT_EQ(online(name), name != "thales-2") << name << why(name);
+  back({"thales-2"});
+  EXPECT_TRUE(online("thales-2"));
+  must_start();
+  EXPECT_EQ(last_change(), 199U);
+  for (const std::string& name : names_) EXPECT_EQ(stored(name), *drives_->map()) << name;
+}
+
+TEST_F(FullTest, ADriveWithoutRoomForTheMapStaysAndIsGivenItLater) {
+  must_start();
+  give_up_reserve({"orange-1"});
+  fill({"orange-1"});
+  ASSERT_TRUE(change(1));
+  EXPECT_TRUE(online("orange-1")) << why("orange-1");
+  EXPECT_TRUE(is_present("orange-1") && mirrors("orange-1"));
+  EXPECT_NE(stored("orange-1"), *drives_->map());
+  must_start();
+  EXPECT_TRUE(online("orange-1")) << "its map is past, and it still has no room for another one";
+  EXPECT_EQ(last_change(), 1U);
+  disks_.at("orange-1")->set_capacity(0);
+  drives_->probe_all();
+  EXPECT_EQ(stored("orange-1"), *drives_->map());
+}
+
+TEST_F(FullTest, DrivesThatDidNotTakeTheMapHelpNoMapToCount) {
+  must_start();
+  const Names full{"etat-1", "etat-2", "orange-1", "orange-2", "dassault-1", "dassault-2", "thales-2"};
+  give_up_reserve(full);
+  fill(full);
+  const Status changed = change(1);
+  EXPECT_EQ(changed.error(), Errc::kUnavailable);
+  EXPECT_EQ(change(2).error(), Errc::kUnavailable);
+  for (const std::string& name : names_) EXPECT_TRUE(online(name)) << name << why(name);
+  EXPECT_EQ(last_change(), 0U);
+  for (const std::string& name : full) disks_.at(name)->set_capacity(0);
+  drives_->probe_all();
+  ASSERT_TRUE(change(3));
+  must_start();
+  EXPECT_EQ(last_change(), 3U);
+}
+
+TEST_F(FullTest, TooFewDescriptorsTakeNoDriveOffline) {
+  must_start();
+  for (const std::string& name : names_) {
+    disks_.at(name)->arm({.ops = {DiskOp::kWrite}, .path_prefix = "map", .error = Errc::kOverloaded});
+  }
+  EXPECT_EQ(change(1).error(), Errc::kUnavailable);
+  for (const std::string& name : names_) EXPECT_TRUE(online(name)) << name << why(name);
+  EXPECT_TRUE(change(2));
+}
+
 // --- attempts
 // ----------------------------------------------------------------------------------------------------------
 
@@ -573,30 +738,82 @@ TEST_F(DecisionsTest, GoesOnOnlyWhenEveryDriveOfTheDoubtIsNamed) {
   EXPECT_EQ(file("etat-1"), before);
   ASSERT_TRUE(decide(others_));
   const auto map = drives_->map();
-  ASSERT_TRUE(map->decision);
-  EXPECT_EQ(map->decision->unix_user, "jeanne");
-  EXPECT_EQ(map->decision->at.ms, 1000);
-  EXPECT_EQ(map->decision->without.size(), 6U);
+  ASSERT_EQ(map->decisions.size(), 1U);
+  EXPECT_EQ(map->decisions[0].unix_user, "jeanne");
+  EXPECT_EQ(map->decisions[0].at.ms, 1000);
+  EXPECT_EQ(map->decisions[0].without.size(), 6U);
   EXPECT_EQ(stored("etat-2"), *map);
   EXPECT_TRUE(is_present("etat-1") && mirrors("etat-1"));
   EXPECT_FALSE(is_present("thales-1"));
   EXPECT_TRUE(mirrors("thales-1")) << "until another one is known to be sound";
   must_start();
   EXPECT_EQ(told(Kind::kMirrorAway), (Names{"orange-1", "thales-1"}));
-  EXPECT_TRUE(drives_->map()->decision) << "it is carried until it is journaled";
+  EXPECT_EQ(drives_->map()->decisions.size(), 1U) << "it is carried until it is journaled";
   EXPECT_TRUE(change(9)) << "those that are left are all that there is";
   ASSERT_TRUE(drives_->update([](DriveMap& changed) -> Status {
-    changed.decision.reset();
+    changed.decisions.clear();
     return {};
   }));
   must_start();
-  EXPECT_FALSE(drives_->map()->decision);
+  EXPECT_TRUE(drives_->map()->decisions.empty());
+}
+
+class TwoDecisionsTest : public DecisionsTest {
+ protected:
+  // Of a cloud in which any two drives may go on.
+  void lose_two_sites() {
+    must_start();
+    ASSERT_TRUE(drives_->update([](DriveMap& changed) -> Status {
+      changed.minimum = {2, 1};
+      return {};
+    }));
+    stop();
+    only({"etat-1", "etat-2", "orange-1", "orange-2"});
+  }
+};
+
+// A second loss before the first start: whoever decided first stands in the journal too.
+TEST_F(TwoDecisionsTest, EveryDecisionIsCarriedUntilItIsJournaled) {
+  lose_two_sites();
+  ASSERT_TRUE(decide({"dassault-1", "dassault-2", "thales-1", "thales-2"}, "claire"));
+  stop();
+  only({"etat-1", "etat-2"});
+  ASSERT_TRUE(decide({"orange-1", "orange-2"}));
+  must_start();
+  const auto map = drives_->map();
+  ASSERT_EQ(map->decisions.size(), 2U);
+  EXPECT_EQ(map->decisions[0].unix_user, "claire");
+  EXPECT_EQ(map->decisions[0].without.size(), 4U);
+  EXPECT_EQ(map->decisions[1].unix_user, "jeanne");
+  EXPECT_EQ(map->decisions[1].without.size(), 2U);
+  EXPECT_LT(map->decisions[0].epoch, map->decisions[1].epoch);
+}
+
+TEST_F(TwoDecisionsTest, MoreDecisionsThanAMapCarriesAreRefused) {
+  lose_two_sites();
+  ASSERT_TRUE(decide({"dassault-1", "dassault-2", "thales-1", "thales-2"}));
+  ASSERT_TRUE(drives_->update([](DriveMap& changed) -> Status {
+    changed.decisions.clear();
+    for (std::uint64_t epoch = 1; epoch <= changed.epoch; ++epoch) changed.decisions.push_back({epoch, {}, "o", {}});
+    return {};
+  }));
+  while (drives_->map()->decisions.size() < kMaxDecisions) {
+    ASSERT_TRUE(drives_->update([](DriveMap& changed) -> Status {
+      changed.decisions.push_back({changed.decisions.back().epoch + 1, {}, "o", {}});
+      return {};
+    }));
+  }
+  stop();
+  only({"etat-1", "etat-2"});
+  const Status refused = decide({"orange-1", "orange-2"});
+  EXPECT_EQ(refused.error(), Errc::kRefused);
+  EXPECT_NE(refused.error().message().find("64 decisions"), std::string::npos) << refused.error().message();
 }
 
 TEST_F(DecisionsTest, ALongNameOfWhoDecidesIsCut) {
   lose_all_but_etat();
   ASSERT_TRUE(decide(others_, std::string(kMaxUnixUserBytes + 1, 'j')));
-  EXPECT_EQ(drives_->map()->decision->unix_user, std::string(kMaxUnixUserBytes, 'j'));
+  EXPECT_EQ(drives_->map()->decisions.back().unix_user, std::string(kMaxUnixUserBytes, 'j'));
 }
 
 TEST_F(DecisionsTest, NothingIsDecidedWhereNothingIsInDoubt) {

@@ -1,10 +1,13 @@
 // The folder of a local file system as a Disk. Every path is resolved from the root's open descriptor, never from its
-// name: a root that was moved or replaced while open cannot send a write astray, and probe() sees the difference.
+// name: a root that was moved or replaced while open cannot send a write astray, and probe() sees the difference. Nor
+// through a symbolic link: who writes a drive cannot lead it to another one's files.
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -17,6 +20,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "io/disk.h"
 
@@ -31,6 +35,8 @@ constexpr std::chrono::seconds kUsageLife{2};
 constexpr std::size_t kDirectMinBytes = 128 << 10;
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kFolderMode = 0700;
+// Folders that are nested deeper are nobody's of ours, and not measured: each level holds a descriptor.
+constexpr unsigned kMeasuredDepth = 16;
 
 tl::unexpected<Error> failed(int error, const std::string& what) {
   const std::string message = what + ": " + std::generic_category().message(error);
@@ -85,19 +91,51 @@ class Descriptor {
   int number_;
 };
 
-Result<Descriptor> open_at(int folder, const std::string& path, int flags) {
-  const int number = retried([&] { return ::openat(folder, path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, kFileMode); });
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+// The folder that the last name of a path lies in, found without leaving the root and through no symbolic link, and
+// that name.
+struct Place {
+  Descriptor opened;  // none: the folder is the root
+  int folder;
+  std::string name;
+  [[nodiscard]] std::string spare() const { return name + std::string(kTemporarySuffix); }
+};
+
+Result<Place> find_place(int root, const std::string& path) {
+  const std::string parent = parent_of(path);
+  if (parent.empty()) return Place{Descriptor(-1), root, path.empty() ? "." : path};
+  open_how how{};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  const auto number = retried([&] { return ::syscall(SYS_openat2, root, parent.c_str(), &how, sizeof how); });
+  if (number < 0) return failed(errno, "opening " + parent);
+  Descriptor opened(static_cast<int>(number));
+  const int folder = opened.get();
+  return Place{std::move(opened), folder, path.substr(parent.size() + 1)};
+}
+
+Result<Descriptor> open_at(int root, const std::string& path, int flags) {
+  TRY(const Place place, find_place(root, path));
+  const int number =
+      retried([&] { return ::openat(place.folder, place.name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, kFileMode); });
   if (number < 0) return failed(errno, "opening " + path);
   return Descriptor(number);
 }
 
 Result<Descriptor> open_folder(int root, const std::string& path) {
-  auto folder = open_at(root, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
-  if (folder) return folder;
+  TRY(const Place place, find_place(root, path));
+  const int number = retried(
+      [&] { return ::openat(place.folder, place.name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW); });
+  if (number >= 0) return Descriptor(number);
+  const int error = errno;
   struct stat is{};
-  const bool there = ::fstatat(root, path.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0;
+  const bool there = ::fstatat(place.folder, place.name.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0;
   if (there && !S_ISDIR(is.st_mode)) return fail(Errc::kInvalidArgument, path + " is not a folder");
-  return folder;
+  return failed(error, "opening " + path);
 }
 
 Status sync_descriptor(const Descriptor& file, const std::string& what) {
@@ -139,8 +177,8 @@ const dirent* next_entry(DIR* listing) {
   }
 }
 
-// Blocks taken by all that lies below `folder`, in bytes. What vanishes while it looks counts nothing.
-Result<std::uint64_t> used_below(Descriptor folder, const std::string& path) {
+// Blocks taken by what lies below `folder`, so many levels deep, in bytes. What vanishes while it looks counts nothing.
+Result<std::uint64_t> used_below(Descriptor folder, const std::string& path, unsigned levels) {
   std::uint64_t sum = 0;
   TRY(const Listing listing, start_listing(std::move(folder), path));
   while (const dirent* const entry = next_entry(listing.get())) {
@@ -150,11 +188,11 @@ Result<std::uint64_t> used_below(Descriptor folder, const std::string& path) {
       return failed(errno, "measuring " + path);
     }
     sum += static_cast<std::uint64_t>(is.st_blocks) * kStatBlockBytes;
-    if (!S_ISDIR(is.st_mode)) continue;
+    if (!S_ISDIR(is.st_mode) || levels == 0) continue;
     auto inner = open_at(::dirfd(listing.get()), entry->d_name, O_RDONLY | O_DIRECTORY);
     if (!inner && inner.error() == Errc::kNotFound) continue;
     if (!inner) return fail(inner.error());
-    TRY(const std::uint64_t below, used_below(std::move(*inner), path));
+    TRY(const std::uint64_t below, used_below(std::move(*inner), path, levels - 1));
     sum += below;
   }
   if (errno != 0) return failed(errno, "measuring " + path);
@@ -178,7 +216,7 @@ class Usage {
       TRY(Descriptor top, open_folder(root_, ""));
       // Zeroed before measuring: an allocation meanwhile is then counted twice rather than not at all.
       since_bytes_ = 0;
-      TRY(used_bytes_, used_below(std::move(top), path_));
+      TRY(used_bytes_, used_below(std::move(top), path_, kMeasuredDepth));
       measured_ = now;
     }
     const std::int64_t used = static_cast<std::int64_t>(used_bytes_) + since_bytes_.load();
@@ -429,17 +467,47 @@ class RealDisk final : public Disk {
 
   Status replace(const std::string& path, ByteView data) override {
     CHECK_OK(check_file_path(path));
-    const std::string temporary = path + std::string(kTemporarySuffix);
     const std::lock_guard lock(replacing_);
-    Status written = write_temporary(temporary, data);
-    if (written && ::renameat(fd(), temporary.c_str(), fd(), path.c_str()) != 0) {
+    TRY(const Place place, find_place(fd(), path));
+    const std::string temporary = place.spare();
+    Status written = write_temporary(place, path, data);
+    if (written && ::renameat(place.folder, temporary.c_str(), place.folder, place.name.c_str()) != 0) {
       written = failed(errno, "renaming to " + path);
     }
     if (!written) {
-      ::unlinkat(fd(), temporary.c_str(), 0);
+      ::unlinkat(place.folder, temporary.c_str(), 0);
       return written;
     }
-    return sync_folder(path.substr(0, path.find_last_of('/') == std::string::npos ? 0 : path.find_last_of('/')));
+    return sync_folder(parent_of(path));
+  }
+
+  Status replace_in_reserve(const std::string& path, ByteView data, std::uint64_t reserve_bytes) override {
+    CHECK_OK(check_file_path(path));
+    const std::lock_guard lock(replacing_);
+    TRY(const Place place, find_place(fd(), path));
+    // Which of the two files the name means must be durable before the other one is written over.
+    if (!settled_.contains(path)) CHECK_OK(sync_folder(parent_of(path)));
+    settled_.erase(path);
+    const Status written = write_spare(place, path, data, reserve_bytes);
+    if (!written) {
+      // Without room it keeps what it holds; anything else may be its own fault.
+      if (written.error() != Errc::kNoSpace) ::unlinkat(place.folder, place.spare().c_str(), 0);
+      return written;
+    }
+    CHECK_OK(sync_folder(parent_of(path)));
+    settled_.insert(path);
+    // Not taken now, it is the next time, or by keep_reserve().
+    static_cast<void>(hold_blocks(place, path, reserve_bytes));
+    return {};
+  }
+
+  Status keep_reserve(const std::string& path, std::uint64_t reserve_bytes) override {
+    CHECK_OK(check_file_path(path));
+    const std::lock_guard lock(replacing_);
+    TRY(const Place place, find_place(fd(), path));
+    if (reserve_bytes > 0) return hold_blocks(place, path, reserve_bytes);
+    if (::unlinkat(place.folder, place.spare().c_str(), 0) == 0 || errno == ENOENT) return {};
+    return failed(errno, "removing what is kept for " + path);
   }
 
   Result<Bytes> read_all(const std::string& path, std::size_t limit) override {
@@ -454,9 +522,10 @@ class RealDisk final : public Disk {
 
   Status remove(const std::string& path) override {
     CHECK_OK(check_file_path(path));
-    if (::unlinkat(fd(), path.c_str(), 0) == 0) return {};
+    TRY(const Place place, find_place(fd(), path));
+    if (::unlinkat(place.folder, place.name.c_str(), 0) == 0) return {};
     if (errno != EISDIR) return failed(errno, "removing " + path);
-    if (::unlinkat(fd(), path.c_str(), AT_REMOVEDIR) == 0) return {};
+    if (::unlinkat(place.folder, place.name.c_str(), AT_REMOVEDIR) == 0) return {};
     return failed(errno, "removing " + path);
   }
 
@@ -480,11 +549,14 @@ class RealDisk final : public Disk {
     for (std::size_t at = 0; at < path.size();) {
       const std::size_t end = std::min(path.find('/', at), path.size());
       const std::string made = path.substr(0, end);
-      if (::mkdirat(fd(), made.c_str(), kFolderMode) != 0) {
+      TRY(const Place place, find_place(fd(), made));
+      if (::mkdirat(place.folder, place.name.c_str(), kFolderMode) != 0) {
+        const int error = errno;
         struct stat is{};
-        const bool there = errno == EEXIST && ::fstatat(fd(), made.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0;
-        if (!there) return failed(errno, "making folder " + made);
-        if (!S_ISDIR(is.st_mode)) return fail(Errc::kAlreadyExists, made + " is a file");
+        const bool there =
+            error == EEXIST && ::fstatat(place.folder, place.name.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!there) return failed(error, "making folder " + made);
+        if (!S_ISDIR(is.st_mode)) return fail(Errc::kAlreadyExists, made + " is not a folder");
       }
       // Also where it was there: a process that stopped before this sync may have made it.
       CHECK_OK(sync_folder(parent));
@@ -538,14 +610,87 @@ class RealDisk final : public Disk {
   // Every way of losing the root is a failed drive, whatever the system's code for it.
   [[nodiscard]] Status lost(const std::string& why) const { return fail(Errc::kIo, root_->name + ": " + why); }
 
-  Status write_temporary(const std::string& path, ByteView data) const {
-    TRY(const Descriptor file, open_at(fd(), path, O_WRONLY | O_CREAT | O_TRUNC));
+  // A new file, whatever lay there: written through a pipe or a second name it would go astray.
+  static Result<Descriptor> make_spare(const Place& place, const std::string& path) {
+    for (const bool again : {false, true}) {
+      const int number = retried([&] {
+        return ::openat(place.folder, place.spare().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
+      });
+      if (number >= 0) return Descriptor(number);
+      if (errno != EEXIST || again) break;
+      if (::unlinkat(place.folder, place.spare().c_str(), 0) != 0) break;
+    }
+    return failed(errno, "making what replaces " + path);
+  }
+
+  static Status write_temporary(const Place& place, const std::string& path, ByteView data) {
+    TRY(const Descriptor file, make_spare(place, path));
     CHECK_OK(write_all(file.get(), 0, data, path));
     return sync_descriptor(file, path);
   }
 
+  // The spare file with the blocks that it holds, or a new one.
+  static Result<Descriptor> open_spare(const Place& place, const std::string& path) {
+    const int number = retried(
+        [&] { return ::openat(place.folder, place.spare().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW); });
+    Descriptor file(number);
+    struct stat is{};
+    const bool ours = number >= 0 && ::fstat(number, &is) == 0 && S_ISREG(is.st_mode) && is.st_nlink == 1;
+    if (ours) return file;
+    return make_spare(place, path);
+  }
+
+  // Beyond its end too. What is not to be had now is found out by who needs it.
+  static bool take_blocks(const Descriptor& file, std::uint64_t bytes) {
+    return retried([&] { return ::fallocate(file.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)); }) == 0;
+  }
+
+  // Writes the spare file in place, and has it change names with the file.
+  static Status write_spare(const Place& place, const std::string& path, ByteView data, std::uint64_t reserve_bytes) {
+    TRY(const Descriptor file, open_spare(place, path));
+    struct stat is{};
+    if (::fstat(file.get(), &is) != 0) return failed(errno, "examining what replaces " + path);
+    static_cast<void>(take_blocks(file, reserve_bytes));
+    CHECK_OK(write_all(file.get(), 0, data, path));
+    if (static_cast<std::uint64_t>(is.st_size) > data.size()) {
+      if (retried([&] { return ::ftruncate(file.get(), static_cast<off_t>(data.size())); }) != 0) {
+        return failed(errno, "truncating what replaces " + path);
+      }
+      static_cast<void>(take_blocks(file, reserve_bytes));
+    }
+    CHECK_OK(sync_descriptor(file, path));
+    const std::string spare = place.spare();
+    // A folder would change names as well.
+    if (::fstatat(place.folder, place.name.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(is.st_mode)) {
+      return fail(Errc::kInvalidArgument, path + " is a folder");
+    }
+    if (::renameat2(place.folder, spare.c_str(), place.folder, place.name.c_str(), RENAME_EXCHANGE) == 0) return {};
+    // There is none yet, or the file system cannot: then the old one's blocks are given back.
+    if (errno != ENOENT && errno != EINVAL) return failed(errno, "renaming to " + path);
+    if (::renameat(place.folder, spare.c_str(), place.folder, place.name.c_str()) == 0) return {};
+    return failed(errno, "renaming to " + path);
+  }
+
+  [[nodiscard]] Status hold_blocks(const Place& place, const std::string& path, std::uint64_t bytes) {
+    struct stat is{};
+    const auto held = [&] { return static_cast<std::uint64_t>(is.st_blocks) * kStatBlockBytes >= bytes; };
+    if (::fstatat(place.folder, place.spare().c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(is.st_mode) &&
+        held()) {
+      return {};
+    }
+    TRY(const Descriptor file, open_spare(place, path));
+    const bool taken = take_blocks(file, bytes);
+    if (::fstat(file.get(), &is) != 0) return failed(errno, "examining what is kept for " + path);
+    if (!taken || !held()) return fail(Errc::kNoSpace, "no room to keep for " + path);
+    CHECK_OK(sync_descriptor(file, path));
+    return sync_folder(parent_of(path));
+  }
+
   const std::shared_ptr<Root> root_;
   std::mutex replacing_;  // two replacements of one name would share its temporary file
+  // Under it: paths whose last replacement in reserve is known to be durable, their spare files' contents then
+  // nobody's.
+  std::set<std::string> settled_;
 };
 
 }  // namespace

@@ -138,6 +138,50 @@ TEST_F(RealDiskSyncTest, AReplacementThatCannotBeKeptIsRefusedAndLeavesTheOldFil
   EXPECT_THAT(calls_.at_risk(), ElementsAre("names in ."));
 }
 
+TEST_F(RealDiskSyncTest, AFileReplacedInReserveIsKeptWholeAndChangesNamesWithItsSpare) {
+  ASSERT_TRUE(disk_->make_folder("f"));
+  for (const std::uint8_t version : {1, 2, 3}) {
+    ASSERT_TRUE(disk_->replace_in_reserve("f/a", Bytes(5000 - version, version), 100'000));
+    EXPECT_THAT(calls_.at_risk(), IsEmpty());
+  }
+  (void)calls_.take();
+  ASSERT_TRUE(disk_->replace_in_reserve("f/a", Bytes(6000, 4), 100'000));
+  EXPECT_THAT(calls_.take(), ElementsAre("open f/a.replacing", "fallocate f/a.replacing", "pwrite f/a.replacing",
+                                         "fsync f/a.replacing", "rename f/a", "open f", "fsync f"));
+  EXPECT_EQ(disk_->read_all("f/a", 10'000).value(), Bytes(6000, 4));
+}
+
+// Where a power cut may still bring the old name back, the file that it means must not be written over.
+TEST_F(RealDiskSyncTest, ASpareIsNotWrittenBeforeTheNamesAreKept) {
+  for (const std::uint8_t version : {1, 2}) ASSERT_TRUE(disk_->replace_in_reserve("a", Bytes(10, version), 4096));
+  calls_.fail_next("fsync", EIO, 1);
+  EXPECT_EQ(disk_->replace_in_reserve("a", Bytes(10, 3), 4096).error(), Errc::kIo);
+  (void)calls_.take();
+  ASSERT_TRUE(disk_->replace_in_reserve("a", Bytes(10, 4), 4096));
+  EXPECT_EQ(calls_.take().at(1), "fsync .");
+  EXPECT_THAT(calls_.at_risk(), IsEmpty());
+  // Nor does a process know what the one before it left.
+  disk_ = *open_real_disk(folder_.path());
+  (void)calls_.take();
+  ASSERT_TRUE(disk_->replace_in_reserve("a", Bytes(10, 5), 4096));
+  EXPECT_EQ(calls_.take().at(1), "fsync .");
+  EXPECT_EQ(disk_->read_all("a", 100).value(), Bytes(10, 5));
+}
+
+TEST_F(RealDiskSyncTest, AReplacementInReserveThatCannotBeKeptLeavesTheOldFile) {
+  ASSERT_TRUE(disk_->replace_in_reserve("a", Bytes(10, 1), 4096));
+  for (const std::string call : {"pwrite", "fsync", "rename"}) {
+    calls_.fail_next(call, EIO);
+    EXPECT_EQ(disk_->replace_in_reserve("a", Bytes(10, 2), 4096).error(), Errc::kIo) << call;
+    EXPECT_EQ(disk_->read_all("a", 100).value(), Bytes(10, 1)) << call;
+  }
+  ASSERT_TRUE(disk_->keep_reserve("a", 4096));
+  calls_.fail_next("pwrite", ENOSPC);
+  EXPECT_EQ(disk_->replace_in_reserve("a", Bytes(10, 2), 4096).error(), Errc::kNoSpace);
+  EXPECT_EQ(disk_->read_all("a", 100).value(), Bytes(10, 1));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() + "/a.replacing")) << "what it holds is needed the next time";
+}
+
 TEST_F(RealDiskSyncTest, FoldersAreKeptOnceMade) {
   ASSERT_TRUE(disk_->make_folder("a/b/c"));
   EXPECT_THAT(calls_.at_risk(), IsEmpty());

@@ -1,10 +1,13 @@
 // What only the real disk can show: the root's fate, the file system's space, what is left on it.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -114,6 +117,82 @@ TEST_F(RealDiskTest, RefusesWhatIsNotAFile) {
   EXPECT_FALSE(disk_->replace("link/x", Bytes(1)));
   ASSERT_EQ(mkfifo((root_ + "/pipe").c_str(), 0600), 0);
   EXPECT_FALSE(disk_->open("pipe", OpenMode::kRead));
+}
+
+// Whoever can write a drive cannot make it another one's files, nor hold up who reads them.
+TEST_F(RealDiskTest, FollowsNoLinkOnTheWayAndWritesThroughNone) {
+  const std::string other = folder_.path() + "/other";
+  fs::create_directory(other);
+  std::ofstream(other + "/a") << "theirs";
+  fs::create_directory_symlink(other, root_ + "/f");
+  EXPECT_EQ(disk_->open("f/a", OpenMode::kReadWrite).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->open("f/b", OpenMode::kCreate).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->read_all("f/a", 100).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->remove("f/a").error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->list("f").error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->make_folder("f/g").error(), Errc::kAlreadyExists);
+  EXPECT_EQ(disk_->sync_folder("f").error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->replace("f/a", Bytes(1)).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(disk_->replace_in_reserve("f/a", Bytes(1), 4096).error(), Errc::kInvalidArgument);
+  // The name that what replaces a file is written to.
+  const std::string spare = root_ + "/b" + std::string(kTemporarySuffix);
+  for (const bool reserve : {false, true}) {
+    const auto replace = [&](std::uint8_t with) {
+      return reserve ? disk_->replace_in_reserve("b", Bytes(3, with), 4096) : disk_->replace("b", Bytes(3, with));
+    };
+    fs::remove(spare);
+    fs::create_symlink(other + "/a", spare);
+    ASSERT_TRUE(replace(1));
+    fs::remove(spare);
+    fs::create_hard_link(other + "/a", spare);
+    ASSERT_TRUE(replace(2));
+    fs::remove(spare);
+    ASSERT_EQ(mkfifo(spare.c_str(), 0600), 0);
+    ASSERT_TRUE(replace(3));
+    EXPECT_EQ(disk_->read_all("b", 100).value(), Bytes(3, 3));
+  }
+  EXPECT_EQ(fs::file_size(other + "/a"), 6U);
+  ASSERT_TRUE(disk_->remove("f")) << "the link itself";
+  EXPECT_TRUE(fs::exists(other + "/a"));
+}
+
+TEST_F(RealDiskTest, AReserveIsHeldByBothFilesBeyondTheirEnd) {
+  constexpr std::uint64_t kReserve = 256 << 10;
+  for (const std::uint8_t version : {1, 2, 3}) {
+    ASSERT_TRUE(disk_->replace_in_reserve("a", Bytes(version == 2 ? 50'000 : 45'000, version), kReserve));
+    for (const std::string name : {"/a", "/a.replacing"}) {
+      struct stat is{};
+      ASSERT_EQ(stat((root_ + name).c_str(), &is), 0);
+      EXPECT_GE(static_cast<std::uint64_t>(is.st_blocks) * 512, kReserve) << name;
+    }
+  }
+  EXPECT_EQ(disk_->read_all("a", 100'000).value(), Bytes(45'000, 3));
+  ASSERT_TRUE(disk_->keep_reserve("a", 0));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 1);
+  ASSERT_TRUE(disk_->keep_reserve("a", kReserve));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 2);
+}
+
+// Each level costs a descriptor and a piece of the stack.
+TEST_F(RealDiskTest, FoldersWithoutEndAreMeasuredToAnEnd) {
+  int folder = ::open(root_.c_str(), O_RDONLY | O_DIRECTORY);
+  for (int i = 0; i < 3000; ++i) {
+    ASSERT_EQ(::mkdirat(folder, "d", 0700), 0);
+    const int inner = ::openat(folder, "d", O_RDONLY | O_DIRECTORY);
+    ::close(folder);
+    folder = inner;
+  }
+  ::close(folder);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{256, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto space = (*open_real_disk(root_, 1 << 30))->space();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_TRUE(space) << space.error().describe();
+  EXPECT_LT(space->free_bytes, 1U << 30);
+  // std::filesystem does not get down there either.
+  ASSERT_EQ(std::system(("rm -rf " + root_ + "/d").c_str()), 0);
 }
 
 TEST_F(RealDiskTest, KeepsItsFilesFromOtherUsers) {
