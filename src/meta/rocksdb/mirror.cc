@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "crypto/digest.h"
+#include "meta/rocksdb/state_files.h"
 
 namespace andromede::meta {
 namespace {
@@ -17,23 +18,27 @@ constexpr std::size_t kMarkerBytes = 20;
 constexpr int kApplyAttempts = 20;
 constexpr std::chrono::milliseconds kApplyPause{100};
 
-Status remove_folder(const std::string& path) {
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-  if (error) return andromede::fail(Errc::kIo, path + ": " + error.message());
-  return {};
+// RocksDB builds a checkpoint under this name.
+std::string unfinished_checkpoint() { return std::string(kCheckpointPath) + ".tmp"; }
+
+// What a copy that was cut short left.
+Status remove_checkpoint(const io::Disk& disk) {
+  CHECK_OK(remove_plain(disk.root(), kCheckpointPath));
+  return remove_plain(disk.root(), unfinished_checkpoint());
 }
 
-// What a copy that was cut short left; RocksDB builds a checkpoint under the second name.
-Status remove_checkpoint(const io::Disk& disk) {
-  CHECK_OK(remove_folder(checkpoint_path(disk)));
-  return remove_folder(checkpoint_path(disk) + ".tmp");
+// In the place of whatever else is there.
+Status make_own_folder(io::Disk& disk, const std::string& path) {
+  const Status made = disk.make_folder(path);
+  if (made || made.error() != Errc::kAlreadyExists) return made;
+  CHECK_OK(disk.remove(path));
+  return disk.make_folder(path);
 }
 
 }  // namespace
 
-std::string state_path(const io::Disk& disk) { return disk.root() + "/meta/state"; }
-std::string checkpoint_path(const io::Disk& disk) { return disk.root() + "/meta/checkpoint"; }
+std::string state_path(const io::Disk& disk) { return disk.root() + "/" + kStatePath; }
+std::string checkpoint_path(const io::Disk& disk) { return disk.root() + "/" + kCheckpointPath; }
 
 Bytes encode_marker(std::uint64_t segment_bytes) {
   Bytes bytes;
@@ -68,17 +73,17 @@ Result<std::uint64_t> decode_marker(ByteView bytes) {
 }
 
 Status remove_mirror_files(io::Disk& disk) {
-  CHECK_OK(disk.make_folder(kMetaFolder));
+  CHECK_OK(make_own_folder(disk, kMetaFolder));
   // The marker durably first: what is left after a crash in here must not pass for a mirror.
   const Status removed = disk.remove(kMarkerPath);
   if (!removed && !(removed.error() == Errc::kNotFound)) return removed;
   CHECK_OK(disk.sync_folder(kMetaFolder));
-  CHECK_OK(disk.make_folder(kLogFolder));
+  CHECK_OK(make_own_folder(disk, kLogFolder));
   TRY(const std::vector<std::string> segments, disk.list(kLogFolder));
   for (const std::string& name : segments) CHECK_OK(disk.remove(std::string(kLogFolder) + "/" + name));
   CHECK_OK(disk.sync_folder(kLogFolder));
   CHECK_OK(remove_checkpoint(disk));
-  return remove_folder(state_path(disk));
+  return remove_plain(disk.root(), kStatePath);
 }
 
 Result<bool> holds_mirror_files(io::Disk& disk) {
@@ -86,15 +91,15 @@ Result<bool> holds_mirror_files(io::Disk& disk) {
   for (const char* folder : {kMetaFolder, kLogFolder}) {
     const auto names = disk.list(folder);
     if (!names && names.error() == Errc::kNotFound) continue;
+    // Something else in its place.
+    if (!names && names.error() == Errc::kInvalidArgument) return true;
     if (!names) return andromede::fail(names.error());
     const bool all_count = folder == kLogFolder;
     if (all_count ? !names->empty() : std::find(names->begin(), names->end(), marker) != names->end()) return true;
   }
-  for (const std::string& folder : {state_path(disk), checkpoint_path(disk), checkpoint_path(disk) + ".tmp"}) {
-    std::error_code error;
-    if (!std::filesystem::exists(folder, error) && !error) continue;
-    if (!error && !std::filesystem::is_empty(folder, error) && !error) return true;
-    if (error) return andromede::fail(Errc::kIo, folder + ": " + error.message());
+  for (const std::string& path : {std::string(kStatePath), std::string(kCheckpointPath), unfinished_checkpoint()}) {
+    TRY(const bool any, holds_anything(disk.root(), path));
+    if (any) return true;
   }
   return false;
 }
@@ -128,9 +133,16 @@ Result<std::unique_ptr<Mirror>> Mirror::create(DriveId drive, std::shared_ptr<io
 }
 
 Result<std::unique_ptr<Mirror>> Mirror::open(DriveId drive, std::shared_ptr<io::Disk> disk, Options options) {
+  auto opened = try_open(drive, std::move(disk), std::move(options));
+  if (opened || opened.error() != Errc::kInvalidArgument) return opened;
+  return andromede::fail(Errc::kCorrupt, opened.error().message());
+}
+
+Result<std::unique_ptr<Mirror>> Mirror::try_open(DriveId drive, std::shared_ptr<io::Disk> disk, Options options) {
   TRY(const Bytes marker, disk->read_all(kMarkerPath, kMarkerBytes));
   TRY(const std::uint64_t segment_bytes, decode_marker(marker));
   CHECK_OK(remove_checkpoint(*disk));
+  CHECK_OK(check_plain(disk->root(), kMetaFolder));
   std::unique_ptr<Mirror> mirror(new Mirror(drive, disk));
   auto log = CommitLog::open(disk, segment_bytes);
   // With a marker there was a log; only a drive without a marker is empty.
@@ -145,6 +157,7 @@ Result<std::unique_ptr<Mirror>> Mirror::adopt(DriveId drive, std::shared_ptr<io:
                                               std::unique_ptr<CommitLog> log, Options options) {
   std::unique_ptr<Mirror> mirror(new Mirror(drive, disk));
   mirror->log_ = std::move(log);
+  CHECK_OK(check_plain(disk->root(), kStatePath));
   TRY(mirror->state_, State::open(state_path(*disk), mirror->state_options(options)));
   CHECK_OK(disk->replace(kMarkerPath, encode_marker(options.log_segment_bytes)));
   return mirror;

@@ -24,6 +24,8 @@ namespace andromede::meta {
 
 inline constexpr const char* kMetaFolder = "meta";
 inline constexpr const char* kMarkerPath = "meta/mirror";
+inline constexpr const char* kStatePath = "meta/state";
+inline constexpr const char* kCheckpointPath = "meta/checkpoint";
 
 // Where a mirror's state and its checkpoints lie on the host.
 std::string state_path(const io::Disk& disk);
@@ -33,7 +35,8 @@ std::string checkpoint_path(const io::Disk& disk);
 Bytes encode_marker(std::uint64_t segment_bytes);
 Result<std::uint64_t> decode_marker(ByteView bytes);  // segment bytes
 
-// Removes the marker, then everything else of a mirror. The mirror must be closed.
+// Removes the marker, then everything else of a mirror, and whatever lies in its place; follows no link. The mirror
+// must be closed.
 Status remove_mirror_files(io::Disk& disk);
 
 // Whether anything of a mirror lies on the drive; empty folders are nothing.
@@ -59,7 +62,8 @@ class Mirror {
 
   // An empty mirror, whatever was there, with its marker. Durable when it answers.
   static Result<std::unique_ptr<Mirror>> create(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
-  // kNotFound: the drive holds no mirror. kCorrupt: it must be copied anew.
+  // kNotFound: the drive holds no mirror. kCorrupt: it must be copied anew; so must one of which anything is neither a
+  // folder nor a file, before RocksDB comes to open it.
   static Result<std::unique_ptr<Mirror>> open(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
   // Opens a state whose files have just been copied to the drive, beside `log`, an empty one there, and sets the
   // marker.
@@ -87,6 +91,7 @@ class Mirror {
   Status resize_log(std::uint64_t segment_bytes);
 
  private:
+  static Result<std::unique_ptr<Mirror>> try_open(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
   Mirror(DriveId drive, std::shared_ptr<io::Disk> disk) : drive_(drive), disk_(std::move(disk)) {}
   State::Options state_options(const Options& options);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "meta/rocksdb/raw_file.h"
+#include "meta/rocksdb/state_files.h"
 
 namespace andromede::meta {
 namespace {
@@ -56,15 +57,14 @@ Result<std::uint64_t> MirrorCopy::round() {
   if (std::exchange(first_, false)) CHECK_OK(remove_mirror_files(target_));
   const std::string from = checkpoint_path(source_.disk());
   const std::string to = state_path(target_);
-  std::error_code error;
-  fs::remove_all(from, error);
-  if (error) return fail(Errc::kIo, from + ": " + error.message());
+  CHECK_OK(remove_plain(source_.disk().root(), kCheckpointPath));
   CHECK_OK(State::make_folder(to));
+  CHECK_OK(check_plain(target_.root(), kStatePath));
   CHECK_OK(source_.state().checkpoint(from));
   const Status copied = copy_missing(from, to);
-  fs::remove_all(from, error);
+  const Status removed = remove_plain(source_.disk().root(), kCheckpointPath);
   CHECK_OK(copied);
-  if (error) return fail(Errc::kIo, from + ": " + error.message());
+  CHECK_OK(removed);
   return round_bytes_;
 }
 

@@ -229,7 +229,7 @@ std::vector<MirrorRoom> Engine::room() const {
   const auto online = mirrors_.list();
   for (const auto& mirror : *online) {
     if (mirror->failed()) continue;
-    const auto space = mirror->disk().space();
+    const auto space = drives_.space(mirror->drive());
     if (space) all.push_back({mirror->drive(), space->free_bytes, least_free_bytes(options_.reserve_bytes, *space)});
   }
   return all;

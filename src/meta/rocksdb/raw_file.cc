@@ -33,7 +33,9 @@ Error errno_error(int number, const std::string& path) {
 }
 
 RawFile::RawFile(const std::string& path, int flags)
-    : path_(path), number_(::open(path.c_str(), flags | O_CLOEXEC, kFileMode)), open_errno_(number_ < 0 ? errno : 0) {}
+    : path_(path),
+      number_(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, kFileMode)),
+      open_errno_(number_ < 0 ? errno : 0) {}
 
 RawFile::~RawFile() {
   if (number_ >= 0) ::close(number_);

@@ -18,6 +18,7 @@ Error errno_error(int number, const std::string& path);
 
 class RawFile {
  public:
+  // Neither through a symbolic link nor, at a pipe, for ever.
   RawFile(const std::string& path, int flags);
   RawFile(const RawFile&) = delete;
   RawFile& operator=(const RawFile&) = delete;

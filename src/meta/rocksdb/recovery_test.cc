@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rocksdb/env.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <filesystem>
@@ -191,13 +192,21 @@ TEST(Recovery, DamageInTheMiddleOfTheOnlyLogIsRefused) {
 }
 
 TEST(Recovery, DamagedMirrorIsCopiedAnew) {
-  for (const bool damage_state : {false, true}) {
+  for (const std::string damage : {"log", "state", "pipe", "link"}) {
+    SCOPED_TRACE(damage);
     TestCloud cloud(2, 2);
     ASSERT_TRUE(cloud.open());
     ASSERT_EQ(commit_until_failure(cloud, 0, 6), 6);
     cloud.kill();
-    if (damage_state) {
-      std::filesystem::remove(cloud.root(0) + "/meta/state/CURRENT");
+    const std::string state = cloud.root(0) + "/meta/state";
+    if (damage == "state") {
+      std::filesystem::remove(state + "/CURRENT");
+    } else if (damage == "pipe") {  // a start would wait there for ever
+      std::filesystem::remove(state + "/CURRENT");
+      ASSERT_EQ(mkfifo((state + "/CURRENT").c_str(), 0600), 0);
+    } else if (damage == "link") {  // to another mirror's
+      std::filesystem::remove_all(state);
+      std::filesystem::create_directory_symlink(cloud.root(1) + "/meta/state", state);
     } else {
       ASSERT_TRUE(cloud.disk(0).corrupt("meta/log/segment-0000", kLogBlockBytes + 100));
     }
