@@ -33,6 +33,25 @@ Result<std::vector<std::string>> known_drive_paths(const CloudFolder& folder,
   return std::vector<std::string>(paths.begin(), paths.end());
 }
 
+// So that connections never take what drives and metadata need to open. By the map: drives joined since the consortium
+// file was written.
+Result<DescriptorPlan> share_descriptors(std::size_t limit, const io::DriveMap& map, const sovereignty::Rule& rule) {
+  const auto drives = static_cast<std::size_t>(std::count_if(map.drives.begin(), map.drives.end(), io::in_use));
+  TRY(const DescriptorPlan plan, plan_descriptors(limit, drives, rule.mirrors()));
+  const std::size_t wanted = descriptors_of(DescriptorPlan{}, drives, rule.mirrors());
+  if (limit < wanted) {
+    log_warning(
+        "few file descriptors: fewer connections and open files than usual; raise the hard limit "
+        "(LimitNOFILE= of the service, ulimit -Hn)",
+        {{"limit", limit},
+         {"wanted", wanted},
+         {"s3Connections", plan.s3_connections},
+         {"filesPerDrive", plan.per_drive},
+         {"filesPerMirror", plan.per_mirror}});
+  }
+  return plan;
+}
+
 // "orange-1,thales-2", as the command line takes it.
 std::string names_of(const std::vector<io::DriveInfo>& drives) {
   std::string names;
@@ -97,15 +116,17 @@ Result<std::unique_ptr<Cloud>> Cloud::open(const Config& config, sovereignty::Co
 }
 
 Status Cloud::open_all(const Config& config, bool making) {
+  TRY(const std::size_t descriptor_limit, raise_descriptor_limit());
   TRY(custody_, open_custody(folder_, random_));
   TRY(const auto seal, open_drive_seal(folder_, *custody_));
   TRY(io::DriveSurvey survey, survey_drives(folder_, consortium_, seal));
   CHECK_OK(start_refusal(survey));
+  TRY(descriptors_, share_descriptors(descriptor_limit, survey.truth().map, consortium_.rule));
   TRY(drives_, io::Drives::open(std::move(survey)));
 
   meta::MirroredOptions meta_options;
   meta_options.cache_bytes = config.cache_bytes;
-  meta_options.max_open_files = config.descriptors.per_mirror;
+  meta_options.max_open_files = descriptors_.per_mirror;
   meta_options.create = making;
   meta_options.least_mirrors = consortium_.rule.least_mirrors();
   meta_options.least_sites = consortium_.rule.least_sites();
@@ -124,7 +145,7 @@ Status Cloud::open_all(const Config& config, bool making) {
   tenants_ = std::make_unique<control::Tenants>(drives_->map()->cloud, *directory_, *keys_, *meta_, random_);
 
   blob::VolumeOptions volume_options;
-  volume_options.max_open_files = config.descriptors.per_drive;
+  volume_options.max_open_files = descriptors_.per_drive;
   TRY(blobs_, blob::VolumeStore::open(*drives_, clock_, random_, metrics_, volume_options));
   candidates_ = std::make_unique<fleet::Candidates>(*drives_, *blobs_);
   placer_ = std::make_unique<SpreadPlacer>(consortium_.rule, *candidates_, random_);
@@ -136,8 +157,11 @@ Status Cloud::open_all(const Config& config, bool making) {
 
   fleet::Options fleet_options;
   fleet_options.bandwidth_bytes_per_s = config.bandwidth_bytes_per_s;
+  const auto admit = [keeper = consortium_keeper_.get()](const io::DriveInfo& drive, const auto& join) {
+    return keeper->admit(drive.site, drive.associate, join);
+  };
   fleet_ = fleet::Fleet::make(*drives_, *candidates_, *blobs_, objects_->catalog(), objects_->authenticator(), *meta_,
-                              *meta_, consortium_.rule, clock_, random_, metrics_, fleet_options);
+                              *meta_, consortium_.rule, admit, clock_, random_, metrics_, fleet_options);
   return remember_drive_paths();
 }
 

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "control/consortium_keeper.h"
 #include "control/tenants.h"
+#include "descriptors.h"
 #include "fleet/candidates.h"
 #include "fleet/fleet.h"
 #include "identity/directory.h"
@@ -58,6 +59,8 @@ class Cloud {
   [[nodiscard]] Status ready();
   void stop();
 
+  // How the process's descriptors are shared among its drives, mirrors and connections.
+  [[nodiscard]] const DescriptorPlan& descriptors() const { return descriptors_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
   [[nodiscard]] Random& random() { return random_; }
   [[nodiscard]] Metrics& metrics() { return metrics_; }
@@ -86,6 +89,7 @@ class Cloud {
   SystemRandom random_;
   Metrics metrics_;
   journal::Sealer sealer_;
+  DescriptorPlan descriptors_;
   std::unique_ptr<keys::Custody> custody_;
   std::unique_ptr<io::Drives> drives_;
   std::unique_ptr<meta::MirroredStore> meta_;

@@ -85,6 +85,8 @@ int create_operator_offline(const CommonOptions& common, const OperatorOptions& 
   if (!consortium) return report_usage(consortium.error());
   const auto cloud = Cloud::open(*config, *consortium);
   if (!cloud) return report(cloud.error());
+  // What was decided and found before comes before this in the journal.
+  if (const Status told = (*cloud)->fleet().journal_opening(); !told) return report(told.error());
   std::optional<Timestamp> expires;
   if (options.expires_days > 0) expires = Timestamp{(*cloud)->clock().now().ms + options.expires_days * kDayMs};
   identity::Operators& operators = (*cloud)->operators();

@@ -101,7 +101,11 @@ int run_drive_add(const CommonOptions& common, const DriveOptions& options) {
                       {"path", absolute_path(options.path)}};
   if (options.capacity_bytes > 0) body["capacity_bytes"] = options.capacity_bytes;
   const auto added = client->post("/v1/drives", body);
-  if (!added) return report_answer(added.error(), client->config());
+  if (!added) {
+    const int code = report_answer(added.error(), client->config());
+    if (added.error() == Errc::kRefused) std::fprintf(stderr, "%s\n", text(Msg::kApplyFirst).c_str());
+    return code;
+  }
   if (common.json) {
     print_json(*added);
   } else {

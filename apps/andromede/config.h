@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "base/result.h"
-#include "descriptors.h"
 
 namespace andromede::app {
 
@@ -45,8 +44,6 @@ struct Config {
   std::uint64_t cache_bytes = 0;
   std::uint64_t bandwidth_bytes_per_s = 0;
   unsigned event_loops = 0;  // 0: one per core
-
-  DescriptorPlan descriptors;  // not of the file: what this process may open
 
   LogLevel log_level = LogLevel::kInfo;
   bool access_log = false;  // a line for every S3 request, not only for those that failed

@@ -226,6 +226,11 @@ constexpr Translation kTranslations[] = {
     {Msg::kYes, "yes", "oui"},
     {Msg::kNo, "no", "non"},
     {Msg::kJobLine, "job {0}: {1} {2}: {3} {4}", "tâche {0} : {1} {2} : {3} {4}"},
+    {Msg::kApplyFirst,
+     "A drive joins at a site that the recorded consortium knows as its associate's. Where it does not yet: andromede "
+     "consortium apply FILE, then again.",
+     "Un disque rejoint un site que le consortium enregistré connaît comme celui de son associé. S'il ne l'est pas "
+     "encore : andromede consortium apply FICHIER, puis recommencez."},
     {Msg::kDriveAdded, "{0} takes data now; `andromede status` shows how it fills.",
      "{0} reçoit des données ; « andromede status » montre son remplissage."},
     {Msg::kDriveReplaced, "{0} has a new drive; what was lost is being rebuilt (`andromede status`).",

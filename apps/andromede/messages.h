@@ -126,6 +126,7 @@ enum class Msg {
   kNo,
   kJobLine,
   kDriveAdded,
+  kApplyFirst,
   kDriveReplaced,
   kDriveReclaims,
   kStarted,

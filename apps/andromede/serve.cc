@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "cloud.h"
 #include "crypto/aes_gcm.h"
-#include "descriptors.h"
 #include "net/http.h"
 #include "version.h"
 
@@ -28,9 +27,9 @@ void limit_connections(net::ServerLimits& limits, std::size_t connections) {
   limits.connections_per_peer = (connections - 1) / 2;
 }
 
-net::ListenOptions s3_listener(const Config& config, api::s3::FrontEnd& front_end) {
+net::ListenOptions s3_listener(const Config& config, std::size_t connections, api::s3::FrontEnd& front_end) {
   net::ListenOptions options;
-  limit_connections(options.limits, config.descriptors.s3_connections);
+  limit_connections(options.limits, connections);
   options.address = config.s3.address == "localhost" ? "127.0.0.1" : config.s3.address;
   options.port = config.s3.port;
   options.name = "s3";
@@ -40,35 +39,15 @@ net::ListenOptions s3_listener(const Config& config, api::s3::FrontEnd& front_en
   return options;
 }
 
-net::ListenOptions operator_listener(const Config& config) {
+net::ListenOptions operator_listener(const Config& config, std::size_t connections) {
   net::ListenOptions options;
   options.address = config.operators.address == "localhost" ? "127.0.0.1" : config.operators.address;
   options.port = config.operators.port;
   options.name = "operator";
   // Tokens come in, and secrets that are shown once go out.
   options.confidential = true;
-  limit_connections(options.limits, config.descriptors.operator_connections);
+  limit_connections(options.limits, connections);
   return options;
-}
-
-// So that connections never take what drives and metadata need to open.
-Status share_descriptors(Config& config, const sovereignty::Consortium& consortium) {
-  std::size_t drives = 0;
-  for (const sovereignty::Site& site : consortium.sites) drives += site.drives.size();
-  TRY(const std::size_t limit, raise_descriptor_limit());
-  TRY(config.descriptors, plan_descriptors(limit, drives, consortium.rule.parity_shards + 1));
-  const std::size_t wanted = descriptors_of(DescriptorPlan{}, drives, consortium.rule.parity_shards + 1);
-  if (limit < wanted) {
-    log_warning(
-        "few file descriptors: fewer connections and open files than usual; raise the hard limit "
-        "(LimitNOFILE= of the service, ulimit -Hn)",
-        {{"limit", limit},
-         {"wanted", wanted},
-         {"s3Connections", config.descriptors.s3_connections},
-         {"filesPerDrive", config.descriptors.per_drive},
-         {"filesPerMirror", config.descriptors.per_mirror}});
-  }
-  return {};
 }
 
 // Blocks the signals that serve() waits for, in this thread and all that it starts.
@@ -103,13 +82,11 @@ void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Ser
 
 }  // namespace
 
-Status serve(const Config& given) {
-  Config config = given;
+Status serve(const Config& config) {
   const sigset_t signals = block_signals();
   set_log_level(config.log_level);
   CHECK_OK(check_files(config));
   TRY(const auto consortium, read_consortium(config.consortium));
-  CHECK_OK(share_descriptors(config, consortium));
   TRY(const auto cloud, Cloud::open(config, consortium));
 
   api::s3::Options s3_options;
@@ -127,11 +104,11 @@ Status serve(const Config& given) {
   net::Loops loops(config.event_loops, cloud->clock());
   TRY(const auto operators,
       net::Server::start(
-          loops, operator_listener(config),
+          loops, operator_listener(config, cloud->descriptors().operator_connections),
           [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); },
           cloud->metrics()));
-  TRY(const auto s3,
-      net::Server::start(loops, s3_listener(config, s3_front_end), s3_front_end.handler(), cloud->metrics()));
+  TRY(const auto s3, net::Server::start(loops, s3_listener(config, cloud->descriptors().s3_connections, s3_front_end),
+                                        s3_front_end.handler(), cloud->metrics()));
   const std::string_view aes_engine = crypto::aes_gcm().name;
   cloud->metrics()
       .gauge("andromede_aes_gcm_engine", "1 for the library that computes AES-256-GCM",

@@ -88,7 +88,8 @@ class Maintenance {
   // always), answered false. An error where it cannot be counted now.
   virtual Status count(DriveId drive, const GoOn& go_on) = 0;
   // Starts using a drive that was added to the map or came back, at a cost that does not grow with its records; stops
-  // using one that leaves (its volumes, which must hold no live record, are removed).
+  // using one that leaves (its volumes, which must hold no live record, are removed): kConflict where one does, or
+  // where that is not counted yet.
   virtual Status attach(DriveId drive) = 0;
   virtual Status detach_empty(DriveId drive) = 0;
 

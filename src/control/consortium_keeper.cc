@@ -1,5 +1,7 @@
 #include "control/consortium_keeper.h"
 
+#include <algorithm>
+
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/task.h"
@@ -146,6 +148,25 @@ Result<ConsortiumKeeper::Change> ConsortiumKeeper::apply(const std::string& text
     unwritten_ = text;
   }
   return change;
+}
+
+Status ConsortiumKeeper::admit(const SiteId& site, const AssociateId& associate, const std::function<Status()>& join) {
+  const std::lock_guard applying(applying_);
+  TRY(const ConsortiumRecord record, current());
+  TRY(const Consortium recorded, parse(record.text, kRecordName));
+  const auto known = std::find_if(recorded.sites.begin(), recorded.sites.end(),
+                                  [&](const sovereignty::Site& each) { return each.id == site; });
+  const std::string first = "; apply one that says so first: andromede consortium apply FILE";
+  if (known == recorded.sites.end()) {
+    return fail(Errc::kRefused, "site " + site.value() + " is not in the recorded consortium (version " +
+                                    std::to_string(record.version) + ")" + first);
+  }
+  if (known->associate != associate) {
+    return fail(Errc::kRefused, "site " + site.value() + " is " + known->associate.value() +
+                                    "'s in the recorded consortium (version " + std::to_string(record.version) +
+                                    "), not " + associate.value() + "'s" + first);
+  }
+  return join();
 }
 
 }  // namespace andromede::control

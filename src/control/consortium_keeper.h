@@ -52,6 +52,10 @@ class ConsortiumKeeper {
   // file of the version before cannot be written.
   Result<Change> apply(const std::string& text, const identity::OperatorCaller& by);
 
+  // Runs `join`, which takes a drive of that site and associate into use, while no other version is applied. kRefused,
+  // and `join` is not run: the recorded one does not know them so.
+  Status admit(const SiteId& site, const AssociateId& associate, const std::function<Status()>& join);
+
  private:
   struct Prepared {
     std::optional<std::string> stored;  // what the commit expects
@@ -65,7 +69,7 @@ class ConsortiumKeeper {
   const Clock& clock_;
   const InUse in_use_;
   const WriteFile write_file_;
-  std::mutex applying_;                   // so that the file is that of the last version
+  std::mutex applying_;                   // so that the file is that of the last version, and no drive joins what goes
   std::optional<std::string> unwritten_;  // under applying_: what the file is to be
 };
 

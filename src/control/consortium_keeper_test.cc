@@ -8,6 +8,7 @@
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <utility>
 
 #include "journal/test_store.h"
@@ -107,6 +108,44 @@ TEST_F(ConsortiumKeeperTest, AChangeIsTheNextVersionJournaledWithBothDigests) {
   EXPECT_EQ(same->version, 2U);
   EXPECT_TRUE(same->differences.empty());
   EXPECT_EQ(cloud_.store().last_sequence(), entries) << "nothing changed";
+}
+
+TEST_F(ConsortiumKeeperTest, ADriveIsAdmittedWhereTheRecordKnowsItsSiteAsItsAssociates) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  unsigned joined = 0;
+  const auto join = [&joined]() -> Status {
+    ++joined;
+    return {};
+  };
+  EXPECT_TRUE(keeper_.admit(SiteId("orange"), AssociateId("orange"), join));
+  EXPECT_EQ(joined, 1U);
+  EXPECT_TRUE(keeper_.admit(SiteId("orange"), AssociateId("orange"), [] { return fail(Errc::kNotFound, "no folder"); })
+                  .error() == Errc::kNotFound);
+  const Status other = keeper_.admit(SiteId("orange"), AssociateId("thales"), join);
+  EXPECT_TRUE(other.error() == Errc::kRefused);
+  EXPECT_THAT(other.error().message(), HasSubstr("orange's in the recorded consortium"));
+  const std::string changed =
+      founding_text() + "\n[[site]]\nid = \"lyon\"\nassociate = \"orange\"\ncountry = \"FR\"\ncity = \"Lyon\"\n\n" +
+      "  [[site.drive]]\n  name = \"lyon-1\"\n  path = \"drives/lyon-1\"\n";
+  const Status unknown = keeper_.admit(SiteId("lyon"), AssociateId("orange"), join);
+  EXPECT_TRUE(unknown.error() == Errc::kRefused);
+  EXPECT_THAT(unknown.error().message(), HasSubstr("first: andromede consortium apply FILE"));
+  EXPECT_EQ(joined, 1U);
+  ASSERT_TRUE(keeper_.apply(changed, kClaire));
+  EXPECT_TRUE(keeper_.admit(SiteId("lyon"), AssociateId("orange"), join));
+  EXPECT_EQ(joined, 2U);
+}
+
+TEST_F(ConsortiumKeeperTest, NothingIsAppliedWhileADriveJoins) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  std::thread applying;
+  EXPECT_TRUE(keeper_.admit(SiteId("orange"), AssociateId("orange"), [&]() -> Status {
+    applying = std::thread([&] { EXPECT_TRUE(keeper_.apply(with("\"Thales\"", "\"Thales Group\""), kClaire)); });
+    EXPECT_EQ(keeper_.current()->version, 1U);
+    return {};
+  }));
+  applying.join();
+  EXPECT_EQ(keeper_.current()->version, 2U);
 }
 
 TEST_F(ConsortiumKeeperTest, AFileThatACrashLeftBehindIsWrittenAnew) {

@@ -2,6 +2,15 @@
 
 namespace andromede::fleet {
 
+Usages look_at_usages(io::Drives& drives, blob::Maintenance& blobs) {
+  Usages usages;
+  const auto map = drives.map();
+  for (const io::DriveInfo& drive : map->drives) {
+    if (io::in_use(drive) && drives.online(drive.id)) usages.emplace(drive.id, blobs.usage(drive.id));
+  }
+  return usages;
+}
+
 Candidates::Candidates(io::Drives& drives, blob::Maintenance& blobs) : drives_(drives), blobs_(blobs) { refresh(); }
 
 std::shared_ptr<const CandidateList> Candidates::snapshot() const {
@@ -9,10 +18,11 @@ std::shared_ptr<const CandidateList> Candidates::snapshot() const {
   return list_;
 }
 
-std::optional<sovereignty::Candidate> Candidates::describe(const io::DriveInfo& drive) const {
+std::optional<sovereignty::Candidate> Candidates::describe(const io::DriveInfo& drive, const Usages& usages) const {
   if (drive.state != io::DriveState::kActive || !drives_.online(drive.id)) return std::nullopt;
-  const auto usage = blobs_.usage(drive.id);
-  if (!usage) return std::nullopt;
+  const auto found = usages.find(drive.id);
+  if (found == usages.end() || !found->second) return std::nullopt;
+  const auto& usage = found->second;
   return sovereignty::Candidate{drive.id, drive.site, drive.associate, usage->live_bytes + usage->free_bytes,
                                 usage->free_bytes};
 }
@@ -20,10 +30,19 @@ std::optional<sovereignty::Candidate> Candidates::describe(const io::DriveInfo& 
 void Candidates::refresh() {
   // One at a time, so that an older look never replaces a newer one.
   const std::lock_guard refreshing(refreshing_);
+  put(look_at_usages(drives_, blobs_));
+}
+
+void Candidates::refresh(const Usages& usages) {
+  const std::lock_guard refreshing(refreshing_);
+  put(usages);
+}
+
+void Candidates::put(const Usages& usages) {
   auto list = std::make_shared<CandidateList>();
   const auto map = drives_.map();
   for (const io::DriveInfo& drive : map->drives) {
-    if (auto candidate = describe(drive)) list->push_back(std::move(*candidate));
+    if (auto candidate = describe(drive, usages)) list->push_back(std::move(*candidate));
   }
   const std::lock_guard lock(mutex_);
   list_ = std::move(list);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,6 +14,11 @@
 #include "sovereignty/placement.h"
 
 namespace andromede::fleet {
+
+// What each drive in use that is online holds and can take, or why it cannot be used.
+using Usages = std::map<DriveId, Result<blob::DriveUsage>>;
+// Blocks, as long as each drive takes to answer at most.
+Usages look_at_usages(io::Drives& drives, blob::Maintenance& blobs);
 
 using CandidateList = std::vector<sovereignty::Candidate>;
 
@@ -27,9 +33,13 @@ class Candidates {
   [[nodiscard]] std::shared_ptr<const CandidateList> snapshot() const;
   // Looks at the drives again. Blocks.
   void refresh();
+  // The same, by what was just seen.
+  void refresh(const Usages& usages);
 
  private:
-  [[nodiscard]] std::optional<sovereignty::Candidate> describe(const io::DriveInfo& drive) const;
+  [[nodiscard]] std::optional<sovereignty::Candidate> describe(const io::DriveInfo& drive, const Usages& usages) const;
+
+  void put(const Usages& usages);  // refreshing_ is held
 
   io::Drives& drives_;
   blob::Maintenance& blobs_;

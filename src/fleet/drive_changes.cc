@@ -38,7 +38,8 @@ Status FleetImpl::add_drive(DriveInfo drive, std::string operator_name) {
   if (drive.id.is_none()) drive.id = DriveId::random(random_);
   drive.state = DriveState::kActive;
   drive.mirrors_metadata = false;
-  CHECK_OK(change_drives("AddDrive", operator_name,
+  CHECK_OK(admit_(drive, [&] {
+    return change_drives("AddDrive", operator_name,
                          {{"drive", drive.name.value()},
                           {"site", drive.site.value()},
                           {"associate", drive.associate.value()},
@@ -46,7 +47,8 @@ Status FleetImpl::add_drive(DriveInfo drive, std::string operator_name) {
                          drive.id, [&](DriveMap& changed) -> Status {
                            changed.drives.push_back(drive);
                            return {};
-                         }));
+                         });
+  }));
   CHECK_OK(restore_site_losses());
   due(true, true);
   return {};

@@ -58,7 +58,7 @@ Status FleetImpl::start() {
   started_ = true;
   // Before anything else is committed. Where nothing can be, nothing else is either, and the mirrors' thread tries
   // again.
-  static_cast<void>(journal_drive_events());
+  static_cast<void>(journal_opening());
   candidates_.refresh();
   drives_.subscribe([signals = signals_](DriveId drive, bool online) {
     const std::lock_guard lock(signals->mutex);
@@ -83,6 +83,12 @@ Status FleetImpl::start() {
   keeper_ = std::thread([this] { keep_mirrors(); });
   worker_ = std::thread([this] { work(); });
   return {};
+}
+
+Status FleetImpl::journal_opening() {
+  const Status told = drive_events_.journal();
+  if (!told) log_warning("what was found of drives is not journaled yet", {{"error", told.error().describe()}});
+  return told;
 }
 
 void FleetImpl::stop() {
@@ -115,7 +121,7 @@ void FleetImpl::keep_mirrors() {
   name_thread("fleet-mirrors");
   SteadyTime journal_again_at{};
   while (!stopping_) {
-    if (clock_.steady() >= journal_again_at && !journal_drive_events()) {
+    if (clock_.steady() >= journal_again_at && !journal_opening()) {
       journal_again_at = clock_.steady() + kJournalAgainAfter;
     }
     if (const Status kept = mirror_keeper_.keep([this] { return !stopping_; }); !kept) {
@@ -125,12 +131,6 @@ void FleetImpl::keep_mirrors() {
     // Sooner when drives come or go; a mirror also fails without its drive.
     if (!stopping_) signals_->changed.wait_for(lock, kKeepEvery);
   }
-}
-
-bool FleetImpl::journal_drive_events() {
-  const Status told = drive_events_.journal();
-  if (!told) log_warning("what was found of drives is not journaled yet", {{"error", told.error().describe()}});
-  return told.has_value();
 }
 
 Status FleetImpl::witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change) {
@@ -145,12 +145,13 @@ void FleetImpl::watch() {
   name_thread("fleet-watch");
   while (!stopping_) {
     handle_drive_events();
-    attach_missing();
-    candidates_.refresh();
+    const Usages usages = look_at_usages(drives_, blobs_);
+    attach_missing(usages);
+    candidates_.refresh(usages);
     collect_damaged();
     look_at_short_writes();
-    look_at_room();
-    update_metrics();
+    look_at_room(usages);
+    update_metrics(usages);
     std::unique_lock lock(signals_->mutex);
     signals_->changed.wait_for(lock, kWatchEvery, [this] { return stopping_ || !signals_->drive_events.empty(); });
   }
@@ -183,10 +184,13 @@ void FleetImpl::handle_drive_events() {
   }
 }
 
-void FleetImpl::attach_missing() {
+void FleetImpl::attach_missing(const Usages& usages) {
   const auto map = drives_.map();
   for (const DriveInfo& drive : map->drives) {
-    if (!io::in_use(drive) || !drives_.online(drive.id) || blobs_.usage(drive.id)) continue;
+    const auto seen = usages.find(drive.id);
+    if (seen == usages.end() || seen->second || !drives_.online(drive.id)) continue;
+    // It is there, and only does not answer.
+    if (seen->second.error() == Errc::kTimeout) continue;
     const SteadyTime now = clock_.steady();
     const auto [again, first] = attach_again_at_.try_emplace(drive.id, now + kAttachAgainAfter);
     if (first || now < again->second) continue;
@@ -215,7 +219,7 @@ void FleetImpl::look_at_short_writes() {
   due(true, false);
 }
 
-void FleetImpl::look_at_room() {
+void FleetImpl::look_at_room(const Usages& usages) {
   const auto map = drives_.map();
   const auto mirrors = mirrors_.room();
   std::vector<RoomLook> looks;
@@ -224,7 +228,8 @@ void FleetImpl::look_at_room() {
     RoomLook look;
     look.drive = drive.id;
     look.name = drive.name.value();
-    if (const auto usage = blobs_.usage(drive.id)) {
+    if (const auto seen = usages.find(drive.id); seen != usages.end() && seen->second) {
+      const auto& usage = seen->second;
       look.takes_shards = drive.state == DriveState::kActive;
       look.free_bytes = usage->free_bytes;
       look.short_bytes = usage->short_bytes;
@@ -269,8 +274,8 @@ void FleetImpl::collect_damaged() {
   wake_.notify_all();
 }
 
-void FleetImpl::update_metrics() {
-  const auto now = status();
+void FleetImpl::update_metrics(const Usages& usages) {
+  const auto now = status_by(usages);
   if (!now) return;
   degraded_gauge_.set(now->degraded ? 1 : 0);
   waiting_gauge_.set(static_cast<double>(now->waiting));
@@ -317,7 +322,9 @@ std::string what_stored_survives(const sovereignty::Tolerance& promised, unsigne
 
 }  // namespace
 
-Result<FleetStatus> FleetImpl::status() {
+Result<FleetStatus> FleetImpl::status() { return status_by(look_at_usages(drives_, blobs_)); }
+
+Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
   FleetStatus status;
   const auto map = drives_.map();
   status.epoch = map->epoch;
@@ -329,8 +336,8 @@ Result<FleetStatus> FleetImpl::status() {
     drive.info = info;
     drive.online = drives_.online(info.id);
     const bool used = io::in_use(info);
-    if (drive.online && used) {
-      if (const auto usage = blobs_.usage(info.id)) {
+    if (const auto seen = usages.find(info.id); drive.online && seen != usages.end()) {
+      if (const auto& usage = seen->second) {
         drive.usage = *usage;
         if (usage->lies > 0) {
           status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") gave " +
@@ -395,15 +402,16 @@ Result<FleetStatus> FleetImpl::status() {
     if (heal_due_) status.reasons.emplace_back("a heal is about to start");
     if (!damaged_.empty()) status.reasons.push_back(std::to_string(damaged_.size()) + " damaged blobs wait for repair");
   }
-  if (const std::string why = reclaim_waits_for({}); !why.empty() && !mirrors_.shortfall()) {
+  if (const std::string why = mirror_that_knows_more({}); !why.empty() && !mirrors_.shortfall()) {
     status.reasons.push_back("the space of orphans is not given back: " + why);
   }
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [id, why] : reclaim_stopped_) {
+    for (const auto& [id, stopped] : reclaim_stopped_) {
       const DriveInfo* const drive = map->find(id);
       if (drive == nullptr || !io::in_use(*drive)) continue;
-      status.reasons.push_back("reclaim stopped on drive " + drive->name.value() + ", nothing was erased: " + why +
+      status.reasons.push_back("reclaim stopped on drive " + drive->name.value() +
+                               ", nothing was erased: " + stopped.why +
                                "; see whether drives that know them are away; where they are orphans, let it go on: "
                                "andromede drive reclaim " +
                                drive->name.value());
@@ -429,10 +437,10 @@ Result<FleetStatus> FleetImpl::status() {
 
 std::unique_ptr<Fleet> Fleet::make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
                                    blob::Catalog& catalog, blob::Authenticator& authenticator, meta::Store& store,
-                                   meta::Mirrors& mirrors, sovereignty::Rule rule, const Clock& clock, Random& random,
-                                   Metrics& metrics, Options options) {
-  return std::make_unique<FleetImpl>(drives, candidates, blobs, catalog, authenticator, store, mirrors, rule, clock,
-                                     random, metrics, options);
+                                   meta::Mirrors& mirrors, sovereignty::Rule rule, AdmitDrive admit, const Clock& clock,
+                                   Random& random, Metrics& metrics, Options options) {
+  return std::make_unique<FleetImpl>(drives, candidates, blobs, catalog, authenticator, store, mirrors, rule,
+                                     std::move(admit), clock, random, metrics, options);
 }
 
 }  // namespace andromede::fleet

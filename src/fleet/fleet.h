@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -95,20 +96,28 @@ struct Options {
   std::chrono::milliseconds short_writes_quiet{10'000};
 };
 
+// Runs `join` where the recorded consortium knows the drive's site, as its associate's, and does not change meanwhile.
+// Answers what `join` does; kRefused: it does not, and what has to be done first.
+using AdmitDrive = std::function<Status(const io::DriveInfo& drive, const std::function<Status()>& join)>;
+
 class Fleet {
  public:
   // All are borrowed and outlive the fleet; `candidates` is kept fresh from start() on. start() resumes what an earlier
   // process left and watches the drives.
   static std::unique_ptr<Fleet> make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
                                      blob::Catalog& catalog, blob::Authenticator& authenticator, meta::Store& store,
-                                     meta::Mirrors& mirrors, sovereignty::Rule rule, const Clock& clock, Random& random,
-                                     Metrics& metrics, Options options);
+                                     meta::Mirrors& mirrors, sovereignty::Rule rule, AdmitDrive admit,
+                                     const Clock& clock, Random& random, Metrics& metrics, Options options);
   virtual ~Fleet() = default;
+  // Journals what the opening of drives and metadata found, and what operators decided before it. start() does so,
+  // before anything else is committed: for who commits without starting.
+  virtual Status journal_opening() = 0;
   virtual Status start() = 0;
   virtual void stop() = 0;  // ends jobs at a safe point and joins
 
   virtual Result<FleetStatus> status() = 0;
-  // Joins a new, empty drive (of any site, also a new one) and fills it evenly. `operator_name` goes to the journal.
+  // Joins a new, empty drive (of any site that `admit` knows, also a new one) and fills it evenly. `operator_name` goes
+  // to the journal.
   virtual Status add_drive(io::DriveInfo drive, std::string operator_name) = 0;
   // A new, empty folder takes the place of a lost drive: same name, site and associate, new id; heal starts.
   virtual Status replace_drive(DriveName lost, std::string path, std::string operator_name) = 0;

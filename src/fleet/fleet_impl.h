@@ -41,6 +41,12 @@ struct Request {
   bool accept_unerased = false;
 };
 
+// A reclaim that erased nothing, until it goes on.
+struct StoppedReclaim {
+  std::string why;
+  bool journaled = false;
+};
+
 // Blobs are being written without all their shards.
 struct ShortWrites {
   SteadyTime first;
@@ -62,13 +68,14 @@ class FleetImpl final : public Fleet {
  public:
   FleetImpl(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs, blob::Catalog& catalog,
             blob::Authenticator& authenticator, meta::Store& store, meta::Mirrors& mirrors, sovereignty::Rule rule,
-            const Clock& clock, Random& random, Metrics& metrics, Options options)
+            AdmitDrive admit, const Clock& clock, Random& random, Metrics& metrics, Options options)
       : drives_(drives),
         candidates_(candidates),
         blobs_(blobs),
         catalog_(catalog),
         mirrors_(mirrors),
         rule_(rule),
+        admit_(std::move(admit)),
         clock_(clock),
         random_(random),
         metrics_(metrics),
@@ -93,6 +100,7 @@ class FleetImpl final : public Fleet {
 
   ~FleetImpl() override { stop(); }
 
+  Status journal_opening() override;
   Status start() override;
   void stop() override;
   Result<FleetStatus> status() override;
@@ -109,16 +117,16 @@ class FleetImpl final : public Fleet {
   // --- watching thread: what must be seen within a second, whatever job runs
   void watch();
   void handle_drive_events();
-  void attach_missing();
+  void attach_missing(const Usages& usages);
   void look_at_short_writes();
-  void look_at_room();
+  void look_at_room(const Usages& usages);
   void resume_drain_of(DriveId drive);
   void collect_damaged();
-  void update_metrics();
+  void update_metrics(const Usages& usages);
+  Result<FleetStatus> status_by(const Usages& usages);
 
   // --- mirrors' thread: no job makes commits wait for a mirror
   void keep_mirrors();
-  bool journal_drive_events();
   Status witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change);
 
   // --- job thread
@@ -131,6 +139,7 @@ class FleetImpl final : public Fleet {
   void note_stopped_reclaim(const DriveInfo& drive, const std::string& why);
   // Why nothing may be erased for want of a name now; empty: it may. Drives of `given_up` are not waited for.
   [[nodiscard]] std::string reclaim_waits_for(const std::vector<DriveInfo>& given_up) const;
+  [[nodiscard]] std::string mirror_that_knows_more(const std::vector<DriveInfo>& given_up) const;
   [[nodiscard]] SteadyTime next_scrub() const;
   JobState run_heal(std::uint64_t job, std::string& message);
   JobState run_scrub(std::uint64_t job, std::string& message);
@@ -168,6 +177,7 @@ class FleetImpl final : public Fleet {
   blob::Catalog& catalog_;
   meta::Mirrors& mirrors_;
   const sovereignty::Rule rule_;
+  const AdmitDrive admit_;
   const Clock& clock_;
   Random& random_;
   Metrics& metrics_;
@@ -197,7 +207,7 @@ class FleetImpl final : public Fleet {
   std::uint64_t waiting_ = 0;
   std::uint64_t lost_ = 0;
   bool reclaim_due_ = false;
-  std::map<DriveId, std::string> reclaim_stopped_;   // why
+  std::map<DriveId, StoppedReclaim> reclaim_stopped_;
   std::set<DriveId> reclaim_accepted_;               // of those: an operator lets it go on
   std::map<DriveId, std::uint64_t> mirrors_differ_;  // records that were kept for that
 

@@ -276,6 +276,27 @@ TEST(Fleet, ReadsAndWritesGoOnWithTwoSitesLost) {
   cloud.expect_all_readable();
 }
 
+TEST(Fleet, ADriveIsAddedOnlyWhereItIsAdmitted) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.close();
+  std::vector<std::string> asked;
+  bool admitted = false;
+  cloud.admit = [&](const io::DriveInfo& drive, const std::function<Status()>& join) -> Status {
+    asked.push_back(drive.site.value());
+    return admitted ? join() : fail(Errc::kRefused, "apply it first");
+  };
+  cloud.open();
+  const auto drive = cloud.make_drive("s9", 1);
+  EXPECT_EQ(cloud.fleet->add_drive(drive, "claire").error(), Errc::kRefused);
+  EXPECT_EQ(cloud.drives->map()->drives.size(), 4U);
+  EXPECT_FALSE(cloud.journaled("AddDrive"));
+  EXPECT_TRUE(fs::is_empty(drive.path));
+  admitted = true;
+  EXPECT_TRUE(cloud.fleet->add_drive(drive, "claire"));
+  EXPECT_EQ(cloud.drives->map()->drives.size(), 5U);
+  EXPECT_EQ(asked, (std::vector<std::string>{"s9", "s9"}));
+}
+
 TEST(Fleet, ADriveWithAKnownNameOrFolderOrAnothersSiteIsNotAdded) {
   FleetCloud cloud({1, 1, 1, 1});
   auto drive = cloud.make_drive("s9", 1);

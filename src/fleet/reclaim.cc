@@ -15,6 +15,10 @@ constexpr std::chrono::seconds kTryAgainAfter{30};
 
 std::string FleetImpl::reclaim_waits_for(const std::vector<DriveInfo>& given_up) const {
   if (mirrors_.shortfall()) return "too few metadata mirrors take part";
+  return mirror_that_knows_more(given_up);
+}
+
+std::string FleetImpl::mirror_that_knows_more(const std::vector<DriveInfo>& given_up) const {
   const auto map = drives_.map();
   for (const DriveId id : mirrors_.absent_at_opening()) {
     const DriveInfo* const drive = map->find(id);
@@ -28,13 +32,24 @@ std::string FleetImpl::reclaim_waits_for(const std::vector<DriveInfo>& given_up)
 }
 
 void FleetImpl::note_stopped_reclaim(const DriveInfo& drive, const std::string& why) {
+  bool first = false;
   {
     const std::lock_guard lock(mutex_);
-    if (!reclaim_stopped_.insert_or_assign(drive.id, why).second) return;
+    const auto [stopped, is_new] = reclaim_stopped_.try_emplace(drive.id);
+    stopped->second.why = why;
+    if (stopped->second.journaled) return;
+    first = is_new;
   }
-  log_error("reclaim stopped", {{"drive", drive.name.value()}, {"reason", why}});
+  if (first) log_error("reclaim stopped", {{"drive", drive.name.value()}, {"reason", why}});
   const Status told = witness_.record("StopReclaim", kFleetItself, {{"drive", drive.name.value()}, {"reason", why}});
-  if (!told) log_warning("a stopped reclaim is not journaled", {{"error", told.error().describe()}});
+  if (!told) {
+    log_warning("a stopped reclaim is not journaled yet", {{"error", told.error().describe()}});
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (const auto stopped = reclaim_stopped_.find(drive.id); stopped != reclaim_stopped_.end()) {
+    stopped->second.journaled = true;
+  }
 }
 
 Result<blob::Maintenance::Reclaimed> FleetImpl::reclaim_on(const DriveInfo& drive, const blob::GoOn& go_on) {
@@ -78,9 +93,6 @@ void FleetImpl::reclaim() {
     }
     if (!reclaimed) {
       log_warning("orphans not reclaimed", {{"drive", drive.name.value()}, {"error", reclaimed.error().describe()}});
-    } else if (reclaimed->records > 0) {
-      log_info("orphans reclaimed",
-               {{"drive", drive.name.value()}, {"records", reclaimed->records}, {"bytes", reclaimed->bytes}});
     }
   }
 }
@@ -93,7 +105,8 @@ Status FleetImpl::accept_orphans(DriveName drive, std::string operator_name) {
   std::string why;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto stopped = reclaim_stopped_.find(known->id); stopped != reclaim_stopped_.end()) why = stopped->second;
+    if (const auto stopped = reclaim_stopped_.find(known->id); stopped != reclaim_stopped_.end())
+      why = stopped->second.why;
   }
   if (why.empty())
     return fail(Errc::kConflict, "reclaim did not stop on " + drive.value() + ": there is nothing to accept");

@@ -118,7 +118,7 @@ class FleetCloud {
     live_ = std::make_unique<objects::LiveBlobs>(*blobs);
     catalog = std::make_unique<objects::BlobCatalog>(*meta, *live_, clock, std::chrono::seconds(30));
     candidates = std::make_unique<Candidates>(*drives, *blobs);
-    fleet = Fleet::make(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, rule, clock, random,
+    fleet = Fleet::make(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, rule, admit, clock, random,
                         metrics, options);
     ASSERT_TRUE(fleet->start());
   }
@@ -250,6 +250,7 @@ class FleetCloud {
 
   sovereignty::Rule rule;
   Options options;
+  AdmitDrive admit = [](const io::DriveInfo&, const std::function<Status()>& join) { return join(); };
   SystemClock clock;
   SystemRandom random;
   Metrics metrics;

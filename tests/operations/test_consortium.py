@@ -3,6 +3,7 @@
 import os
 import subprocess
 import unittest
+import unittest.mock
 
 from operations_case import BINARY, PATIENCE_S, OperationsCase
 
@@ -61,6 +62,15 @@ city = "Lyon"
   path = "drives/lyon-1"
 ''')
         checked = self.cloud.operator_json("consortium", "check", change)
+        new = self.cloud.folder / "drives/lyon-1"
+        new.mkdir()
+        join = ("drive", "add", "lyon-1", "--site", "lyon", "--associate", "etat", "--path", new)
+        refused = self.cloud.operator(*join, check=False)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("site lyon is not in the recorded consortium (version 1)", refused.stderr)
+        self.assertEqual(list(new.iterdir()), [])
+        with unittest.mock.patch.dict(os.environ, {"LC_ALL": "fr_FR.UTF-8"}):
+            self.assertIn("andromede consortium apply FICHIER", self.cloud.operator(*join, check=False).stderr)
         self.assertEqual(checked["differences"], ['associate thales.name: "Thales" becomes "Thales Group"', "site lyon comes"])
         self.assertEqual(self.cloud.operator_json("consortium", "show")["version"], 1)
         self.assertEqual(self.cloud.operator_json("consortium", "apply", change)["version"], 2)
@@ -75,9 +85,7 @@ city = "Lyon"
         again.write_text(self.cloud.operator("consortium", "show").stdout)
         self.assertEqual(self.cloud.operator_json("consortium", "apply", again)["differences"], [])
         # A site that came: drives join it.
-        (self.cloud.folder / "drives/lyon-1").mkdir()
-        self.cloud.operator("drive", "add", "lyon-1", "--site", "lyon", "--associate", "etat", "--path",
-                            self.cloud.folder / "drives/lyon-1")
+        self.cloud.operator(*join)
         # As if a crash had come between the record and the file.
         self.cloud.kill()
         self.file.write_text(self.founding)

@@ -1,11 +1,15 @@
 """Space on the drives, held by what is announced and not sent."""
 
+import contextlib
 import os
+import pathlib
 import socket
+import subprocess
 import unittest
 import urllib.parse
 
-from operations_case import PATIENCE_S, OperationsCase
+import botocore.exceptions
+from operations_case import CONSORTIUM, PATIENCE_S, OperationsCase
 
 ANNOUNCED = 5 << 30
 SENT = 6_000_000
@@ -41,6 +45,68 @@ class Space(OperationsCase):
             connection.close()
         # One open volume a drive keeps blocks ahead for what is small.
         self.cloud.wait_for("it is given back", lambda: self.taken() <= 8 * (65 << 20) and self.shards() == 0)
+
+    def mount_drives(self, size):
+        """Each drive a file system of its own, in memory: only there is "full" what it is on a disk."""
+        text = CONSORTIUM.read_text()
+        mounted = {}
+        for site in ("etat", "orange", "dassault", "thales"):
+            for number in (1, 2):
+                name = f"{site}-{number}"
+                path = self.folder / "mounts" / name
+                path.mkdir(parents=True)
+                if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], capture_output=True,
+                                  check=False).returncode != 0:
+                    self.skipTest("mounting needs privileges")
+                self.addCleanup(subprocess.run, ["umount", "-l", path], capture_output=True, check=False)
+                text = text.replace(f'"drives/{name}"', f'"{path}"')
+                mounted[name] = path
+        file = self.folder / "mounted.toml"
+        file.write_text(text)
+        self.cloud.create(file)
+        return mounted
+
+    def fill(self, folder):
+        """As somebody else does, to the last byte."""
+        for piece in (1 << 20, 4096):
+            with open(pathlib.Path(folder) / f"filler-{piece}", "wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(b"\1" * piece)
+
+    def online(self):
+        return {drive["name"] for drive in self.cloud.status()["drives"] if drive["online"]}
+
+    def test_full_drives_take_the_map_when_one_of_them_is_lost(self):
+        mounted = self.mount_drives("330m")
+        self.cloud.start()
+        s3 = self.cloud.client()
+        s3.create_bucket(Bucket="archives")
+        bodies = {f"k{number}": os.urandom(1000 if number % 2 else 300_000) for number in range(10)}
+        for key, body in bodies.items():
+            s3.put_object(Bucket="archives", Key=key, Body=body)
+        for path in mounted.values():
+            self.fill(path)
+        epoch = self.cloud.status()["epoch"]
+        status = self.cloud.status()
+        lost = next(drive["name"] for drive in status["drives"] if not drive["metadata_mirror"])
+        subprocess.run(["umount", "-l", mounted[lost]], check=True)
+        self.cloud.wait_for("the loss is written down", lambda: self.cloud.status()["epoch"] > epoch)
+        self.assertEqual(self.online(), set(mounted) - {lost})
+        for key, body in bodies.items():
+            self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body)
+        with self.assertRaises(botocore.exceptions.ClientError):
+            s3.put_object(Bucket="archives", Key="more", Body=b"no room")
+        s3.delete_object(Bucket="archives", Key="k0")
+        # A start writes maps too, and what is full comes back as it went.
+        self.cloud.stop()
+        self.cloud.start(until="live")
+        self.assertEqual(self.online(), set(mounted) - {lost})
+        self.assertEqual(self.cloud.client().get_object(Bucket="archives", Key="k1")["Body"].read(), bodies["k1"])
+        for name in set(mounted) - {lost}:
+            for filler in mounted[name].glob("filler-*"):
+                filler.unlink()
+        self.cloud.wait_for("writes go on", lambda: self.cloud.status()["writes_refused"] is None)
+        s3.put_object(Bucket="archives", Key="more", Body=b"room")
 
     def shards(self):
         return sum(drive["shards"] for drive in self.cloud.status()["drives"])

@@ -21,6 +21,27 @@ sys.path.insert(0, str(HERE.parent / "harness"))
 from cloud import PATIENCE_S, ROOT, Cloud  # noqa: E402
 
 AWS = "/usr/bin/aws"
+SUCCESSOR = """
+[[associate]]
+id = "successeur"
+name = "Successeur"
+seat = "FR"
+capital_meur = 60
+
+[[site]]
+id = "successeur"
+associate = "successeur"
+country = "FR"
+city = "Nantes"
+
+  [[site.drive]]
+  name = "successeur-1"
+  path = "drives/successeur-1"
+
+  [[site.drive]]
+  name = "successeur-2"
+  path = "drives/successeur-2"
+"""
 
 
 def digests(folder):
@@ -163,7 +184,7 @@ class Story:
         drives = self.dassault()
         require(all(d["shards"] == 0 and not d["metadata_mirror"] for d in drives), f"nothing is left there: {drives}")
         left = [path for name in ("dassault-1", "dassault-2")
-                for path in (self.cloud.folder / "drives" / name).rglob("*") if path.is_file() and path.name not in ("label", "map")]
+                for path in (self.cloud.folder / "drives" / name).rglob("*") if path.is_file() and path.name not in ("label", "map", "map.replacing")]
         require(not left, f"no file of data or metadata is left on their drives: {left}")
         self.note("Proven: no shard, no metadata mirror, no file but the drives' labels is left. They are taken away.")
         for name in ("dassault-1", "dassault-2"):
@@ -191,6 +212,9 @@ class Story:
 
     def replace(self):
         self.tell("A new associate joins: two drives at a new site. Orange replaces its drive.")
+        changed = self.folder / "consortium.toml"
+        changed.write_text((self.cloud.folder / "consortium.toml").read_text() + SUCCESSOR)
+        self.cloud.operator("consortium", "apply", changed)
         for name in ("successeur-1", "successeur-2"):
             (self.cloud.folder / "drives" / name).mkdir()
             self.cloud.operator("drive", "add", name, "--site", "successeur", "--associate", "successeur", "--path",

@@ -372,11 +372,14 @@ Result<Naming> naming_of(Catalog& catalog, const RecordHeader& header, const Sha
   return all.refs.empty() ? Naming::kNowhere : Naming::kElsewhere;
 }
 
-Status release_orphans(DriveVolumes& drive, const std::vector<Orphan>& orphans, Maintenance::Reclaimed& reclaimed,
-                       const GoOn& go_on) {
+Status release_orphans(StoreCore& core, DriveVolumes& drive, const std::vector<Orphan>& orphans,
+                       Maintenance::Reclaimed& reclaimed, const GoOn& go_on) {
   for (const Orphan& orphan : orphans) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
     const auto released = drive.release(orphan.blob, orphan.shard, orphan.place.first, orphan.place.second);
+    if (released || released.error() == Errc::kNotFound) {
+      core.released(orphan.blob, {drive.id(), orphan.place.first, orphan.place.second});
+    }
     if (released) {
       ++reclaimed.records;
       reclaimed.bytes += *released;
@@ -443,7 +446,7 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
     return fail(Errc::kRefused, "of its " + std::to_string(records) + " records " + std::to_string(nobodys) +
                                     " belong to blobs that the metadata do not know");
   }
-  CHECK_OK(release_orphans(*drive, orphans, reclaimed, goes_on));
+  CHECK_OK(release_orphans(core, *drive, orphans, reclaimed, goes_on));
   TRY(const std::uint64_t punched, reclaim_unknown(*drive, unknown, catalog, goes_on));
   reclaimed.bytes += punched;
   if (reclaimed.bytes > 0) {

@@ -622,7 +622,7 @@ TEST(Counting, ADriveIsUsedBeforeAnythingOfItsRecordsIsRead) {
   // What needs true numbers refuses.
   MapCatalog catalog;
   EXPECT_EQ(cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0)).error(), Errc::kOverloaded);
-  EXPECT_EQ(cloud.store().detach_empty(cloud.id(0)).error(), Errc::kOverloaded);
+  EXPECT_EQ(cloud.store().detach_empty(cloud.id(0)).error(), Errc::kConflict) << "without waiting for a count";
   cloud.disk(0).disarm();
   EXPECT_EQ(cloud.shards(0), 6U);
   EXPECT_FALSE(cloud.usage(0)->counting);
@@ -750,6 +750,33 @@ TEST(Lies, AForgedShardIsFoundNamedLeftOutAndRepaired) {
       EXPECT_TRUE(*cloud.get(*ref) == data);
     }
   }
+}
+
+// Whoever holds the old record may read the old place until it is given back: the lie is neither believed nor counted
+// again.
+TEST(Lies, AreRememberedUntilTheirPlaceIsGivenBack) {
+  TestCloud cloud(4);
+  const Bytes data = random_bytes(cloud.random, 300'000);
+  auto ref = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(ref);
+  const BlobRef before = *ref;
+  KnowsTheBytes authenticator(cloud, data);
+  cloud.forge(*ref, 0);
+  EXPECT_FALSE(*cloud.store().verify_blob(*ref, authenticator, kNoLimit));
+  EXPECT_EQ(cloud.usage(0)->lies, 1U);
+  auto reader = sync_wait(cloud.store().open_reader(before, 0, data.size(), Deadline::never(), {}));
+  ASSERT_TRUE(reader);
+  const auto place = cloud.store().repair_shard(*ref, 0, kNoLimit);
+  ASSERT_TRUE(place) << place.error().describe();
+  ref->shards[0] = *place;
+  cloud.store().release_shard(ref->id, 0, before.shards[0]);
+  EXPECT_FALSE(*cloud.store().verify_blob(before, authenticator, kNoLimit));
+  EXPECT_TRUE(*cloud.get(before) == data);
+  EXPECT_EQ(cloud.usage(0)->lies, 1U);
+  reader->reset();
+  EXPECT_TRUE(eventually([&] { return cloud.shards(0) == 1; }));
+  EXPECT_TRUE(*cloud.store().verify_blob(*ref, authenticator, kNoLimit));
+  EXPECT_TRUE(*cloud.get(*ref) == data);
 }
 
 TEST(Lies, AsManyAsThereIsParityAreFound) {

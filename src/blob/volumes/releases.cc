@@ -10,8 +10,8 @@ constexpr int kReleasesInARow = 16;
 
 }  // namespace
 
-Releases::Releases(FindDrive find_drive, Counter released, Counter left)
-    : find_drive_(std::move(find_drive)), released_(released), left_(left) {}
+Releases::Releases(FindDrive find_drive, OnReleased on_released, Counter released, Counter left)
+    : find_drive_(std::move(find_drive)), on_released_(std::move(on_released)), released_(released), left_(left) {}
 
 std::vector<ShardPlace> Releases::pin(BlobId blob) {
   const std::lock_guard lock(mutex_);
@@ -75,6 +75,7 @@ void Releases::run(DriveId id) {
     }
     if (!begin(release)) continue;
     const auto done = drive->release(release.blob, release.shard, release.place.volume, release.place.offset);
+    if (done || done.error() == Errc::kNotFound) on_released_(release.blob, release.place);
     end(release);
     if (done) {
       released_.add();

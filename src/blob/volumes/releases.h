@@ -22,7 +22,9 @@ inline constexpr std::size_t kMaxQueuedReleases = 1U << 20;
 class Releases {
  public:
   using FindDrive = std::function<DriveVolumes*(DriveId)>;  // null: not one of ours
-  Releases(FindDrive find_drive, Counter released, Counter left);
+  // Told of each place that was given back, or holds no such record any more, once nobody can read it.
+  using OnReleased = std::function<void(BlobId, const ShardPlace&)>;
+  Releases(FindDrive find_drive, OnReleased on_released, Counter released, Counter left);
 
   // Holds `blob`; answers the places of its shards that are being given back and must not be read.
   std::vector<ShardPlace> pin(BlobId blob);
@@ -56,6 +58,7 @@ class Releases {
   void erase_if_idle(BlobId blob);
 
   const FindDrive find_drive_;
+  const OnReleased on_released_;
   const Counter released_;
   const Counter left_;
   std::mutex mutex_;

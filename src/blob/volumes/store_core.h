@@ -51,6 +51,7 @@ class StoreCore {
   // What lies there is not what was written, whatever its checksums say: until it is released nobody reads it.
   void distrust(BlobId blob, unsigned shard, const ShardPlace& place);
   [[nodiscard]] bool distrusts(BlobId blob, const ShardPlace& place) const;
+  // Nobody reads that place any more.
   void released(BlobId blob, const ShardPlace& place);
   [[nodiscard]] std::vector<BlobId> take_damaged();
 

@@ -75,7 +75,6 @@ class VolumeStoreImpl final : public VolumeStore {
   }
   void release_shard(BlobId blob, unsigned index, ShardPlace place) override {
     core_.releases.release(blob, index, place);
-    core_.released(blob, place);
   }
   Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) override {
     return blob::verify_shard(core_, ref, index, pace);
