@@ -141,5 +141,17 @@ TEST_F(DriveEventsTest, ADecisionToGoOnWithoutDrivesIsTheNextThingInTheJournal) 
   EXPECT_EQ(of_kind("ProceedWithoutDrives").size(), 1U);
 }
 
+TEST_F(DriveEventsTest, EveryDecisionIsJournaledInItsOrder) {
+  ASSERT_TRUE(cloud_.drives->update([](io::DriveMap& map) -> Status {
+    map.decisions = {{1, {}, "claire", {map.drives[0].id}}, {2, {}, "jeanne", {map.drives[1].id}}};
+    return {};
+  }));
+  ASSERT_TRUE(eventually([&] { return cloud_.drives->map()->decisions.empty(); }));
+  const auto decided = of_kind("ProceedWithoutDrives");
+  ASSERT_EQ(decided.size(), 2U);
+  EXPECT_NE(decided[0].find("claire"), std::string::npos) << decided[0];
+  EXPECT_NE(decided[1].find("jeanne"), std::string::npos) << decided[1];
+}
+
 }  // namespace
 }  // namespace andromede::fleet

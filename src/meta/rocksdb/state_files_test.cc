@@ -73,7 +73,7 @@ TEST_F(StateFilesTest, AMirrorThatLeadsElsewhereIsNeitherOpenedNorFollowedWhenIt
       fs::remove_all(root("liar"));
       make("liar");
       put(kind, path);
-      const auto opened = open("liar");
+      auto opened = open("liar");
       if (path.starts_with("meta/checkpoint")) {
         EXPECT_TRUE(opened) << "it is only removed";
       } else {
@@ -83,6 +83,7 @@ TEST_F(StateFilesTest, AMirrorThatLeadsElsewhereIsNeitherOpenedNorFollowedWhenIt
           EXPECT_NE(opened.error().message().find(path), std::string::npos) << opened.error().message();
         }
       }
+      if (opened) opened->reset();
       const auto liar = disk("liar");
       EXPECT_TRUE(holds_mirror_files(*liar).value_or(false));
       const Status removed = remove_mirror_files(*liar);
