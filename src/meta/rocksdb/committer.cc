@@ -206,8 +206,9 @@ void Committer::run() {
     if (const Status dropped = mirrors_.has_failed() ? mirrors_.drop_failed() : Status(); !dropped) {
       log_error("metadata: a lost mirror could not be marked out", {{"error", dropped.error().describe()}});
     }
-    look_at_held();
-    if (!group.empty()) process(group);
+    const auto shortfall = mirrors_.shortfall();
+    look_at_held(shortfall);
+    if (!group.empty()) process(group, shortfall);
     resume_waiters();
     group.clear();
   }
@@ -264,8 +265,7 @@ void Committer::give_up(Group& held, const std::optional<std::string>& shortfall
   held = std::move(waiting);
 }
 
-void Committer::look_at_held() {
-  const auto shortfall = mirrors_.shortfall();
+void Committer::look_at_held(const std::optional<std::string>& shortfall) {
   if (!shortfall) {
     short_since_.reset();
   } else if (!short_since_) {
@@ -293,11 +293,12 @@ void Committer::look_at_held() {
   parked_.clear();
 }
 
-void Committer::process(Group& group) {
-  const Group staged = stage(group);
+void Committer::process(Group& group, const std::optional<std::string>& shortfall) {
+  lost_mirrors_ = false;
+  const Group staged = stage(group, shortfall);
   if (!staged.empty()) {
     const Status stored = store_group(static_cast<std::uint32_t>(staged.size()));
-    const bool survives = mirrors_.redundant();
+    const bool survives = lost_mirrors_ || mirrors_.has_failed() ? mirrors_.standing().enough : !shortfall;
     std::size_t acknowledged = 0;
     for (Pending* pending : staged) {
       if (!stored) {
@@ -317,7 +318,7 @@ void Committer::process(Group& group) {
   }
 }
 
-Committer::Group Committer::stage(const Group& group) {
+Committer::Group Committer::stage(const Group& group, const std::optional<std::string>& shortfall) {
   builder_.reset();
   overlay_.clear();
   adds_.clear();
@@ -327,7 +328,6 @@ Committer::Group Committer::stage(const Group& group) {
   if (ready) ready = check_space(*mirrors);
   if (ready && must_reseal_) ready = reseal();
   next_sequence_ = last_sequence_.load(std::memory_order_relaxed) + 1;
-  const auto shortfall = mirrors_.shortfall();
   for (Pending* pending : group) {
     const Commit& change = pending->change;
     Status status = ready;
@@ -489,6 +489,11 @@ void Committer::apply_one(Mirror& mirror, std::uint64_t last_index) {
   if (const Status applied = mirror.apply(builder_.payload(), last_index); !applied) mirror.fail(applied.error());
 }
 
+Status Committer::drop_failed() {
+  lost_mirrors_ = true;
+  return mirrors_.drop_failed();
+}
+
 Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index) {
   const SteadyTime started = clock_.steady();
   Status kept;
@@ -496,7 +501,7 @@ Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView recor
   // marked out before anybody can see what it lacks.
   const auto settle = [&]() noexcept {
     sync_seconds_.observe(std::chrono::duration<double>(clock_.steady() - started).count());
-    if (mirrors_.has_failed()) kept = mirrors_.drop_failed();
+    if (mirrors_.has_failed()) kept = drop_failed();
   };
   if (mirrors.size() == 1) {
     write_one(*mirrors.front(), record, last_index);
@@ -510,7 +515,7 @@ Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView recor
       apply_one(*mirrors[i], last_index);
     });
   }
-  if (kept && mirrors_.has_failed()) kept = mirrors_.drop_failed();
+  if (kept && mirrors_.has_failed()) kept = drop_failed();
   if (mirrors_.list()->empty()) return fail(Errc::kUnavailable, "no metadata mirror could be written");
   // From here on the group is in the log of every mirror that is left, whatever is answered.
   last_index_ = last_index;

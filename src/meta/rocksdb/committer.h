@@ -97,23 +97,26 @@ class Committer {
   Status enqueue(Pending& pending);
   void run();
   bool take_group(Group& group);
+  // What the mirrors lack is looked at once a group, before it: `shortfall`.
   // Goes on with commits that wait for redundancy, or answers those that have waited for long enough.
-  void look_at_held();
+  void look_at_held(const std::optional<std::string>& shortfall);
   void hold(Group& where, Pending* pending);
   // Answers those of `held` that may wait no longer.
   void give_up(Group& held, const std::optional<std::string>& shortfall);
   void forget_held(std::size_t commits, std::size_t bytes);
   [[nodiscard]] bool may_wait() const;
   [[nodiscard]] std::chrono::milliseconds held_for_now() const;
-  void process(Group& group);
-  // Answers the commits that cannot be done; stages the others and answers how many.
-  Group stage(const Group& group);
+  void process(Group& group, const std::optional<std::string>& shortfall);
+  // Answers the commits that cannot be done; stages the others and answers them.
+  Group stage(const Group& group, const std::optional<std::string>& shortfall);
   Status check(const Commit& change);
   Result<bool> holds(const Expectation& expectation);
   void stage_changes(Pending& pending);
   void flush_adds(std::string_view key);
   Status store_group(std::uint32_t commits);
   Status write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index);
+  // Of MirrorSet; notes that mirrors went.
+  Status drop_failed();
   void write_one(Mirror& mirror, ByteView record, std::uint64_t last_index);
   void apply_one(Mirror& mirror, std::uint64_t last_index);
   Status check_space(const MirrorSet::List& mirrors);
@@ -158,6 +161,7 @@ class Committer {
   std::uint64_t last_index_ = 0;
   std::uint64_t next_sequence_ = 1;  // of the group being staged
   bool must_reseal_ = false;
+  bool lost_mirrors_ = false;  // under the group at hand
   SteadyTime space_checked_{};
   bool low_space_ = false;
   std::atomic<std::uint64_t> last_sequence_{0};

@@ -43,38 +43,35 @@ std::size_t MirrorSet::sites_needed(const io::DriveMap& map) const {
   return std::min<std::size_t>(least_.sites, std::size_t{*map.accepted_site_losses} + 1);
 }
 
-bool MirrorSet::redundant_without(DriveId drive) const {
+Standing MirrorSet::standing(DriveId without) const {
+  Standing now;
+  now.map = drives_.map();
+  std::size_t sites = 0;
   const auto mirrors = list();
-  const auto map = drives_.map();
-  std::size_t healthy = 0;
-  std::vector<const SiteId*> sites;
   for (const auto& mirror : *mirrors) {
-    if (mirror->failed() || mirror->drive() == drive) continue;
-    ++healthy;
-    const io::DriveInfo* const info = map->find(mirror->drive());
-    const auto same = [&](const SiteId* site) { return *site == info->site; };
-    if (info != nullptr && std::none_of(sites.begin(), sites.end(), same)) sites.push_back(&info->site);
+    if (mirror->failed() || mirror->drive() == without) continue;
+    const io::DriveInfo* const drive = now.map->find(mirror->drive());
+    if (drive == nullptr) continue;
+    const auto same_site = [&](const io::DriveInfo* other) { return other->site == drive->site; };
+    if (std::none_of(now.drives.begin(), now.drives.end(), same_site)) ++sites;
+    now.drives.push_back(drive);
   }
-  return healthy >= least_.mirrors && sites.size() >= sites_needed(*map);
+  now.enough = now.drives.size() >= least_.mirrors && sites >= sites_needed(*now.map);
+  return now;
 }
 
 std::optional<std::string> MirrorSet::shortfall() const {
-  if (redundant()) return std::nullopt;
-  const auto mirrors = list();
-  const auto map = drives_.map();
+  const Standing now = standing();
+  if (now.enough) return std::nullopt;
   std::string left;
-  std::size_t healthy = 0;
-  for (const auto& mirror : *mirrors) {
-    const io::DriveInfo* const info = map->find(mirror->drive());
-    if (mirror->failed() || info == nullptr) continue;
-    ++healthy;
-    left += (left.empty() ? " (" : ", ") + info->name.value() + " of site " + info->site.value();
+  for (const io::DriveInfo* const drive : now.drives) {
+    left += (left.empty() ? " (" : ", ") + drive->name.value() + " of site " + drive->site.value();
   }
   std::string needed =
       std::to_string(least_.mirrors) + (least_.mirrors == 1 ? " metadata mirror" : " metadata mirrors");
-  if (const std::size_t sites = sites_needed(*map); sites > 1) needed += " at " + std::to_string(sites) + " sites";
-  return "to survive the next loss a change must be on " + needed + ", and " + std::to_string(healthy) +
-         (healthy == 1 ? " takes part" : " take part") + left + (left.empty() ? "" : ")") +
+  if (const std::size_t sites = sites_needed(*now.map); sites > 1) needed += " at " + std::to_string(sites) + " sites";
+  return "to survive the next loss a change must be on " + needed + ", and " + std::to_string(now.drives.size()) +
+         (now.drives.size() == 1 ? " takes part" : " take part") + left + (left.empty() ? "" : ")") +
          ": bring back, replace or add drives";
 }
 

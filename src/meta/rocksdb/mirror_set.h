@@ -28,6 +28,13 @@ struct Redundancy {
   std::size_t sites = 1;  // different ones; fewer where the drive map accepts to survive fewer lost sites
 };
 
+// The healthy mirrors of the list, as far as the drive map knows their drives.
+struct Standing {
+  std::shared_ptr<const io::DriveMap> map;  // of the drives
+  std::vector<const io::DriveInfo*> drives;
+  bool enough = false;  // what all of them have survives the next loss
+};
+
 class MirrorSet {
  public:
   using List = std::vector<std::shared_ptr<Mirror>>;
@@ -44,9 +51,8 @@ class MirrorSet {
   // The drive's mirror; null unless it is in the list and has not failed.
   [[nodiscard]] std::shared_ptr<Mirror> find(DriveId drive) const;
 
-  // Whether what every healthy mirror of the list has survives the next loss; of the second, without that drive's.
-  [[nodiscard]] bool redundant() const { return redundant_without(DriveId()); }
-  [[nodiscard]] bool redundant_without(DriveId drive) const;
+  // As things stand, were it not for the mirror on that drive.
+  [[nodiscard]] Standing standing(DriveId without = {}) const;
   // What is lacking, and what would mend it, in words; nullopt: nothing.
   [[nodiscard]] std::optional<std::string> shortfall() const;
 

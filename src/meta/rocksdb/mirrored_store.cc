@@ -366,7 +366,7 @@ Status Engine::remove_mirror(DriveId drive) {
         return mirror->drive() != drive && !mirror->failed();
       });
       if (!another) return fail(Errc::kRefused, "it is the last metadata mirror; add another one first");
-      if (takes_part && !mirrors_.redundant_without(drive)) {
+      if (takes_part && !mirrors_.standing(drive).enough) {
         return fail(Errc::kRefused, "without it commits would not survive the next loss; add another mirror first");
       }
       CHECK_OK(mark(drive, false));
