@@ -32,6 +32,8 @@ class Category final : public std::error_category {
         return "overloaded";
       case Errc::kUnavailable:
         return "unavailable";
+      case Errc::kNotBegun:
+        return "not begun";
       case Errc::kRefused:
         return "refused";
       case Errc::kUnsupported:

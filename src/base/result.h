@@ -26,6 +26,7 @@ enum class Errc {
   kCancelled,        // the process is stopping, or the peer went away
   kOverloaded,       // a named bound (queue, connections) is reached; try later
   kUnavailable,      // too few drives or mirrors are online for the demand
+  kNotBegun,         // as kUnavailable, kTimeout or kCancelled, and certainly nothing was begun
   kRefused,          // a policy forbids it; the message names the constraint and what would satisfy it
   kUnsupported,      // understood, and not offered
 };

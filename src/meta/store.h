@@ -2,7 +2,7 @@
 // machine, mirrored) and Ceph RADOS omap (many) stand.
 //
 // Promises. Durable: commit() answers after the change is synced on every online mirror, and on so many of them, at so
-// many sites, that it survives the next loss; while there are fewer it waits a while, then is kUnavailable. Witnessed:
+// many sites, that it survives the next loss; while there are fewer it waits a while, then is kNotBegun. Witnessed:
 // Commit::entry goes into the log in the same atomic step. Bounded: keys, values, commits and scans have limits.
 //
 // Threads: every call may come from any event loop; completion resumes the caller on its own scheduler. get() and
@@ -10,9 +10,9 @@
 // keys that it has fetched ahead.
 //
 // Errors: kConflict (an expectation did not hold; nothing was changed), kInvalidArgument (over a limit), kOverloaded
-// (the commit queue is full), kNoSpace, kUnavailable (too few mirrors left), kCorrupt, kTimeout, kCancelled (stopping).
-// A commit that answers kConflict, kInvalidArgument, kOverloaded or kNoSpace was certainly not done and never will be:
-// what was written for it may be given back. After any other error it may be done, now or after the next opening.
+// (the commit queue is full), kNoSpace, kNotBegun (a commit while too few mirrors are left, past its deadline or while
+// the store stops), kUnavailable (mirrors went while it was under way; of reads: none is left), kCorrupt, kCancelled (the
+// store stopped while it was under way). leaves_doubt() says after which of them a commit may be done all the same.
 #pragma once
 
 #include <cstdint>
@@ -141,10 +141,20 @@ struct Followed {
 // The key, of the same partition, that a value names; nullopt: none. Called on any thread, maybe again.
 using NamedKey = std::function<std::optional<Key>(std::string_view value)>;
 
+// Whether a commit that answered `error` may be done, now or after the next opening. If not, it was certainly not done
+// and never will be: what was written for it may be given back.
+[[nodiscard]] inline bool leaves_doubt(const Error& error) {
+  return !(error == Errc::kConflict || error == Errc::kInvalidArgument || error == Errc::kOverloaded ||
+           error == Errc::kNoSpace || error == Errc::kNotBegun);
+}
+
 class Store {
  public:
   virtual ~Store() = default;
   virtual Task<Result<CommitInfo>> commit(Commit change, Deadline deadline) = 0;
+  // kNotBegun, with what is lacking: commits are refused at once for want of mirrors, so that what only a commit makes
+  // of use, such as an object's bytes, need not be taken in. Ok while they would wait for mirrors. Does not block.
+  [[nodiscard]] virtual Status accepts_commits() const { return {}; }
   // nullopt: no such key.
   virtual Task<Result<std::optional<std::string>>> get(Partition partition, Key key) = 0;
   // Several keys of Space::kRecords of one partition at one consistent state.

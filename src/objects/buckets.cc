@@ -118,7 +118,7 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
     buckets_.put(name, bucket, ticket);
     co_return Status{};
   }
-  if (leaves_doubt(done.error())) co_return fail(done.error());
+  if (meta::leaves_doubt(done.error())) co_return fail(done.error());
   meta::Commit undo = change_in(bucket);
   undo.erase.push_back(state_key);
   undo.unwitnessed = "the state of a bucket that never got its name";

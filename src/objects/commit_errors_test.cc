@@ -193,7 +193,7 @@ class ChangeTest : public CommitErrorsTest, public testing::WithParamInterface<C
 };
 
 TEST_P(ChangeTest, ThatCertainlyFailsGivesBackWhatItWroteAndNothingElse) {
-  for (const Errc code : {Errc::kNoSpace, Errc::kOverloaded}) {
+  for (const Errc code : {Errc::kNoSpace, Errc::kOverloaded, Errc::kNotBegun}) {
     const std::size_t removed_before = cloud_.removed().size();
     cloud_.watch.before_commit = fail_change_with(code);
     EXPECT_EQ(code_of(change()), code);
@@ -469,6 +469,43 @@ TEST_F(CommitErrorsTest, PartsThatACompletionLeavesOutAreGivenBack) {
   ASSERT_EQ(cloud_.removed().size(), 1U);
   EXPECT_THAT(std::vector({blobs().front(), cloud_.removed().front()}), UnorderedElementsAreArray(uploaded));
   EXPECT_EQ(cloud_.payloads(), 0U);
+}
+
+// One mirror is left where two are needed, and nobody waits for another.
+TEST_F(CommitErrorsTest, BelowTheLeastRedundancyNoBodyIsTakenAndNothingStaysOnDrives) {
+  const std::string bytes = pattern(1'000'000);
+  ASSERT_TRUE(put("source", bytes));
+  const UploadId upload = create_upload();
+  const std::uint64_t shards = cloud_.shards();
+  cloud_.meta_options.least_mirrors = 2;
+  cloud_.meta_options.redundancy_wait = std::chrono::milliseconds(0);
+  cloud_.restart();
+  // The first one finds out, with its commit.
+  EXPECT_EQ(code_of(put("key", bytes)), Errc::kNotBegun);
+  EXPECT_EQ(cloud_.removed().size(), 1U);
+  MemoryBody body(bytes);
+  PutRequest request;
+  request.bucket = "bucket";
+  request.key = "key";
+  EXPECT_EQ(code_of(sync_wait(service().put(me(), request, body))), Errc::kNotBegun);
+  UploadPartRequest part;
+  part.bucket = "bucket";
+  part.key = "key";
+  part.upload = upload;
+  part.number = 1;
+  EXPECT_EQ(code_of(sync_wait(service().upload_part(me(), part, body))), Errc::kNotBegun);
+  EXPECT_EQ(body.reads(), 0);
+  const double read = cloud_.bytes_read();
+  EXPECT_EQ(code_of(copy("source", "key")), Errc::kNotBegun);
+  EXPECT_EQ(code_of(copy_part(upload, 1, "source")), Errc::kNotBegun);
+  EXPECT_EQ(cloud_.bytes_read(), read);
+  EXPECT_EQ(cloud_.removed().size(), 1U);
+  for (int i = 0; i < 12'000 && cloud_.shards() > shards; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(cloud_.shards(), shards);
+  cloud_.meta_options.least_mirrors = 1;
+  cloud_.restart();
+  EXPECT_TRUE(get("source") == bytes);
+  EXPECT_TRUE(put("key", bytes));
 }
 
 }  // namespace

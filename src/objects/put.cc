@@ -15,7 +15,7 @@ Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest req
     CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   }
   const crypto::Checksum kind = demanded_kind(request.checksum);
-  CO_TRY(SealedBody sealed, co_await seal_body(seal_, {bucket.owner, caller.peer}, body, {kind}, kMaxPutBytes));
+  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind}));
   CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
 
   ObjectRecord record;
@@ -30,6 +30,12 @@ Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest req
   CO_CHECK_OK(co_await commit_object({caller, bucket, request.bucket, request.key}, "PutObject", record, sealed,
                                      request.conditions));
   co_return PutAnswer{etag_text(record.head), checksum_of(record), record.head.size_bytes};
+}
+
+Task<Result<SealedBody>> ServiceImpl::store_body(const identity::Caller& caller, const BucketRecord& bucket,
+                                                 BodySource& body, std::vector<crypto::Checksum> kinds) {
+  CO_CHECK_OK(meta_.accepts_commits());
+  co_return co_await seal_body(seal_, {bucket.owner, caller.peer}, body, std::move(kinds), kMaxPutBytes);
 }
 
 Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,

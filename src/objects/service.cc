@@ -95,11 +95,6 @@ Status verify_body(const ChecksumDemand& demand, const DigestedBody& digests, co
   return {};
 }
 
-bool leaves_doubt(const Error& error) {
-  return !(error == Errc::kConflict || error == Errc::kInvalidArgument || error == Errc::kOverloaded ||
-           error == Errc::kNoSpace);
-}
-
 Task<Result<BucketRecord>> ServiceImpl::find_bucket(const identity::Caller& caller, const std::string& name) {
   std::optional<BucketRecord> cached = buckets_.find(name);
   if (!cached || cached->owner != caller.account.id) co_return co_await read_bucket(caller, name);
@@ -273,7 +268,7 @@ Task<Status> ServiceImpl::commit_change(meta::Commit change, Displaced& displace
   }
   if (done.error() == Errc::kConflict) {
     commits_retried_.add();
-  } else if (body != nullptr && leaves_doubt(done.error())) {
+  } else if (body != nullptr && meta::leaves_doubt(done.error())) {
     body->in_doubt();
   }
   co_return fail(std::move(done).error());

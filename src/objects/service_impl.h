@@ -155,6 +155,10 @@ class ServiceImpl final : public Service {
   [[nodiscard]] static meta::Commit change_in(const BucketRecord& bucket);
 
   // --- put.cc
+  // seal_body() for the bucket's owner; kNotBegun, and nothing of the body was asked for: the commit to come would be
+  // refused.
+  Task<Result<SealedBody>> store_body(const identity::Caller& caller, const BucketRecord& bucket, BodySource& body,
+                                      std::vector<crypto::Checksum> kinds);
   // Makes `record` the object of that key, if the conditions hold then. Sets head.modified.
   Task<Status> commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,
                              const Conditions& conditions);
@@ -247,7 +251,5 @@ Status verify_body(const ChecksumDemand& demand, const DigestedBody& digests, co
 // How many of the objects with these records (unset: there is none) may be deleted at once, from the first on; at least
 // one of any.
 std::size_t deletions_at_once(std::span<const std::optional<std::string>> records);
-// Whether an error of Store::commit leaves open if the change was made.
-bool leaves_doubt(const Error& error);
 
 }  // namespace andromede::objects

@@ -35,7 +35,11 @@ class MemoryBody final : public BodySource {
     return *this;
   }
 
+  // How often something of it was asked for.
+  [[nodiscard]] int reads() const { return reads_; }
+
   Task<Result<ByteView>> read() override {
+    ++reads_;
     if (fail_at_ && at_ >= *fail_at_) co_return fail(Errc::kCancelled, "the client is gone");
     std::size_t count = std::min(chunk_, bytes_.size() - at_);
     if (fail_at_) count = std::min(count, *fail_at_ - at_);
@@ -53,6 +57,7 @@ class MemoryBody final : public BodySource {
   std::optional<Bytes> trailer_;
   std::optional<std::size_t> fail_at_;
   std::size_t at_ = 0;
+  int reads_ = 0;
 };
 
 // Bytes that differ from place to place and from seed to seed.

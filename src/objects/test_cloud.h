@@ -54,6 +54,7 @@ class WatchedStore final : public meta::Store {
     if (std::optional<Error> error = watch_.after_commit(change)) co_return fail(std::move(*error));
     co_return info;
   }
+  [[nodiscard]] Status accepts_commits() const override { return store_.accepts_commits(); }
   Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
     const std::string bytes = key.bytes;
     auto value = co_await store_.get(std::move(partition), std::move(key));
@@ -176,6 +177,7 @@ class TestCloud {
   }
 
   Watch watch;
+  meta::MirroredOptions meta_options;  // for the next start
 
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
@@ -268,7 +270,6 @@ class TestCloud {
   void start() {
     metrics_ = std::make_unique<Metrics>();
     sealer_ = std::make_unique<journal::Sealer>();
-    meta::MirroredOptions meta_options;
     meta_options.create = true;
     // Filled with zeros and synced at each start; as large as the largest commit needs.
     meta_options.log_segment_bytes = 2 * meta::kMaxCommitBytes;

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import urllib.error
 import urllib.request
 
@@ -93,6 +94,7 @@ class Losses(OperationsCase):
             with self.assertRaises(botocore.exceptions.ClientError) as refused:
                 write()
             self.assertEqual(refused.exception.response["ResponseMetadata"]["HTTPStatusCode"], 503)
+        self.assertIn(b" 503 ", self.first_answer_to_a_put("archives"), "no body is asked for in vain")
         self.assertEqual(s3.get_object(Bucket="archives", Key="old")["Body"].read(), b"kept")
         with self.assertRaises(urllib.error.HTTPError) as unready:
             urllib.request.urlopen(f"http://127.0.0.1:{self.cloud.operator_port}/health/ready", timeout=PATIENCE_S)
@@ -105,9 +107,19 @@ class Losses(OperationsCase):
         self.cloud.wait_for("redundancy is whole again", self.settled)
         for write in writes:
             write()
+        self.assertIn(b" 100 ", self.first_answer_to_a_put("archives"))
         tail = self.cloud.operator("journal", "tail", "-n", "1000", "--json").stdout.splitlines()
         events = [entry["event"]["eventName"] for entry in map(json.loads, tail) if entry["sequence"] > entries]
         self.assertEqual(events.count("PutObject"), 2, events)
+
+    def first_answer_to_a_put(self, bucket):
+        """What a PUT is told that waits for a word before it sends its body."""
+        url = self.cloud.client(signature_version="s3v4").generate_presigned_url("put_object", {"Bucket": bucket, "Key": "big"})
+        target = url.split(str(self.cloud.s3_port), 1)[1]
+        with socket.create_connection(("127.0.0.1", self.cloud.s3_port), PATIENCE_S) as upload:
+            upload.sendall(f"PUT {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.cloud.s3_port}\r\nExpect: 100-continue\r\n"
+                           "Content-Length: 1000000\r\n\r\n".encode())
+            return upload.recv(4096).split(b"\r\n")[0]
 
     def offline(self):
         return {drive["name"] for drive in self.cloud.status()["drives"] if not drive["online"]}

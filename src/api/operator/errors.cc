@@ -22,6 +22,7 @@ constexpr Rendering kRenderings[] = {
     {Errc::kTimeout, "timeout", 504},
     {Errc::kOverloaded, "overloaded", 503},
     {Errc::kUnavailable, "unavailable", 503},
+    {Errc::kNotBegun, "unavailable", 503},
     {Errc::kCancelled, "cancelled", 503},
     {Errc::kCorrupt, "corrupt", 500},
     {Errc::kIo, "io", 500},

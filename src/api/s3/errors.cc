@@ -169,6 +169,9 @@ const std::vector<Row>& table() {
       {Errc::kOverloaded, "SlowDown", 503, "Please reduce your request rate."},
       {Errc::kUnavailable, "ServiceUnavailable", 503,
        "Service is unable to handle request: too many of its drives or sites are away. Please try again later."},
+      {Errc::kNotBegun, "ServiceUnavailable", 503,
+       "Service is unable to handle request, and nothing was changed: too many of its drives or sites are away. Please "
+       "try again later."},
       {Errc::kRefused, "AccessDenied", 403, ""},
       {Errc::kUnsupported, "NotImplemented", 501, ""},
   };

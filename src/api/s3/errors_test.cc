@@ -55,6 +55,7 @@ TEST(ErrorsTest, SaysWhatS3Says) {
       {of(Errc::kOverloaded), "SlowDown", 503},
       {of(Errc::kUnavailable), "ServiceUnavailable", 503},
       {of(Errc::kIo), "ServiceUnavailable", 503},
+      {of(Errc::kNotBegun), "ServiceUnavailable", 503},
       {of(Errc::kNoSpace), "InsufficientStorage", 507},
       {of(Errc::kRefused), "AccessDenied", 403},
   };

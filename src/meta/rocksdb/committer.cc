@@ -21,6 +21,11 @@ constexpr std::size_t kChangeOverhead = 24;
 // What sealing may add to an event.
 constexpr std::size_t kSealOverhead = 512;
 
+// A commit that was not staged was not begun, whatever it was refused for.
+Error not_begun(const Error& error) {
+  return leaves_doubt(error) ? Error(make_error_code(Errc::kNotBegun), error.describe()) : error;
+}
+
 bool data_key(Space space) { return space == Space::kRecords || space == Space::kInline; }
 
 Status check_key(std::string_view key) {
@@ -104,7 +109,7 @@ void Committer::go_on_from(const Start& start) {
   last_index_ = start.last_index;
   last_sequence_.store(start.last_sequence, std::memory_order_release);
   must_reseal_ = true;
-  short_since_.reset();
+  short_since_ = kNotShort;
 }
 
 Task<Result<CommitInfo>> Committer::commit(Commit change, Deadline deadline) {
@@ -117,7 +122,7 @@ Task<Result<CommitInfo>> Committer::commit(Commit change, Deadline deadline) {
 Status Committer::enqueue(Pending& pending) {
   {
     const std::lock_guard lock(mutex_);
-    if (mode_ != Mode::kRunning) return fail(Errc::kCancelled, "the metadata store is stopping");
+    if (mode_ != Mode::kRunning) return fail(Errc::kNotBegun, "the metadata store is stopping");
     if (queue_.size() + held_commits_ >= options_.max_queued_commits ||
         queued_bytes_ + pending.bytes > kMaxQueuedBytes) {
       return fail(Errc::kOverloaded, "the commit queue is full");
@@ -217,13 +222,22 @@ void Committer::run() {
     parked_.insert(parked_.end(), queue_.begin(), queue_.end());
     queue_.clear();
   }
-  for (const Group* left : {&parked_, &unconfirmed_}) {
-    for (Pending* pending : *left) answer(pending, fail(Errc::kCancelled, "the metadata store is stopping"));
-  }
+  for (Pending* pending : parked_) answer(pending, fail(Errc::kNotBegun, "the metadata store is stopping"));
+  for (Pending* pending : unconfirmed_) answer(pending, fail(Errc::kCancelled, "the metadata store is stopping"));
   resume_waiters();
 }
 
-bool Committer::may_wait() const { return !short_since_ || clock_.steady() - *short_since_ < options_.redundancy_wait; }
+bool Committer::may_wait() const {
+  const SteadyTime since = short_since_.load();
+  return since == kNotShort || clock_.steady() - since < options_.redundancy_wait;
+}
+
+Status Committer::accepts_commits() const {
+  if (may_wait()) return {};
+  // Mirrors may have joined since the committer looked.
+  if (auto shortfall = mirrors_.shortfall()) return fail(Errc::kNotBegun, std::move(*shortfall));
+  return {};
+}
 
 std::chrono::milliseconds Committer::held_for_now() const {
   std::chrono::milliseconds left = kHeldCheckInterval;
@@ -249,7 +263,7 @@ void Committer::forget_held(std::size_t commits, std::size_t bytes) {
   held_.set(static_cast<double>(held_commits_));
 }
 
-void Committer::give_up(Group& held, const std::optional<std::string>& shortfall) {
+void Committer::give_up(Group& held, const Error& why) {
   Group waiting;
   std::size_t bytes = 0;
   const bool may_wait_on = may_wait();
@@ -259,7 +273,7 @@ void Committer::give_up(Group& held, const std::optional<std::string>& shortfall
       continue;
     }
     bytes += pending->bytes;
-    answer(pending, fail(Errc::kUnavailable, shortfall.value_or("too few metadata mirrors take part")));
+    answer(pending, fail(why));
   }
   forget_held(held.size() - waiting.size(), bytes);
   held = std::move(waiting);
@@ -267,14 +281,14 @@ void Committer::give_up(Group& held, const std::optional<std::string>& shortfall
 
 void Committer::look_at_held(const std::optional<std::string>& shortfall) {
   if (!shortfall) {
-    short_since_.reset();
-  } else if (!short_since_) {
+    short_since_ = kNotShort;
+  } else if (short_since_.load() == kNotShort) {
     short_since_ = clock_.steady();
   }
   if (parked_.empty() && unconfirmed_.empty()) return;
   if (shortfall) {
-    give_up(parked_, shortfall);
-    give_up(unconfirmed_, shortfall);
+    give_up(parked_, Error(make_error_code(Errc::kNotBegun), *shortfall));
+    give_up(unconfirmed_, Error(make_error_code(Errc::kUnavailable), *shortfall));
     return;
   }
   // A mirror that joined is a copy of one that has them.
@@ -332,14 +346,14 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
     const Commit& change = pending->change;
     Status status = ready;
     if (status && pending->deadline.passed(clock_)) {
-      status = fail(Errc::kTimeout, "the commit waited past its deadline");
+      status = fail(Errc::kNotBegun, "the commit waited past its deadline");
     }
     if (status && shortfall && !change.restores_redundancy) {
       if (may_wait()) {
         hold(parked_, pending);
         continue;
       }
-      status = fail(Errc::kUnavailable, *shortfall);
+      status = fail(Errc::kNotBegun, *shortfall);
     }
     if (status && low_space_ && !change.put.empty() && !change.gives_back) {
       status = fail(Errc::kNoSpace, "a metadata drive is nearly full; deletes go on");
@@ -347,7 +361,7 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
     if (status) status = check(change);
     if (!status) {
       if (status.error() == Errc::kConflict) conflicts_.add();
-      answer(pending, fail(status.error()));
+      answer(pending, fail(not_begun(status.error())));
       continue;
     }
     stage_changes(*pending);

@@ -32,7 +32,7 @@ class Committer {
     std::size_t max_queued_commits = 4096;
     std::uint64_t reserve_bytes = 0;  // free space below which commits that put data are refused
     std::size_t max_commit_bytes = kMaxCommitBytes;
-    // So long after redundancy was lost commits wait for its return; then they are kUnavailable at once.
+    // So long after redundancy was lost commits wait for its return; then they are kNotBegun at once.
     std::chrono::milliseconds redundancy_wait{0};
   };
   // Where the log goes on.
@@ -56,13 +56,15 @@ class Committer {
   // The last commit that any state shows. While paused.
   [[nodiscard]] std::uint64_t last_index() const { return last_index_; }
   Task<Result<CommitInfo>> commit(Commit change, Deadline deadline);
+  // See Store. Any thread.
+  [[nodiscard]] Status accepts_commits() const;
   [[nodiscard]] std::uint64_t last_sequence() const { return last_sequence_.load(std::memory_order_acquire); }
 
   // Something is to be done besides commits: a mirror failed. Any thread.
   void wake();
-  // Commits what is queued, then ends the thread. New commits are kCancelled.
+  // Commits what is queued, then ends the thread. New commits are kNotBegun.
   void stop();
-  // Ends the thread after the group at hand; what is queued is kCancelled.
+  // Ends the thread after the group at hand; what is queued is kNotBegun.
   void abandon();
 
   // While it lives no group is being committed. Not from the committer's thread.
@@ -94,6 +96,8 @@ class Committer {
   // Keys of kRecords that earlier commits of the group changed; nullopt: erased. Views into the group's commits.
   using Overlay = std::unordered_map<std::string_view, std::optional<std::string_view>>;
 
+  static constexpr SteadyTime kNotShort = SteadyTime::max();
+
   Status enqueue(Pending& pending);
   void run();
   bool take_group(Group& group);
@@ -101,8 +105,8 @@ class Committer {
   // Goes on with commits that wait for redundancy, or answers those that have waited for long enough.
   void look_at_held(const std::optional<std::string>& shortfall);
   void hold(Group& where, Pending* pending);
-  // Answers those of `held` that may wait no longer.
-  void give_up(Group& held, const std::optional<std::string>& shortfall);
+  // Answers those of `held` that may wait no longer with `why`.
+  void give_up(Group& held, const Error& why);
   void forget_held(std::size_t commits, std::size_t bytes);
   [[nodiscard]] bool may_wait() const;
   [[nodiscard]] std::chrono::milliseconds held_for_now() const;
@@ -151,7 +155,6 @@ class Committer {
   // Of the committer's thread alone.
   Group parked_;       // not begun: wait for redundancy
   Group unconfirmed_;  // stored on too few mirrors: wait for another one that has them
-  std::optional<SteadyTime> short_since_;
   Fanout fanout_;
   RecordBuilder builder_;
   Overlay overlay_;
@@ -165,6 +168,7 @@ class Committer {
   SteadyTime space_checked_{};
   bool low_space_ = false;
   std::atomic<std::uint64_t> last_sequence_{0};
+  std::atomic<SteadyTime> short_since_{kNotShort};
 };
 
 }  // namespace andromede::meta

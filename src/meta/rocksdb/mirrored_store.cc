@@ -51,6 +51,7 @@ class Engine final : public MirroredStore {
   Task<Result<CommitInfo>> commit(Commit change, Deadline deadline) override {
     return committer_.commit(std::move(change), deadline);
   }
+  [[nodiscard]] Status accepts_commits() const override { return committer_.accepts_commits(); }
   Task<Result<std::optional<std::string>>> get(Partition, Key key) override { return reader_->get(std::move(key)); }
   Task<Result<Followed>> get_following(Partition, Key key, const NamedKey& named) override {
     return reader_->get_following(std::move(key), named);

@@ -25,7 +25,7 @@ struct MirroredOptions {
   // where the drive map's accepted_site_losses are fewer than one less).
   std::size_t least_mirrors = 1;
   std::size_t least_sites = 1;
-  // So long after mirrors were lost commits wait for new ones; then they are kUnavailable at once.
+  // So long after mirrors were lost commits wait for new ones; then they are kNotBegun at once.
   std::chrono::milliseconds redundancy_wait{10'000};
   // Free space on a mirror's drive below which commits that put data are kNoSpace (deletes go on); never more than a
   // sixteenth of the drive.
@@ -43,7 +43,7 @@ class MirroredStore : public Store, public Mirrors {
   // store.
   static Result<std::unique_ptr<MirroredStore>> open(io::Drives& drives, LogSealer& sealer, const Clock& clock,
                                                      Metrics& metrics, MirroredOptions options);
-  // Finishes queued commits, flushes and closes; later calls are kCancelled or kUnavailable. Destroying the store
+  // Finishes queued commits, flushes and closes; later calls are kNotBegun or kUnavailable. Destroying the store
   // without it leaves what kill -9 would leave. No call may be pending when the store is destroyed.
   virtual void stop() = 0;
 };

@@ -504,7 +504,7 @@ TEST(Mirrors, LastOneIsNeverMarkedOut) {
   const auto lost = cloud.put("b", "2");
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error(), Errc::kUnavailable);
-  EXPECT_EQ(cloud.put("c", "3").error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud.put("c", "3").error(), Errc::kNotBegun);
   EXPECT_EQ(cloud.get("a").error(), Errc::kUnavailable);
   EXPECT_EQ(cloud.store().add_mirror(cloud.id(1), {}).error(), Errc::kUnavailable);
   EXPECT_EQ(cloud.store().add_mirror(cloud.id(0), {}).error(), Errc::kUnavailable);

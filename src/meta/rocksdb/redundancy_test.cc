@@ -73,18 +73,24 @@ TEST_F(RedundancyTest, BelowItCommitsAreRefusedWholeAndTheMessageSaysWhatIsMissi
   const std::uint64_t entries = cloud_.store().last_sequence();
   const auto refused = cloud_.put("one mirror", "1");
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error(), Errc::kUnavailable);
+  EXPECT_EQ(refused.error(), Errc::kNotBegun);
+  EXPECT_FALSE(leaves_doubt(refused.error()));
   EXPECT_EQ(refused.error().message(), *shortfall);
+  const Status accepts = cloud_.store().accepts_commits();
+  ASSERT_FALSE(accepts);
+  EXPECT_EQ(accepts.error(), Errc::kNotBegun);
+  EXPECT_EQ(accepts.error().message(), *shortfall);
   Commit erase;
   erase.event = "delete";
   erase.erase.push_back({Space::kRecords, "before"});
-  EXPECT_EQ(cloud_.commit(std::move(erase)).error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud_.commit(std::move(erase)).error(), Errc::kNotBegun);
   EXPECT_EQ(cloud_.read("one mirror"), "absent");
   EXPECT_EQ(cloud_.read("before"), "1");
   EXPECT_EQ(cloud_.store().last_sequence(), entries);
   EXPECT_TRUE(cloud_.commit(restoring("mirror")));
   ASSERT_TRUE(cloud_.store().add_mirror(cloud_.id(3), {}));
   EXPECT_FALSE(cloud_.store().shortfall());
+  EXPECT_TRUE(cloud_.store().accepts_commits());
   EXPECT_TRUE(cloud_.put("two again", "1"));
   cloud_.verify_journal();
 }
@@ -96,6 +102,7 @@ TEST_F(RedundancyTest, CommitsWaitForTheNextMirrorAndKeepNobodyElseWaiting) {
   auto first = begin(put_of("first", "1"));
   auto second = begin(put_of("second", "1"));
   EXPECT_TRUE(held(first, 2));
+  EXPECT_TRUE(cloud_.store().accepts_commits());
   EXPECT_TRUE(cloud_.commit(restoring("mirror")));
   EXPECT_EQ(cloud_.read("first"), "absent");
   ASSERT_TRUE(cloud_.store().add_mirror(cloud_.id(3), {}));
@@ -132,6 +139,18 @@ TEST_F(RedundancyTest, WhatOneMirrorAloneKeepsMayBeDoneAndIsAnsweredSo) {
   const auto lost = cloud_.put("alone", "1");
   ASSERT_FALSE(lost);
   EXPECT_EQ(lost.error(), Errc::kUnavailable);
+  EXPECT_TRUE(leaves_doubt(lost.error()));
+}
+
+TEST_F(RedundancyTest, AStopLeavesDoubtOfWhatOneMirrorAloneHas) {
+  open(kLong);
+  for (const std::size_t drive : {0U, 1U}) {
+    cloud_.disk(drive).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log", .from_then_on = true});
+  }
+  auto commit = begin(put_of("alone", "1"));
+  ASSERT_TRUE(eventually([&] { return cloud_.store().shortfall().has_value(); }));
+  cloud_.store().stop();
+  EXPECT_TRUE(leaves_doubt(commit.get().error()));
 }
 
 TEST_F(RedundancyTest, ADeadlineTheBoundAndAStopEndTheWait) {
@@ -140,19 +159,18 @@ TEST_F(RedundancyTest, ADeadlineTheBoundAndAStopEndTheWait) {
   lose(1);
   const auto late = begin(put_of("late", "1"), Deadline::after(clock_, std::chrono::milliseconds(50))).get();
   ASSERT_FALSE(late);
-  EXPECT_EQ(late.error(), Errc::kUnavailable);
-  EXPECT_EQ(late.error().message(), *cloud_.store().shortfall());
+  EXPECT_EQ(late.error(), Errc::kNotBegun);
   auto waiting = begin(put_of("waiting", "1"));
   EXPECT_TRUE(held(waiting, 1));
   cloud_.store().stop();
-  EXPECT_EQ(waiting.get().error(), Errc::kCancelled);
+  EXPECT_EQ(waiting.get().error(), Errc::kNotBegun);
   cloud_.close();
 
   // A start with one mirror waits as well, for so long and no longer.
   cloud_.options.redundancy_wait = std::chrono::milliseconds(100);
   ASSERT_TRUE(cloud_.open());
   EXPECT_EQ(cloud_.read("waiting"), "absent");
-  EXPECT_EQ(cloud_.put("bounded", "1").error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud_.put("bounded", "1").error(), Errc::kNotBegun);
   EXPECT_EQ(cloud_.read("bounded"), "absent");
 }
 
@@ -188,7 +206,7 @@ TEST(Redundancy, MirrorsOfOneSiteAreOneWhereThePolicyCountsSites) {
   cloud.options.least_sites = 2;
   cloud.options.redundancy_wait = std::chrono::milliseconds(0);
   ASSERT_TRUE(cloud.open());
-  EXPECT_EQ(cloud.put("k", "1").error(), Errc::kUnavailable);
+  EXPECT_EQ(cloud.put("k", "1").error(), Errc::kNotBegun);
   EXPECT_NE(cloud.store().shortfall()->find("at 2 sites, and 3 take part"), std::string::npos);
   // Operators who accepted that no lost site is survived have what they accepted.
   ASSERT_TRUE(cloud.drives().update([](io::DriveMap& map) -> Status {
