@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -57,6 +58,8 @@ class Cloud {
 
   // Whether tenants can be served now: metadata mirrors and drives enough to write to.
   [[nodiscard]] Status ready();
+  // What operators should look at beside what the fleet tells, in words.
+  [[nodiscard]] std::vector<std::string> warnings() const;
   void stop();
 
   // How the process's descriptors are shared among its drives, mirrors and connections.

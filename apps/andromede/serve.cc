@@ -97,7 +97,8 @@ Status serve(const Config& config) {
                                  cloud->metrics(), s3_options);
   api::OperatorFrontEnd operator_front_end(
       {cloud->fleet(), cloud->store(), cloud->operators(), cloud->directory(), cloud->tenants(), cloud->consortium()},
-      cloud->metrics(), cloud->clock(), cloud->random(), {kVersion, [&cloud] { return cloud->ready(); }});
+      cloud->metrics(), cloud->clock(), cloud->random(),
+      {kVersion, [&cloud] { return cloud->ready(); }, [&cloud] { return cloud->warnings(); }});
   CHECK_OK(cloud->fleet().start());
   cloud->objects().start_cleanup();
 

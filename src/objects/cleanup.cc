@@ -13,6 +13,12 @@
 namespace andromede::objects {
 namespace {
 
+// What fails so fails for every bucket, and passes.
+bool passes(const Error& error) {
+  return error == Errc::kNotBegun || error == Errc::kUnavailable || error == Errc::kOverloaded ||
+         error == Errc::kTimeout || error == Errc::kCancelled || error == Errc::kNoSpace;
+}
+
 constexpr const char* kJournaledAlready = "what is left of a bucket whose deletion is in the journal already";
 
 }  // namespace
@@ -66,23 +72,45 @@ void Cleanup::work() {
 Task<Result<bool>> ServiceImpl::clean_up() {
   meta::Scan scan;
   scan.partition = layout::kCloud;
-  scan.begin = layout::kDeletedBuckets;
-  scan.end = layout::past_prefix(scan.begin);
+  scan.begin = std::string(layout::kDeletedBuckets) + cleanup_round_.behind;
+  scan.end = layout::past_prefix(std::string(layout::kDeletedBuckets));
   scan.limit = 1;
   CO_TRY(const auto deleted, co_await meta_.scan(std::move(scan)));
-  if (deleted.empty()) co_return false;
-  CO_TRY(const DeletedBucket record, decode_deleted_bucket(as_bytes(deleted.front().value)));
+  if (deleted.empty()) {
+    CleanupRound round = std::exchange(cleanup_round_, {});
+    note_stuck_cleanups(round.failed);
+    if (!round.first_error) co_return false;
+    co_return fail(round.first_error->in(std::to_string(round.failed) + " deleted buckets, the first"));
+  }
+  const Status cleaned = co_await clean_up_bucket(deleted.front());
+  if (cleaned) co_return true;
+  if (passes(cleaned.error())) co_return fail(cleaned.error());
+  // What is wrong with this one keeps no other waiting: it is tried again with the next round.
+  cleanup_round_.behind = deleted.front().key.substr(layout::kDeletedBuckets.size()) + '\0';
+  if (!cleanup_round_.first_error) cleanup_round_.first_error = cleaned.error();
+  ++cleanup_round_.failed;
+  if (cleanup_round_.failed > stuck_cleanups_) note_stuck_cleanups(cleanup_round_.failed);
+  co_return true;
+}
+
+void ServiceImpl::note_stuck_cleanups(std::size_t buckets) {
+  stuck_cleanups_ = buckets;
+  stuck_cleanups_gauge_.set(static_cast<double>(buckets));
+}
+
+Task<Status> ServiceImpl::clean_up_bucket(const meta::Item& deleted) {
+  CO_TRY(const DeletedBucket record, decode_deleted_bucket(as_bytes(deleted.value)));
   CO_CHECK_OK(co_await erase_name(record.bucket, record.name));
 
   meta::Commit change = change_in(record.bucket);
   change.unwitnessed = kJournaledAlready;
   CO_TRY(const std::vector<Piece> pieces, co_await take_uploads(record.bucket, change));
-  if (change.erase.empty()) change.erase.push_back({meta::Space::kRecords, deleted.front().key});
+  if (change.erase.empty()) change.erase.push_back({meta::Space::kRecords, deleted.key});
   CO_TRY(Displaced displaced, co_await displace(record.bucket, BlobId{}, pieces, change));
   const Status done = co_await commit_change(std::move(change), displaced, nullptr);
   // A blob moved meanwhile, or its upload was aborted: looked at anew.
-  if (!done && !(done.error() == Errc::kConflict)) co_return fail(done.error());
-  co_return true;
+  if (!done && !(done.error() == Errc::kConflict)) co_return done;
+  co_return Status{};
 }
 
 Task<Result<std::vector<Piece>>> ServiceImpl::take_uploads(const BucketRecord& bucket, meta::Commit& change) {

@@ -280,6 +280,58 @@ TEST_F(CleanupTest, TheThreadStopsAfterItsStepAndGoesOnAtTheNextStart) {
   expect_nothing_left();
 }
 
+// Three deleted buckets, one of them with a part that cannot be read, one with a record that cannot.
+TEST_F(CleanupTest, ADamagedRecordKeepsNoOtherBucketWaiting) {
+  std::vector<std::string> damaged;
+  for (const char* what : {"part", "record", "nothing"}) {
+    create("bucket");
+    const BucketId bucket = bucket_id();
+    const UploadId upload = create_upload();
+    ASSERT_TRUE(upload_part(upload, 1, 100'000));
+    std::string key = layout::part(upload, 1);
+    ASSERT_TRUE(remove());
+    if (what == std::string("record")) key = layout::deleted_bucket(bucket);
+    if (what != std::string("nothing")) damaged.push_back(key);
+  }
+  std::vector<std::optional<std::string>> whole =
+      TestCloud::must(sync_wait(cloud_.meta().get_many("cloud", damaged)));
+  const auto write = [&](std::size_t i, const std::string& value) {
+    meta::Commit change;
+    change.unwitnessed = "a test";
+    change.put.push_back({{meta::Space::kRecords, damaged[i]}, value});
+    TestCloud::must(sync_wait(cloud_.meta().commit(std::move(change), Deadline::never())));
+  };
+  for (std::size_t i = 0; i < damaged.size(); ++i) write(i, "damaged");
+  // To the end of a round.
+  const auto round = [&]() -> Result<bool> {
+    for (int step = 0; step < 100; ++step) {
+      const auto more = sync_wait(service().clean_up());
+      if (!more || !*more) return more;
+    }
+    return fail(Errc::kInternal, "a round without an end");
+  };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(code_of(round()), Errc::kCorrupt);
+    EXPECT_EQ(service().stuck_cleanups(), 2U);
+    EXPECT_EQ(cloud_.removed().size(), 1U) << "the third bucket's blob";
+  }
+  EXPECT_EQ(cloud_.blobs(), 2U);
+  write(0, *whole[0]);
+  EXPECT_EQ(code_of(round()), Errc::kCorrupt);
+  EXPECT_EQ(service().stuck_cleanups(), 1U);
+  // What keeps all waiting is told at once, and forgets nothing.
+  cloud_.watch.before_commit = [](const meta::Commit&) {
+    return std::optional(Error(make_error_code(Errc::kNotBegun), "a test"));
+  };
+  write(1, *whole[1]);
+  EXPECT_EQ(code_of(sync_wait(service().clean_up())), Errc::kNotBegun);
+  cloud_.watch.before_commit = {};
+  const auto last = round();
+  ASSERT_TRUE(last) << last.error().describe();
+  EXPECT_EQ(service().stuck_cleanups(), 0U);
+  expect_nothing_left();
+}
+
 TEST(CleanupThread, TriesAgainAfterAnErrorAndSleepsWhenNothingIsLeft) {
   std::mutex mutex;
   std::condition_variable changed;

@@ -57,6 +57,9 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
             clock,
             metrics.counter("andromede_objects_read_bytes_total", "Plaintext bytes read and opened"),
             options.deadline},
+      stuck_cleanups_gauge_(metrics.gauge("andromede_objects_stuck_cleanups",
+                                          "Deleted buckets whose uploads cannot be given back because of what is "
+                                          "wrong with their records")),
       cleanup_([this] { return sync_wait(clean_up()); }, kCleanupRest) {}
 
 Status check_key(const std::string& key) {

@@ -444,8 +444,11 @@ class Service {
   // step at a time, beginning with what an earlier run did not end. stop_cleanup() waits for the step under way.
   virtual void start_cleanup() = 0;
   virtual void stop_cleanup() = 0;
-  // One such step; true: there may be more.
+  // One such step; true: there may be more. One at a time. A bucket whose records are damaged is passed over, and tried
+  // again once a round; the error then comes at the round's end. What keeps every bucket waiting is an error at once.
   virtual Task<Result<bool>> clean_up() = 0;
+  // How many buckets the last round passed over. Any thread.
+  [[nodiscard]] virtual std::size_t stuck_cleanups() const = 0;
   // For maintenance threads; lives as long as the service.
   virtual blob::Catalog& catalog() = 0;
   virtual blob::Authenticator& authenticator() = 0;

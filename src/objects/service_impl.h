@@ -7,6 +7,7 @@
 // given back is where the blob lies at that moment.
 #pragma once
 
+#include <atomic>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -92,6 +93,7 @@ class ServiceImpl final : public Service {
   void start_cleanup() override { cleanup_.start(); }
   void stop_cleanup() override { cleanup_.stop(); }
   Task<Result<bool>> clean_up() override;
+  [[nodiscard]] std::size_t stuck_cleanups() const override { return stuck_cleanups_; }
   blob::Catalog& catalog() override { return catalog_; }
   blob::Authenticator& authenticator() override { return authenticator_; }
 
@@ -217,6 +219,15 @@ class ServiceImpl final : public Service {
   Task<Result<bool>> has_objects(const BucketRecord& bucket);
 
   // --- cleanup.cc
+  // The walk over the records of deleted buckets that steps make, and what it met.
+  struct CleanupRound {
+    std::string behind;  // goes on with the first record whose id is at least this
+    std::size_t failed = 0;
+    std::optional<Error> first_error;
+  };
+  void note_stuck_cleanups(std::size_t buckets);
+  // A step for one of them. `deleted` outlives it.
+  Task<Status> clean_up_bucket(const meta::Item& deleted);
   // The uploads of a bucket that has no state any more, or the first of them: adds to `change` what erases their
   // records and those of their parts, at most kMaxErasedPerStep, and answers the parts' pieces.
   Task<Result<std::vector<Piece>>> take_uploads(const BucketRecord& bucket, meta::Commit& change);
@@ -238,6 +249,9 @@ class ServiceImpl final : public Service {
   BlobAuthenticator authenticator_;
   const SealContext seal_;
   const OpenContext open_;
+  const Gauge stuck_cleanups_gauge_;
+  std::atomic<std::size_t> stuck_cleanups_{0};
+  CleanupRound cleanup_round_;  // of whoever calls clean_up()
   Cleanup cleanup_;  // last: its thread uses the rest
 };
 

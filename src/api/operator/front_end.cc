@@ -298,6 +298,9 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::run(const Call& call, std::st
     case OperatorRoute::kStatus: {
       TRY(const auto status, fleet_.status());
       json rendered = to_json(status);
+      if (options_.warnings) {
+        for (std::string& warning : options_.warnings()) rendered["warnings"].push_back(std::move(warning));
+      }
       rendered["version"] = options_.version;
       rendered["journal_sequence"] = store_.last_sequence();
       return Answer{200, dump(rendered)};

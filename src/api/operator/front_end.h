@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "api/operator/metrics.h"
 #include "api/operator/refused_tokens.h"
@@ -46,6 +47,8 @@ struct OperatorServices {
 struct OperatorOptions {
   std::string version;            // of this program, for status
   std::function<Status()> ready;  // whether tenants can be served now; called from the pool
+  // What the fleet does not know of and status warns of too, in words. Empty: nothing.
+  std::function<std::vector<std::string>()> warnings = {};
 };
 
 class OperatorFrontEnd {

@@ -67,6 +67,7 @@ class OperatorFrontEndTest : public testing::Test {
   OperatorFrontEndTest() {
     OperatorOptions options;
     options.version = "1.2.3";
+    options.warnings = [] { return std::vector<std::string>{"a warning of the objects"}; };
     options.ready = [this]() -> Status {
       ++ready_asked_;
       while (ready_stuck_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -332,6 +333,7 @@ TEST_F(OperatorFrontEndTest, TellsTheStatus) {
   const Answer status = call("GET", "/v1/status");
   ASSERT_EQ(status.status, 200U);
   EXPECT_EQ(status.body["version"], "1.2.3");
+  EXPECT_EQ(status.body["warnings"].back(), "a warning of the objects");
   EXPECT_EQ(status.body["drives"].size(), 5U);
   EXPECT_EQ(status.body["actual"]["site_losses"], 2);
   EXPECT_EQ(status.body["drives"][0]["name"], "s0-1");
