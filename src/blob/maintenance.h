@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <set>
+#include <string>
 
 #include "base/result.h"
 #include "blob/store.h"
@@ -66,7 +68,9 @@ class Maintenance {
   struct Reclaimed {
     std::uint64_t records = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t differing = 0;  // records kept because the copies of the metadata differ about their blob
+    // Records kept because the copies of the metadata differ about their blob, or one of them cannot be read.
+    std::uint64_t differing = 0;
+    std::set<std::string> unreadable_on;  // those copies, for people
   };
   // So many records of blobs that nobody knows are what broken uploads leave; more than that, and more than one in
   // kPlausibleShare of a drive's, and something else must be wrong: the metadata may be older than the drive.

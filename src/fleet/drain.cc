@@ -255,7 +255,12 @@ Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving
     }
     if (!reclaimed) return fail(reclaimed.error());
     if (reclaimed->records < usage.shards) {
-      return Left{std::to_string(usage.shards - reclaimed->records) + " shards left on " + drive.name.value()};
+      std::string what = std::to_string(usage.shards - reclaimed->records) + " shards left on " + drive.name.value();
+      if (reclaimed->differing > 0) {
+        what += "; the metadata mirrors differ about " + std::to_string(reclaimed->differing) + " of its records";
+      }
+      for (const std::string& copy : reclaimed->unreadable_on) what += "; what cannot be read lies on " + copy;
+      return Left{std::move(what), reclaimed->differing > 0};
     }
   }
   for (const DriveInfo& drive : leaving) {

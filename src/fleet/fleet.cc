@@ -417,10 +417,19 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
                                drive->name.value());
     }
     std::uint64_t differing = 0;
-    for (const auto& [id, records] : mirrors_differ_) differing += records;
+    std::set<std::string> unreadable_on;
+    for (const auto& [id, reclaimed] : reclaimed_) {
+      differing += reclaimed.differing;
+      unreadable_on.insert(reclaimed.unreadable_on.begin(), reclaimed.unreadable_on.end());
+    }
     if (differing > 0) {
+      std::string told;
+      for (const std::string& copy : unreadable_on) {
+        told += (told.empty() ? "; what cannot be read lies on " : ", ") + copy;
+      }
       status.reasons.push_back("the metadata mirrors differ about the blobs of " + std::to_string(differing) +
-                               " records, which are kept: one of them is damaged or lies; which one cannot be told");
+                               " records, which are kept: one of them is damaged or lies; " +
+                               (told.empty() ? "which one cannot be told" : told.substr(2)));
     }
   }
   status.jobs = board_.list();

@@ -209,7 +209,7 @@ class FleetImpl final : public Fleet {
   bool reclaim_due_ = false;
   std::map<DriveId, StoppedReclaim> reclaim_stopped_;
   std::set<DriveId> reclaim_accepted_;               // of those: an operator lets it go on
-  std::map<DriveId, std::uint64_t> mirrors_differ_;  // records that were kept for that
+  std::map<DriveId, blob::Maintenance::Reclaimed> reclaimed_;  // by the last reclaim of each
 
   SteadyTime reclaim_at_{};  // job thread only
   SteadyTime scrub_at_{};

@@ -191,16 +191,16 @@ Result<Passes::Named> Passes::count_on(DriveId drive, const std::function<bool()
   BlobId after;
   for (;;) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
-    TRY(const auto batch, catalog_.list_everywhere(after, kBatchBlobs));
-    for (const blob::BlobRef& ref : batch) {
+    TRY(const blob::Catalog::Page page, catalog_.list_everywhere(after, kBatchBlobs));
+    for (const blob::BlobRef& ref : page.refs) {
       for (const blob::ShardPlace& place : ref.shards) {
         if (place.drive != drive) continue;
         ++named.shards;
         named.bytes += shard_bytes(ref);
       }
     }
-    if (batch.size() < kBatchBlobs) return named;
-    after = batch.back().id;
+    if (!page.next) return named;
+    after = *page.next;
   }
 }
 

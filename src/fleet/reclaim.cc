@@ -67,7 +67,7 @@ Result<blob::Maintenance::Reclaimed> FleetImpl::reclaim_on(const DriveInfo& driv
   const std::lock_guard lock(mutex_);
   reclaim_stopped_.erase(drive.id);
   reclaim_accepted_.erase(drive.id);
-  mirrors_differ_[drive.id] = reclaimed->differing;
+  reclaimed_[drive.id] = *reclaimed;
   return reclaimed;
 }
 

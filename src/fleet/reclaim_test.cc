@@ -93,13 +93,8 @@ TEST(Reclaim, WaitsForADriveThatHeldAMirrorAndWasAwayAtTheStart) {
   cloud.expect_all_readable();
 }
 
-// The first mirror, which answers reads, hides a blob.
-TEST(Reclaim, AMirrorThatForgetsABlobDoesNotEraseIt) {
-  FleetCloud cloud({1, 1, 1, 1});
-  cloud.put_many(3, 2000);
-  const BlobId hidden = cloud.bodies.begin()->first;
-  const blob::BlobRef ref = cloud.ref(hidden);
-  ASSERT_TRUE(eventually([&] { return cloud.healthy(); }));
+// Changes what the first mirror, which answers reads, says of a blob: it hides it, or says what cannot be read.
+void change_on_first_mirror(FleetCloud& cloud, BlobId id, const std::optional<std::string>& said) {
   const auto commits = cloud.meta->mirrors().front().commits;
   const DriveId liar = cloud.meta->mirrors().front().drive;
   const std::string path = cloud.drives->map()->find(liar)->path;
@@ -110,15 +105,48 @@ TEST(Reclaim, AMirrorThatForgetsABlobDoesNotEraseIt) {
     auto state = meta::State::open(path + "/meta/state", options);
     ASSERT_TRUE(state);
     meta::RecordBuilder builder;
-    builder.erase(meta::Space::kRecords, objects::layout::blob(hidden));
+    if (said) {
+      builder.put(meta::Space::kRecords, objects::layout::blob(id), *said);
+    } else {
+      builder.erase(meta::Space::kRecords, objects::layout::blob(id));
+    }
     builder.finish(1, commits, 1);
     ASSERT_TRUE((*state)->apply(builder.payload(), (*state)->applied()));
     ASSERT_TRUE((*state)->flush());
   }
   cloud.open();
+}
+
+TEST(Reclaim, AMirrorThatForgetsABlobDoesNotEraseIt) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(3, 2000);
+  const BlobId hidden = cloud.bodies.begin()->first;
+  const blob::BlobRef ref = cloud.ref(hidden);
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); }));
+  change_on_first_mirror(cloud, hidden, std::nullopt);
   ASSERT_FALSE(*cloud.catalog->find(hidden)) << "it is the one that answers reads";
   ASSERT_TRUE(eventually([&] { return says(cloud, "the metadata mirrors differ about the blobs of 4 records"); }))
       << cloud.reasons();
+  EXPECT_TRUE(says(cloud, "which one cannot be told"));
+  for (unsigned i = 0; i < ref.shards.size(); ++i) {
+    const auto health = cloud.blobs->verify_shard(ref, i, {});
+    EXPECT_TRUE(health && *health == blob::ShardHealth::kGood);
+  }
+}
+
+TEST(Reclaim, ARecordThatOneMirrorCannotTellIsKeptAndTheMirrorNamed) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(3, 2000);
+  const BlobId damaged = cloud.bodies.begin()->first;
+  const blob::BlobRef ref = cloud.ref(damaged);
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); }));
+  const DriveId mirror = cloud.meta->mirrors().front().drive;
+  change_on_first_mirror(cloud, damaged, "damaged");
+  ASSERT_EQ(cloud.catalog->find(damaged).error(), Errc::kCorrupt) << "it is the one that answers reads";
+  const std::string where = "what cannot be read lies on the mirror on drive " +
+                            cloud.drives->map()->find(mirror)->name.value();
+  ASSERT_TRUE(eventually([&] { return says(cloud, where.c_str()); })) << cloud.reasons();
+  EXPECT_TRUE(says(cloud, "differ about the blobs of 4 records"));
   for (unsigned i = 0; i < ref.shards.size(); ++i) {
     const auto health = cloud.blobs->verify_shard(ref, i, {});
     EXPECT_TRUE(health && *health == blob::ShardHealth::kGood);

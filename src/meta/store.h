@@ -129,6 +129,12 @@ class LogSealer {
   virtual std::string seal(std::uint64_t sequence, std::string_view event) = 0;
 };
 
+// What one copy of the metadata says of a key.
+struct CopyAnswer {
+  std::string copy;  // which, for people
+  std::optional<std::string> value;
+};
+
 struct CommitInfo {
   std::uint64_t sequence = 0;  // of the journal entry; 0 when unwitnessed
 };
@@ -175,10 +181,10 @@ class Store {
   // What each copy of the metadata says of a key, one answer a copy: for what cannot be taken back, which must not
   // trust a single copy. kUnavailable when one cannot answer. Copies take a commit one after another, so answers may
   // differ for a moment. An engine that keeps no copies of its own has nothing to add to get().
-  virtual Task<Result<std::vector<std::optional<std::string>>>> get_everywhere(Partition partition, Key key) {
+  virtual Task<Result<std::vector<CopyAnswer>>> get_everywhere(Partition partition, Key key) {
     CO_TRY(auto value, co_await get(std::move(partition), std::move(key)));
-    std::vector<std::optional<std::string>> answers;
-    answers.push_back(std::move(value));
+    std::vector<CopyAnswer> answers;
+    answers.push_back({"the only copy", std::move(value)});
     co_return answers;
   }
   // A scan forwards of every copy: each item that any of them has, each different value of a key, in order. The limit

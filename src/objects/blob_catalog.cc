@@ -1,6 +1,7 @@
 #include "objects/blob_catalog.h"
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "base/log.h"
@@ -15,14 +16,11 @@ constexpr int kLooksUntilUnavailable = 50;
 constexpr int kLooksUntilTheyDiffer = 4;
 constexpr std::chrono::milliseconds kBetweenLooks{20};
 
-Result<std::vector<blob::BlobRef>> decode_all(const std::vector<meta::Item>& items) {
-  std::vector<blob::BlobRef> refs;
-  refs.reserve(items.size());
-  for (const meta::Item& item : items) {
-    TRY(BlobRecord record, decode_blob(as_bytes(item.value)));
-    refs.push_back(std::move(record.ref));
-  }
-  return refs;
+// Whose record lies there. A key of another length is nobody's; it is cut or filled up, so that a walk gets past it.
+BlobId id_of(std::string_view key) {
+  std::string id(key.substr(layout::kBlobs.size(), BlobId::kSize));
+  id.resize(BlobId::kSize);
+  return BlobId::from_bytes(as_bytes(id));
 }
 
 // Asks `ask`, a callable that answers a Result, until every mirror that takes part answers. Sleeps.
@@ -42,21 +40,49 @@ meta::Scan BlobCatalog::after_of(BlobId after, std::size_t limit) {
   meta::Scan scan;
   scan.partition = layout::kCloud;
   // None is the smallest id and nobody's.
-  scan.begin = layout::blob(after) + std::string(after.is_none() ? 0 : 1, '\0');
+  scan.begin = layout::past_prefix(layout::blob(after));
   scan.end = layout::past_prefix(std::string(layout::kBlobs));
   scan.limit = std::min(limit, meta::kMaxScanItems);
   return scan;
 }
 
-Result<std::vector<blob::BlobRef>> BlobCatalog::list(BlobId after, std::size_t limit) {
-  TRY(const std::vector<meta::Item> items, sync_wait(meta_.scan(after_of(after, limit))));
-  return decode_all(items);
+blob::Catalog::Page BlobCatalog::decode(const std::vector<meta::Item>& items) {
+  Page page;
+  for (const meta::Item& item : items) {
+    const BlobId id = id_of(item.key);
+    auto record = decode_blob(as_bytes(item.value));
+    if (record && record->ref.id == id && item.key == layout::blob(id)) {
+      page.refs.push_back(std::move(record->ref));
+    } else if (page.unreadable.empty() || page.unreadable.back() != id) {
+      page.unreadable.push_back(id);
+    }
+  }
+  if (!page.unreadable.empty()) {
+    log_error("records of blobs cannot be read on a metadata mirror",
+              {{"records", page.unreadable.size()}, {"first", page.unreadable.front().to_string()}});
+  }
+  return page;
 }
 
-Result<std::vector<blob::BlobRef>> BlobCatalog::list_everywhere(BlobId after, std::size_t limit) {
-  TRY(const std::vector<meta::Item> items,
-      until_all_answer([&] { return sync_wait(meta_.scan_everywhere(after_of(after, limit))); }));
-  return decode_all(items);
+Result<std::vector<blob::BlobRef>> BlobCatalog::list(BlobId after, std::size_t limit) {
+  std::vector<blob::BlobRef> refs;
+  for (;;) {
+    const meta::Scan scan = after_of(after, limit - refs.size());
+    TRY(const std::vector<meta::Item> items, sync_wait(meta_.scan(scan)));
+    Page page = decode(items);
+    std::ranges::move(page.refs, std::back_inserter(refs));
+    // What cannot be read does not end the list.
+    if (items.size() < scan.limit || refs.size() == limit) return refs;
+    after = id_of(items.back().key);
+  }
+}
+
+Result<blob::Catalog::Page> BlobCatalog::list_everywhere(BlobId after, std::size_t limit) {
+  const meta::Scan scan = after_of(after, limit);
+  TRY(const std::vector<meta::Item> items, until_all_answer([&] { return sync_wait(meta_.scan_everywhere(scan)); }));
+  Page page = decode(items);
+  if (items.size() >= scan.limit) page.next = id_of(items.back().key);
+  return page;
 }
 
 Result<blob::Catalog::Everywhere> BlobCatalog::find_everywhere(BlobId id) {
@@ -70,13 +96,20 @@ Result<blob::Catalog::Everywhere> BlobCatalog::find_everywhere(BlobId id) {
     TRY(const auto answers, until_all_answer([&] {
           return sync_wait(meta_.get_everywhere(layout::kCloud, {meta::Space::kRecords, layout::blob(id)}));
         }));
-    for (const auto& answer : answers) {
-      if (answer != answers.front()) found.agree = false;
-      if (!answer) continue;
-      TRY(BlobRecord record, decode_blob(as_bytes(*answer)));
-      found.refs.push_back(std::move(record.ref));
+    for (const meta::CopyAnswer& answer : answers) {
+      if (answer.value != answers.front().value) found.agree = false;
+      if (!answer.value) continue;
+      if (auto record = decode_blob(as_bytes(*answer.value)); record && record->ref.id == id) {
+        found.refs.push_back(std::move(record->ref));
+      } else {
+        found.agree = false;
+        found.unreadable_on.push_back(answer.copy);
+      }
     }
     if (found.agree) break;
+  }
+  for (const std::string& copy : found.unreadable_on) {
+    log_error("a blob's record cannot be read", {{"blob", id.to_string()}, {"on", copy}});
   }
   if (!found.agree) log_error("the metadata mirrors differ about a blob", {{"blob", id.to_string()}});
   if (live) found.refs.push_back(*live);

@@ -18,11 +18,13 @@ class BlobCatalog final : public blob::Catalog {
 
   Result<std::vector<blob::BlobRef>> list(BlobId after, std::size_t limit) override;
   Result<std::optional<blob::BlobRef>> find(BlobId id) override;
-  Result<std::vector<blob::BlobRef>> list_everywhere(BlobId after, std::size_t limit) override;
+  Result<Page> list_everywhere(BlobId after, std::size_t limit) override;
   Result<Everywhere> find_everywhere(BlobId id) override;
   Status replace(const blob::BlobRef& before, const blob::BlobRef& after) override;
 
  private:
+  // Without `next`.
+  static Page decode(const std::vector<meta::Item>& items);
   static meta::Scan after_of(BlobId after, std::size_t limit);
 
   meta::Store& meta_;

@@ -287,23 +287,25 @@ Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& aut
 
 namespace {
 
-// The regions that the catalog's records take on a drive, of the volumes that `volumes` holds.
-Result<std::map<Place, std::uint64_t>> named_regions(DriveId drive, const std::set<std::uint32_t>& volumes,
+// The regions that the catalog's records take on a drive, of the volumes that `volumes` holds. Unset: of some record
+// nobody can say what it names.
+Result<std::optional<std::map<Place, std::uint64_t>>> named_regions(DriveId drive, const std::set<std::uint32_t>& volumes,
                                                      Catalog& catalog, const GoOn& go_on) {
   std::map<Place, std::uint64_t> named;
   BlobId after;
   for (;;) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
     // Of every copy: what one of them forgets must not be punched.
-    TRY(const auto refs, catalog.list_everywhere(after, kCatalogPage));
-    for (const BlobRef& ref : refs) {
+    TRY(const Catalog::Page page, catalog.list_everywhere(after, kCatalogPage));
+    if (!page.unreadable.empty()) return std::nullopt;
+    for (const BlobRef& ref : page.refs) {
       for (const ShardPlace& place : ref.shards) {
         if (place.drive != drive || !volumes.contains(place.volume) || !valid_ref(ref)) continue;
         named[{place.volume, place.offset}] = Layout(ref.code, ref.size_bytes).used_bytes();
       }
     }
-    if (refs.size() < kCatalogPage) return named;
-    after = refs.back().id;
+    if (!page.next) return named;
+    after = *page.next;
   }
 }
 
@@ -319,7 +321,9 @@ Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<Unk
   if (unknown.empty()) return 0;
   std::set<std::uint32_t> volumes;
   for (const auto& pages : unknown) volumes.insert(pages.volume);
-  TRY(const auto named, named_regions(drive.id(), volumes, catalog, go_on));
+  TRY(const auto regions, named_regions(drive.id(), volumes, catalog, go_on));
+  if (!regions) return 0;
+  const auto& named = *regions;
   std::uint64_t punched = 0;
   for (const auto& pages : unknown) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
@@ -359,14 +363,17 @@ enum class Naming : std::uint8_t {
   kDiffers,    // they say different things of it
 };
 
-Result<Naming> naming_of(Catalog& catalog, const RecordHeader& header, const ShardPlace& place) {
+Result<Naming> naming_of(Catalog& catalog, const RecordHeader& header, const ShardPlace& place,
+                         std::set<std::string>& unreadable_on) {
   const auto names = [&](const BlobRef& ref) {
     return header.shard < ref.shards.size() && ref.shards[header.shard] == place;
   };
   // One copy's word is enough to keep it, and never to erase it.
-  TRY(const auto one, catalog.find(header.blob));
-  if (one && names(*one)) return Naming::kHere;
+  const auto one = catalog.find(header.blob);
+  if (!one && !(one.error() == Errc::kCorrupt)) return fail(one.error());
+  if (one && *one && names(**one)) return Naming::kHere;
   TRY(const Catalog::Everywhere all, catalog.find_everywhere(header.blob));
+  unreadable_on.insert(all.unreadable_on.begin(), all.unreadable_on.end());
   if (!all.agree) return Naming::kDiffers;
   if (std::any_of(all.refs.begin(), all.refs.end(), names)) return Naming::kHere;
   return all.refs.empty() ? Naming::kNowhere : Naming::kElsewhere;
@@ -420,7 +427,7 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
     const RecordHeader& header = head.header;
     if (core.is_written(header.blob) || younger_than(head, moved_grace)) return true;
     const ShardPlace place{.drive = id, .volume = header.volume, .offset = header.offset};
-    const auto naming = naming_of(catalog, header, place);
+    const auto naming = naming_of(catalog, header, place, reclaimed.unreadable_on);
     if (!naming) {
       failed = fail(naming.error());
       return false;

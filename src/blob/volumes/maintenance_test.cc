@@ -248,15 +248,19 @@ TEST(Maintenance, AnOrphanIsKeptForTheWholeGrace) {
 class CopiedCatalog final : public Catalog {
  public:
   Result<std::vector<BlobRef>> list(BlobId after, std::size_t limit) override { return first().list(after, limit); }
-  Result<std::optional<BlobRef>> find(BlobId id) override { return first().find(id); }
+  Result<std::optional<BlobRef>> find(BlobId id) override {
+    if (unreadable.contains(id)) return fail(Errc::kCorrupt, "a record");
+    return first().find(id);
+  }
   Status replace(const BlobRef&, const BlobRef&) override { return fail(Errc::kUnsupported, "not here"); }
-  Result<std::vector<BlobRef>> list_everywhere(BlobId after, std::size_t limit) override {
+  Result<Page> list_everywhere(BlobId after, std::size_t limit) override {
     if (silent) return fail(Errc::kUnavailable, "a copy does not answer");
-    std::vector<BlobRef> all;
+    Page all;
     for (MapCatalog& copy : copies) {
-      const auto page = *copy.list(after, limit);
-      all.insert(all.end(), page.begin(), page.end());
+      const auto refs = *copy.list(after, limit);
+      all.refs.insert(all.refs.end(), refs.begin(), refs.end());
     }
+    all.unreadable.assign(unreadable.begin(), unreadable.end());
     return all;
   }
   Result<Everywhere> find_everywhere(BlobId id) override {
@@ -267,11 +271,16 @@ class CopiedCatalog final : public Catalog {
       found.agree = found.agree && ref == *first().find(id);
       if (ref) found.refs.push_back(*ref);
     }
+    if (unreadable.contains(id)) {
+      found.agree = false;
+      found.unreadable_on = {"the first"};
+    }
     return found;
   }
   [[nodiscard]] MapCatalog& first() { return copies.front(); }
   std::array<MapCatalog, 3> copies;
   bool silent = false;
+  std::set<BlobId> unreadable;  // of the first copy
 };
 
 TEST(Maintenance, ReclaimAsksEveryCopyAndKeepsWhatOneNamesOrWhereOneIsSilentOrTheyDiffer) {
@@ -327,6 +336,29 @@ TEST(Maintenance, PagesWithoutAHeadAreKeptWhereOneCopyNamesThem) {
   cloud.open_store();
   ASSERT_TRUE(cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0)));
   EXPECT_TRUE(*cloud.get(*ref) == data);
+}
+
+// It may name anything: it and the pages that only names tell from free ones are kept, and the rest goes on.
+TEST(Maintenance, ARecordThatCannotBeReadIsKeptAndToldAndStopsNothing) {
+  TestCloud cloud(1);
+  CopiedCatalog catalog;
+  const Bytes data = random_bytes(cloud.random, 200000);
+  const auto unreadable = cloud.put(cloud.target({1, 0}), data);
+  const auto headless = cloud.put(cloud.target({1, 0}), data);
+  const auto orphan = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(unreadable && headless && orphan);
+  catalog.unreadable.insert(unreadable->id);
+  cloud.close_store();
+  ASSERT_TRUE(cloud.disk(0).corrupt(path_of(headless->shards[0]), headless->shards[0].offset + 20));
+  cloud.open_store();
+  const auto reclaimed = cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0));
+  ASSERT_TRUE(reclaimed) << reclaimed.error().describe();
+  EXPECT_EQ(reclaimed->records, 1U);
+  EXPECT_EQ(reclaimed->differing, 1U);
+  EXPECT_EQ(reclaimed->unreadable_on, (std::set<std::string>{"the first"}));
+  EXPECT_TRUE(*cloud.get(*unreadable) == data);
+  EXPECT_TRUE(*cloud.get(*headless) == data);
+  EXPECT_EQ(cloud.get(*orphan).error(), Errc::kNotFound);
 }
 
 TEST(Maintenance, ReclaimStopsAtAnImplausibleShareUnlessThatIsAccepted) {

@@ -60,7 +60,7 @@ class Engine final : public MirroredStore {
     return reader_->get_many(std::move(keys));
   }
   Task<Result<std::vector<Item>>> scan(Scan scan) override { return reader_->scan(std::move(scan)); }
-  Task<Result<std::vector<std::optional<std::string>>>> get_everywhere(Partition, Key key) override {
+  Task<Result<std::vector<CopyAnswer>>> get_everywhere(Partition, Key key) override {
     return reader_->get_everywhere(std::move(key));
   }
   Task<Result<std::vector<Item>>> scan_everywhere(Scan scan) override {

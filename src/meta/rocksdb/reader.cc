@@ -145,11 +145,12 @@ Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
   }
 }
 
-Task<Result<std::vector<std::optional<std::string>>>> Reader::get_everywhere(Key key) {
+Task<Result<std::vector<CopyAnswer>>> Reader::get_everywhere(Key key) {
   CO_CHECK_OK(check_key(key.bytes));
   const auto mirrors = mirrors_.list();
   if (mirrors->empty()) co_return fail(no_mirror());
-  std::vector<std::optional<std::string>> answers;
+  const auto map = mirrors_.drives().map();
+  std::vector<CopyAnswer> answers;
   for (const auto& mirror : *mirrors) {
     std::string value;
     const auto found = co_await pools_.reads().run([&]() -> Result<Found> {
@@ -160,7 +161,9 @@ Task<Result<std::vector<std::optional<std::string>>>> Reader::get_everywhere(Key
       mirrors_.read_failed(*mirror, found.error());
       co_return fail(Errc::kUnavailable, found.error().describe());
     }
-    answers.push_back(*found == Found::kNo ? std::nullopt : std::optional(std::move(value)));
+    const io::DriveInfo* const drive = map->find(mirror->drive());
+    answers.push_back({"the mirror on drive " + (drive == nullptr ? mirror->drive().to_string() : drive->name.value()),
+                       *found == Found::kNo ? std::nullopt : std::optional(std::move(value))});
   }
   co_return answers;
 }

@@ -31,7 +31,7 @@ class Reader {
   Task<Result<std::vector<std::optional<std::string>>>> get_many(std::vector<std::string> keys);
   Task<Result<std::vector<Item>>> scan(Scan scan);
   // Of every mirror, whichever thread asks first: see Store.
-  Task<Result<std::vector<std::optional<std::string>>>> get_everywhere(Key key);
+  Task<Result<std::vector<CopyAnswer>>> get_everywhere(Key key);
   Task<Result<std::vector<Item>>> scan_everywhere(Scan scan);
   std::unique_ptr<Cursor> cursor(std::string begin, std::string end);
 

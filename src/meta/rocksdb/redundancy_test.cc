@@ -240,7 +240,7 @@ TEST(Everywhere, WhatCannotBeTakenBackIsAskedOfEveryMirror) {
     std::string said;
     const auto answers = sync_wait(cloud.store().get_everywhere("", {Space::kRecords, key}));
     if (!answers) return answers.error().describe();
-    for (const auto& answer : *answers) said += answer.value_or("absent") + " ";
+    for (const CopyAnswer& answer : *answers) said += answer.value.value_or("absent") + " ";
     return said;
   };
   EXPECT_EQ(everywhere("k1"), "v v ");
