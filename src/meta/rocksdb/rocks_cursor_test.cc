@@ -240,6 +240,24 @@ TEST_F(DeletedKeysTest, KeysThatAreLeftBetweenThemCountToo) {
   EXPECT_EQ(walked, left);
 }
 
+// What is there is no reason to give way, however much of it there is, and not to clear anything away either.
+TEST_F(DeletedKeysTest, KeysThatAreThereDoNotCount) {
+  constexpr int kThere = 2 * kMaxSkippedKeys;
+  Commit commit;
+  for (int i = 0; i < kThere; ++i) commit.put.push_back({{Space::kRecords, "q/" + name(i)}, "value"});
+  commit.unwitnessed = "a test";
+  ASSERT_TRUE(cloud_.commit(std::move(commit)));
+  for (const bool reverse : {false, true}) {
+    EXPECT_EQ(scan("q/", "q0", reverse, kThere).size(), static_cast<std::size_t>(kThere));
+    EXPECT_EQ(turns(), 0U);
+  }
+  const auto cursor = cloud_.store().cursor("", "q/", "q0");
+  int walked = 0;
+  for (auto there = sync_wait(cursor->seek("")); there && *there; there = sync_wait(cursor->next())) ++walked;
+  EXPECT_EQ(walked, kThere);
+  EXPECT_EQ(turns(), 0U);
+}
+
 TEST_F(DeletedKeysTest, AreClearedAwayOnceTheyWereMet) {
   // The deletions lie in memory, which only the walk's finding them has flushed; the table is then compacted.
   scan("o/", "o0");

@@ -7,8 +7,8 @@
 namespace andromede::meta {
 namespace {
 
-// By walks of this thread, since it began.
-std::uint64_t skipped_by_thread() {
+// Keys of any kind that walks of this thread have left behind, since it began: those that are there count once.
+std::uint64_t passed_by_thread() {
   const rocksdb::PerfContext& counted = *rocksdb::get_perf_context();
   return counted.internal_key_skipped_count + counted.internal_delete_skipped_count +
          counted.internal_recent_skipped_count;
@@ -16,14 +16,18 @@ std::uint64_t skipped_by_thread() {
 
 }  // namespace
 
-Walk::Turn::Turn(Walk& walk) : walk_(walk), before_(skipped_by_thread()) {}
+Walk::Turn::Turn(Walk& walk) : walk_(walk), before_(passed_by_thread()), found_before_(walk.found_) {}
 
 Walk::Turn::~Turn() {
   const std::uint64_t before = std::exchange(walk_.skipped_, walk_.skipped_ + skipped());
   if (before < kSkippedToClear && walk_.skipped_ >= kSkippedToClear) walk_.mirror_->state().clear_deleted();
 }
 
-std::uint64_t Walk::Turn::skipped() const { return skipped_by_thread() - before_; }
+std::uint64_t Walk::Turn::skipped() const {
+  const std::uint64_t passed = passed_by_thread() - before_;
+  const std::uint64_t found = walk_.found_ - found_before_;
+  return passed > found ? passed - found : 0;  // the last one that was found is not passed yet
+}
 
 Walk::Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::string end, bool reverse)
     : mirror_(std::move(mirror)),
@@ -31,21 +35,14 @@ Walk::Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::
       end_(std::move(end)),
       reverse_(reverse),
       lower_bound_(begin_),
-      upper_bound_(end_),
-      snapshot_(mirror_->state().db().GetSnapshot()) {
+      upper_bound_(end_) {
   rocksdb::ReadOptions options = read_options(Tier::kAll);
-  options.snapshot = snapshot_;
   options.max_skippable_internal_keys = kMaxSkippedKeys;
   // Whoever drops the walk may be an event loop: files that only it kept are not deleted there.
   options.background_purge_on_iterator_cleanup = true;
   options.iterate_lower_bound = &lower_bound_;
   if (!end_.empty()) options.iterate_upper_bound = &upper_bound_;
   iterator_.reset(mirror_->state().db().NewIterator(options, mirror_->state().family(space)));
-}
-
-Walk::~Walk() {
-  iterator_.reset();
-  mirror_->state().db().ReleaseSnapshot(snapshot_);
 }
 
 Result<Walk::At> Walk::start() {
@@ -81,7 +78,10 @@ Result<Walk::At> Walk::go_on() {
 }
 
 Result<Walk::At> Walk::look() {
-  if (iterator_->Valid()) return At::kKey;
+  if (iterator_->Valid()) {
+    ++found_;
+    return At::kKey;
+  }
   const rocksdb::Status status = iterator_->status();
   if (status.ok()) return At::kEnd;
   if (!status.IsIncomplete()) return fail(to_error(status, "walk"));

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <rocksdb/iterator.h>
-#include <rocksdb/snapshot.h>
 
 #include <memory>
 #include <string>
@@ -36,7 +35,6 @@ class Walk {
   Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::string end, bool reverse);
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;
-  ~Walk();
 
   // A turn of the walk, on one thread: every move is made within one. While it lives there is no other.
   class Turn {
@@ -45,7 +43,7 @@ class Walk {
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
     ~Turn();
-    // Whether so many keys were stepped over, between keys that are there, that others are to have their turn.
+    // Whether so many keys that are not there any more were stepped over that others are to have their turn.
     [[nodiscard]] bool spent() const { return skipped() >= kMaxSkippedKeys; }
 
    private:
@@ -53,6 +51,7 @@ class Walk {
 
     Walk& walk_;
     const std::uint64_t before_;
+    const std::uint64_t found_before_;
   };
 
   // To the range's first key, or its last in reverse.
@@ -76,10 +75,10 @@ class Walk {
   const bool reverse_;
   const rocksdb::Slice lower_bound_;
   const rocksdb::Slice upper_bound_;
-  const rocksdb::Snapshot* const snapshot_;
-  std::unique_ptr<rocksdb::Iterator> iterator_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;  // sees one state, however often it is moved
   std::string resume_at_;
   std::uint64_t skipped_ = 0;
+  std::uint64_t found_ = 0;  // keys that are there
 };
 
 }  // namespace andromede::meta
