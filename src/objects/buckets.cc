@@ -65,7 +65,6 @@ Result<BucketCount> count_of(const std::optional<std::string>& raw) {
 
 Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string name) {
   CO_CHECK_OK(check_bucket_name(name));
-  const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
     const Status done = co_await try_create_bucket(caller, name);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
