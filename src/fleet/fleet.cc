@@ -402,6 +402,7 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     if (heal_due_) status.reasons.emplace_back("a heal is about to start");
     if (!damaged_.empty()) status.reasons.push_back(std::to_string(damaged_.size()) + " damaged blobs wait for repair");
   }
+  // Where mirrors are lacking, that is told already.
   if (const std::string why = mirror_that_knows_more({}); !why.empty() && !mirrors_.shortfall()) {
     status.reasons.push_back("the space of orphans is not given back: " + why);
   }

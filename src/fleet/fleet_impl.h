@@ -139,6 +139,7 @@ class FleetImpl final : public Fleet {
   void note_stopped_reclaim(const DriveInfo& drive, const std::string& why);
   // Why nothing may be erased for want of a name now; empty: it may. Drives of `given_up` are not waited for.
   [[nodiscard]] std::string reclaim_waits_for(const std::vector<DriveInfo>& given_up) const;
+  // The part of it that concerns drives which are away.
   [[nodiscard]] std::string mirror_that_knows_more(const std::vector<DriveInfo>& given_up) const;
   [[nodiscard]] SteadyTime next_scrub() const;
   JobState run_heal(std::uint64_t job, std::string& message);
@@ -208,7 +209,7 @@ class FleetImpl final : public Fleet {
   std::uint64_t lost_ = 0;
   bool reclaim_due_ = false;
   std::map<DriveId, StoppedReclaim> reclaim_stopped_;
-  std::set<DriveId> reclaim_accepted_;               // of those: an operator lets it go on
+  std::set<DriveId> reclaim_accepted_;                         // of those: an operator lets it go on
   std::map<DriveId, blob::Maintenance::Reclaimed> reclaimed_;  // by the last reclaim of each
 
   SteadyTime reclaim_at_{};  // job thread only

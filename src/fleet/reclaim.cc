@@ -68,6 +68,10 @@ Result<blob::Maintenance::Reclaimed> FleetImpl::reclaim_on(const DriveInfo& driv
   reclaim_stopped_.erase(drive.id);
   reclaim_accepted_.erase(drive.id);
   reclaimed_[drive.id] = *reclaimed;
+  if (reclaimed->bytes > 0) {
+    log_info("orphans reclaimed",
+             {{"drive", drive.name.value()}, {"records", reclaimed->records}, {"bytes", reclaimed->bytes}});
+  }
   return reclaimed;
 }
 

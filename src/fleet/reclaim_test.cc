@@ -143,8 +143,8 @@ TEST(Reclaim, ARecordThatOneMirrorCannotTellIsKeptAndTheMirrorNamed) {
   const DriveId mirror = cloud.meta->mirrors().front().drive;
   change_on_first_mirror(cloud, damaged, "damaged");
   ASSERT_EQ(cloud.catalog->find(damaged).error(), Errc::kCorrupt) << "it is the one that answers reads";
-  const std::string where = "what cannot be read lies on the mirror on drive " +
-                            cloud.drives->map()->find(mirror)->name.value();
+  const std::string where =
+      "what cannot be read lies on the mirror on drive " + cloud.drives->map()->find(mirror)->name.value();
   ASSERT_TRUE(eventually([&] { return says(cloud, where.c_str()); })) << cloud.reasons();
   EXPECT_TRUE(says(cloud, "differ about the blobs of 4 records"));
   for (unsigned i = 0; i < ref.shards.size(); ++i) {

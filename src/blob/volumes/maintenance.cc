@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/log.h"
 #include "blob/volumes/shard_access.h"
 #include "crypto/digest.h"
 
@@ -73,11 +72,7 @@ Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, un
     const auto count = static_cast<unsigned>(layout.group_blocks(group));
     access.begin(set, first, count);
     CHECK_OK(access.load(set, {index}));
-    Bytes checksums;
-    for (unsigned i = 0; i < count; ++i) {
-      const ByteView block = set.shards[index].blocks.view().subspan(StripeSet::at(i), layout.block_bytes(first + i));
-      ByteWriter(checksums).u32(block_checksum(ref.id, index, first + i, block));
-    }
+    const Bytes checksums = access.checksums(set, index);
     blocks_checksum = crypto::crc32c(blocks_checksum, checksums);
     const ByteView blocks = set.shards[index].blocks.view();
     CHECK_OK(drive.make_room(region, layout.block_offset(first) + blocks.size() + checksums.size()));
@@ -149,12 +144,7 @@ Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned i
       good = false;
       break;
     }
-    Bytes checksums;
-    for (unsigned i = 0; i < count; ++i) {
-      const ByteView block = set.shards[index].blocks.view().subspan(StripeSet::at(i), layout.block_bytes(first + i));
-      ByteWriter(checksums).u32(block_checksum(ref.id, index, first + i, block));
-    }
-    blocks_checksum = crypto::crc32c(blocks_checksum, checksums);
+    blocks_checksum = crypto::crc32c(blocks_checksum, access.checksums(set, index));
     CHECK_OK(keep_pace(pace, set.shards[index].blocks.size()));
   }
   if (good && access.head(index)->seal->blocks_checksum != blocks_checksum) good = false;
@@ -196,11 +186,7 @@ class Together {
         core_.damaged.add();
         return false;
       }
-      Bytes checksums;
-      for (unsigned block = 0; block < set_.count; ++block) {
-        ByteWriter(checksums).u32(block_checksum(ref_.id, shard, set_.first + block, this->block(shard, block)));
-      }
-      checksums_[i] = crypto::crc32c(checksums_[i], checksums);
+      checksums_[i] = crypto::crc32c(checksums_[i], access_.checksums(set_, shard));
     }
     return true;
   }
@@ -249,12 +235,6 @@ class Together {
   Bytes expected_;
 };
 
-void distrust(StoreCore& core, const BlobRef& ref, ShardSet shards) {
-  for (unsigned i = 0; i < ref.shards.size(); ++i) {
-    if (((shards >> i) & 1U) != 0) core.distrust(ref.id, i, ref.shards[i]);
-  }
-}
-
 }  // namespace
 
 Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& authenticator, const Pace& pace) {
@@ -273,7 +253,7 @@ Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& aut
       const std::uint64_t end = std::min(begin + layout.stripe_bytes(), ref.size_bytes);
       TRY(const ShardSet liars, authenticator.liars(ref, begin, end));
       // Readers take the first that are there: where these are right, what does not fit them is wrong.
-      distrust(core, ref, liars != 0 ? liars : misfits);
+      core.distrust(ref, liars != 0 ? liars : misfits);
       return false;
     }
   }
@@ -281,7 +261,7 @@ Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& aut
   if (together.redundant() || !together.readable()) return true;
   // With nothing to hold them against, only those who have the key can tell.
   TRY(const ShardSet liars, authenticator.liars(ref, 0, ref.size_bytes));
-  distrust(core, ref, liars);
+  core.distrust(ref, liars);
   return liars == 0;
 }
 
@@ -289,8 +269,9 @@ namespace {
 
 // The regions that the catalog's records take on a drive, of the volumes that `volumes` holds. Unset: of some record
 // nobody can say what it names.
-Result<std::optional<std::map<Place, std::uint64_t>>> named_regions(DriveId drive, const std::set<std::uint32_t>& volumes,
-                                                     Catalog& catalog, const GoOn& go_on) {
+Result<std::optional<std::map<Place, std::uint64_t>>> named_regions(DriveId drive,
+                                                                    const std::set<std::uint32_t>& volumes,
+                                                                    Catalog& catalog, const GoOn& go_on) {
   std::map<Place, std::uint64_t> named;
   BlobId after;
   for (;;) {
@@ -456,10 +437,6 @@ Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Cata
   CHECK_OK(release_orphans(core, *drive, orphans, reclaimed, goes_on));
   TRY(const std::uint64_t punched, reclaim_unknown(*drive, unknown, catalog, goes_on));
   reclaimed.bytes += punched;
-  if (reclaimed.bytes > 0) {
-    log_info("orphans reclaimed",
-             {{"drive", id.to_string()}, {"records", reclaimed.records}, {"bytes", reclaimed.bytes}});
-  }
   return reclaimed;
 }
 

@@ -150,6 +150,16 @@ void ShardAccess::verify(StripeSet& set, unsigned index, ByteView checksums) con
   }
 }
 
+Bytes ShardAccess::checksums(const StripeSet& set, unsigned shard) const {
+  Bytes checksums;
+  for (unsigned i = 0; i < set.count; ++i) {
+    const std::uint64_t block = set.first + i;
+    const ByteView bytes = set.shards[shard].blocks.view().subspan(StripeSet::at(i), layout_.block_bytes(block));
+    ByteWriter(checksums).u32(block_checksum(ref_.id, shard, block, bytes));
+  }
+  return checksums;
+}
+
 Status ShardAccess::load(StripeSet& set, const std::vector<unsigned>& want) {
   std::uint64_t damaged = 0;
   // Offline drives are heal's business; what is bad or gone on a drive that is there is damage.

@@ -64,6 +64,8 @@ class ShardAccess {
   // Reads a shard's blocks of `set` and verifies them. False, with Wait::kNo only: it would have to wait. The shard
   // counts as tried unless check() says kOverloaded.
   bool read(StripeSet& set, unsigned shard, Wait wait);
+  // Of the blocks of a shard that `set` holds, as they stand behind them in its record.
+  [[nodiscard]] Bytes checksums(const StripeSet& set, unsigned shard) const;
   // Makes all blocks of the shards `want` good, reading others and rebuilding where needed. Blocks. kCorrupt,
   // kUnavailable, kNotFound, kOverloaded as Store says. Damage is noted in the core.
   Status load(StripeSet& set, const std::vector<unsigned>& want);

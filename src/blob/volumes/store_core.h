@@ -48,8 +48,9 @@ class StoreCore {
   void reader_ends();
 
   void note_damage(BlobId blob, std::uint64_t blocks);
-  // What lies there is not what was written, whatever its checksums say: until it is released nobody reads it.
-  void distrust(BlobId blob, unsigned shard, const ShardPlace& place);
+  // What these shards hold is not what was written, whatever its checksums say: until they are released nobody reads
+  // it.
+  void distrust(const BlobRef& ref, ShardSet shards);
   [[nodiscard]] bool distrusts(BlobId blob, const ShardPlace& place) const;
   // Nobody reads that place any more.
   void released(BlobId blob, const ShardPlace& place);
@@ -75,6 +76,8 @@ class StoreCore {
   std::atomic<std::uint64_t> short_writes{0};  // blobs written with a shard missing
 
  private:
+  void distrust(BlobId blob, unsigned shard, const ShardPlace& place);
+
   io::Drives& drives_;
   const VolumeOptions options_;
   const DriveVolumes::Counters drive_counters_;

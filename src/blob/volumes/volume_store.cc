@@ -61,11 +61,7 @@ class VolumeStoreImpl final : public VolumeStore {
                                                     Deadline deadline, ShardSet without) override {
     return open_volume_reader(core_, std::move(ref), offset, length, deadline, without);
   }
-  void distrust(const BlobRef& ref, ShardSet shards) override {
-    for (unsigned i = 0; i < ref.shards.size(); ++i) {
-      if (((shards >> i) & 1U) != 0 && !ref.shards[i].drive.is_none()) core_.distrust(ref.id, i, ref.shards[i]);
-    }
-  }
+  void distrust(const BlobRef& ref, ShardSet shards) override { core_.distrust(ref, shards); }
   void remove(BlobRef ref) override {
     for (unsigned i = 0; i < ref.shards.size(); ++i) release_shard(ref.id, i, ref.shards[i]);
   }
