@@ -16,6 +16,9 @@ constexpr std::size_t kMaxExpectations = 10'000;
 constexpr std::chrono::milliseconds kSpaceCheckInterval{500};
 // Who holds commits back looks again at least so often: what is asked for may change with the drive map.
 constexpr std::chrono::milliseconds kHeldCheckInterval{250};
+// Of what a group has read.
+constexpr std::size_t kMaxRemembered = 256;
+constexpr std::size_t kMaxRememberedBytes = 256;
 // Tag, space and length prefixes of one change.
 constexpr std::size_t kChangeOverhead = 24;
 // What sealing may add to an event.
@@ -90,7 +93,9 @@ Committer::Committer(MirrorSet& mirrors, LogSealer& sealer, const Clock& clock, 
       sync_seconds_(metrics.histogram("andromede_meta_sync_seconds",
                                       "Time to write and sync one group of commits on every mirror")),
       commits_(metrics.counter("andromede_meta_commits_total", "Commits acknowledged")),
-      conflicts_(metrics.counter("andromede_meta_conflicts_total", "Commits refused because an expectation failed")) {}
+      conflicts_(metrics.counter("andromede_meta_conflicts_total", "Commits refused because an expectation failed")),
+      expectations_read_(metrics.counter("andromede_meta_expectations_read_total",
+                                         "Expectations that were looked up, once for those that a group shares")) {}
 
 Committer::~Committer() { abandon(); }
 
@@ -335,6 +340,7 @@ void Committer::process(Group& group, const std::optional<std::string>& shortfal
 Committer::Group Committer::stage(const Group& group, const std::optional<std::string>& shortfall) {
   builder_.reset();
   overlay_.clear();
+  read_.clear();
   adds_.clear();
   Group staged;
   const auto mirrors = mirrors_.list();
@@ -384,14 +390,22 @@ Result<bool> Committer::holds(const Expectation& expectation) {
     return changed->second.has_value() == expectation.value.has_value() &&
            (!expectation.value || *changed->second == *expectation.value);
   }
+  if (const auto known = read_.find(expectation.key); known != read_.end()) return known->second == expectation.value;
+  expectations_read_.add();
   for (;;) {
     const auto mirror = mirrors_.reader();
     if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
     std::string value;
     const auto found = mirror->state().get(Space::kRecords, expectation.key, Tier::kAll, value);
     if (found) {
-      return (*found == Found::kYes) == expectation.value.has_value() &&
-             (!expectation.value || value == *expectation.value);
+      const bool there = *found == Found::kYes;
+      const bool as_expected =
+          there == expectation.value.has_value() && (!expectation.value || value == *expectation.value);
+      // What many changes expect, the state of their bucket, is small and there.
+      if (there && value.size() <= kMaxRememberedBytes && read_.size() < kMaxRemembered) {
+        read_.emplace(expectation.key, std::move(value));
+      }
+      return as_expected;
     }
     if (!mirrors_.read_failed(*mirror, found.error())) return fail(found.error());
   }

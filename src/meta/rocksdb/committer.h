@@ -139,6 +139,7 @@ class Committer {
   const Histogram sync_seconds_;
   const Counter commits_;
   const Counter conflicts_;
+  const Counter expectations_read_;
 
   std::mutex mutex_;
   std::condition_variable work_;
@@ -158,6 +159,8 @@ class Committer {
   Fanout fanout_;
   RecordBuilder builder_;
   Overlay overlay_;
+  std::unordered_map<std::string_view, std::string>
+      read_;  // of what the group expects, some small values that are there
   std::unordered_map<std::string_view, std::int64_t> adds_;
   std::vector<Answer> answers_;
   std::uint64_t salt_ = 0;

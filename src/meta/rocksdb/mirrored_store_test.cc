@@ -375,6 +375,45 @@ TEST_F(MirroredStoreTest, ScansAreBoundedOrderedAndReversible) {
   }
 }
 
+TEST_F(MirroredStoreTest, WhatAGroupSharesIsReadOnceAndChangesOfTheGroupCount) {
+  const auto metric = [&](const std::string& name) {
+    const std::string text = cloud_.metrics().render();
+    const std::string line = "\n" + name + " ";
+    return std::stoull(text.substr(text.find(line) + line.size()));
+  };
+  ASSERT_TRUE(cloud_.put("state", "open"));
+  const auto groups_before = metric("andromede_meta_commit_group_size_count");
+  const auto read_before = metric("andromede_meta_expectations_read_total");
+  constexpr int kCommits = 500;
+  const auto expecting = [](const std::string& state, std::optional<std::string> next) {
+    Commit change = unwitnessed();
+    change.expect.push_back({"state", state});
+    change.put.push_back({{Space::kRecords, next ? "state" : "other"}, next.value_or("v")});
+    return change;
+  };
+  std::vector<Task<Result<CommitInfo>>> tasks;
+  for (int i = 0; i < kCommits; ++i) {
+    tasks.push_back(cloud_.store().commit(expecting("open", std::nullopt), Deadline::never()));
+  }
+  for (const auto& done : sync_wait(when_all(std::move(tasks)))) EXPECT_TRUE(done);
+  const auto groups = metric("andromede_meta_commit_group_size_count") - groups_before;
+  EXPECT_LT(groups, kCommits);
+  EXPECT_EQ(metric("andromede_meta_expectations_read_total") - read_before, groups);
+  // In whichever group each comes, it sees what those before it did.
+  tasks.clear();
+  tasks.push_back(cloud_.store().commit(expecting("closed", std::nullopt), Deadline::never()));
+  tasks.push_back(cloud_.store().commit(expecting("open", std::nullopt), Deadline::never()));
+  tasks.push_back(cloud_.store().commit(expecting("open", "closed"), Deadline::never()));
+  tasks.push_back(cloud_.store().commit(expecting("open", std::nullopt), Deadline::never()));
+  tasks.push_back(cloud_.store().commit(expecting("closed", std::nullopt), Deadline::never()));
+  const auto done = sync_wait(when_all(std::move(tasks)));
+  EXPECT_EQ(done[0].error(), Errc::kConflict);
+  EXPECT_TRUE(done[1]);
+  EXPECT_TRUE(done[2]);
+  EXPECT_EQ(done[3].error(), Errc::kConflict);
+  EXPECT_TRUE(done[4]);
+}
+
 TEST_F(MirroredStoreTest, MetricsTell) {
   ASSERT_TRUE(cloud_.put("a", "1"));
   const std::string text = cloud_.metrics().render();
