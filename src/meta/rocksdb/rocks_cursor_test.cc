@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "meta/rocksdb/test_cloud.h"
@@ -49,7 +50,7 @@ class RocksCursorTest : public testing::Test {
 
 TEST_F(RocksCursorTest, WalksItsRangeFromMemoryAndFromTheDrive) {
   for (int round = 0; round < 2; ++round) {
-    auto cursor = cloud_.store().cursor("", "o/", "o0");
+    auto cursor = cloud_.store().cursor("", "o/", "o0", {});
     EXPECT_EQ(walk(*cursor, "", 0), kKeys);  // below the range: starts at its beginning
     EXPECT_EQ(walk(*cursor, name(2900), 2900), 100);
     EXPECT_EQ(walk(*cursor, name(10) + "x", 11), kKeys - 11);
@@ -64,7 +65,7 @@ TEST_F(RocksCursorTest, WalksItsRangeFromMemoryAndFromTheDrive) {
 TEST_F(RocksCursorTest, JumpsOverPrefixesWhenTheCacheIsCold) {
   cloud_.close();
   ASSERT_TRUE(cloud_.open());
-  const auto cursor = cloud_.store().cursor("", "o/", "o0");
+  const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
   for (int i = 0; i < kKeys; i += 100) {
     const auto there = sync_wait(cursor->seek(name(i)));
     ASSERT_TRUE(there && *there);
@@ -77,7 +78,7 @@ TEST_F(RocksCursorTest, JumpsOverPrefixesWhenTheCacheIsCold) {
 TEST_F(RocksCursorTest, TryNextDoesNotTouchTheDrive) {
   cloud_.close();
   ASSERT_TRUE(cloud_.open());
-  const auto cursor = cloud_.store().cursor("", "o/", "");
+  const auto cursor = cloud_.store().cursor("", "o/", "", {});
   ASSERT_TRUE(*sync_wait(cursor->seek("o/")));
   bool had_to_wait = false;
   int seen = 1;
@@ -101,7 +102,7 @@ TEST_F(RocksCursorTest, SeesOneStateWhileCommitsGoOn) {
       cloud_.close();
       ASSERT_TRUE(cloud_.open());
     }
-    const auto cursor = cloud_.store().cursor("", "o/", "o0");
+    const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
     ASSERT_TRUE(*sync_wait(cursor->seek("o/")));
     ASSERT_TRUE(cloud_.put(name(700), "changed"));
     Commit change;
@@ -119,7 +120,7 @@ TEST_F(RocksCursorTest, SeesOneStateWhileCommitsGoOn) {
 }
 
 TEST_F(RocksCursorTest, MovingPastTheEndStaysThere) {
-  const auto cursor = cloud_.store().cursor("", "p/", "p0");
+  const auto cursor = cloud_.store().cursor("", "p/", "p0", {});
   ASSERT_TRUE(*sync_wait(cursor->seek("")));
   EXPECT_FALSE(*sync_wait(cursor->next()));
   EXPECT_FALSE(*sync_wait(cursor->next()));
@@ -196,7 +197,7 @@ TEST_F(DeletedKeysTest, SoDoesOneThatFindsNothing) {
 }
 
 TEST_F(DeletedKeysTest, SoDoesACursor) {
-  const auto cursor = cloud_.store().cursor("", "o/", "o0");
+  const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
   ASSERT_TRUE(*sync_wait(cursor->seek("")));
   EXPECT_EQ(cursor->key(), "o/0");
   EXPECT_FALSE(cursor->try_next());  // it gave up its turn, and shows what it had
@@ -208,50 +209,81 @@ TEST_F(DeletedKeysTest, SoDoesACursor) {
   EXPECT_FALSE(*sync_wait(cursor->next()));
   ASSERT_TRUE(*sync_wait(cursor->seek(name(7))));
   EXPECT_EQ(cursor->key(), "o/z");
-  EXPECT_FALSE(*sync_wait(cloud_.store().cursor("", name(0), name(kDeleted))->seek("")));
+  EXPECT_FALSE(*sync_wait(cloud_.store().cursor("", name(0), name(kDeleted), {})->seek("")));
 }
 
 TEST_F(DeletedKeysTest, AWalkSeesTheStateThatItBeganWith) {
-  const auto cursor = cloud_.store().cursor("", "o/", "o0");
+  const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
   ASSERT_TRUE(*sync_wait(cursor->seek("")));
   change(kDeleted, true);  // newer than what it shows: stepped over as well
   ASSERT_TRUE(*sync_wait(cursor->next()));
   EXPECT_EQ(cursor->key(), "o/z");
 }
 
-TEST_F(DeletedKeysTest, KeysThatAreLeftBetweenThemCountToo) {
-  // One in a hundred is there: no step is long, and a page of them is.
-  Commit commit;
-  std::vector<std::string> left{"o/0"};
-  for (int i = 0; i < kDeleted; i += 100) {
-    commit.put.push_back({{Space::kRecords, name(i)}, "there"});
-    left.push_back(name(i));
+// One in a hundred is there: no step is long, and a page of them is.
+class SomeDeletedKeysTest : public DeletedKeysTest {
+ protected:
+  void SetUp() override {
+    DeletedKeysTest::SetUp();
+    Commit commit;
+    left_.emplace_back("o/0");
+    for (int i = 0; i < kDeleted; i += 100) {
+      commit.put.push_back({{Space::kRecords, name(i)}, "there"});
+      left_.push_back(name(i));
+    }
+    left_.emplace_back("o/z");
+    commit.unwitnessed = "a test";
+    ASSERT_TRUE(cloud_.commit(std::move(commit)));
   }
-  left.emplace_back("o/z");
-  commit.unwitnessed = "a test";
-  ASSERT_TRUE(cloud_.commit(std::move(commit)));
-  EXPECT_EQ(scan("o/", "o0"), left);
+  std::vector<std::string> left_;
+};
+
+TEST_F(SomeDeletedKeysTest, CountForAScan) {
+  EXPECT_EQ(scan("o/", "o0"), left_);
   EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
-  const auto cursor = cloud_.store().cursor("", "o/", "o0");
+}
+
+TEST_F(SomeDeletedKeysTest, CountForAScanInReverse) {
+  std::reverse(left_.begin(), left_.end());
+  EXPECT_EQ(scan("o/", "o0", true), left_);
+  EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
+}
+
+// It shows what it has when it gives up its turn: so it comes back more often, with less, and each time among all reads
+// only where its last turn was not spent.
+TEST_F(SomeDeletedKeysTest, CountForACursor) {
+  const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
   std::vector<std::string> walked;
-  for (auto there = sync_wait(cursor->seek("")); there && *there; there = sync_wait(cursor->next())) {
+  int waited = 0;
+  for (auto there = sync_wait(cursor->seek("")); there && *there;) {
     walked.emplace_back(cursor->key());
+    if (const auto quick = cursor->try_next()) {
+      there = *quick;
+    } else {
+      ++waited;
+      there = sync_wait(cursor->next());
+    }
   }
-  EXPECT_EQ(walked, left);
+  EXPECT_EQ(walked, left_);
+  EXPECT_GE(waited, kDeleted / static_cast<int>(kMaxSkippedKeys) - 1);
 }
 
 // What is there is no reason to give way, however much of it there is, and not to clear anything away either.
 TEST_F(DeletedKeysTest, KeysThatAreThereDoNotCount) {
   constexpr int kThere = 2 * kMaxSkippedKeys;
   Commit commit;
-  for (int i = 0; i < kThere; ++i) commit.put.push_back({{Space::kRecords, "q/" + name(i)}, "value"});
-  commit.unwitnessed = "a test";
-  ASSERT_TRUE(cloud_.commit(std::move(commit)));
+  for (int i = 0; i < kThere; ++i) {
+    commit.put.push_back({{Space::kRecords, "q/" + name(i)}, "value"});
+    if (i % 1000 != 999) continue;
+    commit.unwitnessed = "a test";
+    ASSERT_TRUE(cloud_.commit(std::move(commit)));
+    commit = {};
+  }
   for (const bool reverse : {false, true}) {
     EXPECT_EQ(scan("q/", "q0", reverse, kThere).size(), static_cast<std::size_t>(kThere));
     EXPECT_EQ(turns(), 0U);
   }
-  const auto cursor = cloud_.store().cursor("", "q/", "q0");
+  const auto cursor = cloud_.store().cursor("", "q/", "q0", {});
   int walked = 0;
   for (auto there = sync_wait(cursor->seek("")); there && *there; there = sync_wait(cursor->next())) ++walked;
   EXPECT_EQ(walked, kThere);

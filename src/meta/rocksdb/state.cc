@@ -35,7 +35,6 @@ constexpr std::size_t kMaxSuccessiveMerges = 32;  // a counter's read costs as m
 // would have to step over again and again.
 constexpr std::size_t kDeletionsToCompact = 2048;
 constexpr std::size_t kDeletionsWindow = 4096;
-constexpr std::chrono::milliseconds kClearEvery{5000};
 
 std::string encode_number(std::uint64_t value) {
   std::string out(sizeof value, '\0');
@@ -314,19 +313,14 @@ Result<Found> State::get_many(const std::vector<std::string>& keys, Tier tier,
   return Found::kYes;
 }
 
-void State::clear_deleted() {
-  // Deleted keys in tables are compacted away by themselves (kDeletionsToCompact); those in memory are in no table yet.
+void State::clear_deleted(SteadyTime now) {
+  // Deleted keys in tables are compacted away by themselves (kDeletionsToCompact); those that nothing flushes yet are
+  // in no table.
   std::uint64_t deleted = 0;
-  for (const char* where : {"rocksdb.num-deletes-active-mem-table", "rocksdb.num-deletes-imm-mem-tables"}) {
-    std::uint64_t count = 0;
-    if (db_->GetIntProperty(family(Space::kRecords), where, &count)) deleted += count;
-  }
-  if (deleted < kDeletionsToCompact) return;
-  const auto now =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count();
-  std::int64_t before = cleared_at_.load();
-  if (before != 0 && now - before < kClearEvery.count()) return;
+  if (!db_->GetIntProperty(family(Space::kRecords), "rocksdb.num-deletes-active-mem-table", &deleted)) return;
+  if (deleted < kDeletionsToClear) return;
+  SteadyTime before = cleared_at_.load();
+  if (before != SteadyTime{} && now - before < kClearEvery) return;
   if (!cleared_at_.compare_exchange_strong(before, now)) return;
   // A failed flush is told by RocksDB's background error.
   (void)start_flush();

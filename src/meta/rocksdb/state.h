@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/result.h"
 #include "meta/store.h"
 
@@ -79,9 +80,11 @@ class State {
   // The last key of kJournal and its value; kNo when there is none.
   Result<Found> last_entry(std::uint64_t& sequence, std::string& entry) const;
 
-  // A walk met many deleted keys: gets them out of its successors' way, in the background and not more often than
-  // worth it. Any thread.
-  void clear_deleted();
+  // A walk met many deleted keys: gets them out of its successors' way, in the background, where so many lie in memory,
+  // and not more often than so. Any thread.
+  void clear_deleted(SteadyTime now);
+  static constexpr std::uint64_t kDeletionsToClear = 2048;
+  static constexpr std::chrono::milliseconds kClearEvery{5000};
 
   // For walks, which keep the State alive.
   [[nodiscard]] rocksdb::DB& db() const { return *db_; }
@@ -107,7 +110,7 @@ class State {
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // default, then by Space
   std::atomic<std::uint64_t> applied_{0};
   std::uint64_t salt_ = 0;
-  std::atomic<std::int64_t> cleared_at_{0};  // of the steady clock, in milliseconds
+  std::atomic<SteadyTime> cleared_at_{SteadyTime{}};  // that: never
 };
 
 // RocksDB flushes and compacts in threads that all its databases of a process share, one of each kind unless told

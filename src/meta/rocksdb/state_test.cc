@@ -54,6 +54,37 @@ class StateTest : public testing::Test {
   std::unique_ptr<State> state_;
 };
 
+// Deletions in memory are flushed where there are many, and not again at once.
+TEST_F(StateTest, DeletionsAreClearedAwayWhereThereAreManyAndNotTooOften) {
+  std::uint64_t index = 0;
+  const auto erase = [&](std::uint64_t count) {
+    RecordBuilder builder;
+    for (std::uint64_t i = 0; i < count; ++i) builder.erase(Space::kRecords, "k" + std::to_string(i));
+    builder.finish(1, ++index, 1);
+    ASSERT_TRUE(state_->apply(builder.payload(), index));
+  };
+  const auto in_memory = [&] {
+    std::uint64_t entries = 0;
+    EXPECT_TRUE(
+        state_->db().GetIntProperty(state_->family(Space::kRecords), "rocksdb.num-entries-active-mem-table", &entries));
+    return entries;
+  };
+  SteadyTime now = SteadyTime{} + std::chrono::hours(1);
+  erase(State::kDeletionsToClear - 1);
+  state_->clear_deleted(now);
+  EXPECT_EQ(in_memory(), State::kDeletionsToClear - 1);
+  erase(1);
+  state_->clear_deleted(now);
+  EXPECT_EQ(in_memory(), 0U);
+  erase(State::kDeletionsToClear);
+  now += State::kClearEvery - std::chrono::milliseconds(1);
+  state_->clear_deleted(now);
+  EXPECT_EQ(in_memory(), State::kDeletionsToClear);
+  now += std::chrono::milliseconds(1);
+  state_->clear_deleted(now);
+  EXPECT_EQ(in_memory(), 0U);
+}
+
 TEST_F(StateTest, ClosingLosesWhatWasNotFlushedAndKeepsTheRestConsistent) {
   put(1, "a", "1");
   put(2, "b", std::string(5000, 'b'), Space::kInline);

@@ -2,6 +2,7 @@
 
 #include <rocksdb/perf_context.h>
 
+#include <chrono>
 #include <utility>
 
 namespace andromede::meta {
@@ -20,7 +21,8 @@ Walk::Turn::Turn(Walk& walk) : walk_(walk), before_(passed_by_thread()), found_b
 
 Walk::Turn::~Turn() {
   const std::uint64_t before = std::exchange(walk_.skipped_, walk_.skipped_ + skipped());
-  if (before < kSkippedToClear && walk_.skipped_ >= kSkippedToClear) walk_.mirror_->state().clear_deleted();
+  if (before >= kSkippedToClear || walk_.skipped_ < kSkippedToClear) return;
+  walk_.mirror_->state().clear_deleted(std::chrono::steady_clock::now());
 }
 
 std::uint64_t Walk::Turn::skipped() const {
