@@ -121,7 +121,7 @@ Task<std::uint64_t> list_all(meta::Store& store, std::uint64_t limit) {
   std::uint64_t listed = 0;
   std::string from = "o/";
   while (listed < limit) {
-    const auto cursor = store.cursor("", from, "o0");
+    const auto cursor = store.cursor("", from, "o0", {});
     auto there = co_await cursor->seek(from);
     std::uint64_t page = 0;
     while (there && *there && page < kPage) {

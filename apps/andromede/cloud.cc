@@ -206,8 +206,7 @@ Status Cloud::ready() {
 std::vector<std::string> Cloud::warnings() const {
   const std::size_t stuck = objects_->stuck_cleanups();
   if (stuck == 0) return {};
-  return {"the uploads of " + std::to_string(stuck) +
-          (stuck == 1 ? " deleted bucket keep" : " deleted buckets keep") +
+  return {"the uploads of " + std::to_string(stuck) + (stuck == 1 ? " deleted bucket keep" : " deleted buckets keep") +
           " their space: records of theirs are damaged; the log says how"};
 }
 

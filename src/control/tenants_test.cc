@@ -10,6 +10,7 @@
 #include "io/temporary_folder.h"
 #include "journal/test_store.h"
 #include "keys/custody/file_custody.h"
+#include "meta/test_forwarding_store.h"
 #include "objects/layout.h"
 
 namespace andromede::control {
@@ -22,36 +23,22 @@ const AccountId kLyon("100000000003");
 const identity::OperatorCaller kClaire{"claire", {}, {}};
 
 // A store in which something happens after each scan, and whose answers may leave in doubt what was done.
-class RacingStore final : public meta::Store {
+class RacingStore final : public meta::ForwardingStore {
  public:
-  explicit RacingStore(meta::Store& store) : store_(store) {}
+  using ForwardingStore::ForwardingStore;
   std::function<void()> after_scan = [] {};
   bool next_commit_in_doubt = false;
 
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
-    auto done = co_await store_.commit(std::move(change), deadline);
+    auto done = co_await ForwardingStore::commit(std::move(change), deadline);
     if (std::exchange(next_commit_in_doubt, false)) co_return fail(Errc::kUnavailable, "too few mirrors answered");
     co_return done;
   }
-  Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
-    return store_.get(std::move(partition), std::move(key));
-  }
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition partition,
-                                                                 std::vector<std::string> keys) override {
-    return store_.get_many(std::move(partition), std::move(keys));
-  }
   Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override {
-    auto found = co_await store_.scan(std::move(scan));
+    auto found = co_await ForwardingStore::scan(std::move(scan));
     after_scan();
     co_return found;
   }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end) override {
-    return store_.cursor(std::move(partition), std::move(begin), std::move(end));
-  }
-  [[nodiscard]] std::uint64_t last_sequence() const override { return store_.last_sequence(); }
-
- private:
-  meta::Store& store_;
 };
 
 class TenantsTest : public ::testing::Test {

@@ -222,7 +222,7 @@ TEST(Drain, FilesOfAFormerMirrorThatIsStillReadKeepItsDrive) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   cloud.put_many(5, 40'000);
   ASSERT_EQ(cloud.meta->mirrors().front().drive, cloud.drive("s0-1").info.id);
-  auto cursor = cloud.meta->cursor("cloud", "", "");
+  auto cursor = cloud.meta->cursor("cloud", "", "", {});
   ASSERT_TRUE(sync_wait(cursor->seek("")));
   const auto job = cloud.fleet->drain(site("s0"), "claire");
   ASSERT_TRUE(job) << job.error().describe();

@@ -158,7 +158,9 @@ class TamperedStore final : public meta::Store {
     }
     co_return found;
   }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition, std::string, std::string) override { return nullptr; }
+  std::unique_ptr<meta::Cursor> cursor(meta::Partition, std::string, std::string, meta::Patience) override {
+    return nullptr;
+  }
   [[nodiscard]] std::uint64_t last_sequence() const override { return last_; }
 
  private:

@@ -11,14 +11,16 @@
 //
 // Errors: kConflict (an expectation did not hold; nothing was changed), kInvalidArgument (over a limit), kOverloaded
 // (the commit queue is full), kNoSpace, kNotBegun (a commit while too few mirrors are left, past its deadline or while
-// the store stops), kUnavailable (mirrors went while it was under way; of reads: none is left), kCorrupt, kCancelled (the
-// store stopped while it was under way). leaves_doubt() says after which of them a commit may be done all the same.
+// the store stops), kUnavailable (mirrors went while it was under way; of reads: none is left), kCorrupt, kCancelled
+// (the store stopped while it was under way). leaves_doubt() says after which of them a commit may be done all the
+// same.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -91,6 +93,12 @@ struct Item {
   std::string value;
 };
 
+// How long somebody waits for a walk. It is looked at before each of the walk's turns.
+struct Patience {
+  Deadline deadline = Deadline::never();  // kTimeout
+  std::stop_token stop;                   // kCancelled: nobody waits any more
+};
+
 struct Scan {
   Partition partition;
   Space space = Space::kRecords;
@@ -99,6 +107,7 @@ struct Scan {
   std::size_t limit = 1000;  // items, at most kMaxScanItems
   bool keys_only = false;
   bool reverse = false;  // from just before `end` down to `begin`
+  Patience patience;
 };
 
 // An ordered walk that can jump: what a listing with a delimiter needs. Sees one consistent state. Not thread-safe;
@@ -191,7 +200,8 @@ class Store {
   // is each copy's; fewer items than that: the end is reached. kUnavailable when a copy cannot answer.
   virtual Task<Result<std::vector<Item>>> scan_everywhere(Scan scan) { return this->scan(std::move(scan)); }
   // Walks [begin, end) of Space::kRecords; an empty `end` is the space's end.
-  virtual std::unique_ptr<Cursor> cursor(Partition partition, std::string begin, std::string end) = 0;
+  virtual std::unique_ptr<Cursor> cursor(Partition partition, std::string begin, std::string end,
+                                         Patience patience) = 0;
   // Sequence of the last durable journal entry; entries are read with get/scan of Space::kJournal, keyed by the
   // sequence as 8 bytes big-endian.
   [[nodiscard]] virtual std::uint64_t last_sequence() const = 0;

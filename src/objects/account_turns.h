@@ -5,20 +5,29 @@
 // Thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <stop_token>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
+#include "base/result.h"
 #include "base/task.h"
+#include "meta/store.h"
 
 namespace andromede::objects {
 
 class AccountTurns {
  public:
-  explicit AccountTurns(std::size_t at_once) : at_once_(at_once) {}
+  // Of each account `at_once` and `waiting` more. `clock` outlives this.
+  AccountTurns(std::size_t at_once, std::size_t waiting, const Clock& clock)
+      : at_once_(at_once), most_waiting_(waiting), clock_(clock) {}
 
   // A turn, while it lives.
   class Turn {
@@ -35,46 +44,78 @@ class AccountTurns {
     AccountId account_;
   };
 
-  Task<Turn> take(AccountId account) {
-    OneShot<bool> called;
+  // kOverloaded: too many wait. kCancelled: nobody waits for this one any more. kTimeout: its deadline passed, which is
+  // looked at when a turn comes free; whoever has one gives it back by a deadline of his own.
+  Task<Result<Turn>> take(AccountId account, meta::Patience patience) {
+    Waiter waiter{patience.deadline, {}};
     bool waits = false;
     {
       const std::lock_guard lock(mutex_);
       Line& line = lines_[account];
       waits = line.under_way == at_once_;
+      if (waits && line.waiting.size() >= most_waiting_) {
+        co_return fail(Errc::kOverloaded, std::to_string(at_once_) + " listings of this account are under way and " +
+                                              std::to_string(most_waiting_) + " wait: come again later");
+      }
       if (waits) {
-        line.waiting.push_back(&called);
+        line.waiting.push_back(&waiter);
       } else {
         ++line.under_way;
       }
     }
-    if (waits) co_await called;
+    if (waits) {
+      const std::stop_callback left(patience.stop, [&] { leave(account, waiter); });
+      CO_CHECK_OK(co_await waiter.called);
+    }
     co_return Turn(*this, std::move(account));
   }
 
  private:
+  struct Waiter {
+    Deadline deadline;
+    OneShot<Status> called;
+  };
   struct Line {
     std::size_t under_way = 0;
-    std::deque<OneShot<bool>*> waiting;
+    std::deque<Waiter*> waiting;
   };
 
-  void give_back(const AccountId& account) {
-    OneShot<bool>* next = nullptr;
+  // Whoever takes a waiter out of its line calls it.
+  void leave(const AccountId& account, Waiter& waiter) {
     {
       const std::lock_guard lock(mutex_);
       const auto line = lines_.find(account);
-      if (!line->second.waiting.empty()) {
-        // It takes this turn's place.
-        next = line->second.waiting.front();
-        line->second.waiting.pop_front();
-      } else if (--line->second.under_way == 0) {
-        lines_.erase(line);
-      }
+      if (line == lines_.end() || std::erase(line->second.waiting, &waiter) == 0) return;
     }
-    if (next != nullptr) next->set(true);
+    waiter.called.set(fail(Errc::kCancelled, "nobody waits for the listing any more"));
+  }
+
+  void give_back(const AccountId& account) {
+    std::vector<Waiter*> late;
+    Waiter* next = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto line = lines_.find(account);
+      std::deque<Waiter*>& waiting = line->second.waiting;
+      // Who is called takes this turn's place.
+      while (!waiting.empty() && next == nullptr) {
+        Waiter* const first = waiting.front();
+        waiting.pop_front();
+        if (first->deadline.passed(clock_)) {
+          late.push_back(first);
+        } else {
+          next = first;
+        }
+      }
+      if (next == nullptr && --line->second.under_way == 0) lines_.erase(line);
+    }
+    for (Waiter* waiter : late) waiter->called.set(fail(Errc::kTimeout, "the listing waited too long for its turn"));
+    if (next != nullptr) next->called.set(Status{});
   }
 
   const std::size_t at_once_;
+  const std::size_t most_waiting_;
+  const Clock& clock_;
   std::mutex mutex_;
   std::map<AccountId, Line> lines_;
 };

@@ -26,7 +26,9 @@ class TwoCopies final : public meta::Store {
   Task<Result<std::vector<meta::Item>>> scan_everywhere(meta::Scan scan) override {
     co_return page(scan, {&copies[0], &copies[1]});
   }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition, std::string, std::string) override { return nullptr; }
+  std::unique_ptr<meta::Cursor> cursor(meta::Partition, std::string, std::string, meta::Patience) override {
+    return nullptr;
+  }
   Task<Result<std::vector<meta::CopyAnswer>>> get_everywhere(meta::Partition, meta::Key key) override {
     ++looks;
     std::vector<meta::CopyAnswer> answers;
@@ -194,7 +196,8 @@ TEST_F(BlobCatalogTest, RecordsThatCannotBeReadDoNotEndAList) {
     store_.copies[0][key] = "damaged";
   }
   std::vector<blob::BlobRef> readable = refs;
-  std::erase_if(readable, [&](const blob::BlobRef& ref) { return std::ranges::find(unreadable, ref.id) != unreadable.end(); });
+  std::erase_if(readable,
+                [&](const blob::BlobRef& ref) { return std::ranges::find(unreadable, ref.id) != unreadable.end(); });
   for (const std::size_t limit : {2U, 3U, 5U, 100U}) {
     std::vector<blob::BlobRef> listed;
     for (BlobId after;;) {

@@ -293,8 +293,7 @@ TEST_F(CleanupTest, ADamagedRecordKeepsNoOtherBucketWaiting) {
     if (what == std::string("record")) key = layout::deleted_bucket(bucket);
     if (what != std::string("nothing")) damaged.push_back(key);
   }
-  std::vector<std::optional<std::string>> whole =
-      TestCloud::must(sync_wait(cloud_.meta().get_many("cloud", damaged)));
+  std::vector<std::optional<std::string>> whole = TestCloud::must(sync_wait(cloud_.meta().get_many("cloud", damaged)));
   const auto write = [&](std::size_t i, const std::string& value) {
     meta::Commit change;
     change.unwitnessed = "a test";

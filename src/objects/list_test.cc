@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "objects/layout.h"
 #include "objects/service_impl.h"
 #include "objects/test_bodies.h"
 #include "objects/test_cloud.h"
@@ -210,6 +211,46 @@ TEST(Listings, OfOneAccountLeaveRoomForOthers) {
   changed.notify_all();
   for (std::thread& one : flood) one.join();
   EXPECT_EQ(most, kListingsAtOnce);
+}
+
+// Many deleted keys, a walk over which takes many turns: whoever goes meanwhile gets no more of them.
+TEST(Listings, ThatNobodyWaitsForGiveUpTheirTurn) {
+  TestCloud cloud;
+  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(), "bucket")));
+  const BucketId bucket = TestCloud::must(sync_wait(cloud.service().head_bucket(cloud.caller(), "bucket"))).id;
+  for (const bool there : {true, false}) {
+    meta::Commit change;
+    change.unwitnessed = "a test";
+    for (int i = 0; i < 20'000; ++i) {
+      const meta::Key key{meta::Space::kRecords, layout::object(bucket, std::to_string(100'000 + i))};
+      if (there) {
+        change.put.push_back({key, "x"});
+      } else {
+        change.erase.push_back(key);
+      }
+    }
+    TestCloud::must(sync_wait(cloud.meta().commit(std::move(change), Deadline::never())));
+  }
+  std::stop_source gone;
+  const auto list = [&] {
+    ListRequest request;
+    request.bucket = "bucket";
+    request.stop = gone.get_token();
+    return sync_wait(cloud.service().list(cloud.caller(), request));
+  };
+  cloud.watch.before_cursor = [&] { gone.request_stop(); };
+  auto page = list();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error(), Errc::kCancelled);
+  gone = {};
+  cloud.watch.before_cursor = [&] { cloud.clock().advance(kListingTime); };
+  page = list();
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error(), Errc::kTimeout);
+  cloud.watch.before_cursor = {};
+  page = list();
+  ASSERT_TRUE(page) << page.error().describe();
+  EXPECT_TRUE(page->entries.empty());
 }
 
 }  // namespace

@@ -232,9 +232,8 @@ Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, Upload
   if (sent != crypto::Checksum::kNone && sent != kind && upload.record.checksum != crypto::Checksum::kNone) {
     co_return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind of checksum");
   }
-  CO_TRY(
-      SealedBody sealed,
-      co_await store_body(caller, bucket, body, sent == kind ? std::vector{kind} : std::vector{kind, sent}));
+  CO_TRY(SealedBody sealed,
+         co_await store_body(caller, bucket, body, sent == kind ? std::vector{kind} : std::vector{kind, sent}));
   CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
   CO_TRY(const PartRecord part,
          co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPart", request.upload,
@@ -498,8 +497,9 @@ Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPart
   page.owner = {caller.account.canonical_id, caller.account.display_name};
   const std::size_t max = std::min(request.max, kMaxListKeys);
   if (max == 0 || request.after >= kMaxParts) co_return page;
-  const AccountTurns::Turn turn = co_await listings_.take(caller.account.id);
   meta::Scan scan;
+  scan.patience = patience(std::move(request.stop));
+  CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(caller.account.id, scan.patience));
   scan.partition = layout::bucket_partition(bucket.id);
   scan.begin = layout::part(request.upload, request.after + 1);
   scan.end = layout::past_prefix(layout::parts(request.upload));
@@ -525,9 +525,10 @@ Task<Result<UploadPage>> ServiceImpl::list_uploads(identity::Caller caller, List
   if (max == 0) co_return page;
 
   const std::string base = layout::uploads(bucket.id);
-  const AccountTurns::Turn turn = co_await listings_.take(caller.account.id);
+  const meta::Patience patience = this->patience(std::move(request.stop));
+  CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(caller.account.id, patience));
   PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), base + request.prefix,
-                               layout::past_prefix(base + request.prefix)),
+                               layout::past_prefix(base + request.prefix), patience),
                   base, request.prefix, request.delimiter);
   bool more = false;
   if (request.key_marker.empty()) {

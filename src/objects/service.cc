@@ -35,6 +35,7 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
                                        "Commits tried anew because another change came between")),
       live_(blobs),
       unfinished_(options.unfinished),
+      listings_(kListingsAtOnce, kListingsWaiting, clock),
       catalog_(meta, live_, clock, options.deadline),
       authenticator_(meta, blobs, keys, clock, options.deadline),
       seal_{blobs,

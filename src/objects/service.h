@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -292,6 +293,7 @@ struct ListRequest {
   std::string delimiter;
   std::string after;  // keys greater than this (V1 marker, V2 start-after or token); common prefixes too
   std::size_t max = 1000;
+  std::stop_token stop;  // asks to stop: nobody waits for the page any more (kCancelled)
 };
 struct ListEntry {  // the part of ObjectInfo that listings show
   std::string key;
@@ -370,6 +372,7 @@ struct ListPartsRequest {
   UploadId upload;
   std::uint32_t after = 0;
   std::size_t max = 1000;
+  std::stop_token stop;  // asks to stop: nobody waits for the page any more (kCancelled)
 };
 struct PartPage {
   UploadInfo upload;
@@ -385,6 +388,7 @@ struct ListUploadsRequest {
   std::string key_marker;
   std::string upload_id_marker;  // uploads of key_marker with a greater id
   std::size_t max = 1000;
+  std::stop_token stop;  // asks to stop: nobody waits for the page any more (kCancelled)
 };
 struct UploadPage {
   std::vector<UploadInfo> uploads;

@@ -8,10 +8,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +42,9 @@ inline constexpr std::size_t kMaxDeletesAtOnce = 128;
 inline constexpr std::size_t kMaxPartsAtOnce = 2000;
 // How many listings of one account are under way at once.
 inline constexpr std::size_t kListingsAtOnce = 4;
+// How many more of its may wait for those, and how long each may take in all: no client waits for longer.
+inline constexpr std::size_t kListingsWaiting = 256;
+inline constexpr std::chrono::milliseconds kListingTime{60'000};
 // How many records of uploads and parts one step of the cleanup erases, beside those of their blobs.
 inline constexpr std::size_t kMaxErasedPerStep = 500;
 
@@ -152,6 +157,10 @@ class ServiceImpl final : public Service {
   Task<Result<meta::CommitInfo>> commit(meta::Commit change);
   // Commits, and tells `displaced` and `body` (may be null) how it went.
   Task<Status> commit_change(meta::Commit change, Displaced& displaced, SealedBody* body);
+  // Of a listing that begins now.
+  [[nodiscard]] meta::Patience patience(std::stop_token stop) const {
+    return {Deadline::after(clock_, kListingTime), std::move(stop)};
+  }
   [[nodiscard]] std::string event(const identity::Caller& caller, const char* name,
                                   std::initializer_list<std::pair<const char*, std::string>> parameters) const;
   [[nodiscard]] static meta::Commit change_in(const BucketRecord& bucket);
@@ -244,7 +253,7 @@ class ServiceImpl final : public Service {
   LiveBlobs live_;
   Transfers transfers_;
   Unfinished unfinished_;
-  AccountTurns listings_{kListingsAtOnce};
+  AccountTurns listings_;
   BlobCatalog catalog_;
   BlobAuthenticator authenticator_;
   const SealContext seal_;
@@ -252,7 +261,7 @@ class ServiceImpl final : public Service {
   const Gauge stuck_cleanups_gauge_;
   std::atomic<std::size_t> stuck_cleanups_{0};
   CleanupRound cleanup_round_;  // of whoever calls clean_up()
-  Cleanup cleanup_;  // last: its thread uses the rest
+  Cleanup cleanup_;             // last: its thread uses the rest
 };
 
 // Names of the journal's events come from S3's operations. Limits on what a client names.

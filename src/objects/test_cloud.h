@@ -25,6 +25,7 @@
 #include "keys/custody/file_custody.h"
 #include "keys/key_service.h"
 #include "meta/rocksdb/mirrored_store.h"
+#include "meta/test_forwarding_store.h"
 #include "objects/service.h"
 
 namespace andromede::objects {
@@ -42,38 +43,36 @@ struct Watch {
 };
 
 // The metadata as the service sees them.
-class WatchedStore final : public meta::Store {
+class WatchedStore final : public meta::ForwardingStore {
  public:
-  WatchedStore(meta::Store& store, const Watch& watch) : store_(store), watch_(watch) {}
+  WatchedStore(meta::Store& store, const Watch& watch) : ForwardingStore(store), watch_(watch) {}
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
     if (watch_.before_commit) {
       if (std::optional<Error> error = watch_.before_commit(change)) co_return fail(std::move(*error));
     }
-    if (!watch_.after_commit) co_return co_await store_.commit(std::move(change), deadline);
-    CO_TRY(const meta::CommitInfo info, co_await store_.commit(change, deadline));
+    if (!watch_.after_commit) co_return co_await ForwardingStore::commit(std::move(change), deadline);
+    CO_TRY(const meta::CommitInfo info, co_await ForwardingStore::commit(change, deadline));
     if (std::optional<Error> error = watch_.after_commit(change)) co_return fail(std::move(*error));
     co_return info;
   }
-  [[nodiscard]] Status accepts_commits() const override { return store_.accepts_commits(); }
   Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
     const std::string bytes = key.bytes;
-    auto value = co_await store_.get(std::move(partition), std::move(key));
+    auto value = co_await ForwardingStore::get(std::move(partition), std::move(key));
     if (watch_.after_get) watch_.after_get(bytes);
     co_return value;
   }
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition partition,
-                                                                 std::vector<std::string> keys) override {
-    return store_.get_many(std::move(partition), std::move(keys));
+  // By gets, so that these are watched.
+  Task<Result<meta::Followed>> get_following(meta::Partition partition, meta::Key key,
+                                             const meta::NamedKey& named) override {
+    return Store::get_following(std::move(partition), std::move(key), named);
   }
-  Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override { return store_.scan(std::move(scan)); }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end) override {
+  std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end,
+                                       meta::Patience patience) override {
     if (watch_.before_cursor) watch_.before_cursor();
-    return store_.cursor(std::move(partition), std::move(begin), std::move(end));
+    return ForwardingStore::cursor(std::move(partition), std::move(begin), std::move(end), std::move(patience));
   }
-  [[nodiscard]] std::uint64_t last_sequence() const override { return store_.last_sequence(); }
 
  private:
-  meta::Store& store_;
   const Watch& watch_;
 };
 

@@ -8,6 +8,7 @@
 #include "api/operator/test_exchange.h"
 #include "api/operator/test_operators.h"
 #include "fleet/test_fleet_cloud.h"
+#include "meta/test_forwarding_store.h"
 #include "net/http_client.h"
 
 namespace andromede::api {
@@ -20,9 +21,9 @@ using nlohmann::json;
 constexpr std::chrono::minutes kPatience{2};
 
 // The store of a cloud, whose scans wait while the gate is shut, and whose commits while they are held.
-class GatedStore final : public meta::Store {
+class GatedStore final : public meta::ForwardingStore {
  public:
-  explicit GatedStore(meta::Store& store) : store_(store) {}
+  using ForwardingStore::ForwardingStore;
   void shut() { open_ = false; }
   void open() { open_ = true; }
   [[nodiscard]] int waiting() const { return waiting_; }
@@ -32,29 +33,17 @@ class GatedStore final : public meta::Store {
 
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
     while (commits_held_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return store_.commit(std::move(change), deadline);
-  }
-  Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
-    return store_.get(std::move(partition), std::move(key));
-  }
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition partition,
-                                                                 std::vector<std::string> keys) override {
-    return store_.get_many(std::move(partition), std::move(keys));
+    return ForwardingStore::commit(std::move(change), deadline);
   }
   Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override {
     ++waiting_;
     while (!open_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     --waiting_;
     if (broken_.exchange(false)) throw std::runtime_error("a fault of the program");
-    return store_.scan(std::move(scan));
+    return ForwardingStore::scan(std::move(scan));
   }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end) override {
-    return store_.cursor(std::move(partition), std::move(begin), std::move(end));
-  }
-  [[nodiscard]] std::uint64_t last_sequence() const override { return store_.last_sequence(); }
 
  private:
-  meta::Store& store_;
   std::atomic<bool> open_{true};
   std::atomic<int> waiting_{0};
   std::atomic<bool> broken_{false};

@@ -37,6 +37,7 @@ Result<Listing> read_listing(Request& request) {
   listing.list.bucket = request.bucket();
   listing.list.prefix = request.parameter("prefix").value_or("");
   listing.list.delimiter = request.parameter("delimiter").value_or("");
+  listing.list.stop = request.stop_token();
   return listing;
 }
 

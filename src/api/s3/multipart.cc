@@ -135,6 +135,7 @@ Task<Status> list_parts(Request& request) {
   CO_TRY(const auto after, request.number("part-number-marker", 0, std::numeric_limits<std::int32_t>::max()));
   CO_TRY(list.upload, read_upload_id(request));
   list.bucket = request.bucket();
+  list.stop = request.stop_token();
   list.key = request.key();
   list.max = std::min<std::size_t>(max.value_or(objects::kMaxListKeys), objects::kMaxListKeys);
   list.after = static_cast<std::uint32_t>(after.value_or(0));
@@ -172,6 +173,7 @@ Task<Status> list_multipart_uploads(Request& request) {
   CO_TRY(const NameEncoder names, NameEncoder::of(request));
   CO_TRY(const auto max, request.number("max-uploads", 1, std::numeric_limits<std::int32_t>::max()));
   list.bucket = request.bucket();
+  list.stop = request.stop_token();
   list.prefix = request.parameter("prefix").value_or("");
   list.delimiter = request.parameter("delimiter").value_or("");
   list.key_marker = request.parameter("key-marker").value_or("");

@@ -66,8 +66,8 @@ class Engine final : public MirroredStore {
   Task<Result<std::vector<Item>>> scan_everywhere(Scan scan) override {
     return reader_->scan_everywhere(std::move(scan));
   }
-  std::unique_ptr<Cursor> cursor(Partition, std::string begin, std::string end) override {
-    return reader_->cursor(std::move(begin), std::move(end));
+  std::unique_ptr<Cursor> cursor(Partition, std::string begin, std::string end, Patience patience) override {
+    return reader_->cursor(std::move(begin), std::move(end), std::move(patience));
   }
   [[nodiscard]] std::uint64_t last_sequence() const override { return committer_.last_sequence(); }
 
@@ -125,7 +125,7 @@ Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metric
       mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits"),
                {options.least_mirrors, options.least_sites}),
       committer_(mirrors_, sealer, clock, metrics, committer_options(options)),
-      reader_(std::make_unique<Reader>(mirrors_, metrics, options.reader_threads)) {}
+      reader_(std::make_unique<Reader>(mirrors_, metrics, clock, options.reader_threads)) {}
 
 Engine::~Engine() {
   committer_.abandon();

@@ -90,7 +90,8 @@ class Scanner {
 
 }  // namespace
 
-Reader::Reader(MirrorSet& mirrors, Metrics& metrics, unsigned threads) : mirrors_(mirrors), pools_(metrics, threads) {}
+Reader::Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigned threads)
+    : mirrors_(mirrors), pools_(metrics, clock, threads) {}
 
 Task<Result<std::optional<std::string>>> Reader::get(Key key) {
   CO_CHECK_OK(check_key(key.bytes));
@@ -139,7 +140,7 @@ Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
     const std::shared_ptr<Mirror> mirror = mirrors_.reader();
     if (mirror == nullptr) co_return fail(no_mirror());
     Scanner scanner(mirror, scan);
-    const Status done = co_await pools_.walk([&scanner] { return scanner.turn(); }, true);
+    const Status done = co_await pools_.walk([&scanner] { return scanner.turn(); }, true, scan.patience);
     if (done) co_return std::move(scanner).items();
     if (!mirrors_.read_failed(*mirror, done.error())) co_return fail(done.error());
   }
@@ -180,7 +181,7 @@ Task<Result<std::vector<Item>>> Reader::scan_everywhere(Scan scan) {
   for (const auto& mirror : *mirrors) {
     if (mirror->failed()) co_return fail(cannot_answer());
     Scanner scanner(mirror, scan);
-    const Status done = co_await pools_.walk([&scanner] { return scanner.turn(); }, true);
+    const Status done = co_await pools_.walk([&scanner] { return scanner.turn(); }, true, scan.patience);
     if (!done) {
       mirrors_.read_failed(*mirror, done.error());
       co_return fail(Errc::kUnavailable, done.error().describe());
@@ -197,8 +198,8 @@ Task<Result<std::vector<Item>>> Reader::scan_everywhere(Scan scan) {
   co_return all;
 }
 
-std::unique_ptr<Cursor> Reader::cursor(std::string begin, std::string end) {
-  return std::make_unique<RocksCursor>(mirrors_, pools_, std::move(begin), std::move(end));
+std::unique_ptr<Cursor> Reader::cursor(std::string begin, std::string end, Patience patience) {
+  return std::make_unique<RocksCursor>(mirrors_, pools_, std::move(begin), std::move(end), std::move(patience));
 }
 
 }  // namespace andromede::meta

@@ -23,8 +23,8 @@ namespace andromede::meta {
 
 class Reader {
  public:
-  // `mirrors` outlives the reader.
-  Reader(MirrorSet& mirrors, Metrics& metrics, unsigned threads);
+  // `mirrors` and `clock` outlive the reader.
+  Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigned threads);
 
   Task<Result<std::optional<std::string>>> get(Key key);
   Task<Result<Followed>> get_following(Key key, const NamedKey& named);
@@ -33,7 +33,7 @@ class Reader {
   // Of every mirror, whichever thread asks first: see Store.
   Task<Result<std::vector<CopyAnswer>>> get_everywhere(Key key);
   Task<Result<std::vector<Item>>> scan_everywhere(Scan scan);
-  std::unique_ptr<Cursor> cursor(std::string begin, std::string end);
+  std::unique_ptr<Cursor> cursor(std::string begin, std::string end, Patience patience);
 
  private:
   MirrorSet& mirrors_;

@@ -13,8 +13,12 @@ constexpr std::size_t kMaxBatchBytes = 1 << 20;
 
 }  // namespace
 
-RocksCursor::RocksCursor(MirrorSet& mirrors, WalkPools& pools, std::string begin, std::string end)
-    : mirrors_(mirrors), pools_(pools), begin_(std::move(begin)), end_(std::move(end)) {}
+RocksCursor::RocksCursor(MirrorSet& mirrors, WalkPools& pools, std::string begin, std::string end, Patience patience)
+    : mirrors_(mirrors),
+      pools_(pools),
+      begin_(std::move(begin)),
+      end_(std::move(end)),
+      patience_(std::move(patience)) {}
 
 bool RocksCursor::take() {
   if (next_ == batch_.size()) return false;
@@ -39,7 +43,7 @@ Task<Status> RocksCursor::fetch(const std::string* key) {
   next_ = 0;
   batch_is_last_ = false;
   const bool first = key != nullptr || !gave_way_;
-  co_return co_await pools_.walk([this, key]() mutable { return turn(std::exchange(key, nullptr)); }, first);
+  co_return co_await pools_.walk([this, key]() mutable { return turn(std::exchange(key, nullptr)); }, first, patience_);
 }
 
 Result<bool> RocksCursor::turn(const std::string* key) {

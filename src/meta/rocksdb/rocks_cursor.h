@@ -1,4 +1,4 @@
-// RocksCursor: a walk over Space::kRecords at one snapshot of one mirror. The reader pool fetches ahead in batches,
+// RocksCursor: a walk over Space::kRecords in one state of one mirror. The reader pool fetches ahead in batches,
 // that grow while the walk goes straight on; moving inside a batch is free (docs/adr/0040-iterators-off-the-loop.md).
 //
 // Not thread-safe; while a call is suspended the pool works on it and nobody else may. It keeps its mirror open.
@@ -20,7 +20,7 @@ namespace andromede::meta {
 class RocksCursor final : public Cursor {
  public:
   // `mirrors` and `pools` outlive the cursor. An empty `end` is the space's end.
-  RocksCursor(MirrorSet& mirrors, WalkPools& pools, std::string begin, std::string end);
+  RocksCursor(MirrorSet& mirrors, WalkPools& pools, std::string begin, std::string end, Patience patience);
   RocksCursor(const RocksCursor&) = delete;
   RocksCursor& operator=(const RocksCursor&) = delete;
 
@@ -54,6 +54,7 @@ class RocksCursor final : public Cursor {
   WalkPools& pools_;
   const std::string begin_;
   const std::string end_;
+  const Patience patience_;
 
   std::optional<Walk> walk_;  // from the first seek on
   Walk::At at_ = Walk::At::kEnd;

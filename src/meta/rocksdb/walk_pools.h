@@ -1,27 +1,35 @@
 // WalkPools: where walks and reads that may touch a drive run. A walk's first turn takes its place among all reads; its
-// further turns are for one thread, one after the other with those of other walks.
+// further turns are for one thread, one after the other with those of other walks. A walk that nobody waits for any
+// more gets none.
 //
 // Threads: any.
 #pragma once
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/pool.h"
 #include "base/task.h"
+#include "meta/store.h"
 
 namespace andromede::meta {
 
 class WalkPools {
  public:
-  WalkPools(Metrics& metrics, unsigned threads)
-      : turns_(metrics.counter("andromede_meta_walk_turns_total",
+  // `clock` outlives the pools.
+  WalkPools(Metrics& metrics, const Clock& clock, unsigned threads)
+      : clock_(clock),
+        turns_(metrics.counter("andromede_meta_walk_turns_total",
                                "Turns that walks gave up because many keys in a row had been deleted")),
         reads_("meta-reader", threads, kMaxQueued),
         long_walks_("meta-walker", 1, kMaxQueued) {}
 
-  // Runs `turn`, a callable that answers Result<bool>, true when it is done, until it is.
+  // Runs `turn`, a callable that answers Result<bool>, true when it is done, until it is. kTimeout, kCancelled: the
+  // patience, which outlives the task, is at its end.
   template <typename Turn>
-  Task<Status> walk(Turn turn, bool first) {
+  Task<Status> walk(Turn turn, bool first, const Patience& patience) {
     while (true) {
+      if (patience.stop.stop_requested()) co_return fail(Errc::kCancelled, "nobody waits for the walk any more");
+      if (patience.deadline.passed(clock_)) co_return fail(Errc::kTimeout, "the walk took too long");
       CO_TRY(const bool done, co_await (first ? reads_ : long_walks_).run([&turn] { return turn(); }));
       if (done) co_return Status{};
       first = false;
@@ -36,6 +44,7 @@ class WalkPools {
  private:
   static constexpr std::size_t kMaxQueued = 4096;
 
+  const Clock& clock_;
   const Counter turns_;
   ThreadPool reads_;
   ThreadPool long_walks_;

@@ -27,7 +27,7 @@ class WalkPoolsTest : public testing::Test {
             if (turn > 1) changed_.wait(lock, [this] { return may_go_on_; });
             return turn == turns;
           },
-          true)));
+          true, {})));
     });
   }
   void wait_for(std::size_t turns) {
@@ -41,7 +41,8 @@ class WalkPoolsTest : public testing::Test {
   }
 
   Metrics metrics_;
-  WalkPools pools_{metrics_, 1};
+  SystemClock clock_;
+  WalkPools pools_{metrics_, clock_, 1};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool may_go_on_ = false;
@@ -55,7 +56,7 @@ TEST_F(WalkPoolsTest, NobodyWaitsForAWalkThatGaveUpItsTurn) {
   wait_for(3);
   for (int i = 0; i < 100; ++i) {
     EXPECT_TRUE(sync_wait(pools_.reads().run([]() -> Result<int> { return 1; })));
-    EXPECT_TRUE(sync_wait(pools_.walk([]() -> Result<bool> { return true; }, true)));
+    EXPECT_TRUE(sync_wait(pools_.walk([]() -> Result<bool> { return true; }, true, {})));
   }
   {
     const std::lock_guard lock(mutex_);
@@ -89,8 +90,28 @@ TEST_F(WalkPoolsTest, AnErrorEndsAWalk) {
         if (++turns < 3) return false;
         return fail(Errc::kIo, "a test");
       },
-      true));
+      true, {}));
   EXPECT_EQ(failed.error(), Errc::kIo);
+  EXPECT_EQ(turns, 3);
+}
+
+TEST_F(WalkPoolsTest, AWalkThatNobodyWaitsForGetsNoMoreTurns) {
+  std::stop_source gone;
+  Patience patience;
+  patience.stop = gone.get_token();
+  int turns = 0;
+  const auto leave_at = [&](int turn) {
+    return [&turns, &gone, turn]() -> Result<bool> {
+      if (++turns == turn) gone.request_stop();
+      return false;
+    };
+  };
+  EXPECT_EQ(sync_wait(pools_.walk(leave_at(3), true, patience)).error(), Errc::kCancelled);
+  EXPECT_EQ(turns, 3);
+  EXPECT_EQ(sync_wait(pools_.walk(leave_at(9), true, patience)).error(), Errc::kCancelled);
+  EXPECT_EQ(turns, 3);
+  const Patience late{.deadline = Deadline::after(clock_, std::chrono::milliseconds(-1)), .stop = {}};
+  EXPECT_EQ(sync_wait(pools_.walk(leave_at(9), true, late)).error(), Errc::kTimeout);
   EXPECT_EQ(turns, 3);
 }
 
