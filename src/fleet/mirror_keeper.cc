@@ -123,7 +123,37 @@ std::vector<DriveId> MirrorKeeper::wanted(const io::DriveMap& map, const Drives&
   for (const io::DriveInfo& drive : map.drives) {
     if (drive.mirrors_metadata && !contains(current, drive.id)) current.push_back(drive.id);
   }
-  return sovereignty::place_mirrors(rule_, candidates, current);
+  auto places = sovereignty::place_mirrors(rule_, candidates, current);
+  return with_room(std::move(places), std::move(candidates), std::move(current));
+}
+
+std::vector<DriveId> MirrorKeeper::with_room(std::vector<DriveId> places, CandidateList candidates,
+                                             std::vector<DriveId> current) const {
+  Drives full;
+  std::uint64_t least_bytes = 0;
+  for (const meta::MirrorRoom& mirror : mirrors_.room()) {
+    if (mirror.free_bytes < mirror.least_bytes) full.insert(mirror.drive);
+    least_bytes = std::max(least_bytes, mirror.least_bytes);
+  }
+  if (full.empty()) return places;
+  std::uint64_t mirror_bytes = 0;
+  for (const meta::MirrorStatus& mirror : mirrors_.mirrors()) mirror_bytes = std::max(mirror_bytes, mirror.bytes);
+  // Twice what it needs, so that the copy does not soon have to move on.
+  const std::uint64_t needed = 2 * (least_bytes + mirror_bytes);
+  std::erase_if(current, [&](DriveId drive) { return full.contains(drive); });
+  std::erase_if(candidates, [&](const sovereignty::Candidate& candidate) {
+    return full.contains(candidate.drive) || (!contains(current, candidate.drive) && candidate.free_bytes < needed);
+  });
+  auto roomy = sovereignty::place_mirrors(rule_, candidates, current);
+  const auto sites = [&](const std::vector<DriveId>& chosen) {
+    const auto map = drives_.map();
+    std::set<std::string> names;
+    for (const DriveId id : chosen) {
+      if (const io::DriveInfo* const drive = map->find(id)) names.insert(drive->site.value());
+    }
+    return names.size();
+  };
+  return roomy.size() >= places.size() && sites(roomy) >= sites(places) ? roomy : places;
 }
 
 Status MirrorKeeper::change(const std::function<bool()>& go_on) {

@@ -33,6 +33,7 @@ class MirrorKeeper {
   MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates, sovereignty::Rule rule,
                const Clock& clock, std::chrono::milliseconds grace, Witness witness);
 
+  // Moves the mirror of a drive without room, which would hold up every commit, to one with room where that is as good.
   // Adds what is missing and can be had, gives up what has a successor or must leave, and removes what a former mirror
   // left on a drive. kCancelled when `go_on` said false. After a failure nothing is tried again for a while, longer
   // each time, unless drives come or go.
@@ -53,6 +54,9 @@ class MirrorKeeper {
   [[nodiscard]] Drives online_mirrors() const;
   void note_members(const io::DriveMap& map, const Drives& online, std::chrono::milliseconds grace);
   [[nodiscard]] std::vector<DriveId> wanted(const io::DriveMap& map, const Drives& online) const;
+  // Places for the mirrors on drives with room, as good as `places`; `places` when there are none, or all have room.
+  [[nodiscard]] std::vector<DriveId> with_room(std::vector<DriveId> places, CandidateList candidates,
+                                               std::vector<DriveId> current) const;
   Status add_missing(const io::DriveMap& map, const std::vector<DriveId>& wanted, const Drives& online,
                      const std::function<bool()>& go_on);
   Status remove_surplus(const io::DriveMap& map, const std::vector<DriveId>& wanted);

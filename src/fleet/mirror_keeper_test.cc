@@ -25,7 +25,7 @@ class FakeMirrors final : public meta::Mirrors {
     if (online.size() >= least) return std::nullopt;
     return "too few";
   }
-  [[nodiscard]] std::vector<meta::MirrorRoom> room() const override { return {}; }
+  [[nodiscard]] std::vector<meta::MirrorRoom> room() const override { return rooms; }
   [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return {}; }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& /*progress*/) override {
     ++additions;
@@ -50,6 +50,7 @@ class FakeMirrors final : public meta::Mirrors {
 
   [[nodiscard]] std::vector<meta::MirrorEvent> take_events() override { return {}; }
 
+  std::vector<meta::MirrorRoom> rooms;
   std::vector<DriveId> order;
   mutable std::set<DriveId> online;
   std::set<DriveId> files;
@@ -192,6 +193,27 @@ TEST_F(MirrorKeeperTest, AfterTheGraceAnotherSiteTakesItAndWhatIsLeftOnTheFirstI
   EXPECT_EQ(told_, (Told{{"s0", MirrorKeeper::Change::kLost},
                          {"s3", MirrorKeeper::Change::kAdded},
                          {"s0", MirrorKeeper::Change::kRemoved}}));
+}
+
+TEST_F(MirrorKeeperTest, AMirrorLeavesADriveThatIsFullWhenAnotherHasRoom) {
+  ASSERT_TRUE(keep());
+  mirrors_.rooms = {{id(0), 99, 100}, {id(1), 100, 100}, {id(2), 5000, 100}};
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(1), id(2), id(3)}));
+  EXPECT_EQ(told_, (Told{{"s3", MirrorKeeper::Change::kAdded}, {"s0", MirrorKeeper::Change::kRemoved}}));
+}
+
+TEST_F(MirrorKeeperTest, AMirrorStaysOnAFullDriveWhenNoOtherHasRoomEnough) {
+  ASSERT_TRUE(keep());
+  // The drives have 1,000 bytes, and a mirror asks for twice what it must leave.
+  mirrors_.rooms = {{id(0), 99, 501}, {id(1), 600, 501}, {id(2), 600, 501}};
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(0), id(1), id(2)}));
+  // Nor for one at a site that has a mirror already.
+  mirrors_.rooms = {{id(0), 99, 100}, {id(1), 600, 100}, {id(2), 600, 100}};
+  lose(3);
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.additions, 0);
 }
 
 TEST_F(MirrorKeeperTest, WithTwoSitesLeftASecondOneGoesToOneOfThem) {
