@@ -136,7 +136,7 @@ TEST(HttpClient, SpeaksIpv6) {
 
 TEST(HttpClient, AnIpv4HostIsAPeerOfItsOwn) {
   TestServer server;
-  auto client = Client::make("127.0.0.1", server.port(), {}, seconds(5));
+  auto client = Client::make("127.0.0.1", server.port(), {}, std::chrono::seconds(5));
   ASSERT_TRUE(client);
   const auto peer = (*client)->request("GET", "/peer", {}, {});
   ASSERT_TRUE(peer) << peer.error().message();

@@ -22,7 +22,7 @@ class Turns {
   // A coroutine that waits for the turn of its flow. Its owner's; in the queue from push() to pop().
   struct Waiter {
     Flow flow = 0;
-    std::coroutine_handle<> coroutine;
+    std::coroutine_handle<> coroutine{};
     Waiter* next = nullptr;
   };
 

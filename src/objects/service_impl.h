@@ -106,7 +106,7 @@ class ServiceImpl final : public Service {
   struct StoredObject {
     std::string raw;  // the record's bytes, to be expected
     ObjectRecord record;
-    std::optional<std::string> payload;  // of an object that is one inlined piece, where it was asked for
+    std::optional<std::string> payload{};  // of an object that is one inlined piece, where it was asked for
   };
   struct StoredUpload {
     std::string raw;
