@@ -182,7 +182,6 @@ class Access(OperationsCase):
         self.assertEqual(event["eventName"], "CreateOperator")
         self.assertEqual(event["userIdentity"]["userName"], "key-holder")
 
-<<<<<<< HEAD
     def test_the_journal_is_followed_through_a_pipe(self):
         follow = subprocess.Popen([BINARY, "journal", "tail", "-n", "1", "--follow", "--config", self.cloud.config], text=True,
                                   stdout=subprocess.PIPE)
@@ -195,7 +194,7 @@ class Access(OperationsCase):
             self.assertIn("CreateAccount", follow.stdout.readline())
             follow.kill()
         impatience.cancel()
-=======
+
     def test_what_an_offline_opening_finds_is_journaled_before_what_it_is_for(self):
         mirror = next(drive["name"] for drive in self.cloud.status()["drives"] if drive["metadata_mirror"])
         self.cloud.stop()
@@ -209,7 +208,6 @@ class Access(OperationsCase):
         self.assertLess(lost, created)
         self.assertEqual(events[lost]["requestParameters"]["drive"], mirror)
         self.assertEqual(events[created]["requestParameters"]["operatorName"], "claire")
->>>>>>> acd8361 (A drive joins only where the recorded consortium knows its site; what an offline opening finds is journaled before what it is for; detaching waits for no count; the fleet looks at each drive once a turn, and at none that hangs; a lie is remembered until its place is given back; descriptors are shared by the drives of the map)
 
     def call(self, method, path, token, headers=None):
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.cloud.operator_port, timeout=PATIENCE_S)) as connection:

@@ -90,7 +90,8 @@ TEST_F(StateFilesTest, AMirrorThatLeadsElsewhereIsNeitherOpenedNorFollowedWhenIt
       ASSERT_TRUE(removed) << removed.error().describe();
       EXPECT_FALSE(holds_mirror_files(*liar).value_or(true));
       EXPECT_EQ(files_of(root("victim")), before);
-      EXPECT_TRUE(Mirror::create(DriveId::random(random_), liar, options()));
+      const auto anew = Mirror::create(DriveId::random(random_), liar, options());
+      EXPECT_TRUE(anew) << anew.error().describe();
     }
   }
   EXPECT_TRUE(open("victim"));
