@@ -145,8 +145,8 @@ TEST(Reclaim, ARecordThatOneMirrorCannotTellIsKeptAndTheMirrorNamed) {
   ASSERT_EQ(cloud.catalog->find(damaged).error(), Errc::kCorrupt) << "it is the one that answers reads";
   const std::string where =
       "what cannot be read lies on the mirror on drive " + cloud.drives->map()->find(mirror)->name.value();
-  ASSERT_TRUE(eventually([&] { return says(cloud, where.c_str()); })) << cloud.reasons();
-  EXPECT_TRUE(says(cloud, "differ about the blobs of 4 records"));
+  ASSERT_TRUE(eventually([&] { return says(cloud, "differ about the blobs of 4 records"); })) << cloud.reasons();
+  EXPECT_TRUE(says(cloud, where)) << cloud.reasons();
   for (unsigned i = 0; i < ref.shards.size(); ++i) {
     const auto health = cloud.blobs->verify_shard(ref, i, {});
     EXPECT_TRUE(health && *health == blob::ShardHealth::kGood);
