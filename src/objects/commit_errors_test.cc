@@ -500,7 +500,8 @@ TEST_F(CommitErrorsTest, BelowTheLeastRedundancyNoBodyIsTakenAndNothingStaysOnDr
   EXPECT_EQ(code_of(copy_part(upload, 1, "source")), Errc::kNotBegun);
   EXPECT_EQ(cloud_.bytes_read(), read);
   EXPECT_EQ(cloud_.removed().size(), 1U);
-  for (int i = 0; i < 12'000 && cloud_.shards() > shards; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 12'000 && cloud_.shards() > shards; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_EQ(cloud_.shards(), shards);
   cloud_.meta_options.least_mirrors = 1;
   cloud_.restart();
