@@ -17,6 +17,7 @@ struct Endpoint {
   std::uint16_t port = 0;
   [[nodiscard]] bool loopback() const;
   [[nodiscard]] std::string to_string() const;
+  bool operator==(const Endpoint&) const = default;
 };
 
 // "127.0.0.1:9000", "[::1]:9000"
@@ -47,6 +48,7 @@ struct Config {
 
   LogLevel log_level = LogLevel::kInfo;
   bool access_log = false;  // a line for every S3 request, not only for those that failed
+  bool operator==(const Config&) const = default;
 };
 
 // kInvalidArgument, kNotFound, kIo.

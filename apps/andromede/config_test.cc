@@ -2,6 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "cloud_folder.h"
+
 namespace andromede::app {
 namespace {
 
@@ -60,6 +67,99 @@ TEST(Config, AMissingFileSaysWhatToDo) {
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error(), Errc::kNotFound);
   EXPECT_NE(config.error().message().find("andromede init"), std::string::npos);
+}
+
+// A row of the table of keys in docs/operations.md: "| `[s3] listen` | `"…"` | 0 to 9 | meaning |".
+struct DocumentedKey {
+  std::string section;
+  std::string key;
+  std::string fallback;              // as TOML; empty: none
+  std::vector<std::int64_t> limits;  // two, or none
+  bool operator==(const DocumentedKey&) const = default;
+};
+
+std::string document(const char* name) {
+  auto read = read_text_file(std::string(ANDROMEDE_DOCS) + name);
+  EXPECT_TRUE(read) << name;
+  return read ? *read : std::string();
+}
+
+std::vector<DocumentedKey> documented_keys(const std::string& page) {
+  static const std::regex row(R"(\n\| `\[(\w+)\] (\w+)` \| (?:`([^`]*)`)? ?\| ([^|]*)\|)");
+  static const std::regex number(R"(\d+)");
+  std::vector<DocumentedKey> keys;
+  for (std::sregex_iterator it(page.begin(), page.end(), row), end; it != end; ++it) {
+    DocumentedKey key{(*it)[1], (*it)[2], (*it)[3], {}};
+    const std::string limits = (*it)[4];
+    for (std::sregex_iterator n(limits.begin(), limits.end(), number); n != end; ++n) {
+      key.limits.push_back(std::stoll(n->str()));
+    }
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+// What the parser itself says that it knows.
+std::set<std::string> known_keys(const std::string& section) {
+  const auto refused = parse_config((section.empty() ? "" : "[" + section + "]\n") + "nobodys_key = 1\n", "/c/a.toml");
+  EXPECT_FALSE(refused);
+  const std::string message = refused ? "" : refused.error().message();
+  const std::string_view before = "Known keys: ";
+  const std::size_t at = message.find(before);
+  EXPECT_NE(at, std::string::npos) << message;
+  std::set<std::string> keys;
+  std::istringstream list(at == std::string::npos ? "" : message.substr(at + before.size()));
+  for (std::string key; std::getline(list >> std::ws, key, ',');) keys.insert(key);
+  return keys;
+}
+
+TEST(OperationsPage, HasEveryKeyWithItsDefaultAndLimits) {
+  const auto keys = documented_keys(document("/operations.md"));
+  std::set<std::string> documented;
+  for (const DocumentedKey& key : keys) documented.insert(key.section + "." + key.key);
+  std::set<std::string> known;
+  for (const std::string& section : known_keys("")) {
+    for (const std::string& key : known_keys(section)) known.insert(section + "." + key);
+  }
+  EXPECT_EQ(documented, known);
+
+  const Config defaults = *parse_config("", "/c/a.toml");
+  for (const DocumentedKey& key : keys) {
+    const std::string set = "[" + key.section + "]\n" + key.key + " = ";
+    if (!key.fallback.empty()) {
+      auto same = parse_config(set + key.fallback + "\n", "/c/a.toml");
+      ASSERT_TRUE(same) << set << key.fallback;
+      // Where a file was named is no part of what was named.
+      same->consortium_at = defaults.consortium_at;
+      EXPECT_EQ(*same, defaults) << set << key.fallback;
+    }
+    if (key.limits.size() != 2) continue;
+    for (const auto& [value, good] : {std::pair(key.limits[0], true), std::pair(key.limits[1], true),
+                                      std::pair(key.limits[0] - 1, false), std::pair(key.limits[1] + 1, false)}) {
+      EXPECT_EQ(parse_config(set + std::to_string(value) + "\n", "/c/a.toml").has_value(), good) << set << value;
+    }
+  }
+}
+
+TEST(OperationsPage, SaysTheSameInFrench) {
+  const std::string english = document("/operations.md");
+  const std::string french = document("/fr/operations.md");
+  EXPECT_EQ(documented_keys(french), documented_keys(english));
+  const auto quoted = [](const std::string& page) {
+    static const std::regex code("`([^`]+)`");
+    static const std::regex blanks("\\s+");
+    std::set<std::string> all;
+    for (std::sregex_iterator it(page.begin(), page.end(), code), end; it != end; ++it) {
+      all.insert(std::regex_replace((*it)[1].str(), blanks, " "));
+    }
+    return all;
+  };
+  EXPECT_EQ(quoted(french), quoted(english)) << "commands, names and values";
+  const auto sections = [](const std::string& page) {
+    static const std::regex heading("\n## ");
+    return std::distance(std::sregex_iterator(page.begin(), page.end(), heading), std::sregex_iterator());
+  };
+  EXPECT_EQ(sections(french), sections(english));
 }
 
 TEST(Endpoint, KnowsLoopback) {

@@ -14,6 +14,7 @@ struct DescriptorPlan {
   std::size_t operator_connections = 256;
   unsigned per_mirror = 512;  // tables and values that a metadata mirror holds open
   unsigned per_drive = 128;   // volumes that a drive holds open
+  bool operator==(const DescriptorPlan&) const = default;
 };
 
 // All that a process with that plan may come to hold, and what is reserved for the rest of it.
