@@ -71,7 +71,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 constexpr std::size_t kMaxComparedKeyBytes = 64;
 
-// "; did you mean "listen"?; known keys: …"
+// "; did you mean "listen"? Known keys: …"
 std::string remedy(std::string_view key, const std::set<std::string, std::less<>>& known) {
   if (known.empty()) return "; no key is known here";
   std::string list;
@@ -86,7 +86,7 @@ std::string remedy(std::string_view key, const std::set<std::string, std::less<>
       nearest_distance = distance;
     }
   }
-  const std::string guess = nearest.empty() ? std::string() : "; did you mean \"" + std::string(nearest) + "\"?";
+  const std::string guess = nearest.empty() ? "." : "; did you mean \"" + std::string(nearest) + "\"?";
   return guess + " Known keys: " + list;
 }
 

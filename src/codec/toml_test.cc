@@ -90,6 +90,12 @@ TEST(Toml, UnknownKeyIsRefusedWithItsLineAndTheNearestKnownOne) {
             "c.toml:3: unknown key \"prot\" in [server]; did you mean \"port\"? Known keys: listen, port");
 }
 
+TEST(Toml, AnUnknownKeyThatIsLikeNoneIsASentenceOfItsOwn) {
+  const auto root = TomlTable::parse("quite_another = 1\n", "c.toml");
+  EXPECT_TRUE(root->integer("port", 1, 9, 1).has_value());
+  EXPECT_EQ(root->finish().error().message(), "c.toml:1: unknown key \"quite_another\". Known keys: port");
+}
+
 TEST(Toml, UnknownKeyInATableOfAnArrayIsFound) {
   const TomlTable root = sample();
   for (const char* key : {"name", "port", "share", "server"}) EXPECT_TRUE(root.has(key));

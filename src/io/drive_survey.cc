@@ -304,6 +304,48 @@ std::string DriveSurvey::describe_histories() const {
   return lines;
 }
 
+std::vector<DriveInfo> DriveSurvey::to_leave_for(const Line& kept) {
+  const std::vector<Line> all = lines_;
+  const DriveMap map = kept.map;
+  std::vector<DriveInfo> leave;
+  std::set<DriveId> left;
+  for (const Line& line : all) {
+    if (kinship(kept.map, kept.hash, line.map, line.hash) != Kinship::kApart) continue;
+    for (const DriveId id : line.holders) {
+      if (!left.insert(id).second) continue;
+      if (const DriveInfo* const drive = line.map.find(id)) leave.push_back(*drive);
+    }
+  }
+  std::erase_if(lines_, [&](const Line& line) {
+    return std::all_of(line.holders.begin(), line.holders.end(), [&](DriveId id) { return left.contains(id); });
+  });
+  for (Line& line : lines_) std::erase_if(line.holders, [&](DriveId id) { return left.contains(id); });
+  conclude();
+  const bool alone = finding_ == Finding::kClear || finding_ == Finding::kInDoubt;
+  for (const DriveInfo& drive : missing_) {
+    if (left.insert(drive.id).second) leave.push_back(drive);
+  }
+  lines_ = all;
+  conclude();
+  return alone ? leave : std::vector<DriveInfo>();
+}
+
+std::vector<DriveSurvey::Elsewhere> DriveSurvey::elsewhere() const {
+  std::vector<Elsewhere> found;
+  for (const DriveInfo& drive : truth().map.drives) {
+    if (!in_use(drive)) continue;
+    const Sighting* lies = nullptr;
+    bool in_place = false;
+    for (const Sighting& sighting : sightings_) {
+      if (sighting.label.cloud != truth().map.cloud || sighting.label.drive != drive.id) continue;
+      lies = &sighting;
+      in_place = in_place || sighting.path == drive.path;
+    }
+    if (lies != nullptr && !in_place) found.push_back({drive, lies->path});
+  }
+  return found;
+}
+
 Status DriveSurvey::refusal() const {
   switch (finding_) {
     case Finding::kClear:

@@ -36,6 +36,11 @@ class DriveSurvey {
     std::string path;  // where it is
   };
 
+  struct Elsewhere {
+    DriveInfo drive;  // as the map has it
+    std::string found_at;
+  };
+
   // Looks at `paths`, and at every path that an authentic map found so far names. Each drive is waited for as
   // Drives::open says. kUnavailable when no drive carries an authentic map; kConflict when another process has one of
   // them.
@@ -55,6 +60,10 @@ class DriveSurvey {
   [[nodiscard]] const std::vector<Gone>& gone() const { return gone_; }
   // "etat-1, etat-2 (map 3); orange-1 (map 8)"
   [[nodiscard]] std::string describe_histories() const;
+  // Of two histories: the drives that decide() wants named to keep `kept`; none when it cannot be kept alone.
+  [[nodiscard]] std::vector<DriveInfo> to_leave_for(const Line& kept);
+  // Drives in use that lie where no map says, and not where the true one does: nothing opens them there.
+  [[nodiscard]] std::vector<Elsewhere> elsewhere() const;
   // kRefused or kUnavailable with a message for people, unless the finding is kClear.
   [[nodiscard]] Status refusal() const;
 

@@ -93,6 +93,12 @@ class HistoriesTest : public testing::Test {
     });
   }
   [[nodiscard]] std::uint64_t last_change() const { return drives_->map()->drives.front().capacity_bytes; }
+  static Names names_of(const std::vector<DriveInfo>& drives) {
+    Names names;
+    for (const DriveInfo& drive : drives) names.push_back(drive.name.value());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
   Status decide(const Names& without, const std::string& unix_user = "jeanne") {
     auto found = survey();
     if (!found) return fail(found.error());
@@ -145,6 +151,22 @@ class HistoriesTest : public testing::Test {
 };
 
 // --- doubt -----------------------------------------------------------------------------------------------------------
+
+TEST_F(HistoriesTest, ADriveThatLiesElsewhereIsNamed) {
+  stop();
+  EXPECT_TRUE(survey()->elsewhere().empty());
+  names_.emplace_back("moved");
+  disks_["moved"] = disks_.at("etat-2");
+  EXPECT_TRUE(survey()->elsewhere().empty()) << "a second path to where it is";
+  disks_.erase("etat-2");
+  const auto found = survey();
+  ASSERT_TRUE(found);
+  const auto elsewhere = found->elsewhere();
+  ASSERT_EQ(elsewhere.size(), 1U);
+  EXPECT_EQ(elsewhere[0].drive.name, DriveName("etat-2"));
+  EXPECT_EQ(elsewhere[0].found_at, "moved");
+  EXPECT_EQ(elsewhere[0].drive.path, "etat-2");
+}
 
 TEST_F(HistoriesTest, ASiteThatWasAwayDoesNotStartAlone) {
   must_start();
@@ -901,6 +923,19 @@ TEST_F(DecisionsTest, TwoHistoriesOpenNothingUntilOneIsChosen) {
   EXPECT_NE(refused.error().message().find("orange-1"), std::string::npos) << refused.error().message();
   EXPECT_NE(refused.error().message().find("etat-1"), std::string::npos) << refused.error().message();
   EXPECT_EQ(decide({"etat-1"}).error(), Errc::kRefused);
+  // What has to be named is told for each, and is enough.
+  auto found = survey();
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->histories().size(), 2U);
+  std::vector<DriveSurvey::Line> histories;
+  for (const DriveSurvey::Line* line : found->histories()) histories.push_back(*line);
+  for (const DriveSurvey::Line& line : histories) {
+    const bool etats = line.holders.contains(line.map.find(DriveName("etat-1"))->id);
+    Names leave = etats ? others_ : Names({"etat-1", "etat-2"});
+    std::sort(leave.begin(), leave.end());
+    EXPECT_EQ(names_of(found->to_leave_for(line)), leave);
+    EXPECT_EQ(found->finding(), DriveSurvey::Finding::kTwoHistories) << "nothing is decided by asking";
+  }
   ASSERT_TRUE(decide({"etat-1", "etat-2"}));
   EXPECT_EQ(last_change(), 3U);
   EXPECT_TRUE(online("dassault-1")) << "it is of the past of the one that was chosen";

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -16,11 +17,16 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <sstream>
+#include <string>
 
 #include "io/disk.h"
 
@@ -235,6 +241,25 @@ class Usage {
   std::atomic<std::int64_t> since_bytes_{0};
 };
 
+// "process 4711", from the kernel's list of locks; some file systems show another device there than stat() does, and
+// a process of another namespace has no number here.
+std::string locker_of(const struct stat& root) {
+  std::array<char, 64> file{};
+  std::snprintf(file.data(), file.size(), " %02x:%02x:%ju ", major(root.st_dev), minor(root.st_dev),
+                static_cast<std::uintmax_t>(root.st_ino));
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    if (line.find(file.data()) == std::string::npos) continue;
+    std::istringstream words(line);
+    std::string number, kind, advisory, mode;
+    long process = 0;
+    if (words >> number >> kind >> advisory >> mode >> process && kind == "FLOCK" && process > 0) {
+      return "process " + std::to_string(process);
+    }
+  }
+  return "another process";
+}
+
 // Keeps other processes off a root while any disk or file of this process below it is open. Two servers on one drive
 // would each cut off the end of the other's log. flock belongs to an open descriptor, so this process has one for each
 // root, however often it opens it.
@@ -251,7 +276,7 @@ Result<RootLock> lock_root(const Descriptor& folder, const std::string& path) {
   if (RootLock lock = known.lock()) return lock;
   TRY(Descriptor own, open_at(folder.get(), ".", O_RDONLY | O_DIRECTORY));
   if (retried([&] { return ::flock(own.get(), LOCK_EX | LOCK_NB); }) != 0) {
-    if (errno == EWOULDBLOCK) return fail(Errc::kConflict, "drive " + path + " is in use by another process");
+    if (errno == EWOULDBLOCK) return fail(Errc::kConflict, "drive " + path + " is in use by " + locker_of(is));
     return failed(errno, "locking drive " + path);
   }
   auto lock = std::make_shared<Descriptor>(std::move(own));

@@ -300,9 +300,9 @@ Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Can
                           counted(check.after.site_losses, "site") + "; " + std::to_string(demanded) +
                           (accepted_site_losses ? " were accepted" : " are demanded");
     const auto missing = sites_missing(rule, drives, demanded);
-    message += missing ? ": first add drives at " + counted(*missing, "further site")
-                       : ": no number of further sites can bring that";
-    message += ", or accept to tolerate only " + counted(check.after.site_losses, "lost site") + " from now on";
+    message += missing ? ": first add drives at " + counted(*missing, "further site") + ", or accept"
+                       : ", which no number of further sites can bring: accept";
+    message += " to tolerate only " + counted(check.after.site_losses, "lost site") + " from now on";
     return fail(Errc::kRefused, std::move(message));
   }
   if (check.after.drive_losses < rule.drive_losses) {

@@ -242,6 +242,15 @@ TEST(CheckWithdrawal, RefusesToLoseToleranceAndSaysWhatWouldDo) {
             "first add drives at 1 further site, or accept to tolerate only 1 lost site from now on");
 }
 
+TEST(CheckWithdrawal, WhatNoSiteCanBringIsSaidInOneSentence) {
+  const auto candidates = make_drives({2, 2, 2, 2});
+  const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::uint8_t{9}, 0);
+  ASSERT_FALSE(check);
+  EXPECT_TRUE(check.error().message().ends_with(
+      "; 9 were accepted, which no number of further sites can bring: accept to tolerate only 1 lost site from now on"))
+      << check.error().message();
+}
+
 TEST(CheckWithdrawal, AcceptedLossesLetItPass) {
   const auto candidates = make_drives({2, 2, 2, 2});
   const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::uint8_t{1}, kGiB);
