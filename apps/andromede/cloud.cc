@@ -1,6 +1,10 @@
 #include "cloud.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <set>
 
 #include "base/log.h"
@@ -59,31 +63,84 @@ std::string names_of(const std::vector<io::DriveInfo>& drives) {
   return names;
 }
 
+// For every drive that lies elsewhere than the map says, a sentence with a blank before it.
+std::string misplaced(const io::DriveSurvey& survey) {
+  std::string words;
+  for (const io::DriveSurvey::Elsewhere& one : survey.elsewhere()) {
+    words += " " + text(Msg::kDriveElsewhere, {one.drive.name.value(), one.found_at, one.drive.path});
+  }
+  return words;
+}
+
+// "orange-1 (site orange, /mnt/orange-1), …": where they were looked for.
+std::string with_paths(const std::vector<io::DriveInfo>& drives) {
+  std::string names;
+  for (const io::DriveInfo& drive : drives) {
+    names +=
+        (names.empty() ? "" : ", ") + drive.name.value() + " (site " + drive.site.value() + ", " + drive.path + ")";
+  }
+  return names;
+}
+
+// When the drives that carry a map last took one, by their files' dates: what a person can choose by.
+std::string last_written(const io::DriveSurvey::Line& line) {
+  std::optional<Timestamp> last;
+  for (const DriveId id : line.holders) {
+    const io::DriveInfo* const drive = line.map.find(id);
+    struct stat info{};
+    if (drive == nullptr || ::stat((drive->path + "/" + std::string(io::kMapFile)).c_str(), &info) != 0) continue;
+    const Timestamp at{info.st_mtim.tv_sec * 1000 + info.st_mtim.tv_nsec / 1'000'000};
+    if (!last || last->ms < at.ms) last = at;
+  }
+  return last ? to_iso8601(*last) : "?";
+}
+
+// One line for each history: its drives, its age, and how to keep it.
+std::string describe_histories(io::DriveSurvey& survey) {
+  std::vector<io::DriveSurvey::Line> histories;
+  for (const io::DriveSurvey::Line* line : survey.histories()) histories.push_back(*line);
+  std::string words;
+  for (const io::DriveSurvey::Line& line : histories) {
+    std::vector<io::DriveInfo> holders;
+    for (const DriveId id : line.holders) {
+      if (const io::DriveInfo* const drive = line.map.find(id)) holders.push_back(*drive);
+    }
+    const std::vector<io::DriveInfo> leave = survey.to_leave_for(line);
+    words += "\n  " + text(Msg::kOneHistory, {names_of(holders), std::to_string(line.map.epoch), last_written(line)});
+    if (!leave.empty()) words += "\n    " + text(Msg::kKeepHistory, {names_of(leave)});
+  }
+  return words;
+}
+
 }  // namespace
 
 Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereignty::Consortium& consortium,
                                       std::shared_ptr<const io::DriveSeal> seal) {
   TRY(const auto paths, known_drive_paths(folder, consortium));
-  return io::DriveSurvey::make(paths, std::move(seal), open_drive);
+  auto survey = io::DriveSurvey::make(paths, std::move(seal), open_drive);
+  if (!survey && survey.error() == Errc::kConflict) {
+    return fail(Errc::kConflict, text(Msg::kServedAlready, {survey.error().message()}));
+  }
+  return survey;
 }
 
-Status start_refusal(const io::DriveSurvey& survey) {
+Status start_refusal(io::DriveSurvey& survey) {
   const Status refused = survey.refusal();
   const auto refuse = [&](const std::string& words) -> Status {
     log_error("the drives are not opened", {{"error", refused.error().describe()}});
-    return tl::unexpected<Error>(Error(refused.error().code(), words));
+    return tl::unexpected<Error>(Error(refused.error().code(), words + misplaced(survey)));
   };
   switch (survey.finding()) {
     case io::DriveSurvey::Finding::kClear:
       return {};
     case io::DriveSurvey::Finding::kNoMirror:
-      return refuse(text(Msg::kStartWithoutMirror, {io::names_and_sites(survey.missing())}));
+      return refuse(text(Msg::kStartWithoutMirror, {with_paths(survey.missing())}));
     case io::DriveSurvey::Finding::kInDoubt:
-      return refuse(text(Msg::kStartInDoubt, {io::names_and_sites(survey.missing()), names_of(survey.missing())}));
+      return refuse(text(Msg::kStartInDoubt, {with_paths(survey.missing()), names_of(survey.missing())}));
     case io::DriveSurvey::Finding::kTwoHistories:
       break;
   }
-  return refuse(text(Msg::kStartTwoHistories, {survey.describe_histories()}));
+  return refuse(text(Msg::kStartTwoHistories, {describe_histories(survey)}));
 }
 
 io::Minimum minimum_of(const sovereignty::Rule& rule) {
@@ -122,6 +179,11 @@ Status Cloud::open_all(const Config& config, bool making) {
   TRY(io::DriveSurvey survey, survey_drives(folder_, consortium_, seal));
   CHECK_OK(start_refusal(survey));
   TRY(descriptors_, share_descriptors(descriptor_limit, survey.truth().map, consortium_.rule));
+  for (const io::DriveSurvey::Elsewhere& one : survey.elsewhere()) {
+    log_warning("a drive lies elsewhere than the map says, and is not opened there",
+                {{"drive", one.drive.name.value()}, {"found", one.found_at}, {"expected", one.drive.path}});
+  }
+  const std::string elsewhere = misplaced(survey);
   TRY(drives_, io::Drives::open(std::move(survey)));
 
   meta::MirroredOptions meta_options;
@@ -130,7 +192,9 @@ Status Cloud::open_all(const Config& config, bool making) {
   meta_options.create = making;
   meta_options.least_mirrors = consortium_.rule.least_mirrors();
   meta_options.least_sites = consortium_.rule.least_sites();
-  TRY(meta_, meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options));
+  auto meta = meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options);
+  if (!meta) return tl::unexpected<Error>(Error(meta.error().code(), meta.error().message() + elsewhere));
+  meta_ = std::move(*meta);
   CHECK_OK(keep_consortium(config, making));
   CHECK_OK(demand_minimum());
 
@@ -178,6 +242,11 @@ Status Cloud::keep_consortium(const Config& config, bool making) {
   consortium_keeper_ = std::make_unique<control::ConsortiumKeeper>(*meta_, clock_, in_use, write);
   if (making) return {};
   Status agreed = consortium_keeper_->agree(consortium_);
+  if (agreed) {
+    // It was written for a start that was refused, and tells of an older version one day.
+    std::error_code code;
+    std::filesystem::remove(folder_.recorded_consortium(), code);
+  }
   if (agreed || !(agreed.error() == Errc::kInvalidArgument)) return agreed;
   // For who has no other copy of it.
   TRY(const auto record, consortium_keeper_->current());
@@ -199,6 +268,9 @@ Status Cloud::ready() {
   if (online < needed) {
     return fail(Errc::kUnavailable,
                 std::to_string(online) + " drives are online; writing needs " + std::to_string(needed));
+  }
+  if (const auto refused = fleet_->writes_refused()) {
+    return fail(Errc::kUnavailable, "nothing can be written: " + refused->why);
   }
   return {};
 }

@@ -40,7 +40,7 @@ Result<sovereignty::Consortium> read_consortium(const std::string& path);
 Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereignty::Consortium& consortium,
                                       std::shared_ptr<const io::DriveSeal> seal);
 // Why those drives cannot be opened, and what can be done, in the language of the environment; nothing when they can.
-Status start_refusal(const io::DriveSurvey& survey);
+Status start_refusal(io::DriveSurvey& survey);
 
 // What a map says that acknowledging needs, by the policy.
 io::Minimum minimum_of(const sovereignty::Rule& rule);
@@ -56,7 +56,7 @@ class Cloud {
   // Stops what still runs, in the reverse order.
   ~Cloud();
 
-  // Whether tenants can be served now: metadata mirrors and drives enough to write to.
+  // Whether tenants can be served now: metadata mirrors, drives and room enough to write.
   [[nodiscard]] Status ready();
   // What operators should look at beside what the fleet tells, in words.
   [[nodiscard]] std::vector<std::string> warnings() const;

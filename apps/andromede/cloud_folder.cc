@@ -67,8 +67,9 @@ Status write_all(int file, std::string_view content, const std::string& path) {
   return {};
 }
 
-Status write_new(const std::string& path, std::string_view content, mode_t mode) {
-  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+// Errors name `path`, which is what somebody asked for.
+Status write_new(const std::string& temporary, std::string_view content, mode_t mode, const std::string& path) {
+  const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!file.ok()) return fail(io_error(path, "cannot be made"));
   CHECK_OK(write_all(file.number(), content, path));
   if (::fsync(file.number()) != 0) return fail(io_error(path, "cannot be synced"));
@@ -109,7 +110,7 @@ Status make_folder(const std::string& path) {
 Status write_file(const std::string& path, std::string_view content, bool secret) {
   const std::string temporary = path + ".new";
   ::unlink(temporary.c_str());
-  Status written = write_new(temporary, content, secret ? 0600 : 0644);
+  Status written = write_new(temporary, content, secret ? 0600 : 0644, path);
   if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
     written = fail(io_error(path, "cannot be put in place"));
   }

@@ -14,12 +14,15 @@ void print_drives(const nlohmann::json& drives) {
   std::vector<Row> rows{{text(Msg::kColDrive), text(Msg::kColSite), text(Msg::kColState), text(Msg::kColOnline),
                          text(Msg::kColShards), text(Msg::kColUsed), text(Msg::kColFree), text(Msg::kColMetadata)}};
   for (const auto& drive : drives) {
+    const bool online = drive.value("online", false);
+    // What an offline drive holds is not known.
+    const auto known = [online](std::string words) { return online ? std::move(words) : std::string("-"); };
     rows.push_back(
         {drive.value("name", ""), drive.value("site", ""), drive.value("state", ""),
-         text(drive.value("online", false) ? Msg::kYes : Msg::kNo),
-         (drive.value("counting", false) ? "≥ " : "") + std::to_string(drive.value("shards", std::uint64_t{0})),
-         human_bytes(drive.value("live_bytes", std::uint64_t{0})),
-         human_bytes(drive.value("free_bytes", std::uint64_t{0})),
+         text(online ? Msg::kYes : Msg::kNo),
+         known((drive.value("counting", false) ? "≥ " : "") + std::to_string(drive.value("shards", std::uint64_t{0}))),
+         known(human_bytes(drive.value("live_bytes", std::uint64_t{0}))),
+         known(human_bytes(drive.value("free_bytes", std::uint64_t{0}))),
          drive.value("metadata_mirror_current", false) ? text(Msg::kYes) : "-"});
   }
   print_table(rows);
@@ -30,11 +33,14 @@ void print_status(const nlohmann::json& status) {
   const nlohmann::json& actual = status["actual"];
   const nlohmann::json& demanded = status["demanded"];
   const bool degraded = status.value("degraded", true);
-  std::string line = text(degraded ? Msg::kDegraded : Msg::kHealthy) + ": ";
-  line += text(degraded ? Msg::kToleratesNow : Msg::kTolerates,
-               {number(actual, "site_losses"), number(actual, "drive_losses")});
-  line += " (" + text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")}) + ")";
-  print(line);
+  if (const auto refused = status.find("writes_refused"); refused != status.end() && refused->is_object()) {
+    print(text(Msg::kWritesRefused, {refused->value("since", ""), refused->value("why", "")}));
+  }
+  print(text(Msg::kStatusLine,
+             {text(degraded ? Msg::kDegraded : Msg::kHealthy),
+              text(degraded ? Msg::kToleratesNow : Msg::kTolerates,
+                   {number(actual, "site_losses"), number(actual, "drive_losses")}),
+              text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")})}));
   for (const auto& reason : status["reasons"]) print("  - " + reason.get<std::string>());
   for (const auto& warning : status["warnings"]) print("  ! " + warning.get<std::string>());
   print("");

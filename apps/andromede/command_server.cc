@@ -18,6 +18,13 @@ std::string endpoint_of(const Config& config) {
   return (config.tls_certificate.empty() ? "http://" : "https://") + config.s3.to_string();
 }
 
+// This program, as a shell anywhere runs it.
+std::string own_path() {
+  std::error_code code;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", code);
+  return code ? std::string("andromede") : self.string();
+}
+
 void say_welcome(const Config& config, std::FILE* out) {
   const CloudFolder folder{config.folder};
   const auto line = [out](const std::string& words) { std::fprintf(out, "%s\n", words.c_str()); };
@@ -35,7 +42,7 @@ void say_welcome(const Config& config, std::FILE* out) {
   const std::string aws = "  aws --endpoint-url " + endpoint_of(config) + " s3 ";
   line(aws + "mb s3://premier");
   line(aws + "cp /etc/os-release s3://premier/");
-  line("  andromede status --config " + config.file);
+  line("  " + own_path() + " status --config " + config.file);
 }
 
 }  // namespace
@@ -59,8 +66,14 @@ int run_init(const InitOptions& options, bool json) {
   }
   print(text(Msg::kInitDone, {std::to_string(made->drives), std::to_string(made->tenants)}));
   print(text(Msg::kWelcomeCredentials, {made->credentials}));
-  if (!made->ca_certificate.empty()) print(text(Msg::kInitCa, {made->ca_certificate}));
-  print(text(Msg::kInitNext, {made->config}));
+  if (!made->ca_certificate.empty()) {
+    std::string names;
+    for (const std::string& name : made->certificate_names) names += (names.empty() ? "" : ", ") + name;
+    print(text(Msg::kInitCa, {made->ca_certificate}));
+    print(text(Msg::kInitNames, {names}));
+    if (!made->reachable) print(text(Msg::kInitNamesHint, {made->config, own_path()}));
+  }
+  print(text(Msg::kInitNext, {made->config, own_path()}));
   return kExitOk;
 }
 

@@ -167,9 +167,12 @@ Status check_files(const Config& config) {
     if (path.empty() || std::filesystem::exists(path, code)) return {};
     return fail(Errc::kInvalidArgument, at + ": " + path + " is not there: " + remedy);
   };
-  CHECK_OK(there(config.consortium, config.consortium_at,
-                 "put the file back that `andromede init` made, or name it with `consortium`"));
-  constexpr const char* kTlsRemedy = "name a PEM file, or make a local CA's with `andromede init --local-ca`";
+  CHECK_OK(
+      there(config.consortium, config.consortium_at,
+            "put the one back that was applied last (at first, the one that `andromede init` made), or name it with "
+            "`consortium`"));
+  constexpr const char* kTlsRemedy =
+      "name a PEM file, or, where it was a local authority's, make a new one with `andromede certificate renew`";
   CHECK_OK(there(config.tls_certificate, config.tls_certificate_at, kTlsRemedy));
   return there(config.tls_key, config.tls_key_at, kTlsRemedy);
 }

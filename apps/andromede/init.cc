@@ -14,11 +14,19 @@
 #include "io/drive_label.h"
 #include "io/drives.h"
 #include "local_ca.h"
+#include "messages.h"
 
 namespace andromede::app {
 namespace {
 
 namespace fs = std::filesystem;
+
+// The error says which option it is of: no file has been written yet that it could name.
+Result<Endpoint> listener(const std::string& given, Msg option) {
+  auto endpoint = parse_endpoint(given);
+  if (!endpoint) return fail(Errc::kInvalidArgument, text(option, {given, endpoint.error().message()}));
+  return endpoint;
+}
 
 // For its owner alone.
 Status make_private_folder(const std::string& path) {
@@ -31,7 +39,7 @@ Status make_private_folder(const std::string& path) {
 
 std::string config_text(const InitOptions& options, const Endpoint& s3) {
   std::string text =
-      "# One cloud's configuration. `andromede serve --help` explains; an unknown key is an error.\n"
+      "# One cloud's configuration: every key, with its limits, is in docs/operations.md; an unknown one is an error.\n"
       "\n"
       "[cloud]\n"
       "folder = \".\"  # relative to this file\n"
@@ -50,6 +58,7 @@ std::string config_text(const InitOptions& options, const Endpoint& s3) {
         "# tls_certificate = \"tls/server.crt\"  # without these: plain HTTP, on a loopback address only\n"
         "# tls_key = \"tls/server.key\"\n";
   }
+  text += "# insecure_http = true  # plain HTTP on any address: only behind a proxy that talks TLS\n";
   text += "\n[operator]\nlisten = \"" + options.operator_listen +
           "\"\n"
           "\n"
@@ -57,6 +66,7 @@ std::string config_text(const InitOptions& options, const Endpoint& s3) {
           "inline_limit_bytes = 32768           # objects up to this size live in the metadata\n"
           "cache_bytes = 100663296              # of metadata\n"
           "bandwidth_bytes_per_s = 209715200    # of heal, drain, scrub and rebalance\n"
+          "# event_loops = 0                     # threads that serve connections; 0: one a core\n"
           "\n"
           "[log]\n"
           "level = \"info\"\n"
@@ -186,8 +196,11 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
     drives->stop();
   }
   if (options.local_ca) {
-    CHECK_OK(make_local_ca(folder.tls(), certificate_names(config)));
+    const std::vector<std::string> names = certificate_names(config);
+    CHECK_OK(make_local_ca(folder.tls(), names));
     report.ca_certificate = folder.tls() + "/ca.crt";
+    report.certificate_names = local_ca_names(names);
+    report.reachable = config.s3.loopback() || !names.empty();
   }
   report.endpoint = (options.local_ca ? "https://" : "http://") + config.s3.to_string();
   {
@@ -216,7 +229,11 @@ Result<InitReport> init_cloud(const InitOptions& options) {
   TRY(const auto consortium, read_consortium(options.consortium));
   TRY(const std::string consortium_text, read_text_file(options.consortium));
   CHECK_OK(identity::check_operator_name(options.operator_name));
-  TRY(const Endpoint s3, parse_endpoint(options.s3_listen));
+  TRY(const Endpoint s3, listener(options.s3_listen, Msg::kInitListen));
+  TRY(const Endpoint operators, listener(options.operator_listen, Msg::kInitOperatorListen));
+  if (!s3.loopback() && !options.local_ca) {
+    return fail(Errc::kInvalidArgument, text(Msg::kInitListen, {options.s3_listen, text(Msg::kInitNeedsTls)}));
+  }
   const CloudFolder folder{absolute_path(options.folder)};
   if (folder.root.empty()) return fail(Errc::kInvalidArgument, "the cloud's folder has a name");
   std::error_code code;

@@ -1,8 +1,8 @@
 // `andromede init`: makes a cloud from a consortium file.
 #pragma once
 
+#include <set>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
 
@@ -22,6 +22,8 @@ struct InitReport {
   std::string credentials;
   std::string endpoint;
   std::string ca_certificate;  // empty without local_ca
+  std::set<std::string> certificate_names;
+  bool reachable = true;  // one of those names is one by which the listener's clients come
   std::size_t drives = 0;
   std::size_t tenants = 0;
 };

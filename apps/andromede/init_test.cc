@@ -44,6 +44,8 @@ TEST_F(InitTest, MakesACloudThatOpens) {
   EXPECT_EQ(report->drives, 8U);
   EXPECT_EQ(report->tenants, 2U);
   EXPECT_TRUE(report->endpoint.starts_with("https://"));
+  EXPECT_EQ(report->certificate_names, (std::set<std::string>{"127.0.0.1", "::1", "localhost"}));
+  EXPECT_TRUE(report->reachable);
   const CloudFolder files{with_ca.folder};
   for (const std::string& secret :
        {files.credentials(), files.aws_credentials(), files.operator_token(), files.root_key(), files.root_seal(),
@@ -52,6 +54,11 @@ TEST_F(InitTest, MakesACloudThatOpens) {
   }
   const auto config = read_config(report->config);
   ASSERT_TRUE(config) << config.error().message();
+  const std::string text = *read_text_file(report->config);
+  for (const char* key :
+       {"virtual_hosts", "tls_key", "insecure_http", "bandwidth_bytes_per_s", "event_loops", "access"}) {
+    EXPECT_NE(text.find(std::string(key) + " = "), std::string::npos) << key;
+  }
   const auto consortium = read_consortium(config->consortium);
   ASSERT_TRUE(consortium);
   const auto cloud = Cloud::open(*config, *consortium);
@@ -90,6 +97,15 @@ TEST_F(InitTest, IsFoundAgainByRememberedPaths) {
   EXPECT_EQ(opened.error(), Errc::kUnavailable) << opened.error().describe();
 }
 
+TEST_F(InitTest, SaysThatNobodyOnTheNetworkReachesItsCertificatesNames) {
+  auto everywhere = options();
+  everywhere.local_ca = true;
+  everywhere.s3_listen = "0.0.0.0:9000";
+  const auto report = init_cloud(everywhere);
+  ASSERT_TRUE(report) << report.error().describe();
+  EXPECT_FALSE(report->reachable);
+}
+
 TEST_F(InitTest, DoesNotTouchAnExistingCloud) {
   ASSERT_TRUE(init_cloud(options()));
   const auto before = read_text_file(options().folder + "/andromede.toml");
@@ -105,7 +121,15 @@ TEST_F(InitTest, MakesNothingFromABadConsortiumOrListener) {
   EXPECT_EQ(init_cloud(options(folder_.path() + "/bad.toml")).error(), Errc::kInvalidArgument);
   auto open_to_all = options();
   open_to_all.s3_listen = "0.0.0.0:9000";
-  EXPECT_EQ(init_cloud(open_to_all).error(), Errc::kInvalidArgument);
+  const auto without_tls = init_cloud(open_to_all);
+  ASSERT_FALSE(without_tls);
+  EXPECT_EQ(without_tls.error(), Errc::kInvalidArgument);
+  // Options that init has, and no line of a file that is not there.
+  EXPECT_TRUE(without_tls.error().message().starts_with("--listen 0.0.0.0:9000: ")) << without_tls.error().message();
+  EXPECT_NE(without_tls.error().message().find("--local-ca"), std::string::npos) << without_tls.error().message();
+  auto no_port = options();
+  no_port.operator_listen = "9001";
+  EXPECT_TRUE(init_cloud(no_port).error().message().starts_with("--operator-listen 9001: "));
   EXPECT_FALSE(std::filesystem::exists(options().folder));
 }
 
@@ -182,6 +206,7 @@ TEST_F(InitTest, AnotherConsortiumIsRefusedAndTheRecordedOneHandedBack) {
   EXPECT_NE(opened.error().message().find(files.recorded_consortium()), std::string::npos);
   EXPECT_EQ(*read_text_file(files.recorded_consortium()), recorded);
   EXPECT_TRUE(Cloud::open(*config, *read_consortium(config->consortium)));
+  EXPECT_FALSE(std::filesystem::exists(files.recorded_consortium())) << "it would tell of an older version one day";
 }
 
 TEST_F(InitTest, ALocalAuthorityIsRenewedWhole) {

@@ -55,10 +55,8 @@ struct Names {
 };
 
 Names names_of(const std::vector<std::string>& names) {
-  std::set<std::string> all{"127.0.0.1", "::1", "localhost"};
-  for (const std::string& name : names) all.insert(name);
   Names out;
-  for (const std::string& name : all) {
+  for (const std::string& name : local_ca_names(names)) {
     const bool v6 = name.find(':') != std::string::npos;
     const std::string kind = is_address(name) ? "IP:" : "DNS:";
     out.alternatives += (out.alternatives.empty() ? "" : ",") + kind + name;
@@ -120,6 +118,12 @@ Result<std::string> certificate_pem(X509* certificate) {
 }
 
 }  // namespace
+
+std::set<std::string> local_ca_names(const std::vector<std::string>& names) {
+  std::set<std::string> all{"127.0.0.1", "::1", "localhost"};
+  all.insert(names.begin(), names.end());
+  return all;
+}
 
 Status make_local_ca(const std::string& folder, const std::vector<std::string>& names) {
   CHECK_OK(make_folder(folder));

@@ -3,6 +3,7 @@
 // speak for the server's names only (RFC 5280 section 4.2.1.10, critical), and its key is never written down.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ namespace andromede::app {
 // `names`: DNS names and IP addresses of the server; localhost, 127.0.0.1 and ::1 are added. The key gets mode 0600.
 // kAlreadyExists when an authority is there.
 Status make_local_ca(const std::string& folder, const std::vector<std::string>& names);
+
+// All that such a certificate speaks for.
+std::set<std::string> local_ca_names(const std::vector<std::string>& names);
 
 // The names by which clients reach the configured tenants' listener.
 std::vector<std::string> certificate_names(const Config& config);

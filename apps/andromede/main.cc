@@ -28,6 +28,7 @@ struct Arguments {
   KeyOptions key;
   OperatorOptions op;
   std::string file;
+  std::vector<std::string> words;  // of the command to explain
   unsigned accept = 0;
   std::string shell = "bash";
   bool check = false;
@@ -136,7 +137,9 @@ void add_journal_commands(CLI::App& app, Arguments& arguments) {
   CLI::App* journal = group(app, "journal", Msg::kCmdJournal);
   CLI::App* tail =
       command(*journal, arguments, "tail", Msg::kCmdJournalTail, {}, {"andromede journal tail -n 50 --follow"});
-  tail->add_option("-n", arguments.tail.count, text(Msg::kOptTailCount))->check(CLI::Range(1, 1000));
+  tail->add_option("-n", arguments.tail.count, text(Msg::kOptTailCount))
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   tail->add_flag("--follow,-f", arguments.tail.follow, text(Msg::kOptTailFollow));
   tail->add_flag("--verify", arguments.tail.verify, text(Msg::kOptTailVerify));
   tail->callback([&] { arguments.exit_code = run_journal_tail(arguments.common, arguments.tail); });
@@ -261,6 +264,26 @@ void speak_the_language(CLI::App& app) {
   formatter.label("REQUIRED", text(Msg::kLabelRequired));
 }
 
+void add_help_command(CLI::App& app, Arguments& arguments) {
+  CLI::App* help = command(app, arguments, "help", Msg::kCmdHelp, {}, {"andromede help drive add"});
+  help->add_option("COMMAND", arguments.words, text(Msg::kOptHelpCommand));
+  help->callback([&app, &arguments] {
+    CLI::App* found = &app;
+    std::string name = app.get_name();
+    for (const std::string& word : arguments.words) {
+      const auto named = found->get_subcommands([&word](const CLI::App* one) { return one->get_name() == word; });
+      if (named.empty()) {
+        arguments.exit_code =
+            report_usage(Error(make_error_code(Errc::kInvalidArgument), text(Msg::kNoSuchCommand, {name, word})));
+        return;
+      }
+      found = named.front();
+      name += " " + word;
+    }
+    print(app.get_formatter()->make_help(found, name, CLI::AppFormatMode::Normal));
+  });
+}
+
 int run(int argc, char** argv) {
   Arguments arguments;
   CLI::App app(text(Msg::kAbout), "andromede");
@@ -290,6 +313,7 @@ int run(int argc, char** argv) {
   command(app, arguments, "version", Msg::kCmdVersion, {}, {"andromede version"})->callback([&] {
     arguments.exit_code = run_version(arguments.common.json);
   });
+  add_help_command(app, arguments);
   CLI::App* completion =
       command(app, arguments, "completion", Msg::kCmdCompletion, {}, {"source <(andromede completion bash)"});
   completion->add_option("SHELL", arguments.shell, text(Msg::kOptShell))

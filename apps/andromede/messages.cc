@@ -94,6 +94,8 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdJournalTail, "show the latest entries", "montre les dernières entrées"},
     {Msg::kCmdJournalVerify, "check every link from the first entry", "vérifie chaque lien depuis la première entrée"},
     {Msg::kCmdVersion, "show the version", "montre la version"},
+    {Msg::kCmdHelp, "explain a command: andromede help drive add", "explique une commande : andromede help drive add"},
+    {Msg::kOptHelpCommand, "the command to explain", "la commande à expliquer"},
     {Msg::kCmdCompletion, "print the completion for a shell: source <(andromede completion bash)",
      "écrit la complétion pour un shell : source <(andromede completion bash)"},
     {Msg::kOptConfig, "the cloud's file (default: $ANDROMEDE_CONFIG, ./andromede.toml, /etc/andromede/andromede.toml)",
@@ -153,9 +155,13 @@ constexpr Translation kTranslations[] = {
     {Msg::kError, "andromede: {0}", "andromede : {0}"},
     {Msg::kUnreachable, "the server at {0} does not answer: start it with `andromede serve --config {1}`",
      "le serveur {0} ne répond pas : démarrez-le avec « andromede serve --config {1} »"},
+    {Msg::kServedAlready, "this cloud is being served, or a command has its drives: stop that first ({0})",
+     "ce nuage est déjà servi, ou une commande tient ses disques : arrêtez-la d'abord ({0})"},
     {Msg::kStartWithoutMirror,
-     "no drive with a current copy of the metadata is there; bring one of these back: {0}. Nothing was written.",
-     "aucun disque portant une copie à jour des métadonnées n'est là ; ramenez l'un de ceux-ci : {0}. Rien n'a été "
+     "no drive with a current copy of the metadata is there; bring one of these back, where it was: {0}. Nothing was "
+     "written.",
+     "aucun disque portant une copie à jour des métadonnées n'est là ; ramenez l'un de ceux-ci, là où il était : {0}. "
+     "Rien n'a été "
      "écrit."},
     {Msg::kStartInDoubt,
      "these drives are missing, or cannot say what they hold, and may have gone on without the others: {0}. Nothing "
@@ -166,10 +172,16 @@ constexpr Translation kTranslations[] = {
      "été écrit. Ramenez-les. S'ils sont perdus pour de bon, démarrez sans ce qu'ils peuvent porter : andromede drive "
      "proceed --without {1}"},
     {Msg::kStartTwoHistories,
-     "the drives have gone on without each other, and carry histories of their own: {0}. Nothing was written. Decide "
-     "which to leave behind, every drive of it named: andromede drive proceed --without NAME,NAME",
-     "les disques ont continué les uns sans les autres et portent des histoires différentes : {0}. Rien n'a été écrit. "
-     "Décidez laquelle laisser, chacun de ses disques nommé : andromede drive proceed --without NOM,NOM"},
+     "the drives have gone on without each other, and carry histories of their own. Nothing was written. Decide which "
+     "to keep; what the others hold beyond it is given up.{0}",
+     "les disques ont continué les uns sans les autres et portent des histoires différentes. Rien n'a été écrit. "
+     "Décidez laquelle garder ; ce que les autres portent de plus est abandonné.{0}"},
+    {Msg::kOneHistory, "{0}: map {1}, last written {2}", "{0} : carte {1}, écrite pour la dernière fois {2}"},
+    {Msg::kKeepHistory, "to keep it: andromede drive proceed --without {0}",
+     "pour la garder : andromede drive proceed --without {0}"},
+    {Msg::kDriveElsewhere,
+     "Drive {0} lies at {1}, but it is used at {2} only: mount it there, or put a symbolic link there.",
+     "Le disque {0} se trouve à {1}, mais il ne sert qu'à {2} : montez-le là, ou mettez-y un lien symbolique."},
     {Msg::kProceeds, "It is decided, and the journal will say so. Start it: andromede serve --config {0}",
      "C'est décidé, et le journal le dira. Démarrez-le : andromede serve --config {0}"},
     {Msg::kNothingToDecide, "nothing has to be decided: the cloud starts with the drives that are there",
@@ -205,12 +217,27 @@ constexpr Translation kTranslations[] = {
      "{0} : l'ancien certificat ne peut être supprimé : {1}"},
     {Msg::kInitDone, "Made a cloud of {0} drives and {1} tenants.", "Nuage créé : {0} disques, {1} locataires."},
     {Msg::kInitCa, "Certificate authority for clients: {0}", "Autorité de certification pour les clients : {0}"},
-    {Msg::kInitNext, "Start it: andromede serve --config {0}", "Démarrez-le : andromede serve --config {0}"},
+    {Msg::kInitNames, "It speaks for: {0}", "Elle vaut pour : {0}"},
+    {Msg::kInitNamesHint,
+     "Clients on the network reach none of these names. Set virtual_hosts in {0}, then: {1} certificate renew --config "
+     "{0}",
+     "Les clients du réseau ne joignent aucun de ces noms. Réglez virtual_hosts dans {0}, puis : {1} certificate renew "
+     "--config {0}"},
+    {Msg::kInitListen, "--listen {0}: {1}", "--listen {0} : {1}"},
+    {Msg::kInitNeedsTls,
+     "is for the network, which needs TLS: add --local-ca, or make the cloud on 127.0.0.1 and then set listen, "
+     "tls_certificate and tls_key in its andromede.toml",
+     "est pour le réseau, qui exige TLS : ajoutez --local-ca, ou créez le nuage sur 127.0.0.1 puis réglez listen, "
+     "tls_certificate et tls_key dans son andromede.toml"},
+    {Msg::kInitOperatorListen, "--operator-listen {0}: {1}", "--operator-listen {0} : {1}"},
+    {Msg::kInitNext, "Start it: {1} serve --config {0}", "Démarrez-le : {1} serve --config {0}"},
     {Msg::kWelcomeEndpoint, "Endpoint:    {0}", "Adresse :      {0}"},
     {Msg::kWelcomeCredentials, "Credentials: {0}", "Identifiants : {0}"},
     {Msg::kWelcomeTry, "Try, in another terminal:", "À essayer, dans un autre terminal :"},
     {Msg::kHealthy, "healthy", "en bon état"},
     {Msg::kDegraded, "DEGRADED", "DÉGRADÉ"},
+    {Msg::kWritesRefused, "WRITES REFUSED since {0}: {1}", "ÉCRITURES REFUSÉES depuis {0} : {1}"},
+    {Msg::kStatusLine, "{0}: {1} ({2})", "{0} : {1} ({2})"},
     {Msg::kTolerates, "lost sites survived: {0}, lost drives: {1}", "sites perdus supportés : {0}, disques : {1}"},
     {Msg::kToleratesNow, "by what is written now, lost sites survived: {0}, lost drives: {1}",
      "pour ce qui s'écrit maintenant, sites perdus supportés : {0}, disques : {1}"},

@@ -8,7 +8,7 @@ _andromede() {
     'scrub:read and check everything' 'drain:withdraw a site or a drive'
     'account:open, list and close accounts' 'key:access keys' 'operator:operators and their tokens'
     'consortium:the recorded consortium' 'certificate:of the local authority' 'journal:read and verify the journal'
-    'version:show the version' 'completion:print a completion script')
+    'version:show the version' 'help:explain a command' 'completion:print a completion script')
   common=('--config[the cloud'\''s file]:file:_files' '--token-file[the operator'\''s token]:file:_files'
     '--json[answer as JSON]' '--help[explain]')
   if ((CURRENT == 2)); then

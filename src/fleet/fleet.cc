@@ -356,7 +356,8 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     drive.fill = room_.fill_of(info.id);
     if (drive.fill.left && *drive.fill.left < kWarnAhead) {
       status.warnings.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") will be full in " +
-                                in_words(*drive.fill.left) + " at the rate of the last hour, " +
+                                in_words(*drive.fill.left) + " at the rate of the last " +
+                                in_words(drive.fill.measured) + ", " +
                                 in_words(static_cast<std::uint64_t>(drive.fill.bytes_per_s)) + "/s: add drives");
     }
     if (!drive.online && used) {
@@ -381,7 +382,9 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
   }
   if (status.actual.site_losses < status.demanded.site_losses) {
     status.reasons.push_back("what is written now survives the loss of " + std::to_string(status.actual.site_losses) +
-                             " sites; " + std::to_string(status.demanded.site_losses) + " are demanded");
+                             (status.actual.site_losses == 1 ? " site; " : " sites; ") +
+                             std::to_string(status.demanded.site_losses) +
+                             (status.demanded.site_losses == 1 ? " is demanded" : " are demanded"));
   }
   status.writes_refused = room_.refused();
   if (status.writes_refused) {

@@ -116,6 +116,8 @@ class Fleet {
   virtual void stop() = 0;  // ends jobs at a safe point and joins
 
   virtual Result<FleetStatus> status() = 0;
+  // Of status(), for who asks often.
+  [[nodiscard]] virtual std::optional<WritesRefused> writes_refused() const = 0;
   // Joins a new, empty drive (of any site that `admit` knows, also a new one) and fills it evenly. `operator_name` goes
   // to the journal.
   virtual Status add_drive(io::DriveInfo drive, std::string operator_name) = 0;

@@ -104,6 +104,7 @@ class FleetImpl final : public Fleet {
   Status start() override;
   void stop() override;
   Result<FleetStatus> status() override;
+  [[nodiscard]] std::optional<WritesRefused> writes_refused() const override { return room_.refused(); }
   Status add_drive(DriveInfo drive, std::string operator_name) override;
   Status replace_drive(DriveName lost, std::string path, std::string operator_name) override;
   Result<Job> heal(std::string operator_name) override;

@@ -40,8 +40,9 @@ std::string one_decimal(double value, const char* unit) {
 std::string in_words(std::chrono::seconds left) {
   const auto seconds = static_cast<double>(left.count());
   if (seconds >= 86'400) return one_decimal(seconds / 86'400, "days");
-  if (seconds >= 3600) return one_decimal(seconds / 3600, "hours");
-  return std::to_string(left.count() / 60) + " minutes";
+  if (seconds >= 5400) return one_decimal(seconds / 3600, "hours");
+  if (seconds >= 120) return std::to_string(left.count() / 60) + " minutes";
+  return std::to_string(left.count()) + (left.count() == 1 ? " second" : " seconds");
 }
 
 std::string in_words(std::uint64_t bytes) {
@@ -131,6 +132,7 @@ DriveFill RoomWatch::fill_of(DriveId drive) const {
   DriveFill fill;
   fill.bytes_per_s = static_cast<double>(first.room_bytes - last.room_bytes) /
                      std::chrono::duration<double>(last.at - first.at).count();
+  fill.measured = std::chrono::duration_cast<std::chrono::seconds>(last.at - first.at);
   fill.left = std::chrono::seconds(static_cast<std::int64_t>(static_cast<double>(last.room_bytes) / fill.bytes_per_s));
   return fill;
 }

@@ -53,7 +53,8 @@ struct WritesRefused {
 std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, unsigned shards);
 
 struct DriveFill {
-  double bytes_per_s = 0;  // over the window; 0: not filling, or not yet known
+  double bytes_per_s = 0;  // over `measured`; 0: not filling, or not yet known
+  std::chrono::seconds measured{0};
   std::optional<std::chrono::seconds> left;
 };
 
@@ -76,7 +77,7 @@ class RoomWatch {
   std::optional<WritesRefused> refused_;
 };
 
-// "2.5 days", "3.0 hours", "40 minutes"
+// "2.5 days", "3.0 hours", "40 minutes", "50 seconds"
 std::string in_words(std::chrono::seconds left);
 // "64.0 MiB"
 std::string in_words(std::uint64_t bytes);

@@ -104,6 +104,7 @@ TEST_F(RoomTest, TheRateIsOfTheWindowAndTellsHowLongItLasts) {
   }
   EXPECT_DOUBLE_EQ(watch_.fill_of(at(3).drive).bytes_per_s, kMiB);
   EXPECT_EQ(watch_.fill_of(at(3).drive).left, seconds(900));
+  EXPECT_EQ(watch_.fill_of(at(3).drive).measured, seconds(100)) << "no hour has passed";
   EXPECT_FALSE(watch_.fill_of(at(4).drive).left);
   // What was before the window is forgotten.
   for (int i = 0; i < 240; ++i) {
@@ -135,7 +136,10 @@ TEST_F(RoomTest, TheNarrowerOfTheTwoKindsDecidesHowLongADriveLasts) {
 TEST(Room, IsSaidInWords) {
   EXPECT_EQ(in_words(hours(60)), "2.5 days");
   EXPECT_EQ(in_words(minutes(90)), "1.5 hours");
+  EXPECT_EQ(in_words(minutes(60)), "60 minutes");
   EXPECT_EQ(in_words(minutes(40)), "40 minutes");
+  EXPECT_EQ(in_words(seconds(61)), "61 seconds");
+  EXPECT_EQ(in_words(seconds(1)), "1 second");
   EXPECT_EQ(in_words(std::uint64_t{1536}), "1.5 KiB");
   EXPECT_EQ(in_words(64 * kMiB), "64.0 MiB");
 }

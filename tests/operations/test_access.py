@@ -103,6 +103,7 @@ class Access(OperationsCase):
         self.assertNotIn(secret, shown)
         self.assertIn(f"AWS_SHARED_CREDENTIALS_FILE={out} AWS_PROFILE={account} aws s3 ls", shown)
         self.client_of(profile["aws_access_key_id"], secret).list_buckets()
+        self.assertIn(f"AWS_SHARED_CREDENTIALS_FILE={out} AWS_PROFILE={account} ", shown)
         again = self.cloud.operator("key", "create", account, "--out", out, check=False)
         self.assertNotEqual(again.returncode, 0)
         self.assertEqual(len(self.cloud.operator_json("key", "list", account)), 1, "no key was made for nothing")
@@ -172,7 +173,7 @@ class Access(OperationsCase):
         (self.cloud.folder / "operator.token").unlink()
         serving = self.cloud.operator("operator", "create", "claire", "--offline", check=False)
         self.assertNotEqual(serving.returncode, 0)
-        self.assertIn("in use by another process", serving.stderr)
+        self.assertIn("this cloud is being served", serving.stderr)
         self.cloud.stop()
         file = self.folder / "claire.token"
         self.cloud.operator("operator", "create", "claire", "--offline", "--out", file)

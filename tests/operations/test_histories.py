@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import subprocess
 
 import botocore.exceptions
@@ -38,13 +39,13 @@ class Histories(OperationsCase):
     def offline(self, *names):
         return not any(self.drive(name)["online"] for name in names)
 
-    def refused_start(self, language="C"):
+    def refused_start(self, language="C", code=3):
         """What a start that is refused says."""
         environment = {**os.environ, "LC_ALL": language}
         result = subprocess.run([BINARY, "serve", "--config", self.cloud.config], capture_output=True, text=True,
                                 timeout=PATIENCE_S, check=False, env=environment)
-        self.assertEqual(result.returncode, 3, result.stderr)
-        return next(line for line in result.stderr.splitlines() if not line.startswith("{"))
+        self.assertEqual(result.returncode, code, result.stderr)
+        return "\n".join(line for line in result.stderr.splitlines() if not line.startswith("{"))
 
     def maps(self):
         return {path: path.read_bytes() for path in (self.cloud.folder / "drives").glob("*/map")}
@@ -82,7 +83,7 @@ class Histories(OperationsCase):
         before = self.maps()
         words = self.refused_start()
         for name in self.drives_of("orange", "dassault", "thales"):
-            self.assertIn(f"{name} (site {name[:-2]})", words)
+            self.assertIn(f"{name} (site {name[:-2]}, {self.cloud.folder}/drives/{name})", words, "where it was looked for")
         self.assertIn("andromede drive proceed --without orange-1,orange-2,dassault-1", words)
         self.assertIn("ont pu continuer sans les autres", self.refused_start("fr_FR.UTF-8"))
         self.assertEqual(self.maps(), before, "nothing is written before the decision")
@@ -118,6 +119,8 @@ class Histories(OperationsCase):
         self.cloud.wait_for("they are named", lambda: len(self.journal("KeepOutDrive")) == 6)
         self.assertTrue(self.offline(*others))
         self.assertIn("a history of its own", " ".join(self.cloud.status()["reasons"]))
+        away = next(line.split() for line in self.cloud.operator("status").stdout.splitlines() if line.startswith("orange-1 "))
+        self.assertEqual(away[3:], ["no", "-", "-", "-", "-"], "what it holds is not known")
         for name in others:
             new = self.cloud.folder / "drives" / f"{name}-new"
             new.mkdir()
@@ -130,11 +133,48 @@ class Histories(OperationsCase):
         self.assertEqual(self.get("after"), b"the cloud goes on")
         self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])
 
+    def test_of_two_histories_each_is_told_with_its_age_and_the_command_that_keeps_it(self):
+        self.write_without_etat()
+        self.cloud.operator("drive", "proceed", "--without", ",".join(self.drives_of("orange", "dassault", "thales")))
+        self.take_away(self.drives_of("etat"))
+        self.bring_back(self.drives_of("orange"))
+        self.cloud.operator("drive", "proceed", "--without", ",".join(self.drives_of("dassault", "thales")))
+        self.bring_back(self.drives_of("etat"))
+        words = self.refused_start()
+        told = re.findall(r"^  (\S.*): map \d+, last written (\S+)\n    to keep it: andromede drive proceed --without (\S+)$",
+                          words, re.MULTILINE)
+        self.assertEqual({names for names, _, _ in told}, {"etat-1,etat-2", "orange-1,orange-2"}, words)
+        for _, when, _ in told:
+            self.assertRegex(when, r"^20\d\d-")
+        self.assertIn("pour la garder : andromede drive proceed", self.refused_start("fr_FR.UTF-8"))
+        keeps = {names: without for names, _, without in told}
+        self.cloud.operator("drive", "proceed", "--without", keeps["orange-1,orange-2"])
+        self.bring_back(self.drives_of("dassault", "thales"))
+        self.cloud.start(until="live")
+        self.assert_bodies()
+
+    def test_drives_that_were_mounted_elsewhere_are_told_with_what_to_do(self):
+        self.cloud.create()
+        everywhere = self.drives_of("etat", "orange", "dassault", "thales")
+        self.take_away(everywhere)
+        consortium = self.cloud.folder / "consortium.toml"
+        text = consortium.read_text()
+        for name in everywhere:
+            text = text.replace(f'"drives/{name}"', f'"{self.away / name}"')
+        consortium.write_text(text)
+        words = self.refused_start(code=1)
+        for drive in self.drives(*everywhere):
+            self.assertIn(f"Drive {drive.name} lies at {self.away / drive.name}, but it is used at {drive} only", words)
+            drive.symlink_to(self.away / drive.name)
+        self.cloud.start()
+        self.assertTrue(self.online(*everywhere))
+
     def test_the_server_runs_or_nothing_is_in_doubt_so_nothing_is_decided(self):
         self.cloud.create().start()
         running = self.cloud.operator("drive", "proceed", "--without", "etat-1", check=False)
         self.assertEqual(running.returncode, 1)
-        self.assertIn("in use by another process", running.stderr)
+        self.assertIn("this cloud is being served", running.stderr)
+        self.assertRegex(running.stderr, f"in use by (process {self.cloud.process.pid}|another process)")
         self.cloud.stop()
         clear = self.cloud.operator("drive", "proceed", "--without", "etat-1", check=False, language="fr_FR.UTF-8")
         self.assertEqual(clear.returncode, 3)

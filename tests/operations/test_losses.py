@@ -213,12 +213,24 @@ class Losses(OperationsCase):
         self.assertEqual(s3.get_object(Bucket="archives", Key="kept")["Body"].read(), b"kept")
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
         self.assertEqual(self.metric("andromede_writes_refused"), 1)
+        # Nobody has to look further than the first line, or the probe.
+        self.assertTrue(self.cloud.operator("status").stdout.startswith("WRITES REFUSED since "))
+        self.cloud.wait_for("the probe says so", lambda: self.readiness()[0] == 503)
+        self.assertIn("no room on", self.readiness()[1]["reason"])
         self.assertIn("andromede_drive_seconds_left", {name.split("{")[0] for name in self.metrics()})
         self.assertEqual(self.cloud.status()["writes_refused"]["since"], first["since"])
         for path in others:
             path.unlink()
         self.cloud.wait_for("there is room again", lambda: not self.cloud.status()["writes_refused"])
         self.cloud.wait_for("writes go on", lambda: self.fits(s3, 1000))
+        self.cloud.wait_for("it is ready", lambda: self.readiness()[0] == 200)
+
+    def readiness(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.cloud.operator_port}/health/ready", timeout=PATIENCE_S) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
 
     def small_drives(self):
         """A consortium whose drives hold 512 MiB each."""

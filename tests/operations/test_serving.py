@@ -128,6 +128,22 @@ class Serving(OperationsCase):
         unanswered = self.cloud.operator("status", check=False)
         self.assertEqual(unanswered.returncode, 4, unanswered.stderr)
 
+    def test_the_version_and_help_are_where_they_are_looked_for(self):
+        run = {"capture_output": True, "text": True, "check": False, "env": {**os.environ, "LC_ALL": "C.UTF-8"}}
+        said = [subprocess.run([BINARY, word], **run) for word in ("version", "--version", "-V")]
+        self.assertEqual({(result.returncode, result.stdout) for result in said}, {(0, said[0].stdout)})
+        for words in ([], ["status"], ["drive", "add"]):
+            explained = subprocess.run([BINARY, "help", *words], **run)
+            self.assertEqual(explained.returncode, 0, explained.stderr)
+            self.assertEqual(explained.stdout.split(), subprocess.run([BINARY, *words, "--help"], **run).stdout.split())
+        self.assertEqual(subprocess.run([BINARY, "help", "drive", "eat"], **run).returncode, 2)
+
+    def test_what_welcome_says_to_try_works_as_printed(self):
+        self.cloud.create().start()
+        lines = self.cloud.operator("welcome").stdout.splitlines()
+        subprocess.run(["sh", "-c", lines[-1]], check=True, capture_output=True, cwd="/",
+                       env={**os.environ, "PATH": "/usr/bin:/bin"})
+
     def test_stop_lets_requests_finish(self):
         self.cloud.create().start()
         s3 = self.cloud.client()
@@ -227,9 +243,14 @@ class Serving(OperationsCase):
             options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", explained.split("\nOptions:")[1].split("\n\n")[0]))
             self.assertIn("--help", options, explained)
             line = " ".join(["andromede", *words, "--"])
-            completed = subprocess.run(
-                ["bash", "-c", scripts["bash"] + f"\nCOMP_WORDS=({line}); COMP_CWORD={len(words) + 1}; _andromede\n"
-                 'printf "%s\\n" "${COMPREPLY[@]}"'], capture_output=True, text=True, check=True).stdout.split()
+            completed = self.complete(scripts["bash"], line)
             self.assertEqual(options - set(completed), set(), command)
             for option in options - {"--help"}:
                 self.assertIn(option, scripts["zsh"], command)
+        self.assertIn("drain", self.complete(scripts["bash"], "andromede --config cloud.toml ''"))
+        self.assertIn(str(CONSORTIUM), self.complete(scripts["bash"], f"andromede consortium check {CONSORTIUM.with_suffix('')}"))
+
+    def complete(self, script, line):
+        """What bash offers for the last word of the line."""
+        run = f"\nCOMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _andromede\n" 'printf "%s\\n" "${COMPREPLY[@]}"'
+        return subprocess.run(["bash", "-c", script + run], capture_output=True, text=True, check=True).stdout.split()
