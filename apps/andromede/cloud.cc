@@ -102,8 +102,8 @@ std::string describe_histories(io::DriveSurvey& survey) {
   std::string words;
   for (const io::DriveSurvey::Line& line : histories) {
     std::vector<io::DriveInfo> holders;
-    for (const DriveId id : line.holders) {
-      if (const io::DriveInfo* const drive = line.map.find(id)) holders.push_back(*drive);
+    for (const io::DriveInfo& drive : line.map.drives) {
+      if (line.holders.contains(drive.id)) holders.push_back(drive);
     }
     const std::vector<io::DriveInfo> leave = survey.to_leave_for(line);
     words += "\n  " + text(Msg::kOneHistory, {names_of(holders), std::to_string(line.map.epoch), last_written(line)});

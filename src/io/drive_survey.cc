@@ -306,7 +306,6 @@ std::string DriveSurvey::describe_histories() const {
 
 std::vector<DriveInfo> DriveSurvey::to_leave_for(const Line& kept) {
   const std::vector<Line> all = lines_;
-  const DriveMap map = kept.map;
   std::vector<DriveInfo> leave;
   std::set<DriveId> left;
   for (const Line& line : all) {
@@ -327,7 +326,9 @@ std::vector<DriveInfo> DriveSurvey::to_leave_for(const Line& kept) {
   }
   lines_ = all;
   conclude();
-  return alone ? leave : std::vector<DriveInfo>();
+  if (!alone) return {};
+  std::sort(leave.begin(), leave.end(), [](const DriveInfo& a, const DriveInfo& b) { return a.name < b.name; });
+  return leave;
 }
 
 std::vector<DriveSurvey::Elsewhere> DriveSurvey::elsewhere() const {

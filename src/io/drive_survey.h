@@ -60,7 +60,7 @@ class DriveSurvey {
   [[nodiscard]] const std::vector<Gone>& gone() const { return gone_; }
   // "etat-1, etat-2 (map 3); orange-1 (map 8)"
   [[nodiscard]] std::string describe_histories() const;
-  // Of two histories: the drives that decide() wants named to keep `kept`; none when it cannot be kept alone.
+  // Of two histories: the drives that decide() wants named to keep `kept`, by name; none when it cannot be kept alone.
   [[nodiscard]] std::vector<DriveInfo> to_leave_for(const Line& kept);
   // Drives in use that lie where no map says, and not where the true one does: nothing opens them there.
   [[nodiscard]] std::vector<Elsewhere> elsewhere() const;

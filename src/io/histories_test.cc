@@ -156,7 +156,7 @@ TEST_F(HistoriesTest, ADriveThatLiesElsewhereIsNamed) {
   stop();
   EXPECT_TRUE(survey()->elsewhere().empty());
   names_.emplace_back("moved");
-  disks_["moved"] = disks_.at("etat-2");
+  disks_["moved"] = disks_.at("etat-2")->share();
   EXPECT_TRUE(survey()->elsewhere().empty()) << "a second path to where it is";
   disks_.erase("etat-2");
   const auto found = survey();

@@ -138,7 +138,7 @@ class Histories(OperationsCase):
         self.cloud.operator("drive", "proceed", "--without", ",".join(self.drives_of("orange", "dassault", "thales")))
         self.take_away(self.drives_of("etat"))
         self.bring_back(self.drives_of("orange"))
-        self.cloud.operator("drive", "proceed", "--without", ",".join(self.drives_of("dassault", "thales")))
+        self.cloud.operator("drive", "proceed", "--without", ",".join(self.drives_of("etat", "dassault", "thales")))
         self.bring_back(self.drives_of("etat"))
         words = self.refused_start()
         told = re.findall(r"^  (\S.*): map \d+, last written (\S+)\n    to keep it: andromede drive proceed --without (\S+)$",
