@@ -94,7 +94,7 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdJournalTail, "show the latest entries", "montre les dernières entrées"},
     {Msg::kCmdJournalVerify, "check every link from the first entry", "vérifie chaque lien depuis la première entrée"},
     {Msg::kCmdVersion, "show the version", "montre la version"},
-    {Msg::kCmdHelp, "explain a command: andromede help drive add", "explique une commande : andromede help drive add"},
+    {Msg::kCmdHelp, "explain a command", "explique une commande"},
     {Msg::kOptHelpCommand, "the command to explain", "la commande à expliquer"},
     {Msg::kCmdCompletion, "print the completion for a shell: source <(andromede completion bash)",
      "écrit la complétion pour un shell : source <(andromede completion bash)"},
