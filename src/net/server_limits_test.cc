@@ -409,6 +409,10 @@ TEST(ServerLimits, WhoAsksWhatAnybodyMayGivesWay) {
   });
   RawPeer wanting = server.peer();
   wanting.send(get("/"));
+  EXPECT_TRUE(TestServer::eventually([&] {
+    server.pass(milliseconds(500));
+    return wanting.readable_within(milliseconds(0));
+  }));
   EXPECT_TRUE(wanting.read_response().ends_with("hello"));
   served = true;
   busy.join();

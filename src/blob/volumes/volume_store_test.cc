@@ -715,7 +715,14 @@ TEST(GrowingRegion, ACrashInTheMidstLeavesAnOrphan) {
     ASSERT_TRUE(cloud.store().reclaim_orphans(cloud.id(0), catalog, std::chrono::milliseconds(0)));
     EXPECT_EQ(cloud.shards(0), 1U);
     EXPECT_EQ(cloud.usage(0)->live_bytes, Layout({1, 0}, kept_data.size()).used_bytes());
-    EXPECT_EQ(taken_bytes(cloud.disk(0)), Layout({1, 0}, kept_data.size()).used_bytes()) << "seed " << seed;
+    // Blocks reserved ahead, between pieces of a record without a head, lie behind the end when the drive comes back.
+    cloud.take_offline(0);
+    cloud.disk(0).set_offline(false);
+    cloud.drives().probe_all();
+    ASSERT_TRUE(eventually([&] { return cloud.store().usage(cloud.id(0)).has_value(); }));
+    const std::uint64_t used_bytes = Layout({1, 0}, kept_data.size()).used_bytes();
+    EXPECT_TRUE(eventually([&] { return taken_bytes(cloud.disk(0)) == used_bytes; }))
+        << "seed " << seed << ": " << taken_bytes(cloud.disk(0));
     EXPECT_TRUE(*cloud.get(*kept) == kept_data);
   }
 }
