@@ -67,8 +67,8 @@ TEST(Drain, NamesWhatItDoesNotKnow) {
   EXPECT_EQ(cloud.fleet->abort_drain("claire").error(), Errc::kConflict);
 }
 
-// The fleet is stopped and everything opened again, at once or when something moved; each process goes on where the last
-// one was.
+// The fleet is stopped and everything opened again, at once or when something moved; each process goes on where the
+// last one was.
 TEST(Drain, GoesOnAfterEveryRestart) {
   FleetCloud cloud({2, 2, 2, 2});
   // After each shard a process waits for hours.

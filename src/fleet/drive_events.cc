@@ -37,12 +37,11 @@ Status DriveEvents::journal_decisions() {
       const io::DriveInfo* const drive = map->find(id);
       names += (names.empty() ? "" : ", ") + (drive == nullptr ? id.to_string() : drive->name.value());
     }
-    CHECK_OK(witness_.record_restoring(
-        "ProceedWithoutDrives", journal::kKeyHolder,
-        {{"unixUser", decision.unix_user},
-         {"drives", names},
-         {"decided", to_iso8601(decision.at)},
-         {"epoch", std::to_string(decision.epoch)}}));
+    CHECK_OK(witness_.record_restoring("ProceedWithoutDrives", journal::kKeyHolder,
+                                       {{"unixUser", decision.unix_user},
+                                        {"drives", names},
+                                        {"decided", to_iso8601(decision.at)},
+                                        {"epoch", std::to_string(decision.epoch)}}));
     journaled_decision_ = decision.epoch;
   }
   return drives_.update([](io::DriveMap& changed) -> Status {

@@ -80,7 +80,7 @@ class DriveSurvey {
     kNoDriveLeft,
     kNoMirrorLeft,
     kTwoHistoriesLeft,
-    kOthersMissing,    // and not named
+    kOthersMissing,     // and not named
     kOfTheSameHistory,  // named, though it is there
     kTooManyDecisions
   };

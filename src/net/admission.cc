@@ -110,8 +110,7 @@ Admission::Victim Admission::send_off(Seat& seat) {
 
 std::optional<Admission::Victim> Admission::make_room() {
   const std::lock_guard lock(mutex_);
-  Seat* const victim =
-      leaving_ < most_leaving(limits_.connections) ? find_victim(nullptr, clock_.steady()) : nullptr;
+  Seat* const victim = leaving_ < most_leaving(limits_.connections) ? find_victim(nullptr, clock_.steady()) : nullptr;
   if (victim == nullptr) return std::nullopt;
   return send_off(*victim);
 }

@@ -216,8 +216,8 @@ inline Task<void> handle(Exchange& exchange, HandlerState& state) {
   }
 }
 
-// A server with that handler. `state` lives as long. Time stands still for it but for what a test lets pass: no limit is
-// reached because the machine is slow.
+// A server with that handler. `state` lives as long. Time stands still for it but for what a test lets pass: no limit
+// is reached because the machine is slow.
 class TestServer {
  public:
   explicit TestServer(ListenOptions options = {}, unsigned loops = 2) : loops_(loops, clock_) {

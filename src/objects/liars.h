@@ -18,7 +18,8 @@ std::uint32_t first_segment(std::uint64_t begin);
 std::uint32_t behind_segment(std::uint64_t end);
 
 // The fewest shards, `known` among them, without which the segment is what was sealed. kCorrupt: whichever are left
-// out, it is not; kUnavailable: nor is it without some that are offline. Other errors of blob::Store. `blobs` and `opener` outlive the task.
+// out, it is not; kUnavailable: nor is it without some that are offline. Other errors of blob::Store. `blobs` and
+// `opener` outlive the task.
 Task<Result<blob::ShardSet>> find_liars(blob::Store& blobs, blob::BlobRef ref, crypto::SegmentOpener& opener,
                                         std::uint32_t segment, blob::ShardSet known, Deadline deadline);
 

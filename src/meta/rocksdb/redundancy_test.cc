@@ -281,9 +281,8 @@ TEST(Visibility, NothingIsSeenWhileAMirrorHangs) {
   const std::uint64_t synced = cloud.disk(0).operations(io::DiskOp::kSync);
   cloud.disk(1).set_hanging(true);
   auto commit = std::async(std::launch::async, [&] { return cloud.put("k", "after"); });
-  EXPECT_TRUE(eventually([&] {
-    return cloud.disk(0).operations(io::DiskOp::kSync) > synced && cloud.disk(1).hanging() > 0;
-  }));
+  EXPECT_TRUE(
+      eventually([&] { return cloud.disk(0).operations(io::DiskOp::kSync) > synced && cloud.disk(1).hanging() > 0; }));
   // There is no event that would say that it could be seen by now.
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(cloud.read("k"), "before");
