@@ -54,10 +54,13 @@ def finished_shards(volume):
 
 
 def forge_shard(volume, offset, at=1000):
-    """Changes the byte `at` of the one block of the record at `offset`, and every checksum above it."""
+    """Changes the byte `at` of the one block of the record at `offset`, and every checksum above it. Nothing when a server that
+    runs has given the record's space back meanwhile."""
     with open(volume, "r+b") as file:
         file.seek(offset)
         head = bytearray(file.read(2 * HEADER))
+        if head[:8] != b"ANDVREC\n":
+            return
         shard, data = head[10], head[11]
         size, = struct.unpack_from("<Q", head, HEADER + 32)
         block_bytes = size if data == 1 else -(-(-(-size // data)) // 64) * 64

@@ -205,7 +205,7 @@ class HostilePeers(OperationsCase):
         for key, body in bodies.items():
             self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body)
         self.assertNotIn('"level":"error"', self.cloud.log.read_text())
-        self.assertTrue(self.settled())
+        self.cloud.wait_for("all is well", self.settled)
 
     def test_too_few_descriptors_are_refused_at_start(self):
         self.cloud.create()
