@@ -44,14 +44,14 @@ std::vector<Row> model(const std::set<std::string>& keys, const std::string& pre
 
 class ListTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() { cloud_ = new TestCloud(); }
+  static void SetUpTestSuite() { shared_cloud = new TestCloud(); }
   static void TearDownTestSuite() {
-    delete cloud_;
-    cloud_ = nullptr;
+    delete shared_cloud;
+    shared_cloud = nullptr;
   }
 
-  static Service& service() { return cloud_->service(); }
-  static identity::Caller me() { return cloud_->caller(); }
+  static Service& service() { return shared_cloud->service(); }
+  static identity::Caller me() { return shared_cloud->caller(); }
   static std::string new_bucket() {
     static int number = 0;
     const std::string name = "bucket-" + std::to_string(number++);
@@ -89,9 +89,9 @@ class ListTest : public testing::Test {
     }
   }
 
-  static TestCloud* cloud_;
+  static TestCloud* shared_cloud;
 };
-TestCloud* ListTest::cloud_ = nullptr;
+TestCloud* ListTest::shared_cloud = nullptr;
 
 TEST_F(ListTest, IsWhatTheModelSays) {
   const std::string bucket = new_bucket();
