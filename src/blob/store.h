@@ -60,7 +60,8 @@ struct BlobRef {
 std::string encode(const BlobRef& ref);
 Result<BlobRef> decode_blob_ref(ByteView bytes);
 
-// Chooses other drives for shards that a Writer lost under way, by the placement that chose the first.
+// Chooses other drives for shards that a Writer lost under way, or found no room for, by the placement that chose the
+// first.
 class Replacer {
  public:
   virtual ~Replacer() = default;
@@ -75,8 +76,8 @@ class Replacer {
 struct Target {
   Code code;
   std::vector<DriveId> drives;
-  // Asked when so many drives fail under way that what is left would not survive the next loss. Borrowed, outlives the
-  // Writer; null: such a write fails.
+  // Asked when a drive has no room at the beginning, and when so many fail under way that what is left would not
+  // survive the next loss. Borrowed, outlives the Writer; null: such a write fails.
   Replacer* replacer = nullptr;
 };
 

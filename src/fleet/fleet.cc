@@ -396,6 +396,14 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
   if (mirror_state.online < mirror_state.wanted) {
     status.reasons.push_back(std::to_string(mirror_state.online) + " of " + std::to_string(mirror_state.wanted) +
                              " metadata mirrors take part" + (trouble.empty() ? "" : ": " + trouble));
+  } else if (mirror_state.sites < mirror_state.sites_wanted) {
+    status.reasons.push_back("the metadata mirrors lie on " + std::to_string(mirror_state.sites) + " sites, and " +
+                             std::to_string(mirror_state.sites_wanted) + " can have one" +
+                             (trouble.empty() ? "" : ": " + trouble));
+  }
+  if (drives_away == 0 && !drives_.presence_recorded()) {
+    status.reasons.emplace_back(
+        "drives came back, and the drive map, by which the next start knows who is to be there, does not say so yet");
   }
   {
     const std::lock_guard lock(mutex_);

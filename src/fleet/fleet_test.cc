@@ -276,6 +276,36 @@ TEST(Fleet, ReadsAndWritesGoOnWithTwoSitesLost) {
   cloud.expect_all_readable();
 }
 
+// Whoever is told that all is well may lose what the policy tolerates, in the next moment too.
+TEST(Fleet, AllIsWellOnlyOnceTheMirrorsAreSpreadAndTheMapSaysWhoIsBack) {
+  FleetCloud cloud({2, 2, 2, 2});
+  const std::vector<std::string> gone = {"s0-1", "s0-2", "s1-1", "s1-2"};
+  for (const std::string& drive : gone) fs::rename(cloud.path(drive), cloud.path(drive) + ".away");
+  const auto mirrors = [&](bool among_gone) {
+    const auto status = cloud.fleet->status();
+    std::set<SiteId> sites;
+    std::size_t count = 0;
+    for (const DriveStatus& drive : status->drives) {
+      const bool was_gone = std::find(gone.begin(), gone.end(), drive.info.name.value()) != gone.end();
+      if (!drive.metadata_mirror_current || (was_gone && !among_gone)) continue;
+      sites.insert(drive.info.site);
+      ++count;
+    }
+    return std::pair(count, sites.size());
+  };
+  ASSERT_TRUE(eventually([&] { return mirrors(false).first == 3; })) << cloud.reasons();
+  ASSERT_TRUE(eventually([&] { return cloud.drives->presence_recorded(); }));
+  for (const std::string& drive : gone) fs::rename(cloud.path(drive) + ".away", cloud.path(drive));
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 8; }));
+  bool well = false;
+  EXPECT_TRUE(eventually([&] {
+    well = !cloud.fleet->status()->degraded;
+    // Seen after the answer: what it says must have been true.
+    EXPECT_TRUE(!well || (mirrors(true).second >= 3 && cloud.drives->presence_recorded()));
+    return well;
+  })) << cloud.reasons();
+}
+
 TEST(Fleet, ADriveIsAddedOnlyWhereItIsAdmitted) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.close();

@@ -46,7 +46,18 @@ MirrorKeeper::State MirrorKeeper::state() const {
   const auto stays = [](const io::DriveInfo& drive) { return drive.state == io::DriveState::kActive; };
   const auto drives = std::count_if(map->drives.begin(), map->drives.end(), stays);
   state.wanted = std::min<std::size_t>(rule_.mirrors(), static_cast<std::size_t>(drives));
-  for (const DriveId id : online_mirrors()) state.online += active(*map, id) ? 1 : 0;
+  const Drives online = online_mirrors();
+  std::set<SiteId> sites;
+  std::set<SiteId> all_sites;
+  for (const io::DriveInfo& drive : map->drives) {
+    if (!stays(drive)) continue;
+    if (drives_.online(drive.id)) all_sites.insert(drive.site);
+    if (!online.contains(drive.id)) continue;
+    ++state.online;
+    sites.insert(drive.site);
+  }
+  state.sites = sites.size();
+  state.sites_wanted = std::min(state.wanted, all_sites.size());
   return state;
 }
 

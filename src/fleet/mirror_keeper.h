@@ -44,6 +44,9 @@ class MirrorKeeper {
   struct State {
     std::size_t wanted = 0;
     std::size_t online = 0;  // take part in every commit, on drives that stay
+    // On how many sites these lie, and could with the drives that are online.
+    std::size_t sites = 0;
+    std::size_t sites_wanted = 0;
   };
   [[nodiscard]] State state() const;
   // Why the last keep() failed; empty when it did not.

@@ -225,6 +225,18 @@ TEST_F(MirrorKeeperTest, WithTwoSitesLeftASecondOneGoesToOneOfThem) {
   EXPECT_EQ(keeper_->state().wanted, 3U);
 }
 
+TEST_F(MirrorKeeperTest, TheStateTellsMirrorsThatCouldLieFurtherApart) {
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(keeper_->state().sites, 3U);
+  EXPECT_EQ(keeper_->state().sites_wanted, 3U);
+  mirrors_.online = {id(1), id(2)};
+  EXPECT_EQ(keeper_->state().sites, 2U);
+  EXPECT_EQ(keeper_->state().sites_wanted, 3U);
+  lose(0);
+  lose(3);
+  EXPECT_EQ(keeper_->state().sites_wanted, 2U);
+}
+
 TEST_F(MirrorKeeperTest, WhileCommitsWaitForAMirrorItIsMadeAtOnceAndTriedAgainSoon) {
   ASSERT_TRUE(keep());
   mirrors_.least = 2;

@@ -805,6 +805,8 @@ Status Drives::settle() {
   return impl_->presence_differs() ? update([](DriveMap&) -> Status { return {}; }) : Status();
 }
 
+bool Drives::presence_recorded() const { return !impl_->presence_differs(); }
+
 void Drives::remember_paths(std::function<Status(const std::set<std::string>&)> remember) {
   const std::lock_guard lock(impl_->changing);
   impl_->remember = std::move(remember);

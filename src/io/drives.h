@@ -98,6 +98,9 @@ class Drives {
   Status update(const std::function<Status(DriveMap&)>& change);
   // Has the map say who is present now: a change as any other, and none when it says so already.
   Status settle();
+  // Whether the map says who is present now. After a return it does soon: until then the next start takes those who
+  // came back for absent. From any thread, cheap.
+  [[nodiscard]] bool presence_recorded() const;
   // From now on, when a change brings or takes a path, `remember` is given the paths of the drives in use, as they were
   // and as the change makes them, before a drive takes the changed map: who keeps them finds the cloud again whatever
   // happens next. The present ones the caller has kept already. An error of its refuses a change that brings a path; a

@@ -652,6 +652,9 @@ TEST_F(DrivesTest, ADriveThatComesBackGetsTheCurrentMap) {
   drives_->probe_all();
   EXPECT_TRUE(online("b"));
   EXPECT_EQ(stored("b").epoch, 2U);
+  EXPECT_FALSE(drives_->presence_recorded()) << "that map says that it is away";
+  ASSERT_TRUE(drives_->settle());
+  EXPECT_TRUE(drives_->presence_recorded());
 }
 
 TEST_F(DrivesTest, ADriveThatCannotTakeTheMapDoesNotComeBack) {

@@ -256,12 +256,15 @@ TEST_F(HangingDrive, AReservationGoesOnWithoutItOnceItIsOffline) {
   check(ref, data_);
 }
 
-// Offers drives that hold no shard, from the last one down, whatever their state.
+// Offers drives that hold no shard, from the last one down, whatever their state. `when_none`: its error once all were
+// offered; without it, no drive.
 class LastDrivesFirst final : public Replacer {
  public:
-  explicit LastDrivesFirst(std::vector<DriveId> drives) : drives_(std::move(drives)) {}
+  explicit LastDrivesFirst(std::vector<DriveId> drives, std::optional<Errc> when_none = {})
+      : drives_(std::move(drives)), when_none_(when_none) {}
   Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
                                        std::uint64_t /*shard_bytes*/) override {
+    if (drives_.empty() && when_none_) return fail(*when_none_, "no drive is left");
     std::vector<DriveId> answer;
     for (const auto& drive : kept) {
       answer.push_back(drive.value_or(DriveId{}));
@@ -274,6 +277,7 @@ class LastDrivesFirst final : public Replacer {
 
  private:
   std::vector<DriveId> drives_;
+  const std::optional<Errc> when_none_;
 };
 
 TEST(VolumeStore, AWriteThatLosesItsParityIsCompletedOnOtherDrives) {
@@ -300,6 +304,38 @@ TEST(VolumeStore, AWriteThatLosesItsParityIsCompletedOnOtherDrives) {
     cloud.take_offline(3);
     EXPECT_EQ(*cloud.get(*ref), data);
   }
+}
+
+TEST(VolumeStore, AWriteThatFindsADriveFullBeginsOnAnother) {
+  for (const Code code : {Code{1, 0}, Code{2, 2}}) {
+    for (const bool first_spare_is_full : {false, true}) {
+      TestCloud cloud(6);
+      LastDrivesFirst replacer({cloud.id(4), cloud.id(5)});
+      cloud.disk(0).set_capacity(1U << 20);
+      if (first_spare_is_full) cloud.disk(5).set_capacity(1U << 20);
+      Target target = cloud.target(code);
+      target.replacer = &replacer;
+      const Bytes data = random_bytes(cloud.random, 4'000'000);
+      const auto ref = cloud.put(target, data);
+      ASSERT_TRUE(ref) << ref.error().describe();
+      EXPECT_EQ(ref->shards[0].drive, cloud.id(first_spare_is_full ? 4 : 5));
+      for (const ShardPlace& place : ref->shards) EXPECT_FALSE(place.drive.is_none());
+      EXPECT_EQ(*cloud.get(*ref), data);
+    }
+  }
+}
+
+TEST(VolumeStore, AWriteThatFindsNoRoomAnywhereSaysSoAndLeavesNothing) {
+  TestCloud cloud(6);
+  LastDrivesFirst replacer({cloud.id(4), cloud.id(5)}, Errc::kNoSpace);
+  for (const unsigned full : {0U, 4U, 5U}) cloud.disk(full).set_capacity(1U << 20);
+  Target target = cloud.target({2, 2});
+  target.replacer = &replacer;
+  const auto writer =
+      sync_wait(cloud.store().open_writer(BlobId::random(cloud.random), target, 4'000'000, Deadline::never()));
+  if (writer) FAIL() << "there is no drive left for one of the shards";
+  EXPECT_EQ(writer.error(), Errc::kNoSpace);
+  EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
 }
 
 TEST(VolumeStore, AWriteThatNoDriveCompletesFailsAndLeavesNothing) {

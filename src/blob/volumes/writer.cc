@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -17,6 +18,8 @@ namespace {
 constexpr unsigned kMaxInFlight = 2;
 // Blocks gathered for one write over all shards: bounds a writer's memory to kMaxInFlight + 1 times as much.
 constexpr unsigned kGatherBlocks = 8;
+// How often other drives are chosen for shards that found no room.
+constexpr unsigned kMostChoices = 4;
 
 // One shard's record while it is written. Fields up to `region` belong to the writing task; the rest is guarded by the
 // WriteState's mutex.
@@ -50,7 +53,7 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
       : core_(core),
         id_(id),
         deadline_(deadline),
-        replacer_(code.parity == 0 ? nullptr : replacer),
+        replacer_(replacer),
         layout_(code, declared),
         erasure_(code),
         streams_(code.total()),
@@ -85,6 +88,9 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
   }
   // A page for the head or for what the buffer before left over, and one for the checksums and for filling up.
   static std::size_t buffer_bytes(unsigned blocks) { return kPageBytes + blocks * kBlockBytes + kPageBytes; }
+  Task<void> reserve_on(std::vector<unsigned> shards, std::vector<DriveId> drives);
+  [[nodiscard]] std::vector<unsigned> without_room() const;
+  Result<std::vector<DriveId>> choose_others();
   void reserved(unsigned shard, Result<Region> region);
   void begin_record(unsigned shard);
   void place_last_stripe(std::size_t block_bytes);
@@ -135,11 +141,43 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
 // --- reserving
 
 Task<Status> WriteState::reserve(std::vector<DriveId> drives) {
+  std::vector<unsigned> shards(total());
+  std::iota(shards.begin(), shards.end(), 0U);
+  co_await reserve_on(shards, drives);
+  // A drive may have filled up since the caller chose, and another that is chosen in its place as well.
+  for (unsigned tries = 0; replacer_ != nullptr && tries < kMostChoices; ++tries) {
+    shards = without_room();
+    if (shards.empty()) break;
+    auto others = co_await core_.recovery_pool.run([self = shared_from_this()] { return self->choose_others(); });
+    if (!others) break;
+    co_await reserve_on(shards, *std::move(others));
+  }
+  std::optional<Error> refusal;
+  for (unsigned i = 0; i < total(); ++i) {
+    const Result<Region>& region = *regions_[i];
+    if (region) {
+      streams_[i].region = *region;
+      continue;
+    }
+    // A full drive or queue is no failure of the drive: the caller comes again.
+    if (region.error() == Errc::kNoSpace || region.error() == Errc::kOverloaded) refusal = region.error();
+    lose(i, region.error());
+    streams_[i].abandoned = true;
+  }
+  if (refusal) co_return fail(*refusal);
+  CO_CHECK_OK(enough_left());
+  for (unsigned i = 0; i < total(); ++i) begin_record(i);
+  co_return Status{};
+}
+
+// Of these shards only; what was answered of them before is forgotten.
+Task<void> WriteState::reserve_on(std::vector<unsigned> shards, std::vector<DriveId> drives) {
   const std::uint64_t bytes = layout_.used_bytes();
   std::vector<unsigned> slow;
-  for (unsigned i = 0; i < total(); ++i) {
+  for (const unsigned i : shards) {
     DriveVolumes* const drive = core_.online_drive(drives[i]);
     streams_[i].drive = drive;
+    regions_[i].reset();
     if (drive == nullptr) {
       regions_[i] = fail(Errc::kUnavailable, "drive " + drives[i].to_string() + " is offline");
     } else if (auto region = drive->reserve_in_memory(bytes)) {
@@ -155,22 +193,24 @@ Task<Status> WriteState::reserve(std::vector<DriveId> drives) {
     if (!posted) reserved(i, fail(Errc::kOverloaded, "the drive's queue is full"));
   }
   co_await wait(Until::kReserved);
-  std::optional<Error> refusal;
+}
+
+// Each has answered for good: nothing of it is under way.
+std::vector<unsigned> WriteState::without_room() const {
+  std::vector<unsigned> shards;
   for (unsigned i = 0; i < total(); ++i) {
-    const Result<Region>& region = *regions_[i];
-    if (region) {
-      streams_[i].region = *region;
-      continue;
-    }
-    // A full drive or queue is no failure of the drive: the caller chooses others or comes again.
-    if (region.error() == Errc::kNoSpace || region.error() == Errc::kOverloaded) refusal = region.error();
-    lose(i, region.error());
-    streams_[i].abandoned = true;
+    if (!*regions_[i] && regions_[i]->error() == Errc::kNoSpace) shards.push_back(i);
   }
-  if (refusal) co_return fail(*refusal);
-  CO_CHECK_OK(enough_left());
-  for (unsigned i = 0; i < total(); ++i) begin_record(i);
-  co_return Status{};
+  return shards;
+}
+
+// For the shards that have no region. Blocks.
+Result<std::vector<DriveId>> WriteState::choose_others() {
+  std::vector<std::optional<DriveId>> kept(total());
+  for (unsigned i = 0; i < total(); ++i) {
+    if (*regions_[i]) kept[i] = streams_[i].drive->id();
+  }
+  return replacer_->replace(kept, layout_.used_bytes());
 }
 
 void WriteState::reserved(unsigned shard, Result<Region> region) {
@@ -567,7 +607,8 @@ Status WriteState::replace_lost_shards(BlobRef& ref) {
     status = rebuild_lost_shards(ref);
   }
   if (durable_shards(ref) < needed()) {
-    return fail(Errc::kUnavailable,
+    const bool full = !status && status.error() == Errc::kNoSpace;
+    return fail(full ? Errc::kNoSpace : Errc::kUnavailable,
                 std::to_string(durable_shards(ref)) + " of " + std::to_string(total()) + " shards were written, " +
                     std::to_string(needed()) +
                     " are needed, and no more could be rebuilt elsewhere: " + status.error().describe());
