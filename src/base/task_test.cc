@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/pool.h"
+#include "base/stretch.h"
 
 namespace andromede {
 namespace {
@@ -44,6 +45,29 @@ TEST(Task, PoolResumesOnTheCallersThread) {
   const auto answers = sync_wait(fan_out(pool));
   ASSERT_EQ(answers.size(), 100U);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(*answers[static_cast<std::size_t>(i)], i + 1);
+}
+
+// Each item takes as long as a stretch may.
+Task<int> work_in_stretches(int worker, std::vector<int>& order) {
+  Stretch stretch;
+  for (int item = 0; item < 20; ++item) {
+    const auto began = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - began < Stretch::kLongest) {
+    }
+    order.push_back(worker);
+    co_await stretch.pause();
+  }
+  co_return worker;
+}
+
+TEST(Stretch, OthersHaveTheirTurnBetweenItems) {
+  std::vector<int> order;
+  std::vector<Task<int>> workers;
+  workers.push_back(work_in_stretches(1, order));
+  workers.push_back(work_in_stretches(2, order));
+  (void)sync_wait(when_all(std::move(workers)));
+  ASSERT_EQ(order.size(), 40U);
+  for (std::size_t i = 1; i < order.size(); ++i) EXPECT_NE(order[i - 1], order[i]) << i;
 }
 
 Task<std::thread::id> thread_after_pool(ThreadPool& pool) {

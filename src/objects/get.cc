@@ -199,11 +199,13 @@ Task<Result<std::vector<PartInfo>>> ServiceImpl::list_object_parts(const BucketR
       if (part.number > wanted.after && infos.size() < wanted.max) infos.push_back(info_of(part));
     }
   };
+  Stretch stretch;
   take(record.parts);
   for (std::size_t list = 0; list < record.lists.size() && infos.size() < wanted.max; ++list) {
     if (record.lists[list].last_number <= wanted.after) continue;
     CO_TRY(const std::vector<PartRecord> parts, co_await read_part_list(bucket, record, list));
     take(parts);
+    co_await stretch.pause();
   }
   co_return infos;
 }

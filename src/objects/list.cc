@@ -21,7 +21,9 @@ Task<Result<ListPage>> ServiceImpl::list(identity::Caller caller, ListRequest re
                                layout::past_prefix(layout::objects(bucket.id) + request.prefix), patience),
                   layout::objects(bucket.id), request.prefix, request.delimiter);
   CO_TRY(bool more, co_await walk.start_behind(request.after));
+  Stretch stretch;
   while (more) {
+    co_await stretch.pause();
     if (page.entries.size() + page.common_prefixes.size() == max) {
       page.truncated = true;
       break;

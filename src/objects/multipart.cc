@@ -5,6 +5,7 @@
 // without touching their bytes: the commit expects every part as it was read, and erases it.
 #include <algorithm>
 
+#include "base/stretch.h"
 #include "objects/conditions.h"
 #include "objects/layout.h"
 #include "objects/prefix_walk.h"
@@ -66,17 +67,22 @@ Status check_listed_part(const CompletedPart& listed, const PartRecord* part) {
 
 // "Tutorial: Check the integrity of data with additional checksums", S3 user guide: a composite checksum is that of the
 // parts' concatenated checksums; a full-object one is combined from theirs.
-Bytes checksum_of_parts(crypto::Checksum kind, ChecksumType type, const std::vector<PartRecord>& parts) {
+Task<Bytes> checksum_of_parts(crypto::Checksum kind, ChecksumType type, const std::vector<PartRecord>& parts,
+                              Stretch& stretch) {
   if (type == ChecksumType::kComposite) {
     const auto hasher = crypto::make_hasher(kind);
-    for (const PartRecord& part : parts) hasher->update(part.checksum.value);
-    return hasher->finish();
+    for (const PartRecord& part : parts) {
+      hasher->update(part.checksum.value);
+      co_await stretch.pause();
+    }
+    co_return hasher->finish();
   }
   Bytes combined = parts.front().checksum.value;
   for (std::size_t i = 1; i < parts.size(); ++i) {
     combined = crypto::combine_crc(kind, combined, parts[i].checksum.value, parts[i].size_bytes);
+    co_await stretch.pause();
   }
-  return combined;
+  co_return combined;
 }
 
 Status check_type(ChecksumType claimed, const UploadRecord& upload) {
@@ -170,7 +176,8 @@ Task<Result<ServiceImpl::StoredUpload>> ServiceImpl::find_upload(const BucketRec
   co_return StoredUpload{std::move(*now[0]), std::move(record)};
 }
 
-Task<Result<std::vector<PartRecord>>> ServiceImpl::stored_parts(const BucketRecord& bucket, UploadId id) {
+Task<Result<std::vector<PartRecord>>> ServiceImpl::stored_parts(const BucketRecord& bucket, UploadId id,
+                                                                ListWork& work) {
   std::vector<PartRecord> parts;
   meta::Scan scan;
   scan.partition = layout::bucket_partition(bucket.id);
@@ -181,6 +188,8 @@ Task<Result<std::vector<PartRecord>>> ServiceImpl::stored_parts(const BucketReco
     for (const meta::Item& item : items) {
       CO_TRY(PartRecord record, decode_part(as_bytes(item.value)));
       parts.push_back(std::move(record));
+      ++work.parts_read;
+      co_await work.stretch.pause();
     }
     if (items.size() < scan.limit) co_return parts;
     scan.begin = items.back().key + '\0';
@@ -204,12 +213,13 @@ Task<Result<std::string>> ServiceImpl::mark_upload(const BucketRecord& bucket, c
 }
 
 Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const BucketRecord& bucket, const std::string& upload_key,
-                                                              UploadId id, StoredUpload upload, meta::Commit& change) {
+                                                              UploadId id, StoredUpload upload, meta::Commit& change,
+                                                              ListWork& work) {
   // Expecting the parts that are seen would not be enough: a part that comes after the look would be left behind.
   if (!upload.record.held) {
     CO_TRY(upload.raw, co_await mark_upload(bucket, upload_key, upload, true));
   }
-  CO_TRY(std::vector<PartRecord> parts, co_await stored_parts(bucket, id));
+  CO_TRY(std::vector<PartRecord> parts, co_await stored_parts(bucket, id, work));
   // Parts that were not found say nothing when the upload ended meanwhile: whoever ended it took them.
   CO_TRY(const auto now, co_await meta_.get(change.partition, {meta::Space::kRecords, upload_key}));
   if (now != upload.raw) co_return fail(Errc::kConflict, "the upload changed while its parts were read");
@@ -217,6 +227,7 @@ Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const BucketRecord
   change.erase.push_back({meta::Space::kRecords, upload_key});
   for (const PartRecord& part : parts) {
     change.erase.push_back({meta::Space::kRecords, layout::part(id, part.number)});
+    co_await work.stretch.pause();
   }
   co_return parts;
 }
@@ -346,15 +357,16 @@ Task<Result<PutAnswer>> ServiceImpl::complete_upload(identity::Caller caller, Co
     previous = part.number;
   }
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    auto done = co_await try_complete({caller, bucket, request.bucket, request.key}, request);
+  ListWork work;
+  for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
+    auto done = co_await try_complete({caller, bucket, request.bucket, request.key}, request, work);
     const bool again = !done && (done.error() == Errc::kConflict || done.error() == Errc::kNotFound);
     if (!again) co_return done;
   }
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the object or its parts kept changing");
 }
 
-Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteRequest& request) {
+Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteRequest& request, ListWork& work) {
   const BucketRecord& bucket = names.bucket;
   const std::string object_key = layout::object(bucket.id, names.key);
   const std::string state_key = layout::bucket_state(bucket.id);
@@ -381,13 +393,14 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   CO_CHECK_OK(check_run(request.parts, upload));
   CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   CO_TRY(std::vector<PartRecord> stored,
-         co_await take_parts(bucket, upload_key, request.upload, {std::move(*now[2]), upload}, change));
+         co_await take_parts(bucket, upload_key, request.upload, {std::move(*now[2]), upload}, change, work));
 
   std::vector<PartRecord> parts;
   std::vector<Piece> unused;
   std::uint64_t size_bytes = 0;
   std::size_t listed = 0;
   for (PartRecord& part : stored) {
+    co_await work.stretch.pause();
     if (listed < request.parts.size() && request.parts[listed].number < part.number) {
       co_return fail(check_listed_part(request.parts[listed], nullptr).error());
     }
@@ -421,7 +434,8 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   record.head.checksum_type = type_of(upload);
   record.head.md5 = md5_of_parts(parts);
   record.head.parts = static_cast<std::uint32_t>(parts.size());
-  record.checksum = checksum_of_parts(record.head.checksum_kind, record.head.checksum_type, parts);
+  record.checksum =
+      co_await checksum_of_parts(record.head.checksum_kind, record.head.checksum_type, parts, work.stretch);
   record.system = std::move(upload.system);
   record.user = std::move(upload.user);
   record.upload = request.upload;
@@ -441,6 +455,7 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
       PartListHead head{std::prev(last)->number, 0};
       for (auto part = first; part != last; ++part) head.size_bytes += part->size_bytes;
       record.lists.push_back(head);
+      co_await work.stretch.pause();
     }
   } else {
     record.parts = std::move(parts);
@@ -465,24 +480,29 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
 Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) {
   CO_CHECK_OK(check_key(key));
   CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    const Status done =
-        co_await try_abort(record, key, upload,
-                           event(caller, "AbortMultipartUpload",
-                                 {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}));
+  ListWork work;
+  for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
+    const Status done = co_await try_abort(
+        record, key, upload,
+        event(caller, "AbortMultipartUpload", {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}),
+        work);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
   }
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the upload kept changing while it was aborted");
 }
 
 Task<Status> ServiceImpl::try_abort(const BucketRecord& bucket, const std::string& key, UploadId upload,
-                                    std::string event) {
+                                    std::string event, ListWork& work) {
   const std::string upload_key = layout::upload(bucket.id, key, upload);
   CO_TRY(StoredUpload found, co_await find_upload(bucket, key, upload));
   meta::Commit change = change_in(bucket);
-  CO_TRY(std::vector<PartRecord> parts, co_await take_parts(bucket, upload_key, upload, std::move(found), change));
+  CO_TRY(std::vector<PartRecord> parts,
+         co_await take_parts(bucket, upload_key, upload, std::move(found), change, work));
   std::vector<Piece> pieces;
-  for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(pieces));
+  for (PartRecord& part : parts) {
+    std::ranges::move(part.pieces, std::back_inserter(pieces));
+    co_await work.stretch.pause();
+  }
   CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, pieces, change));
   change.event = std::move(event);
   co_return co_await commit_change(std::move(change), displaced, nullptr);
@@ -505,6 +525,7 @@ Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPart
   scan.end = layout::past_prefix(layout::parts(request.upload));
   scan.limit = max + 1;
   CO_TRY(const auto items, co_await meta_.scan(std::move(scan)));
+  Stretch stretch;
   for (const meta::Item& item : items) {
     if (page.parts.size() == max) {
       page.truncated = true;
@@ -513,6 +534,7 @@ Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPart
     CO_TRY(const PartRecord part, decode_part(as_bytes(item.value)));
     page.parts.push_back(info_of(part));
     page.next = part.number;
+    co_await stretch.pause();
   }
   co_return page;
 }
@@ -530,6 +552,7 @@ Task<Result<UploadPage>> ServiceImpl::list_uploads(identity::Caller caller, List
   PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), base + request.prefix,
                                layout::past_prefix(base + request.prefix), patience),
                   base, request.prefix, request.delimiter);
+  Stretch stretch;
   bool more = false;
   if (request.key_marker.empty()) {
     CO_TRY(more, co_await walk.start_at({}));
@@ -563,6 +586,7 @@ Task<Result<UploadPage>> ServiceImpl::list_uploads(identity::Caller caller, List
     page.next_key = key;
     page.next_upload_id = id.to_string();
     page.uploads.push_back(upload_info(id, key, record));
+    co_await stretch.pause();
     CO_TRY(more, co_await walk.next());
   }
   if (!page.truncated) {

@@ -2,6 +2,7 @@
 // and "CompletedPart", S3 API reference; "Multipart upload limits", user guide).
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <time.h>
 
 #include <map>
 #include <ostream>
@@ -219,6 +220,82 @@ TEST_F(PartListsTest, HoldTenThousandPartsAndNotOneMore) {
   ASSERT_TRUE(answer) << answer.error().describe();
   EXPECT_EQ(answer->size_bytes, kMaxParts * kMinPartBytes);
   EXPECT_EQ(object_parts().size(), kMaxParts);
+}
+
+// Runs what is posted to it, and knows how much of the processor the longest turn took, and all.
+class MeasuringLoop final : public Scheduler {
+ public:
+  void post(std::coroutine_handle<> coroutine) override {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(coroutine);
+    ready_.notify_one();
+  }
+  template <typename T>
+  T run(Task<T> task) {
+    const Scope scope(this);
+    bool done = false;
+    std::optional<T> out;
+    std::exception_ptr exception;
+    measure([&] { task_detail::run_into(std::move(task), out, exception, done); });
+    while (!done) {
+      std::unique_lock lock(mutex_);
+      ready_.wait(lock, [this] { return !queue_.empty(); });
+      const auto coroutine = queue_.front();
+      queue_.pop_front();
+      lock.unlock();
+      measure([&] { coroutine.resume(); });
+    }
+    return std::move(*out);
+  }
+  [[nodiscard]] std::chrono::nanoseconds longest() const { return longest_; }
+  [[nodiscard]] std::chrono::nanoseconds all() const { return all_; }
+
+ private:
+  static std::chrono::nanoseconds processor_time() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+  }
+  template <typename Turn>
+  void measure(Turn turn) {
+    const auto began = processor_time();
+    turn();
+    const auto took = processor_time() - began;
+    longest_ = std::max(longest_, took);
+    all_ += took;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<std::coroutine_handle<>> queue_;
+  std::chrono::nanoseconds longest_{0};
+  std::chrono::nanoseconds all_{0};
+};
+
+// Whatever the machine, no turn is more than a small share of the whole.
+TEST_F(PartListsTest, AreWorkedOnInShortTurnsOfTheLoop) {
+  Upload uploaded;
+  CompleteRequest request;
+  for (std::uint32_t number = 1; number <= kMaxParts; ++number) {
+    uploaded.emplace(number, Uploaded{kMinPartBytes, 1});
+    request.parts.push_back({number, etag_text(md5_of(1), 0), {}});
+  }
+  request.bucket = "bucket";
+  request.key = "key";
+  request.parts.back().etag = etag_text(md5_of(2), 0);
+  request.upload = make(crypto::Checksum::kNone, uploaded);
+  MeasuringLoop refused;
+  EXPECT_EQ(refused.run(cloud_->service().complete_upload(cloud_->caller(), request)).error().code(),
+            ObjectErrc::kInvalidPart);
+  EXPECT_LT(refused.longest(), refused.all() / 4);
+  MeasuringLoop completed;
+  request.parts.back().etag = request.parts.front().etag;
+  EXPECT_TRUE(completed.run(cloud_->service().complete_upload(cloud_->caller(), request)));
+  EXPECT_LT(completed.longest(), completed.all() / 4);
+  MeasuringLoop aborted;
+  const UploadId other = make(crypto::Checksum::kNone, uploaded);
+  EXPECT_TRUE(aborted.run(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", other)));
+  EXPECT_LT(aborted.longest(), aborted.all() / 4);
 }
 
 }  // namespace

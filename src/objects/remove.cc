@@ -29,6 +29,7 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
   CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
   std::vector<DeleteOutcome> outcomes;
   outcomes.reserve(items.size());
+  Stretch stretch;
   // Each is a commit of its own, with its own event; under way together they share an fsync.
   for (std::span<DeleteItem> left(items); !left.empty();) {
     std::vector<std::string> keys;
@@ -39,7 +40,7 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
     const std::size_t count = deletions_at_once(records);
     std::vector<Task<DeleteOutcome>> tasks;
     for (DeleteItem& item : left.first(count)) {
-      tasks.push_back(remove_one(caller, record, bucket, std::move(item)));
+      tasks.push_back(remove_one(caller, record, bucket, std::move(item), stretch));
     }
     std::ranges::move(co_await when_all(std::move(tasks)), std::back_inserter(outcomes));
     left = left.subspan(count);
@@ -48,7 +49,8 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
 }
 
 Task<DeleteOutcome> ServiceImpl::remove_one(const identity::Caller& caller, const BucketRecord& bucket,
-                                            const std::string& bucket_name, DeleteItem item) {
+                                            const std::string& bucket_name, DeleteItem item, Stretch& stretch) {
+  co_await stretch.pause();
   DeleteOutcome outcome{item.key, std::nullopt};
   Status status = co_await remove_in(caller, bucket, bucket_name, item);
   if (!status) outcome.error = std::move(status).error();

@@ -9,7 +9,7 @@
 namespace andromede::objects {
 namespace {
 
-constexpr std::size_t kKeysPerRead = 1000;
+constexpr std::size_t kKeysPerRead = 100;        // looked up on the loop, where they are in memory
 constexpr std::chrono::seconds kCleanupRest{5};  // after an error
 // Beyond every object's size: a part list that holds an empty last part is read too.
 constexpr std::uint64_t kEverything = std::numeric_limits<std::uint64_t>::max();
@@ -197,6 +197,7 @@ Task<Result<std::vector<PartRecord>>> ServiceImpl::read_part_list(const BucketRe
 Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const BucketRecord& bucket, const ObjectRecord& record,
                                                            std::uint64_t offset, std::uint64_t length) {
   PieceRun run;
+  Stretch stretch;
   if (!record.parts_apart()) {
     run.pieces = record.pieces;
     for (const PartRecord& part : record.parts) std::ranges::copy(part.pieces, std::back_inserter(run.pieces));
@@ -210,6 +211,7 @@ Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const BucketRecord& b
       if (run.pieces.empty()) run.offset = begin;
       CO_TRY(std::vector<PartRecord> parts, co_await read_part_list(bucket, record, list));
       for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(run.pieces));
+      co_await stretch.pause();
     }
     begin = end;
   }
@@ -218,8 +220,10 @@ Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const BucketRecord& b
 
 Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId version,
                                               const std::vector<Piece>& pieces, meta::Commit& change) {
+  Stretch stretch;
   std::vector<std::string> keys;
   for (const Piece& piece : pieces) {
+    co_await stretch.pause();
     if (piece.inlined) {
       change.erase.push_back(layout::inline_payload(piece.blob));
     } else {
@@ -240,6 +244,7 @@ Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId
         refs.push_back(std::move(stored.ref));
         change.erase.push_back({meta::Space::kRecords, keys[i]});
       }
+      co_await stretch.pause();
       if (change.expect.size() < kMaxExpectations) change.expect.push_back({std::move(keys[i]), std::move(record)});
     }
   }

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/stretch.h"
 #include "objects/account_turns.h"
 #include "objects/blob_authenticator.h"
 #include "objects/blob_catalog.h"
@@ -33,6 +34,9 @@ namespace andromede::objects {
 
 // How often a change is tried anew after another one came between.
 inline constexpr unsigned kMaxCommitTries = 100;
+// Where each try reads the parts of an upload anew, the last is the one that reads so many in all: ten times as many as
+// there can be.
+inline constexpr std::size_t kMaxPartsOverTries = 100'000;
 // How many blob records one commit expects. Blobs beyond are not expected: one that moves in that very moment leaves an
 // orphan.
 inline constexpr std::size_t kMaxExpectations = 8000;
@@ -178,7 +182,7 @@ class ServiceImpl final : public Service {
   Task<Status> remove_in(const identity::Caller& caller, const BucketRecord& bucket, const std::string& bucket_name,
                          const DeleteItem& item);
   Task<DeleteOutcome> remove_one(const identity::Caller& caller, const BucketRecord& bucket,
-                                 const std::string& bucket_name, DeleteItem item);
+                                 const std::string& bucket_name, DeleteItem item, Stretch& stretch);
 
   // --- get.cc
   struct OpenRequest {
@@ -204,21 +208,28 @@ class ServiceImpl final : public Service {
                                                         PartsWanted wanted);
 
   // --- multipart.cc
+  // What the tries of one change that takes all parts of an upload have in common.
+  struct ListWork {
+    Stretch stretch;
+    std::size_t parts_read = 0;
+  };
   // kNoSuchUpload; kNoSuchBucket: the bucket was deleted, and what is left of it is nobody's.
   Task<Result<StoredUpload>> find_upload(const BucketRecord& bucket, const std::string& key, UploadId id);
-  Task<Result<std::vector<PartRecord>>> stored_parts(const BucketRecord& bucket, UploadId id);
+  Task<Result<std::vector<PartRecord>>> stored_parts(const BucketRecord& bucket, UploadId id, ListWork& work);
   // All parts of an upload, to be taken by `change`: holds the upload, adds what erases them and it, and expects it as
   // it is held now, which it is not once a part was added or replaced. kConflict.
   Task<Result<std::vector<PartRecord>>> take_parts(const BucketRecord& bucket, const std::string& upload_key,
-                                                   UploadId id, StoredUpload upload, meta::Commit& change);
+                                                   UploadId id, StoredUpload upload, meta::Commit& change,
+                                                   ListWork& work);
   // Sets or takes away an upload's mark. kConflict.
   Task<Result<std::string>> mark_upload(const BucketRecord& bucket, const std::string& upload_key, StoredUpload upload,
                                         bool held);
   Task<Result<PartRecord>> commit_part(Names names, const char* event_name, UploadId upload, std::uint32_t number,
                                        const UploadRecord& expected, const ChecksumDemand& demand, SealedBody& body);
   // kNoSuchUpload, kConflict.
-  Task<Status> try_abort(const BucketRecord& bucket, const std::string& key, UploadId upload, std::string event);
-  Task<Result<PutAnswer>> try_complete(Names names, const CompleteRequest& request);
+  Task<Status> try_abort(const BucketRecord& bucket, const std::string& key, UploadId upload, std::string event,
+                         ListWork& work);
+  Task<Result<PutAnswer>> try_complete(Names names, const CompleteRequest& request, ListWork& work);
 
   // --- buckets.cc
   Task<Status> try_create_bucket(const identity::Caller& caller, const std::string& name);
