@@ -68,8 +68,8 @@ Task<Status> list_buckets(Request& request) {
 Task<Status> create_bucket(Request& request) {
   CO_CHECK_OK(check_bucket_features(request));
   CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
-  CO_TRY(const std::string document, co_await read_document(request, kMaxConfigurationBytes, std::move(demand)));
-  CO_TRY(const std::string location, parse_bucket_configuration(document));
+  CO_TRY(const std::string location,
+         co_await read_document(request, kMaxConfigurationBytes, std::move(demand), &parse_bucket_configuration));
   CO_CHECK_OK(check_location(request, location));
   // The service takes making one's own bucket again for a success. So does S3 in its first region, which clients sign
   // for when nobody chose one; elsewhere it is an error.

@@ -55,8 +55,7 @@ Task<Status> delete_objects(Request& request) {
   if (demand.kind == crypto::Checksum::kNone && !demand.content_md5) {
     co_return fail(S3Errc::kInvalidRequest, "Missing required header for this request: Content-MD5");
   }
-  CO_TRY(const std::string text, co_await read_document(request, kMaxDeleteBytes, std::move(demand)));
-  CO_TRY(DeleteDocument document, parse_delete(text));
+  CO_TRY(DeleteDocument document, co_await read_document(request, kMaxDeleteBytes, std::move(demand), &parse_delete));
   std::vector<objects::DeleteItem> accepted;
   std::vector<objects::DeleteOutcome> refused;
   for (objects::DeleteItem& item : document.items) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/s3/errors.h"
+#include "api/s3/large_documents.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -117,6 +118,20 @@ TEST(DocumentsTest, OwnerPolicies) {
   for (const std::string& bad : {std::string("<AccessControlPolicy/>"), std::string("x"), policy("<Grant/>")}) {
     EXPECT_EQ(code_of(is_owner_policy(bad, "me")), "MalformedXML") << bad;
   }
+}
+
+TEST(LargeDocumentsTest, AreSoManyOfAnAccountAtOnce) {
+  LargeDocuments documents;
+  std::vector<LargeDocuments::Entry> entries;
+  for (std::size_t i = 0; i < kLargeDocumentsOfAccount; ++i) {
+    auto entry = documents.begin(AccountId("000000000001"));
+    ASSERT_TRUE(entry);
+    entries.push_back(std::move(*entry));
+  }
+  EXPECT_EQ(documents.begin(AccountId("000000000001")).error(), Errc::kOverloaded);
+  EXPECT_TRUE(documents.begin(AccountId("000000000002")));
+  entries.pop_back();
+  EXPECT_TRUE(documents.begin(AccountId("000000000001")));
 }
 
 }  // namespace

@@ -169,6 +169,7 @@ struct FrontEnd::Impl {
   sigv4::Authenticator authenticator;
   RequestIds ids;
   FrontMetrics front_metrics;
+  LargeDocuments documents;
 };
 
 Task<Status> FrontEnd::Impl::serve(Request& request) {
@@ -212,7 +213,7 @@ Task<void> FrontEnd::Impl::answer_error(Request& request, const Error& error) {
 
 Task<void> FrontEnd::Impl::handle(net::Exchange& exchange) {
   const SteadyTime begin = clock.steady();
-  Request request(exchange, service, clock, options, ids.next());
+  Request request(exchange, service, documents, clock, options, ids.next());
   const Status outcome = co_await serve_safely(request);
   // With the peer gone there is nobody to answer; with the answer begun, ending it short is how the peer learns.
   const bool gone = !outcome && outcome.error() == Errc::kCancelled;

@@ -5,6 +5,7 @@
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
+#include "base/stretch.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -65,8 +66,11 @@ void write_entry_fields(codec::XmlWriter& xml, const objects::ListEntry& entry) 
   xml.element("Size", entry.size_bytes);
 }
 
-void write_contents(codec::XmlWriter& xml, const objects::ListPage& page, const NameEncoder& names, bool with_owner) {
+Task<void> write_contents(codec::XmlWriter& xml, const objects::ListPage& page, const NameEncoder& names,
+                          bool with_owner) {
+  Stretch stretch;
   for (const objects::ListEntry& entry : page.entries) {
+    co_await stretch.pause();
     xml.open("Contents");
     xml.element("Key", names.encode(entry.key));
     write_entry_fields(xml, entry);
@@ -110,7 +114,7 @@ Task<Status> list_objects(Request& request) {
   if (page.truncated && !listing.list.delimiter.empty()) {
     xml.element("NextMarker", listing.names.encode(page.next));
   }
-  write_contents(xml, page, listing.names, true);
+  co_await write_contents(xml, page, listing.names, true);
   write_common_prefixes(xml, page, listing.names);
   co_return co_await request.reply_xml(xml.take());
 }
@@ -128,7 +132,7 @@ Task<Status> list_objects_v2(Request& request) {
   if (const auto given = request.parameter("continuation-token")) xml.element("ContinuationToken", *given);
   if (!start_after.empty()) xml.element("StartAfter", listing.names.encode(start_after));
   if (page.truncated) xml.element("NextContinuationToken", make_token(page.next));
-  write_contents(xml, page, listing.names, request.parameter("fetch-owner") == "true");
+  co_await write_contents(xml, page, listing.names, request.parameter("fetch-owner") == "true");
   write_common_prefixes(xml, page, listing.names);
   co_return co_await request.reply_xml(xml.take());
 }
@@ -154,7 +158,9 @@ Task<Status> list_object_versions(Request& request) {
     const bool ends_in_key = !page.entries.empty() && page.entries.back().key == page.next;
     if (ends_in_key) xml.element("NextVersionIdMarker", std::string_view("null"));
   }
+  Stretch stretch;
   for (const objects::ListEntry& entry : page.entries) {
+    co_await stretch.pause();
     xml.open("Version");
     xml.element("Key", listing.names.encode(entry.key));
     xml.element("VersionId", std::string_view("null"));

@@ -7,6 +7,7 @@
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
+#include "base/stretch.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -156,7 +157,9 @@ Task<Status> list_parts(Request& request) {
   if (names.url()) xml.element("EncodingType", std::string_view("url"));
   xml.element("IsTruncated", page.truncated);
   write_upload_checksum(xml, page.upload);
+  Stretch stretch;
   for (const objects::PartInfo& part : page.parts) {
+    co_await stretch.pause();
     xml.open("Part");
     xml.element("PartNumber", std::uint64_t{part.number});
     xml.element("LastModified", xml_time(part.modified));
@@ -195,7 +198,9 @@ Task<Status> list_multipart_uploads(Request& request) {
   xml.element("MaxUploads", std::uint64_t{list.max});
   if (names.url()) xml.element("EncodingType", std::string_view("url"));
   xml.element("IsTruncated", page.truncated);
+  Stretch stretch;
   for (const objects::UploadInfo& upload : page.uploads) {
+    co_await stretch.pause();
     xml.open("Upload");
     xml.element("Key", names.encode(upload.key));
     xml.element("UploadId", upload.id.to_string());
@@ -220,8 +225,7 @@ Task<Status> complete_multipart_upload(Request& request) {
   CO_TRY(complete.checksum, read_object_checksum(request));
   objects::ChecksumDemand demand;
   CO_TRY(demand.content_md5, read_content_md5(request));
-  CO_TRY(const std::string text, co_await read_document(request, kMaxCompleteBytes, std::move(demand)));
-  CO_TRY(complete.parts, parse_complete(text));
+  CO_TRY(complete.parts, co_await read_document(request, kMaxCompleteBytes, std::move(demand), &parse_complete));
   CO_TRY(complete.upload, read_upload_id(request));
   if (const auto size = request.header("x-amz-mp-object-size")) {
     std::uint64_t value = 0;

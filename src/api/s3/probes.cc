@@ -141,8 +141,8 @@ Task<Status> put_acl(Request& request) {
   CO_CHECK_OK(check_acl_headers(request));
   if (!request.header("x-amz-acl")) {
     CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
-    CO_TRY(const std::string text, co_await read_document(request, kMaxConfigurationBytes, std::move(demand)));
-    CO_TRY(const bool owners, is_owner_policy(text, request.account().canonical_id));
+    const auto parse = [&](std::string_view text) { return is_owner_policy(text, request.account().canonical_id); };
+    CO_TRY(const bool owners, co_await read_document(request, kMaxConfigurationBytes, std::move(demand), parse));
     if (!owners) co_return fail(S3Errc::kAclNotSupported, "another ACL than the owner's");
   }
   co_return co_await request.reply({});

@@ -2,15 +2,14 @@
 
 #include <charconv>
 
-#include "api/s3/checksums.h"
-
 namespace andromede::api::s3 {
 
-Request::Request(net::Exchange& exchange, objects::Service& service, const Clock& clock, const Options& options,
-                 std::string id)
+Request::Request(net::Exchange& exchange, objects::Service& service, LargeDocuments& documents, const Clock& clock,
+                 const Options& options, std::string id)
     : exchange_(exchange),
       head_(exchange.head()),
       service_(service),
+      documents_(documents),
       clock_(clock),
       options_(options),
       id_(std::move(id)) {}
@@ -93,6 +92,13 @@ Task<Status> Request::write_stream(ByteView data) {
   return exchange_.sink().write(data);
 }
 
+Status Request::begin_large_document() {
+  if (large_document_) return {};
+  TRY(LargeDocuments::Entry entry, documents_.begin(account().id));
+  large_document_.emplace(std::move(entry));
+  return {};
+}
+
 Task<Status> Request::keep_waiting(net::ResponseHead head) {
   if (!waited_for_) {
     waited_for_ = true;
@@ -124,7 +130,7 @@ tl::unexpected<Error> Request::bad_argument(std::string name, std::string_view v
   return fail(S3Errc::kInvalidArgument, std::move(message));
 }
 
-Task<Result<std::string>> read_document(Request& request, std::size_t limit, objects::ChecksumDemand demand) {
+Task<Result<std::string>> read_text(Request& request, std::size_t limit) {
   CO_TRY(BodySource* const body, request.body());
   std::string text;
   for (;;) {
@@ -133,8 +139,8 @@ Task<Result<std::string>> read_document(Request& request, std::size_t limit, obj
     // Said as S3 says it: a document that long is none of its schema's.
     if (piece.size() > limit - text.size()) co_return fail(S3Errc::kMalformedXml, "the document is too long");
     text.append(as_text(piece));
+    if (text.size() >= kLargeDocumentBytes) CO_CHECK_OK(request.begin_large_document());
   }
-  CO_CHECK_OK(check_digests(demand, as_bytes(text), body->trailing_checksum()));
   co_return text;
 }
 

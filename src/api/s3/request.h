@@ -6,8 +6,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
+#include "api/s3/checksums.h"
 #include "api/s3/errors.h"
+#include "api/s3/large_documents.h"
 #include "api/s3/options.h"
 #include "api/s3/router.h"
 #include "api/sigv4/authenticator.h"
@@ -25,8 +28,8 @@ inline constexpr std::string_view kXmlNamespace = "http://s3.amazonaws.com/doc/2
 class Request {
  public:
   // All are borrowed and outlive the request.
-  Request(net::Exchange& exchange, objects::Service& service, const Clock& clock, const Options& options,
-          std::string id);
+  Request(net::Exchange& exchange, objects::Service& service, LargeDocuments& documents, const Clock& clock,
+          const Options& options, std::string id);
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
@@ -66,6 +69,9 @@ class Request {
   // Decoded and verified; made at the first call. Errors of SigErrc.
   Result<BodySource*> body();
   [[nodiscard]] const sigv4::VerifiedBody* verified_body() const { return body_.get(); }
+  // Of a body that is a large document, from here to the end of the request. kOverloaded: the account has too many.
+  Status begin_large_document();
+  [[nodiscard]] LargeDocuments& documents() const { return documents_; }
 
   // --- the answer: one of these, once. Errors are the connection's ---
   Task<Status> reply(net::ResponseHead head, std::string body = {});
@@ -104,18 +110,33 @@ class Request {
   const net::RequestHead& head_;
   std::optional<net::RequestHead> presigned_head_;  // with the headers of its query
   objects::Service& service_;
+  LargeDocuments& documents_;
   const Clock& clock_;
   const Options& options_;
   const std::string id_;
   std::unique_ptr<sigv4::VerifiedBody> body_;
+  std::optional<LargeDocuments::Entry> large_document_;
   unsigned status_ = 0;
   bool waited_for_ = false;
   std::uint64_t bytes_sent_ = 0;
 };
 
-// Reads a small body whole and checks it against what the client demands of it. S3Errc::kMalformedXml beyond `limit`
-// bytes, kBadDigest.
-Task<Result<std::string>> read_document(Request& request, std::size_t limit, objects::ChecksumDemand demand);
+// Reads a body whole. S3Errc::kMalformedXml beyond `limit` bytes; kOverloaded: the account has too many large ones.
+Task<Result<std::string>> read_text(Request& request, std::size_t limit);
+// Reads a body whole, checks it against what the client demands of it and parses it; a large one off the event loop.
+// Errors of read_text() and `parse`; kBadDigest.
+template <typename Parse>
+Task<std::invoke_result_t<Parse, std::string_view>> read_document(Request& request, std::size_t limit,
+                                                                  objects::ChecksumDemand demand, Parse parse) {
+  CO_TRY(const std::string text, co_await read_text(request, limit));
+  CO_TRY(const BodySource* const body, request.body());
+  const auto work = [&]() -> std::invoke_result_t<Parse, std::string_view> {
+    CHECK_OK(check_digests(demand, as_bytes(text), body->trailing_checksum()));
+    return parse(text);
+  };
+  if (text.size() < kLargeDocumentBytes) co_return work();
+  co_return co_await request.documents().pool().run(work);
+}
 
 // "2013-05-24T00:00:00.000Z": whole seconds, as S3 shows them everywhere.
 std::string xml_time(Timestamp time);
