@@ -100,6 +100,10 @@ class Reader {
   // The next bytes of the range, verified by block checksum, rebuilt from other shards where needed (and repaired in
   // the background); empty at the range's end. The view is valid until the next call.
   virtual Task<Result<ByteView>> read() = 0;
+  // How much read() gives and holds at once from now on, about; below a few blocks it reads nothing ahead.
+  virtual void read_at_most(std::uint64_t bytes) = 0;
+  // Gives all memory back. The next read() begins at `offset` of the blob, in the range and not behind what was read.
+  virtual void rest_at(std::uint64_t offset) = 0;
 };
 
 class Store {

@@ -42,7 +42,7 @@ class HttpExchange final : public Exchange {
   Task<Status> start(ResponseHead head, std::optional<std::uint64_t> content_length) override {
     return writer_.start(std::move(head), content_length, keep_alive());
   }
-  [[nodiscard]] BodySink& sink() override { return writer_; }
+  [[nodiscard]] ResponseSink& sink() override { return writer_; }
   Task<Status> finish() override { return writer_.finish(); }
   [[nodiscard]] std::stop_token stop_token() override { return stream_.stop_token(); }
 

@@ -59,6 +59,15 @@ struct ResponseHead {
   Headers headers;  // without Content-Length, Transfer-Encoding, Connection, Date: the server writes those
 };
 
+// The body of a response.
+class ResponseSink : public BodySink {
+ public:
+  // Takes of `data` what the peer takes without keeping us waiting for long, and answers how much that is. Where it is
+  // not all, ready() answers once there is room again; who writes need not hold the rest meanwhile. Errors of write().
+  virtual Task<Result<std::size_t>> write_some(ByteView data) = 0;
+  virtual Task<Status> ready() = 0;
+};
+
 // One request and its response. Lives on the connection's loop for the time of the handler.
 class Exchange {
  public:
@@ -82,7 +91,7 @@ class Exchange {
   // A streamed response: start, then write until content_length bytes (or, without it, chunked), then finish. With a
   // HEAD request write nothing. A stream that ends short closes the connection, so that the client sees it broken.
   virtual Task<Status> start(ResponseHead head, std::optional<std::uint64_t> content_length) = 0;
-  [[nodiscard]] virtual BodySink& sink() = 0;
+  [[nodiscard]] virtual ResponseSink& sink() = 0;
   virtual Task<Status> finish() = 0;
   // Asks to stop once nobody can get the answer: the server stops and has cut this connection. For handlers that work
   // for long without touching the body or the sink, which fail by themselves then. Any thread may ask the token.

@@ -54,18 +54,38 @@ Task<Status> ResponseWriter::start(ResponseHead head, std::optional<std::uint64_
   co_return Status{};
 }
 
-Task<Status> ResponseWriter::write(ByteView data) {
-  if (state_ != State::kStreaming) co_return fail(Errc::kInternal, "no response is being streamed");
-  if (data.empty() || bodiless_) co_return Status{};
-  if (left_) {
-    if (data.size() > *left_) co_return fail(Errc::kInternal, "the response is longer than announced");
-    *left_ -= data.size();
+Status ResponseWriter::check_write(ByteView data) const {
+  if (state_ != State::kStreaming) return fail(Errc::kInternal, "no response is being streamed");
+  if (!bodiless_ && left_ && data.size() > *left_) {
+    return fail(Errc::kInternal, "the response is longer than announced");
   }
+  return {};
+}
+
+Task<Status> ResponseWriter::write(ByteView data) {
+  CO_CHECK_OK(check_write(data));
+  if (data.empty() || bodiless_) co_return Status{};
+  if (left_) *left_ -= data.size();
   if (chunked_) append_chunk_size(pending_, data.size());
   std::array<ByteView, 2> pieces{as_bytes(pending_), data};
   CO_CHECK_OK(co_await stream_.write(pieces, pace_));
   pending_ = chunked_ ? "\r\n" : "";
   co_return Status{};
+}
+
+Task<Result<std::size_t>> ResponseWriter::write_some(ByteView data) {
+  if (chunked_ || bodiless_) {
+    // A chunk whose size was told is sent whole.
+    CO_CHECK_OK(co_await write(data));
+    co_return data.size();
+  }
+  CO_CHECK_OK(check_write(data));
+  std::array<ByteView, 2> pieces{as_bytes(pending_), data};
+  CO_CHECK_OK(co_await stream_.write_some(pieces, pace_));
+  const std::size_t taken = data.size() - pieces[1].size();
+  pending_.erase(0, pending_.size() - pieces[0].size());
+  if (left_) *left_ -= taken;
+  co_return taken;
 }
 
 Task<Status> ResponseWriter::finish() {

@@ -11,7 +11,7 @@
 
 namespace andromede::net {
 
-class ResponseWriter final : public BodySink {
+class ResponseWriter final : public ResponseSink {
  public:
   struct Rules {
     bool head_request = false;  // no body, whatever is announced
@@ -26,6 +26,8 @@ class ResponseWriter final : public BodySink {
   Task<Status> start(ResponseHead head, std::optional<std::uint64_t> content_length, bool keep_alive);
   // kInternal: not started, or more than the announced length.
   Task<Status> write(ByteView data) override;
+  Task<Result<std::size_t>> write_some(ByteView data) override;
+  Task<Status> ready() override { return stream_.wait_for_room(pace_); }
   // kInternal: not started, or less than the announced length (the connection will close).
   Task<Status> finish();
 
@@ -35,6 +37,9 @@ class ResponseWriter final : public BodySink {
   [[nodiscard]] bool keeps_alive() const { return keep_alive_; }
 
  private:
+  // kInternal, as write().
+  [[nodiscard]] Status check_write(ByteView data) const;
+
   enum class State : std::uint8_t { kNothing, kStreaming, kComplete };
 
   Stream& stream_;

@@ -156,6 +156,27 @@ TEST(Server, StreamsWithAndWithoutLength) {
   EXPECT_TRUE(dechunk(peer.read_all()) == streamed_body());
 }
 
+TEST(Server, WhoLetsAStreamWaitGetsItWhole) {
+  TestServer server;
+  RawPeer peer(server.port(), 4096);
+  peer.send(get("/some"));
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().stalls >= 1; }));
+  peer.read_until("\r\n\r\n");
+  std::string body;
+  // How much room the kernel wants before it says that there is some is its own affair.
+  while (server.state().stalls < 4 && body.size() < kStreamPieces * kStreamPieceBytes - 200'001) {
+    body += peer.read_exactly(200'001);
+    ::usleep(200'000);
+  }
+  EXPECT_GE(server.state().stalls, 2);
+  body += peer.read_exactly(kStreamPieces * kStreamPieceBytes - body.size());
+  EXPECT_TRUE(body == streamed_body());
+  // The connection goes on.
+  peer.send(get("/"));
+  EXPECT_NE(peer.read_response().find("hello"), std::string::npos);
+  EXPECT_EQ(server.state().write_errors, 0);
+}
+
 TEST(Server, TakesLargeBodiesWhole) {
   TestServer server;
   std::string body;

@@ -15,6 +15,8 @@ constexpr std::size_t kMaxPieces = 8;
 // A body that never has to wait lets other connections have their turn after so much.
 constexpr std::size_t kTurnBytes = 1 << 20;
 constexpr std::size_t kTlsRecordBytes = 16 * 1024;
+// A peer that lets us wait for longer is to have no memory of ours meanwhile.
+constexpr std::chrono::milliseconds kPatience{100};
 
 tl::unexpected<Error> cancelled() { return fail(Errc::kCancelled, "the connection was closed"); }
 
@@ -270,20 +272,42 @@ Task<Status> Stream::wait_readable(SteadyTime deadline) {
   co_return co_await wait(reading_, true, deadline);
 }
 
-Task<Status> Stream::wait_writable(Pace& pace) {
+Task<Result<bool>> Stream::wait_writable(Pace& pace, std::chrono::milliseconds patience) {
   const SteadyTime began = loop_.now();
-  CO_CHECK_OK(co_await wait(writing_, false, began + limits_.io_timeout));
+  const Status waited = co_await wait(writing_, false, began + std::min(patience, limits_.io_timeout));
   pace.waited += loop_.now() - began;
-  co_return check(pace);
+  const bool late = !waited && waited.error() == Errc::kTimeout;
+  if (!waited && (!late || patience >= limits_.io_timeout)) co_return fail(waited.error());
+  CO_CHECK_OK(check(pace));
+  co_return !late;
 }
 
 Task<Status> Stream::write(std::span<ByteView> pieces, Pace& pace) {
-  if (cancelled_) co_return cancelled();
-  if (tls_) co_return co_await write_tls(pieces, pace);
-  co_return co_await write_plain(pieces, pace);
+  return write_patiently(pieces, pace, limits_.io_timeout);
 }
 
-Task<Status> Stream::write_plain(std::span<ByteView> pieces, Pace& pace) {
+Task<Status> Stream::write_some(std::span<ByteView> pieces, Pace& pace) {
+  return write_patiently(pieces, pace, kPatience);
+}
+
+Task<Status> Stream::wait_for_room(Pace& pace) {
+  if (cancelled_) co_return cancelled();
+  // A record that was begun takes the room first.
+  if (!held_.empty()) {
+    CO_CHECK_OK(co_await send_held(pace, limits_.io_timeout));
+  } else {
+    CO_CHECK_OK(co_await wait_writable(pace, limits_.io_timeout));
+  }
+  co_return Status{};
+}
+
+Task<Status> Stream::write_patiently(std::span<ByteView> pieces, Pace& pace, std::chrono::milliseconds patience) {
+  if (cancelled_) co_return cancelled();
+  if (tls_) co_return co_await write_tls(pieces, pace, patience);
+  co_return co_await write_plain(pieces, pace, patience);
+}
+
+Task<Status> Stream::write_plain(std::span<ByteView> pieces, Pace& pace, std::chrono::milliseconds patience) {
   CHECK(pieces.size() <= kMaxPieces, "callers gather a handful of pieces");
   for (std::size_t left = total(pieces); left > 0;) {
     std::array<asio::const_buffer, kMaxPieces> buffers;
@@ -292,7 +316,8 @@ Task<Status> Stream::write_plain(std::span<ByteView> pieces, Pace& pace) {
     boost::system::error_code error;
     const std::size_t sent = socket_.write_some(buffers, error);
     if (error == asio::error::would_block || error == asio::error::try_again) {
-      CO_CHECK_OK(co_await wait_writable(pace));
+      CO_TRY(const bool room, co_await wait_writable(pace, patience));
+      if (!room) co_return Status{};
       continue;
     }
     if (error) co_return cancelled();
@@ -305,38 +330,64 @@ Task<Status> Stream::write_plain(std::span<ByteView> pieces, Pace& pace) {
   co_return Status{};
 }
 
-Task<Status> Stream::write_tls(std::span<ByteView> pieces, Pace& pace) {
+Task<Status> Stream::write_tls(std::span<ByteView> pieces, Pace& pace, std::chrono::milliseconds patience) {
+  CO_TRY(const bool sent_held, co_await send_held(pace, patience));
+  if (!sent_held) co_return Status{};
   // A head with a small body goes out as one record.
   std::string joined;
   std::array<ByteView, 1> one;
   if (pieces.size() > 1 && total(pieces) <= kTlsRecordBytes) {
-    for (const ByteView piece : pieces) joined += as_text(piece);
+    for (ByteView& piece : pieces) joined += as_text(std::exchange(piece, {}));
     one[0] = as_bytes(joined);
     pieces = one;
   }
   for (ByteView& piece : pieces) {
     while (!piece.empty()) {
       std::size_t sent = 0;
-      switch (tls_->write(piece, sent)) {
-        case TlsSession::Outcome::kDone:
-          piece = piece.subspan(sent);
-          pace.bytes += sent;
-          bytes_out_ += sent;
-          CO_CHECK_OK(co_await TakeTurns{*this, sent});
-          break;
-        case TlsSession::Outcome::kWantWrite:
-          CO_CHECK_OK(co_await wait_writable(pace));
-          break;
-        case TlsSession::Outcome::kWantRead:
-        case TlsSession::Outcome::kClosed:
-        case TlsSession::Outcome::kFailed:
-          co_return cancelled();
-      }
+      CO_TRY(const bool room, co_await send_tls(piece, sent, pace, patience));
+      piece = piece.subspan(sent);
+      if (room) continue;
+      // A record that finds no room is sealed already and must be gone on with: its few bytes are kept for that.
+      held_ = as_text(piece.first(std::min(piece.size(), kTlsRecordBytes)));
+      piece = piece.subspan(held_.size());
+      co_return Status{};
     }
   }
   co_return Status{};
 }
 
+Task<Result<bool>> Stream::send_held(Pace& pace, std::chrono::milliseconds patience) {
+  while (!held_.empty()) {
+    std::size_t sent = 0;
+    CO_TRY(const bool room, co_await send_tls(as_bytes(held_), sent, pace, patience));
+    held_.erase(0, sent);
+    if (!room) co_return false;
+  }
+  held_ = {};
+  co_return true;
+}
+
+Task<Result<bool>> Stream::send_tls(ByteView bytes, std::size_t& sent, Pace& pace, std::chrono::milliseconds patience) {
+  for (;;) {
+    switch (tls_->write(bytes, sent)) {
+      case TlsSession::Outcome::kDone: {
+        pace.bytes += sent;
+        bytes_out_ += sent;
+        CO_CHECK_OK(co_await TakeTurns{*this, sent});
+        co_return true;
+      }
+      case TlsSession::Outcome::kWantWrite: {
+        CO_TRY(const bool room, co_await wait_writable(pace, patience));
+        if (!room) co_return false;
+        break;
+      }
+      case TlsSession::Outcome::kWantRead:
+      case TlsSession::Outcome::kClosed:
+      case TlsSession::Outcome::kFailed:
+        co_return cancelled();
+    }
+  }
+}
 void Stream::close_write() {
   if (tls_) tls_->close_write();
   boost::system::error_code ignored;

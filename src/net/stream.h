@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <stop_token>
+#include <string>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -49,6 +50,10 @@ class Stream {
   // All of `pieces`, in order, straight from the caller's memory; `pieces` is consumed. Errors: kTimeout (no progress
   // for io_timeout, or slower than the floor), kCancelled.
   Task<Status> write(std::span<ByteView> pieces, Pace& pace);
+  // As write(), but ends once the peer has let us wait for a tick or two: what is left of `pieces` is not sent, and the
+  // caller may write it from other memory once wait_for_room() answers.
+  Task<Status> write_some(std::span<ByteView> pieces, Pace& pace);
+  Task<Status> wait_for_room(Pace& pace);
 
   // Ends our side; what was written is still delivered.
   void close_write();
@@ -107,14 +112,20 @@ class Stream {
   void expire(Pending& pending);
   Task<Status> wait(Pending& pending, bool for_read, SteadyTime deadline);
   Task<Result<std::size_t>> read_tls(MutableByteView into, SteadyTime deadline);
-  Task<Status> write_plain(std::span<ByteView> pieces, Pace& pace);
-  Task<Status> write_tls(std::span<ByteView> pieces, Pace& pace);
-  Task<Status> wait_writable(Pace& pace);
+  // Each ends early, without an error, where the peer lets us wait for `patience` and that is less than io_timeout.
+  Task<Status> write_patiently(std::span<ByteView> pieces, Pace& pace, std::chrono::milliseconds patience);
+  Task<Status> write_plain(std::span<ByteView> pieces, Pace& pace, std::chrono::milliseconds patience);
+  Task<Status> write_tls(std::span<ByteView> pieces, Pace& pace, std::chrono::milliseconds patience);
+  // Each false: there was no room. Some of `bytes`; all of what is held.
+  Task<Result<bool>> send_tls(ByteView bytes, std::size_t& sent, Pace& pace, std::chrono::milliseconds patience);
+  Task<Result<bool>> send_held(Pace& pace, std::chrono::milliseconds patience);
+  Task<Result<bool>> wait_writable(Pace& pace, std::chrono::milliseconds patience);
 
   Loop& loop_;
   const ServerLimits& limits_;
   Socket socket_;
   std::unique_ptr<TlsSession> tls_;
+  std::string held_;  // of TLS: what of a record begun is to be written again with the same bytes
   Pending reading_;
   Turns::Waiter turn_;  // of reading_
   Pending writing_;

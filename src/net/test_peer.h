@@ -133,6 +133,7 @@ struct HandlerState {
   std::atomic<int> body_errors{0};   // of reads
   std::atomic<int> write_errors{0};  // of responses and their streams
   std::atomic<int> requests{0};
+  std::atomic<int> stalls{0};  // of "/some": the peer had no room
 };
 
 inline ResponseHead response_head(unsigned status) {
@@ -181,6 +182,28 @@ inline std::string streamed_body() {
   return body;
 }
 
+// The same bytes by write_some(); what the peer has no room for is written later, from other memory, in other pieces.
+inline Task<void> stream_some(Exchange& exchange, HandlerState& state) {
+  const std::string body = streamed_body();
+  auto status = co_await exchange.start(response_head(200), body.size());
+  std::size_t most = kStreamPieceBytes * 3;
+  for (std::size_t sent = 0; status && sent < body.size();) {
+    const Bytes piece = to_bytes(std::string_view(body).substr(sent, most));
+    const auto taken = co_await exchange.sink().write_some(piece);
+    if (!taken) {
+      status = fail(taken.error());
+      break;
+    }
+    sent += *taken;
+    if (*taken == piece.size()) continue;
+    ++state.stalls;
+    most = most == 1'000 ? kStreamPieceBytes * 3 : 1'000;  // less than a record of TLS, and more
+    status = co_await exchange.sink().ready();
+  }
+  if (status) status = co_await exchange.finish();
+  if (!status) ++state.write_errors;
+}
+
 inline Task<void> handle(Exchange& exchange, HandlerState& state) {
   ++state.requests;
   const std::string& target = exchange.head().target;
@@ -190,6 +213,8 @@ inline Task<void> handle(Exchange& exchange, HandlerState& state) {
     co_await echo(exchange, state, target == "/size");
   } else if (target == "/stream" || target == "/chunks") {
     co_await stream(exchange, state, target == "/stream");
+  } else if (target == "/some") {
+    co_await stream_some(exchange, state);
   } else if (target == "/gate") {
     ++state.at_gate;
     co_await state.gate;

@@ -184,7 +184,8 @@ TEST_F(Tls, CutsHandshakesThatStallAndPlainHttp) {
 // A client of OpenSSL itself, which tells an end that was announced from one that may be an attacker's.
 struct TlsPeer {
   // Offers `session` where there is one.
-  explicit TlsPeer(std::uint16_t port, SSL_SESSION* session = nullptr) : peer(port) {
+  explicit TlsPeer(std::uint16_t port, SSL_SESSION* session = nullptr, int receive_buffer_bytes = 0)
+      : peer(port, receive_buffer_bytes) {
     SSL_set_max_proto_version(ssl.get(), TLS1_2_VERSION);
     if (session != nullptr) EXPECT_EQ(SSL_set_session(ssl.get(), session), 1);
     SSL_set_fd(ssl.get(), peer.fd());
@@ -204,6 +205,33 @@ TEST_F(Tls, AnnouncesTheEndOfAnIdleConnection) {
   char byte;
   const int got = SSL_read(idle.ssl.get(), &byte, 1);
   EXPECT_EQ(SSL_get_error(idle.ssl.get(), got), SSL_ERROR_ZERO_RETURN);
+}
+
+TEST_F(Tls, WhoLetsAStreamWaitGetsItWhole) {
+  TestServer server(options());
+  const TlsPeer slow(server.port(), nullptr, 4096);
+  const std::string request = get("/some");
+  ASSERT_EQ(SSL_write(slow.ssl.get(), request.data(), static_cast<int>(request.size())), request.size());
+  std::string received;
+  const auto read = [&](std::size_t bytes) {
+    while (received.size() < bytes) {
+      char piece[16384];
+      const int got = SSL_read(slow.ssl.get(), piece, sizeof piece);
+      if (got <= 0) return false;
+      received.append(piece, static_cast<std::size_t>(got));
+    }
+    return true;
+  };
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().stalls >= 1; }));
+  while (server.state().stalls < 4 && received.size() < kStreamPieces * kStreamPieceBytes - 200'001) {
+    ASSERT_TRUE(read(received.size() + 200'001));
+    ::usleep(200'000);
+  }
+  EXPECT_GE(server.state().stalls, 2);
+  const std::size_t head = received.find("\r\n\r\n") + 4;
+  ASSERT_TRUE(read(head + kStreamPieces * kStreamPieceBytes));
+  EXPECT_TRUE(received.substr(head) == streamed_body());
+  EXPECT_EQ(server.state().write_errors, 0);
 }
 
 TEST_F(Tls, AnswersTheEndThatAPeerAnnounces) {

@@ -59,6 +59,9 @@ class OpenedObject final : public OpenObject {
     if (!reader) return nothing();
     return reader->read();
   }
+  void unread(std::size_t count) override {
+    if (reader) reader->unread(count);
+  }
 
   std::optional<VersionPin> pin;
   std::optional<PieceReader> reader;

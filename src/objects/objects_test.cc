@@ -416,6 +416,51 @@ TEST_F(ObjectsTest, AReaderKeepsWhatItOpened) {
   expect_nothing_left();
 }
 
+TEST_F(ObjectsTest, WhatCouldNotBePassedOnIsGivenAgain) {
+  // One that lies in the metadata, and some whose segments do and do not end where they do.
+  for (const std::size_t size : {std::size_t{40'000}, std::size_t{65'537}, std::size_t{3'000'000}}) {
+    const std::string bytes = pattern(size);
+    ASSERT_TRUE(put("key", bytes));
+    for (int round = 0; round < 5; ++round) {
+      SeededRandom random(static_cast<std::uint64_t>(round));
+      const auto object = TestCloud::must(open(get_request("key")));
+      std::string read;
+      while (read.size() < size) {
+        const ByteView piece = TestCloud::must(sync_wait(object->read()));
+        ASSERT_FALSE(piece.empty());
+        const std::size_t taken = random.below(2) == 0 ? piece.size() : random.below(piece.size() + 1);
+        read += as_text(piece.first(taken));
+        if (taken < piece.size()) object->unread(piece.size() - taken);
+      }
+      EXPECT_TRUE(read == bytes);
+      EXPECT_TRUE(TestCloud::must(sync_wait(object->read())).empty());
+    }
+  }
+}
+
+TEST(TransfersTest, TakeLessWhereThereAreManyAndNextToNothingWhereMemoryIsLent) {
+  constexpr std::size_t kMemoryBytes = 80U << 20;
+  Transfers transfers(kMemoryBytes);
+  std::vector<std::unique_ptr<Transfers::Entry>> entries;
+  std::vector<std::size_t> batches;
+  for (unsigned i = 0; i < 100; ++i) {
+    entries.push_back(std::make_unique<Transfers::Entry>(transfers));
+    batches.push_back(entries.back()->next_batch());
+  }
+  EXPECT_EQ(batches.front(), kBatchBytes);
+  EXPECT_EQ(batches[kManyTransfers], kSmallBatchBytes);
+  EXPECT_EQ(batches.back(), crypto::kSegmentBytes);
+  EXPECT_LE(transfers.held_bytes(), kMemoryBytes + entries.size() * crypto::kSegmentBytes * kBuffersPerTransfer);
+  // What is given back is there for others; who was slow begins with a segment.
+  for (unsigned i = 0; i < 90; ++i) entries[i]->rest();
+  EXPECT_EQ(entries.back()->next_batch(), kSmallBatchBytes);
+  entries.back()->slow_down();
+  EXPECT_EQ(entries.back()->next_batch(), crypto::kSegmentBytes);
+  EXPECT_EQ(entries.back()->next_batch(), 2 * crypto::kSegmentBytes);
+  entries.clear();
+  EXPECT_EQ(transfers.held_bytes(), 0U);
+}
+
 TEST_F(ObjectsTest, KeysHaveLimits) {
   EXPECT_EQ(code_of(put(std::string(kMaxKeyBytes + 1, 'k'), "x")), ObjectErrc::kKeyTooLong);
   EXPECT_EQ(code_of(put("", "x")), ObjectErrc::kInvalidArgument);

@@ -43,10 +43,28 @@ PieceReader::PieceReader(const OpenContext& context, AccountId account, meta::Pa
 
 std::uint64_t PieceReader::piece_left() const { return std::min(pieces_[index_].size_bytes - position_, left_); }
 
+ByteView PieceReader::give(ByteView view) {
+  given_ = view.size();
+  context_.bytes_read.add(static_cast<double>(given_));
+  return view;
+}
+
+void PieceReader::unread(std::size_t count) {
+  CHECK(count <= given_, "only what was given last can be given again");
+  given_ -= count;
+  if (reader_ == nullptr) return;
+  next_segment_ = static_cast<std::uint32_t>((position_ + given_) / kSegmentBytes);
+  reader_->rest_at(std::uint64_t{next_segment_} * kSealedSegmentBytes);
+  unread_ = {};
+  straddling_ = Buffer();
+  plain_ = Buffer();
+  transfer_->slow_down();
+  transfer_->rest();
+}
+
 void PieceReader::advance(std::size_t count) {
   position_ += count;
   left_ -= count;
-  context_.bytes_read.add(static_cast<double>(count));
   while (left_ > 0 && position_ == pieces_[index_].size_bytes) {
     ++index_;
     CHECK(index_ < pieces_.size(), "the pieces hold the whole range");
@@ -62,6 +80,7 @@ Task<Status> PieceReader::open_first() {
 }
 
 Task<Result<ByteView>> PieceReader::read() {
+  advance(std::exchange(given_, 0));
   if (left_ == 0) co_return ByteView{};
   const Piece& piece = pieces_[index_];
   if (piece.inlined) co_return read_inlined(piece);
@@ -140,20 +159,22 @@ Result<ByteView> PieceReader::read_inlined(const Piece& piece) {
   const auto segment = static_cast<std::uint32_t>(position_ / kSegmentBytes);
   const std::size_t size = plain_segment_bytes(piece.size_bytes, segment);
   auto* const sealed = reinterpret_cast<std::uint8_t*>(payload_.data()) + segment * kSealedSegmentBytes;
-  CHECK_OK(opener_->open(segment, {sealed, size + kTagBytes}, segment == last_segment(piece.size_bytes), sealed));
+  if (opened_segment_ != segment) {
+    CHECK_OK(opener_->open(segment, {sealed, size + kTagBytes}, segment == last_segment(piece.size_bytes), sealed));
+    opened_segment_ = segment;
+  }
   const std::size_t skip = position_ % kSegmentBytes;
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(size - skip, left_));
-  const ByteView view(sealed + skip, count);
-  advance(count);
-  return view;
+  return give({sealed + skip, count});
 }
 
 Task<Result<ByteView>> PieceReader::read_blob(const Piece& piece) {
   const std::size_t skip = position_ % kSegmentBytes;
-  const std::uint64_t batch_bytes = transfer_->batch_bytes();
+  const std::uint64_t batch_bytes = transfer_->next_batch();
+  reader_->read_at_most(batch_bytes);
   const std::uint64_t wanted = std::min(piece_left() + skip, batch_bytes);
   const std::uint64_t range = (piece_left() + skip + kSegmentBytes - 1) / kSegmentBytes * kSegmentBytes;
-  if (plain_.capacity() < std::min(range, batch_bytes)) {
+  if (plain_.capacity() < std::min(range, batch_bytes) || plain_.capacity() > batch_bytes) {
     plain_ = Buffer(static_cast<std::size_t>(std::min(range, batch_bytes)));
   }
   plain_.clear();
@@ -186,9 +207,7 @@ Task<Result<ByteView>> PieceReader::read_blob(const Piece& piece) {
     ++next_segment_;
   }
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(plain_.size() - skip, piece_left()));
-  const ByteView view = plain_.view().subspan(skip, count);
-  advance(count);
-  co_return view;
+  co_return give(plain_.view().subspan(skip, count));
 }
 
 }  // namespace andromede::objects

@@ -52,6 +52,8 @@ class PieceReader {
   // Opens the reader of the range's first byte now, so that what the first read would find missing is found here.
   // kNotFound: no record names that blob any more.
   Task<Status> open_first();
+  // The last `count` bytes of what read() gave last are to be given again; no memory is held for them until then.
+  void unread(std::size_t count);
 
  private:
   Task<Status> open_blob(const Piece& piece);
@@ -59,6 +61,8 @@ class PieceReader {
   Task<Status> distrust_liars(std::uint32_t segment);
   Result<ByteView> read_inlined(const Piece& piece);
   Task<Result<ByteView>> read_blob(const Piece& piece);
+  // The view of plaintext that read() answers.
+  ByteView give(ByteView view);
   void advance(std::size_t count);
   [[nodiscard]] std::uint64_t piece_left() const;
 
@@ -69,7 +73,8 @@ class PieceReader {
   std::string payload_;
   std::size_t index_ = 0;                     // the piece that is read
   std::uint64_t position_ = 0;                // in that piece
-  std::uint64_t left_ = 0;                    // bytes of the range still to be given
+  std::uint64_t left_ = 0;                    // bytes of the range from there on
+  std::size_t given_ = 0;                     // of those, by the last read()
   std::optional<Transfers::Entry> transfer_;  // from the first blob on: an inlined payload is no matter
   std::unique_ptr<crypto::SegmentOpener> opener_;
   std::unique_ptr<blob::Reader> reader_;
@@ -79,6 +84,7 @@ class PieceReader {
   ByteView unread_;                              // of reader_'s last view
   Buffer straddling_;                            // a sealed segment that arrives in several views
   Buffer plain_;
+  std::optional<std::uint32_t> opened_segment_;  // of payload_, which is opened in place
 };
 
 // An object's bytes as a body, for copies. `progress` (may be null) is told before each batch.

@@ -12,6 +12,9 @@ using crypto::kSealedSegmentBytes;
 using crypto::kSegmentBytes;
 using crypto::kTagBytes;
 
+// A peer that keeps us waiting for longer is slow: its body takes little memory from there on.
+constexpr std::chrono::milliseconds kPatience{100};
+
 std::uint8_t* bytes_of(std::string& text) { return reinterpret_cast<std::uint8_t*>(text.data()); }
 
 // Seals a body that lies whole in memory. `plain` is used up: where one segment holds it, it becomes the payload.
@@ -92,6 +95,9 @@ class PieceWriter {
     co_return Status{};
   }
 
+  // The peer let us wait for what comes next: little is to be gathered at once.
+  void waited() { transfer_.slow_down(); }
+
   // Ends the last piece. An empty body is one empty piece.
   Task<Result<DigestedBody>> finish() {
     if (writer_ == nullptr) CO_CHECK_OK(co_await open_piece());
@@ -125,9 +131,11 @@ class PieceWriter {
 
   // Only a batch that more is to come behind needs room for a whole batch.
   void prepare(Buffer& plain) {
-    const std::uint64_t wanted = std::min<std::uint64_t>(planned_bytes_ - piece_bytes_, transfer_.batch_bytes());
-    if (plain.capacity() < wanted) plain = Buffer(static_cast<std::size_t>(wanted));
+    const std::uint64_t batch_bytes = transfer_.next_batch();
+    const std::uint64_t wanted = std::min<std::uint64_t>(planned_bytes_ - piece_bytes_, batch_bytes);
+    if (plain.capacity() < wanted || plain.capacity() > batch_bytes) plain = Buffer(static_cast<std::size_t>(wanted));
     plain.clear();
+    if (batch_bytes == kSegmentBytes) sealed_ = Buffer();
   }
 
   Task<Status> finish_piece() {
@@ -176,7 +184,7 @@ class PieceWriter {
   const std::optional<std::uint64_t> announced_;
   SealedBody& out_;
   Unfinished::Entry& unfinished_;
-  const Transfers::Entry transfer_;
+  Transfers::Entry transfer_;
   std::array<Buffer, 2> plain_;
   std::size_t filling_ = 0;
   Buffer sealed_;
@@ -200,7 +208,9 @@ Task<Result<std::uint64_t>> pump(BodySource& body, std::string_view head, ByteVi
       const SteadyTime began = clock.steady();
       CO_TRY(view, co_await body.read());
       if (view.empty()) break;
-      waited += clock.steady() - began;
+      const SteadyTime::duration waited_now = clock.steady() - began;
+      waited += waited_now;
+      if (waited_now >= kPatience) writer.waited();
       CO_CHECK_OK(check_pace(waited, size + view.size()));
     }
     size += view.size();

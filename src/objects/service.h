@@ -241,6 +241,9 @@ class OpenObject {
   [[nodiscard]] virtual bool partial() const = 0;          // 206 rather than 200
   // The next plaintext bytes; empty at the end. Valid until the next call. Not to be called after head_only.
   virtual Task<Result<ByteView>> read() = 0;
+  // For who cannot pass on what read() gave: its last `count` bytes are given again by the next. Until then the object
+  // holds no memory for them.
+  virtual void unread(std::size_t count) = 0;
 };
 
 struct DeleteItem {

@@ -177,6 +177,43 @@ class HostilePeers(OperationsCase):
         # 200 at once and 100 a second, and those that were under way.
         self.assertLess(answered[0], 200 + 100 * seconds + 64)
 
+    def test_readers_that_do_not_read_take_little_memory_and_slow_nobody_down(self):
+        self.start()
+        large = os.urandom(64 << 20)
+        self.s3.put_object(Bucket="archives", Key="large", Body=large)
+        url = self.s3.generate_presigned_url("get_object", Params={"Bucket": "archives", "Key": "large"})
+        target = url.split(str(self.cloud.s3_port), 1)[1]
+        head = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{self.cloud.s3_port}\r\n\r\n".encode()
+        held = []
+        for i in range(1500):
+            peer = socket.socket()
+            self.addCleanup(peer.close)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.bind(("127.0.0.2", 0))
+            peer.connect(("127.0.0.1", self.cloud.s3_port))
+            peer.sendall(head)
+            held.append(peer)
+            if i % 100 == 99:  # all are answered before the first is cut for its silence
+                self.assertEqual(self.s3.get_object(Bucket="archives", Key="k")["Body"].read(), b"0123456789")
+        for peer in held:
+            self.assertEqual(peer.recv(12), b"HTTP/1.1 200")
+        self.assertEqual(self.s3.get_object(Bucket="archives", Key="large")["Body"].read(), large)
+        status = pathlib.Path(f"/proc/{self.cloud.process.pid}/status").read_text()
+        peak_mib = int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) // 1024
+        # What bodies take together, a segment for each reader, and what the program takes without any.
+        self.assertLess(peak_mib, 256 + 1500 * 64 // 1024 + 250)
+        # Who reads after all gets what it asked for.
+        with socket.create_connection(("127.0.0.1", self.cloud.s3_port), PATIENCE_S, source_address=("127.0.0.3", 0)) as peer:
+            peer.sendall(head)
+            time.sleep(1)
+            answer = b""
+            while len(answer) < len(large):
+                answer += peer.recv(1 << 20)
+            body = answer.split(b"\r\n\r\n", 1)[1]
+            while len(body) < len(large):
+                body += peer.recv(1 << 20)
+        self.assertEqual(body, large)
+
     def limited(self, descriptors):
         """The program under a hard limit."""
         script = self.folder / f"limited-{descriptors}"

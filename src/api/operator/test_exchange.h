@@ -10,7 +10,7 @@
 
 namespace andromede::api {
 
-class TestExchange final : public net::Exchange, private BodySource, private BodySink {
+class TestExchange final : public net::Exchange, private BodySource, private net::ResponseSink {
  public:
   explicit TestExchange(net::RequestHead head) : head_(std::move(head)) {}
   [[nodiscard]] const net::RequestHead& head() const override { return head_; }
@@ -23,7 +23,7 @@ class TestExchange final : public net::Exchange, private BodySource, private Bod
     co_return Status{};
   }
   Task<Status> start(net::ResponseHead, std::optional<std::uint64_t>) override { co_return Status{}; }
-  [[nodiscard]] BodySink& sink() override { return *this; }
+  [[nodiscard]] net::ResponseSink& sink() override { return *this; }
   Task<Status> finish() override { co_return Status{}; }
 
   unsigned status = 0;
@@ -39,6 +39,11 @@ class TestExchange final : public net::Exchange, private BodySource, private Bod
   }
   [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override { return 0; }
   Task<Status> write(ByteView) override { co_return Status{}; }
+  Task<Result<std::size_t>> write_some(ByteView data) override {
+    CO_CHECK_OK(co_await write(data));
+    co_return data.size();
+  }
+  Task<Status> ready() override { co_return Status{}; }
 
   const net::RequestHead head_;
 };

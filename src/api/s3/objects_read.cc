@@ -106,9 +106,14 @@ Task<Status> send_stream(Request& request, objects::OpenObject& object, net::Res
   std::uint64_t left = object.length();
   while (!piece.empty()) {
     if (piece.size() > left) co_return fail(Errc::kInternal, "an object is longer than its length");
-    CO_CHECK_OK(co_await request.write_stream(piece));
-    left -= piece.size();
+    CO_TRY(const std::size_t taken, co_await request.write_some(piece));
+    left -= taken;
     if (left == 0) break;
+    if (taken < piece.size()) {
+      // Who lets us wait waits without our memory.
+      object.unread(piece.size() - taken);
+      CO_CHECK_OK(co_await request.ready());
+    }
     CO_TRY(piece, co_await object.read());
   }
   if (left != 0) co_return fail(Errc::kCorrupt, "an object ended before its length");

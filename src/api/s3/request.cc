@@ -92,6 +92,12 @@ Task<Status> Request::write_stream(ByteView data) {
   return exchange_.sink().write(data);
 }
 
+Task<Result<std::size_t>> Request::write_some(ByteView data) {
+  CO_TRY(const std::size_t taken, co_await exchange_.sink().write_some(data));
+  bytes_sent_ += taken;
+  co_return taken;
+}
+
 Status Request::begin_large_document() {
   if (large_document_) return {};
   TRY(LargeDocuments::Entry entry, documents_.begin(account().id));

@@ -79,6 +79,9 @@ class Request {
   // Head of a streamed answer; the caller writes exactly `content_length` bytes to sink() and calls finish_stream().
   Task<Status> start_stream(net::ResponseHead head, std::uint64_t content_length);
   Task<Status> write_stream(ByteView data);
+  // ResponseSink's write_some() and ready().
+  Task<Result<std::size_t>> write_some(ByteView data);
+  Task<Status> ready() { return exchange_.sink().ready(); }
   Task<Status> finish_stream();
   // For a document that is long in coming: begins a 200 that reply_xml() goes on with, be it by an error, and sends a
   // blank each time; so S3 answers a copy ("CopyObject", API reference). `head` counts the first time.

@@ -54,7 +54,7 @@ struct TestResponse {
   [[nodiscard]] std::string code() const { return xml("Code"); }
 };
 
-class TestExchange final : public net::Exchange, private BodySink {
+class TestExchange final : public net::Exchange, private net::ResponseSink {
  public:
   TestExchange(net::RequestHead head, std::string body, bool announced)
       : head_(std::move(head)), body_(std::move(body), *this) {
@@ -78,7 +78,7 @@ class TestExchange final : public net::Exchange, private BodySink {
     response.announced_length = content_length;
     co_return Status{};
   }
-  [[nodiscard]] BodySink& sink() override { return *this; }
+  [[nodiscard]] net::ResponseSink& sink() override { return *this; }
   Task<Status> finish() override {
     response.finished = true;
     co_return Status{};
@@ -103,6 +103,14 @@ class TestExchange final : public net::Exchange, private BodySink {
     response.body.append(as_text(data));
     co_return Status{};
   }
+  // A peer that is always behind.
+  Task<Result<std::size_t>> write_some(ByteView data) override {
+    constexpr std::size_t kRoomBytes = 50'000;
+    const std::size_t taken = std::min(data.size(), kRoomBytes);
+    response.body.append(as_text(data.first(taken)));
+    co_return taken;
+  }
+  Task<Status> ready() override { co_return Status{}; }
 
   net::RequestHead head_;
   Body body_;

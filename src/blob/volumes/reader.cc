@@ -6,8 +6,10 @@
 namespace andromede::blob {
 namespace {
 
-// One answer of read(), about: large enough for the drives, small enough for a hundred readers.
+// One answer of read(), about, for who has not asked for less: large enough for the drives.
 constexpr std::uint64_t kChunkBytes = 512 * 1024;
+// Who reads less at once has too little memory for a second piece.
+constexpr std::uint64_t kLeastReadAheadBytes = 2 * kBlockBytes;
 
 // A piece of the range: some stripes of one group, and which bytes of them are wanted.
 struct Chunk {
@@ -51,8 +53,8 @@ class ReadState : public std::enable_shared_from_this<ReadState> {
   }
 
   [[nodiscard]] ShardAccess& access() { return access_; }
-  // Chooses the stripes that hold [begin, end), or its first part.
-  void plan(Chunk& chunk, std::uint64_t begin, std::uint64_t end) const;
+  // Chooses the stripes, or the blocks of one, that hold [begin, end), or its first part: about `most` bytes.
+  void plan(Chunk& chunk, std::uint64_t begin, std::uint64_t end, std::uint64_t most) const;
   // Without waiting for a drive; false: load() it.
   bool load_now(Chunk& chunk);
   Task<Status> check(std::vector<unsigned> shards);
@@ -61,6 +63,8 @@ class ReadState : public std::enable_shared_from_this<ReadState> {
   Task<Status> load(std::shared_ptr<Chunk> chunk, FanPtr started);
   // The chunk's bytes, once loaded; valid until the next call, and while the chunk is not changed.
   ByteView view(Chunk& chunk);
+  // Ends the last view().
+  void forget_view() { joined_ = Buffer(); }
 
  private:
   template <typename Work>
@@ -73,14 +77,17 @@ class ReadState : public std::enable_shared_from_this<ReadState> {
   Buffer joined_;  // k > 1: the stripes of the last view() put together
 };
 
-void ReadState::plan(Chunk& chunk, std::uint64_t begin, std::uint64_t end) const {
+void ReadState::plan(Chunk& chunk, std::uint64_t begin, std::uint64_t end, std::uint64_t most) const {
   const Layout& layout = access_.layout();
   const unsigned k = layout.code().data;
   const std::uint64_t stripe_bytes = layout.stripe_bytes();
   const std::uint64_t first = begin / stripe_bytes;
   const std::uint64_t group_end = (first / kGroupBlocks + 1) * kGroupBlocks;
-  const std::uint64_t most = std::max<std::uint64_t>(1, kChunkBytes / stripe_bytes);
-  const std::uint64_t last = std::min({(end - 1) / stripe_bytes, group_end - 1, first + most - 1});
+  if (most < stripe_bytes) {
+    end = std::min(end, (begin / kBlockBytes + std::max<std::uint64_t>(1, most / kBlockBytes)) * kBlockBytes);
+  }
+  const std::uint64_t stripes = std::max<std::uint64_t>(1, most / stripe_bytes);
+  const std::uint64_t last = std::min({(end - 1) / stripe_bytes, group_end - 1, first + stripes - 1});
   chunk.begin = begin;
   chunk.end = std::min(end, (last + 1) * stripe_bytes);
   chunk.want.clear();
@@ -193,12 +200,14 @@ class VolumeReader final : public Reader {
   Task<Result<ByteView>> read() override {
     if (deadline_.passed(clock_)) co_return fail(Errc::kTimeout, "reading took longer than allowed");
     if (at_ == end_) co_return ByteView{};
+    // A shard is read by one at a time: what was being read ahead at a rest ends first.
+    if (left_behind_ != nullptr) static_cast<void>(co_await wait_for(std::exchange(left_behind_, nullptr)));
     ReadAhead now = std::move(ahead_);
     ahead_ = {};
     if (now.chunk == nullptr) {
       now.chunk = std::move(spare_);
       if (now.chunk == nullptr) now.chunk = std::make_shared<Chunk>();
-      state_->plan(*now.chunk, at_, end_);
+      state_->plan(*now.chunk, at_, end_, most_);
       if (!state_->load_now(*now.chunk)) {
         cold_ = true;
         CO_CHECK_OK(co_await state_->load(now.chunk, state_->start(now.chunk)));
@@ -210,8 +219,19 @@ class VolumeReader final : public Reader {
     current_ = std::move(now.chunk);
     at_ = current_->end;
     // Where memory did not have it the drives fetch the next piece while the caller works on this one.
-    if (cold_ && at_ < end_) read_ahead();
+    if (cold_ && at_ < end_ && most_ >= kLeastReadAheadBytes) read_ahead();
     co_return state_->view(*current_);
+  }
+
+  void read_at_most(std::uint64_t bytes) override { most_ = std::min(bytes, kChunkBytes); }
+
+  void rest_at(std::uint64_t offset) override {
+    if (ahead_.started != nullptr) left_behind_ = std::move(ahead_.started);
+    ahead_ = {};
+    current_.reset();
+    spare_.reset();
+    state_->forget_view();
+    at_ = offset;
   }
 
  private:
@@ -223,7 +243,7 @@ class VolumeReader final : public Reader {
   void read_ahead() {
     ahead_.chunk = std::move(spare_);
     if (ahead_.chunk == nullptr) ahead_.chunk = std::make_shared<Chunk>();
-    state_->plan(*ahead_.chunk, at_, end_);
+    state_->plan(*ahead_.chunk, at_, end_, most_);
     ahead_.started = state_->start(ahead_.chunk);
   }
 
@@ -232,7 +252,9 @@ class VolumeReader final : public Reader {
   std::uint64_t at_;
   const std::uint64_t end_;
   const Deadline deadline_;
+  std::uint64_t most_ = kChunkBytes;
   bool cold_ = false;
+  FanPtr left_behind_;  // of what was read ahead and is not wanted any more
   ReadAhead ahead_;
   std::shared_ptr<Chunk> current_;  // what the last view points into
   std::shared_ptr<Chunk> spare_;
@@ -258,7 +280,7 @@ Task<Result<std::unique_ptr<Reader>>> open_volume_reader(StoreCore& core, BlobRe
   std::vector<unsigned> first_shards{0};
   if (length > 0) {
     Chunk first;
-    state->plan(first, offset, offset + length);
+    state->plan(first, offset, offset + length, kChunkBytes);
     first_shards = first.want;
   }
   CO_CHECK_OK(co_await state->check(std::move(first_shards)));

@@ -396,6 +396,37 @@ TEST(VolumeStore, EndsWhenTheDeadlinePassed) {
   EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
 }
 
+TEST(VolumeStore, AReaderRestsAndReadsAsMuchAsItIsAskedTo) {
+  TestCloud cloud(6);
+  SeededRandom random(13);
+  for (const Code code : kCodes) {
+    const Bytes data = random_bytes(random, 3 * kBlockBytes * 16 + 12345);
+    const auto ref = cloud.put(cloud.target(code), data);
+    ASSERT_TRUE(ref);
+    for (int i = 0; i < 30; ++i) {
+      for (unsigned d = 0; d < 6; ++d) cloud.disk(d).set_cached(random.below(2) == 0);
+      auto reader = sync_wait(cloud.store().open_reader(*ref, 0, data.size(), Deadline::never()));
+      ASSERT_TRUE(reader);
+      for (std::uint64_t at = 0;;) {
+        const std::uint64_t most = kBlockBytes << random.below(5);
+        (*reader)->read_at_most(most);
+        const auto part = sync_wait((*reader)->read());
+        ASSERT_TRUE(part) << part.error().describe();
+        if (part->empty()) {
+          EXPECT_EQ(at, data.size());
+          break;
+        }
+        EXPECT_LE(part->size(), std::max<std::uint64_t>(most, 2 * kBlockBytes));
+        ASSERT_TRUE(std::ranges::equal(*part, ByteView(data).subspan(at, part->size())));
+        at += part->size();
+        if (random.below(3) != 0) continue;
+        at -= random.below(part->size() + 1);
+        (*reader)->rest_at(at);
+      }
+    }
+  }
+}
+
 TEST(VolumeStore, AReaderKeepsARemovedBlob) {
   TestCloud cloud(4);
   const Bytes data = random_bytes(cloud.random, 3 << 20);
