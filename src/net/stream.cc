@@ -388,6 +388,7 @@ Task<Result<bool>> Stream::send_tls(ByteView bytes, std::size_t& sent, Pace& pac
     }
   }
 }
+
 void Stream::close_write() {
   if (tls_) tls_->close_write();
   boost::system::error_code ignored;

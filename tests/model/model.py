@@ -543,9 +543,8 @@ class World:
                 value = None
             values[key] = value
         self.objects.begin_anew(values)
-        self.liar = None
-        self.cloud.stop()
-        self.must_start()
+        if self.liar is not None:
+            self.end_of_lies()
         self.cloud.wait_for("the cloud is healthy after a decision", self.healthy)
         self.all_is_well()
 

@@ -243,7 +243,13 @@ Error ShardAccess::too_few() const {
   };
   if (any(Access::kGone))
     return {make_error_code(Errc::kNotFound), "blob " + ref_.id.to_string() + " does not lie where its record says"};
-  if (any(Access::kUnreadable)) {
+  const auto may_be_read = std::count_if(shards_.begin(), shards_.end(), [&](const Shard& shard) {
+    const auto index = static_cast<std::size_t>(&shard - shards_.data());
+    const bool away = shard.access == Access::kOffline && !ref_.shards[index].drive.is_none();
+    return away || shard.access == Access::kReady;
+  });
+  // Where it can be read once drives are back, that is what is to be done.
+  if (any(Access::kUnreadable) && may_be_read < ref_.code.data) {
     return {make_error_code(Errc::kCorrupt),
             "more shards of blob " + ref_.id.to_string() + " cannot be read than its parity repairs"};
   }
