@@ -1,4 +1,5 @@
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,9 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 // So many give way then.
 constexpr unsigned kRoomForDescriptors = 16;
 constexpr std::chrono::seconds kSaySoEvery{10};
+// What the kernel takes for a peer beyond what is on its way to it. Without a bound it takes megabytes for each that does
+// not read, and once the machine's share for TCP is used up, connections of others are reset.
+constexpr int kUnsentBytes = 256 * 1024;
 // For somebody to give way.
 constexpr std::chrono::seconds kMostWaitingTime{10};
 // Whoever connects in a flood does not keep the acceptor's loop from its connections.
@@ -61,7 +65,9 @@ Result<Descriptor> open_listener(const std::string& address, std::uint16_t port)
   const asio::ip::tcp::endpoint endpoint(parsed, port);
   Descriptor fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   const int on = 1;
+  // Whoever is accepted inherits it (tcp(7)).
   if (fd.get() < 0 || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes) != 0 ||
       ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
       ::listen(fd.get(), kBacklog) != 0) {
     const std::error_code reason(errno, std::generic_category());

@@ -134,6 +134,7 @@ struct HandlerState {
   std::atomic<int> write_errors{0};  // of responses and their streams
   std::atomic<int> requests{0};
   std::atomic<int> stalls{0};  // of "/some": the peer had no room
+  std::atomic<std::size_t> sent_at_first_stall{0};
 };
 
 inline ResponseHead response_head(unsigned status) {
@@ -196,6 +197,7 @@ inline Task<void> stream_some(Exchange& exchange, HandlerState& state) {
     }
     sent += *taken;
     if (*taken == piece.size()) continue;
+    if (state.stalls == 0) state.sent_at_first_stall = sent;
     ++state.stalls;
     most = most == 1'000 ? kStreamPieceBytes * 3 : 1'000;  // less than a record of TLS, and more
     status = co_await exchange.sink().ready();
