@@ -91,10 +91,11 @@ class Maintenance {
   // Waits until all that is on the drive is counted, which is hurried. kCancelled: `go_on`, asked now and then (empty:
   // always), answered false. An error where it cannot be counted now.
   virtual Status count(DriveId drive, const GoOn& go_on) = 0;
-  // Starts using a drive that was added to the map or came back, at a cost that does not grow with its records; stops
-  // using one that leaves (its volumes, which must hold no live record, are removed): kConflict where one does, or
-  // where that is not counted yet.
+  // Starts using a drive that was added to the map or came back, at a cost that does not grow with its records.
+  // kTimeout: it has not answered within seconds, and is used once it does.
   virtual Status attach(DriveId drive) = 0;
+  // Stops using one that leaves; its volumes, which must hold no live record, are removed: kConflict where one does, or
+  // where that is not counted yet.
   virtual Status detach_empty(DriveId drive) = 0;
 
   // Blobs whose reads found damage since the last call, to be healed soon.

@@ -171,13 +171,13 @@ void FleetImpl::handle_drive_events() {
       log_warning("drive offline", {{"drive", drive->name.value()}, {"site", drive->site.value()}});
       continue;
     }
-    attach_again_at_.erase(id);
     if (const Status attached = blobs_.attach(id); !attached) {
       log_error("a drive came back and cannot be used",
                 {{"drive", drive->name.value()}, {"error", attached.error().describe()}});
       attach_again_at_[id] = clock_.steady() + kAttachAgainAfter;
       continue;
     }
+    attach_again_at_.erase(id);
     log_info("drive back online", {{"drive", drive->name.value()}, {"site", drive->site.value()}});
     due(true, false);
     if (drive->state == DriveState::kDraining) resume_drain_of(id);
@@ -188,7 +188,16 @@ void FleetImpl::attach_missing(const Usages& usages) {
   const auto map = drives_.map();
   for (const DriveInfo& drive : map->drives) {
     const auto seen = usages.find(drive.id);
-    if (seen == usages.end() || seen->second || !drives_.online(drive.id)) continue;
+    if (seen == usages.end() || !drives_.online(drive.id)) continue;
+    if (seen->second) {
+      // It may have answered since by itself.
+      if (attach_again_at_.erase(drive.id) > 0) {
+        log_info("drive usable again", {{"drive", drive.name.value()}});
+        due(true, false);
+        if (drive.state == DriveState::kDraining) resume_drain_of(drive.id);
+      }
+      continue;
+    }
     // It is there, and only does not answer.
     if (seen->second.error() == Errc::kTimeout) continue;
     const SteadyTime now = clock_.steady();
@@ -197,11 +206,7 @@ void FleetImpl::attach_missing(const Usages& usages) {
     again->second = now + kAttachAgainAfter;
     if (const Status attached = blobs_.attach(drive.id); !attached) {
       log_error("a drive cannot be used", {{"drive", drive.name.value()}, {"error", attached.error().describe()}});
-      continue;
     }
-    log_info("drive usable again", {{"drive", drive.name.value()}});
-    attach_again_at_.erase(drive.id);
-    due(true, false);
   }
 }
 

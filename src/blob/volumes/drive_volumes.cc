@@ -73,6 +73,25 @@ void DriveVolumes::report(const Volume& volume, const Error& error) {
 // --- attaching
 
 Status DriveVolumes::attach() {
+  std::shared_future<Status> attaching;
+  {
+    const std::lock_guard lock(attaching_mutex_);
+    const bool ended = !attaching_.valid() || attaching_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    if (ended) {
+      const auto answer = std::make_shared<std::promise<Status>>();
+      if (!post([this, answer] { answer->set_value(attach_now()); })) {
+        return fail(Errc::kOverloaded, "drive " + id_.to_string() + ": its queue is full");
+      }
+      attaching_ = answer->get_future();
+      attaching_until_ = std::chrono::steady_clock::now() + options_.attach_limit;
+    }
+    attaching = attaching_;
+  }
+  if (attaching.wait_until(attaching_until_) == std::future_status::ready) return attaching.get();
+  return fail(Errc::kTimeout, "drive " + id_.to_string() + " does not answer: its volumes are not listed yet");
+}
+
+Status DriveVolumes::attach_now() {
   const std::lock_guard growth(growth_);
   std::shared_ptr<io::Disk> disk = drives_.disk(id_);
   if (disk == nullptr) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");

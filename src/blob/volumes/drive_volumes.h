@@ -10,6 +10,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -85,7 +86,8 @@ class DriveVolumes {
 
   [[nodiscard]] DriveId id() const { return id_; }
   // Lists the drive's volumes, and begins to count what is in them; again after the drive came back. Nothing to do when
-  // that was done since. kUnavailable: offline.
+  // that was done since. kUnavailable: offline; kOverloaded: its queue is full; kTimeout: it has not answered since
+  // VolumeOptions::attach_limit, and is attached once it does.
   Status attach();
   // Waits until all that was there at attach() is counted, which is hurried. kCancelled: `go_on`, asked now and then,
   // answered false. Else the error of a volume that cannot be counted now.
@@ -158,6 +160,7 @@ class DriveVolumes {
   };
   // A volume as a walk finds it.
   struct Census;
+  Status attach_now();
   static Status walk_file(io::Disk& disk, io::File& file, std::uint32_t number, std::uint64_t end, const Found& found);
   static Result<std::shared_ptr<Volume>> look_at(const std::shared_ptr<io::Disk>& disk, std::uint32_t number);
   void start_counting();  // mutex_ is held
@@ -216,6 +219,10 @@ class DriveVolumes {
   std::uint32_t next_number_ = 1;
   std::uint64_t uses_ = 0;
   std::size_t open_files_ = 0;
+
+  std::mutex attaching_mutex_;  // of the next two
+  std::shared_future<Status> attaching_;
+  std::chrono::steady_clock::time_point attaching_until_{};
 
   std::atomic<std::uint64_t> lies_{0};
   std::condition_variable counts_changed_;  // with mutex_: one ended, or is hurried, or the store stops

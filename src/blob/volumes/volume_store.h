@@ -2,6 +2,7 @@
 // by ISA-L. Bytes: docs/formats/volume.md.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@ struct VolumeOptions {
   // is, twice this at most.
   std::uint64_t whole_region_bytes = 32ULL << 20;
   unsigned threads_per_drive = 2;
+  std::chrono::milliseconds attach_limit = io::kDriveAnswerLimit;  // a drive that does not answer is waited for so long
 };
 
 class VolumeStore : public Store, public Maintenance {
