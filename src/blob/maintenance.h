@@ -95,7 +95,7 @@ class Maintenance {
   // kTimeout: it has not answered within seconds, and is used once it does.
   virtual Status attach(DriveId drive) = 0;
   // Stops using one that leaves; its volumes, which must hold no live record, are removed: kConflict where one does, or
-  // where that is not counted yet.
+  // where that is not counted yet; kTimeout as attach(), which also takes it back.
   virtual Status detach_empty(DriveId drive) = 0;
 
   // Blobs whose reads found damage since the last call, to be healed soon.

@@ -72,24 +72,30 @@ void DriveVolumes::report(const Volume& volume, const Error& error) {
 
 // --- attaching
 
-Status DriveVolumes::attach() {
-  std::shared_future<Status> attaching;
+Status DriveVolumes::call(Call& call, Status (DriveVolumes::*work)()) {
+  std::shared_future<Status> answer;
+  std::chrono::steady_clock::time_point until;
   {
-    const std::lock_guard lock(attaching_mutex_);
-    const bool ended = !attaching_.valid() || attaching_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-    if (ended) {
-      const auto answer = std::make_shared<std::promise<Status>>();
-      if (!post([this, answer] { answer->set_value(attach_now()); })) {
+    const std::lock_guard lock(calls_mutex_);
+    const bool under_way =
+        call.answer.valid() && call.answer.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
+    if (!under_way) {
+      const auto promise = std::make_shared<std::promise<Status>>();
+      if (!post([this, work, promise] { promise->set_value((this->*work)()); })) {
         return fail(Errc::kOverloaded, "drive " + id_.to_string() + ": its queue is full");
       }
-      attaching_ = answer->get_future();
-      attaching_until_ = std::chrono::steady_clock::now() + options_.attach_limit;
+      call = {promise->get_future(), std::chrono::steady_clock::now() + options_.answer_limit};
     }
-    attaching = attaching_;
+    answer = call.answer;
+    until = call.until;
   }
-  if (attaching.wait_until(attaching_until_) == std::future_status::ready) return attaching.get();
-  return fail(Errc::kTimeout, "drive " + id_.to_string() + " does not answer: its volumes are not listed yet");
+  if (answer.wait_until(until) == std::future_status::ready) return answer.get();
+  return fail(Errc::kTimeout, "drive " + id_.to_string() + " does not answer");
 }
+
+Status DriveVolumes::attach() { return call(attaching_, &DriveVolumes::attach_now); }
+
+Status DriveVolumes::detach_empty() { return call(detaching_, &DriveVolumes::detach_empty_now); }
 
 Status DriveVolumes::attach_now() {
   const std::lock_guard growth(growth_);
@@ -385,7 +391,7 @@ Status DriveVolumes::count(const GoOn& go_on) {
   return {};
 }
 
-Status DriveVolumes::detach_empty() {
+Status DriveVolumes::detach_empty_now() {
   const std::lock_guard growth(growth_);
   std::vector<std::uint32_t> numbers;
   std::shared_ptr<io::Disk> disk;

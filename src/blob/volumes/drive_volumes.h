@@ -87,7 +87,7 @@ class DriveVolumes {
   [[nodiscard]] DriveId id() const { return id_; }
   // Lists the drive's volumes, and begins to count what is in them; again after the drive came back. Nothing to do when
   // that was done since. kUnavailable: offline; kOverloaded: its queue is full; kTimeout: it has not answered since
-  // VolumeOptions::attach_limit, and is attached once it does.
+  // VolumeOptions::answer_limit, and is attached once it does.
   Status attach();
   // Waits until all that was there at attach() is counted, which is hurried. kCancelled: `go_on`, asked now and then,
   // answered false. Else the error of a volume that cannot be counted now.
@@ -97,7 +97,8 @@ class DriveVolumes {
   // Whether the drive is online as it was when the volume was attached. Never blocks.
   [[nodiscard]] bool serves(const Volume& volume) const { return drives_.disk(id_) == volume.disk; }
   // kConflict while a record lives there; pages that cannot be read do not hinder it, since by then the catalog names
-  // nothing on the drive. Counts first.
+  // nothing on the drive. kOverloaded, kTimeout: as attach(); it may be detached later then, until it is attached
+  // again.
   Status detach_empty();
 
   // A region at the end of the open volume where that needs no I/O; nullopt: call reserve().
@@ -160,7 +161,15 @@ class DriveVolumes {
   };
   // A volume as a walk finds it.
   struct Census;
+  // One call of the drive that is waited for so long only, and may end later.
+  struct Call {
+    std::shared_future<Status> answer;
+    std::chrono::steady_clock::time_point until{};
+  };
+  // Runs `work` on the drive's pool, or joins the call that is under way still.
+  Status call(Call& call, Status (DriveVolumes::*work)());
   Status attach_now();
+  Status detach_empty_now();
   static Status walk_file(io::Disk& disk, io::File& file, std::uint32_t number, std::uint64_t end, const Found& found);
   static Result<std::shared_ptr<Volume>> look_at(const std::shared_ptr<io::Disk>& disk, std::uint32_t number);
   void start_counting();  // mutex_ is held
@@ -220,9 +229,9 @@ class DriveVolumes {
   std::uint64_t uses_ = 0;
   std::size_t open_files_ = 0;
 
-  std::mutex attaching_mutex_;  // of the next two
-  std::shared_future<Status> attaching_;
-  std::chrono::steady_clock::time_point attaching_until_{};
+  std::mutex calls_mutex_;  // of the next two
+  Call attaching_;
+  Call detaching_;
 
   std::atomic<std::uint64_t> lies_{0};
   std::condition_variable counts_changed_;  // with mutex_: one ended, or is hurried, or the store stops

@@ -22,7 +22,8 @@ struct VolumeOptions {
   // is, twice this at most.
   std::uint64_t whole_region_bytes = 32ULL << 20;
   unsigned threads_per_drive = 2;
-  std::chrono::milliseconds attach_limit = io::kDriveAnswerLimit;  // a drive that does not answer is waited for so long
+  // So long a drive is waited for that does not answer to being attached or detached.
+  std::chrono::milliseconds answer_limit = io::kDriveAnswerLimit;
 };
 
 class VolumeStore : public Store, public Maintenance {

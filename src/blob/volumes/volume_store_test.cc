@@ -817,7 +817,7 @@ TEST(GrowingRegion, ACrashInTheMidstLeavesAnOrphan) {
 
 TEST(VolumeStore, ADriveThatHangsIsWaitedForSoLongAndUsedOnceItAnswers) {
   VolumeOptions options = TestCloud::small_volumes();
-  options.attach_limit = std::chrono::milliseconds(50);
+  options.answer_limit = std::chrono::milliseconds(50);
   TestCloud cloud(2, options);
   const Bytes data = random_bytes(cloud.random, 300000);
   const auto on_first = cloud.put({.code = {1, 0}, .drives = {cloud.id(0)}}, data);
@@ -827,6 +827,7 @@ TEST(VolumeStore, ADriveThatHangsIsWaitedForSoLongAndUsedOnceItAnswers) {
   cloud.open_store();
   EXPECT_TRUE(cloud.put({.code = {1, 0}, .drives = {cloud.id(1)}}, data));
   EXPECT_EQ(cloud.store().attach(cloud.id(0)).error(), Errc::kTimeout);
+  EXPECT_EQ(cloud.store().detach_empty(cloud.id(0)).error(), Errc::kTimeout);
   cloud.disk(0).set_hanging(false);
   EXPECT_TRUE(eventually([&] { return cloud.store().attach(cloud.id(0)).has_value(); }));
   EXPECT_TRUE(*cloud.get(*on_first) == data);
