@@ -9,19 +9,28 @@ namespace andromede::app {
 Result<blob::Target> SpreadPlacer::place(BlobId /*id*/, std::uint64_t size_bytes) {
   const blob::Code code{rule_.data_shards, rule_.parity_shards};
   const std::vector<std::optional<DriveId>> none_kept(code.total());
-  TRY(auto drives, choose(none_kept, fleet::shard_bytes(code, size_bytes)));
+  TRY(auto drives, choose(none_kept, {}, fleet::shard_bytes(code, size_bytes)));
   return blob::Target{code, std::move(drives), this};
 }
 
 Result<std::vector<DriveId>> SpreadPlacer::replace(const std::vector<std::optional<DriveId>>& kept,
-                                                   std::uint64_t shard_bytes) {
+                                                   const std::vector<DriveId>& without, std::uint64_t shard_bytes) {
   candidates_.refresh();
-  return choose(kept, shard_bytes);
+  return choose(kept, without, shard_bytes);
 }
 
 Result<std::vector<DriveId>> SpreadPlacer::choose(const std::vector<std::optional<DriveId>>& kept,
-                                                  std::uint64_t shard_bytes) {
-  const auto candidates = candidates_.snapshot();
+                                                  const std::vector<DriveId>& without, std::uint64_t shard_bytes) {
+  auto candidates = candidates_.snapshot();
+  if (!without.empty()) {
+    // They count as drives that have no room: the blob is not to get fewer shards for that.
+    auto list = std::make_shared<fleet::CandidateList>(*candidates);
+    for (sovereignty::Candidate& candidate : *list) {
+      const bool left_out = std::find(without.begin(), without.end(), candidate.drive) != without.end();
+      if (left_out) candidate.free_bytes = 0;
+    }
+    candidates = std::move(list);
+  }
   sovereignty::Rule rule = rule_;
   const std::size_t online = candidates->size();
   if (online < rule.shards() && rule.parity_shards > 0 && online > rule.data_shards) {

@@ -18,12 +18,13 @@ class SpreadPlacer final : public objects::Placer, public blob::Replacer {
   // id): they are rebuilt by heal. kUnavailable with fewer still: what is written must survive the next loss.
   Result<blob::Target> place(BlobId id, std::uint64_t size_bytes) override;
 
-  // Looks at the drives again first: one of those that were candidates has just failed.
+  // Looks at the drives again first: one of those that were candidates has just failed or filled up.
   Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
-                                       std::uint64_t shard_bytes) override;
+                                       const std::vector<DriveId>& without, std::uint64_t shard_bytes) override;
 
  private:
-  Result<std::vector<DriveId>> choose(const std::vector<std::optional<DriveId>>& kept, std::uint64_t shard_bytes);
+  Result<std::vector<DriveId>> choose(const std::vector<std::optional<DriveId>>& kept,
+                                      const std::vector<DriveId>& without, std::uint64_t shard_bytes);
 
   const sovereignty::Rule rule_;
   fleet::Candidates& candidates_;

@@ -90,7 +90,7 @@ TEST_F(SpreadPlacerTest, LeavesOutTheLastShardsWhereDrivesAreMissingButNeverAllP
 
 TEST_F(SpreadPlacerTest, ReplacesLostShardsBesideThoseThatAreKept) {
   for (unsigned i = 0; i < 4; ++i) lose(i);  // noticed without a refresh() by the test
-  const auto drives = placer_->replace({std::nullopt, ids_[4], std::nullopt, ids_[6]}, 1 << 20);
+  const auto drives = placer_->replace({std::nullopt, ids_[4], std::nullopt, ids_[6]}, {}, 1 << 20);
   ASSERT_TRUE(drives) << drives.error().describe();
   EXPECT_EQ((*drives)[1], ids_[4]);
   EXPECT_EQ((*drives)[3], ids_[6]);
@@ -99,9 +99,21 @@ TEST_F(SpreadPlacerTest, ReplacesLostShardsBesideThoseThatAreKept) {
 
 TEST_F(SpreadPlacerTest, LeavesALostShardOutWhereNoDriveIsLeftForIt) {
   for (unsigned i = 0; i < 5; ++i) lose(i);
-  const auto drives = placer_->replace({ids_[5], std::nullopt, ids_[6], std::nullopt}, 1 << 20);
+  const auto drives = placer_->replace({ids_[5], std::nullopt, ids_[6], std::nullopt}, {}, 1 << 20);
   ASSERT_TRUE(drives) << drives.error().describe();
   EXPECT_EQ(*drives, (std::vector<DriveId>{ids_[5], ids_[7], ids_[6], DriveId{}}));
+}
+
+TEST_F(SpreadPlacerTest, ChoosesNoDriveThatHasRefused) {
+  // Its site has only one other.
+  const auto drives = placer_->replace({std::nullopt, ids_[2], ids_[4], ids_[6]}, {ids_[0]}, 1 << 20);
+  ASSERT_TRUE(drives) << drives.error().describe();
+  EXPECT_EQ(drives->front(), ids_[1]);
+  const auto elsewhere = placer_->replace({std::nullopt, ids_[2], ids_[4], ids_[6]}, {ids_[0], ids_[1]}, 1 << 20);
+  ASSERT_TRUE(elsewhere) << elsewhere.error().describe();
+  EXPECT_NE(site_of(elsewhere->front()), 0U);
+  const std::vector<DriveId> all_others = {ids_[0], ids_[1], ids_[3], ids_[5], ids_[7]};
+  EXPECT_EQ(placer_->replace({std::nullopt, ids_[2], ids_[4], ids_[6]}, all_others, 1 << 20).error(), Errc::kNoSpace);
 }
 
 }  // namespace

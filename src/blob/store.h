@@ -66,10 +66,10 @@ class Replacer {
  public:
   virtual ~Replacer() = default;
   // `kept` has an entry per shard: where it is, or nullopt for one that is lost. Answers a drive per shard, those of
-  // `kept` unchanged; none ids where no drive is left. `shard_bytes`: a record's size. May block; from any thread.
-  // Errors: kUnavailable (too few drives online), kNoSpace.
+  // `kept` unchanged, and none of `without`, which have refused or failed; none ids where no drive is left.
+  // `shard_bytes`: a record's size. May block; from any thread. Errors: kUnavailable (too few drives online), kNoSpace.
   virtual Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
-                                               std::uint64_t shard_bytes) = 0;
+                                               const std::vector<DriveId>& without, std::uint64_t shard_bytes) = 0;
 };
 
 // The drives for one blob's shards, in shard order, chosen by the placement (sovereignty/placement.h).

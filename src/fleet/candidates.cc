@@ -28,23 +28,20 @@ std::optional<sovereignty::Candidate> Candidates::describe(const io::DriveInfo& 
 }
 
 void Candidates::refresh() {
-  // One at a time, so that an older look never replaces a newer one.
   const std::lock_guard refreshing(refreshing_);
-  put(look_at_usages(drives_, blobs_));
+  const SteadyTime now = std::chrono::steady_clock::now();
+  refresh(look_at_usages(drives_, blobs_), now);
 }
 
-void Candidates::refresh(const Usages& usages) {
-  const std::lock_guard refreshing(refreshing_);
-  put(usages);
-}
-
-void Candidates::put(const Usages& usages) {
+void Candidates::refresh(const Usages& usages, SteadyTime looked_at) {
   auto list = std::make_shared<CandidateList>();
   const auto map = drives_.map();
   for (const io::DriveInfo& drive : map->drives) {
     if (auto candidate = describe(drive, usages)) list->push_back(std::move(*candidate));
   }
   const std::lock_guard lock(mutex_);
+  if (looked_at < looked_at_) return;
+  looked_at_ = looked_at;
   list_ = std::move(list);
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/clock.h"
 #include "blob/maintenance.h"
 #include "io/drives.h"
 #include "sovereignty/placement.h"
@@ -33,19 +34,18 @@ class Candidates {
   [[nodiscard]] std::shared_ptr<const CandidateList> snapshot() const;
   // Looks at the drives again. Blocks.
   void refresh();
-  // The same, by what was just seen.
-  void refresh(const Usages& usages);
+  // The same, by a look that began at `looked_at`; unless a later one was put meanwhile.
+  void refresh(const Usages& usages, SteadyTime looked_at);
 
  private:
   [[nodiscard]] std::optional<sovereignty::Candidate> describe(const io::DriveInfo& drive, const Usages& usages) const;
 
-  void put(const Usages& usages);  // refreshing_ is held
-
   io::Drives& drives_;
   blob::Maintenance& blobs_;
-  std::mutex refreshing_;
+  std::mutex refreshing_;  // one at a time looks, so that many who ask at once do not all ask the drives
   mutable std::mutex mutex_;
   std::shared_ptr<const CandidateList> list_;
+  SteadyTime looked_at_{};  // of list_
 };
 
 }  // namespace andromede::fleet

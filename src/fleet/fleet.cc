@@ -145,9 +145,10 @@ void FleetImpl::watch() {
   name_thread("fleet-watch");
   while (!stopping_) {
     handle_drive_events();
+    const SteadyTime looked_at = std::chrono::steady_clock::now();
     const Usages usages = look_at_usages(drives_, blobs_);
     attach_missing(usages);
-    candidates_.refresh(usages);
+    candidates_.refresh(usages, looked_at);
     collect_damaged();
     look_at_short_writes();
     look_at_room(usages);

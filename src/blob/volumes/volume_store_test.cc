@@ -263,7 +263,8 @@ class LastDrivesFirst final : public Replacer {
   explicit LastDrivesFirst(std::vector<DriveId> drives, std::optional<Errc> when_none = {})
       : drives_(std::move(drives)), when_none_(when_none) {}
   Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
-                                       std::uint64_t /*shard_bytes*/) override {
+                                       const std::vector<DriveId>& without, std::uint64_t /*shard_bytes*/) override {
+    asked_without.push_back(without);
     if (drives_.empty() && when_none_) return fail(*when_none_, "no drive is left");
     std::vector<DriveId> answer;
     for (const auto& drive : kept) {
@@ -274,6 +275,7 @@ class LastDrivesFirst final : public Replacer {
     }
     return answer;
   }
+  std::vector<std::vector<DriveId>> asked_without;
 
  private:
   std::vector<DriveId> drives_;
@@ -339,6 +341,8 @@ TEST(VolumeStore, AWriteThatFindsADriveFullBeginsOnAnother) {
       const auto ref = cloud.put(target, data);
       ASSERT_TRUE(ref) << ref.error().describe();
       EXPECT_EQ(ref->shards[0].drive, cloud.id(first_spare_is_full ? 4 : 5));
+      EXPECT_EQ(replacer.asked_without.back(),
+                first_spare_is_full ? (std::vector{cloud.id(0), cloud.id(5)}) : std::vector{cloud.id(0)});
       for (const ShardPlace& place : ref->shards) EXPECT_FALSE(place.drive.is_none());
       EXPECT_EQ(*cloud.get(*ref), data);
     }

@@ -89,7 +89,9 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
   // A page for the head or for what the buffer before left over, and one for the checksums and for filling up.
   static std::size_t buffer_bytes(unsigned blocks) { return kPageBytes + blocks * kBlockBytes + kPageBytes; }
   Task<void> reserve_on(std::vector<unsigned> shards, std::vector<DriveId> drives);
-  [[nodiscard]] std::vector<unsigned> without_room() const;
+  bool note_full_drives();
+  [[nodiscard]] bool is_full(unsigned shard) const;
+  [[nodiscard]] std::vector<unsigned> to_place_anew() const;
   Result<std::vector<DriveId>> choose_others();
   void reserved(unsigned shard, Result<Region> region);
   void begin_record(unsigned shard);
@@ -128,6 +130,7 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
   std::size_t stripe_fill_ = 0;  // bytes of the stripe under way
   std::uint64_t stripe_ = 0;
   std::uint64_t used_bytes_ = 0;  // of each record, once finished
+  std::vector<DriveId> refused_;  // had no room, or failed: not to be chosen again
 
   std::mutex mutex_;
   std::vector<ShardStream> streams_;
@@ -145,9 +148,8 @@ Task<Status> WriteState::reserve(std::vector<DriveId> drives) {
   std::iota(shards.begin(), shards.end(), 0U);
   co_await reserve_on(shards, drives);
   // A drive may have filled up since the caller chose, and another that is chosen in its place as well.
-  for (unsigned tries = 0; replacer_ != nullptr && tries < kMostChoices; ++tries) {
-    shards = without_room();
-    if (shards.empty()) break;
+  for (unsigned tries = 0; replacer_ != nullptr && tries < kMostChoices && note_full_drives(); ++tries) {
+    shards = to_place_anew();
     auto others = co_await core_.recovery_pool.run([self = shared_from_this()] { return self->choose_others(); });
     if (!others) break;
     co_await reserve_on(shards, *std::move(others));
@@ -195,11 +197,24 @@ Task<void> WriteState::reserve_on(std::vector<unsigned> shards, std::vector<Driv
   co_await wait(Until::kReserved);
 }
 
-// Each has answered for good: nothing of it is under way.
-std::vector<unsigned> WriteState::without_room() const {
+// False: no drive was.
+bool WriteState::note_full_drives() {
+  const std::size_t before = refused_.size();
+  for (unsigned i = 0; i < total(); ++i) {
+    if (is_full(i)) refused_.push_back(streams_[i].drive->id());
+  }
+  return refused_.size() > before;
+}
+
+bool WriteState::is_full(unsigned shard) const {
+  return !*regions_[shard] && regions_[shard]->error() == Errc::kNoSpace;
+}
+
+// Of the others without a region something may be under way still.
+std::vector<unsigned> WriteState::to_place_anew() const {
   std::vector<unsigned> shards;
   for (unsigned i = 0; i < total(); ++i) {
-    if (!*regions_[i] && regions_[i]->error() == Errc::kNoSpace) shards.push_back(i);
+    if (is_full(i) || streams_[i].drive == nullptr) shards.push_back(i);
   }
   return shards;
 }
@@ -210,7 +225,7 @@ Result<std::vector<DriveId>> WriteState::choose_others() {
   for (unsigned i = 0; i < total(); ++i) {
     if (*regions_[i]) kept[i] = streams_[i].drive->id();
   }
-  return replacer_->replace(kept, layout_.used_bytes());
+  return replacer_->replace(kept, refused_, layout_.used_bytes());
 }
 
 void WriteState::reserved(unsigned shard, Result<Region> region) {
@@ -607,7 +622,7 @@ Status WriteState::replace_lost_shards(BlobRef& ref) {
     status = rebuild_lost_shards(ref);
   }
   if (durable_shards(ref) < needed()) {
-    const bool full = !status && status.error() == Errc::kNoSpace;
+    const bool full = first_error_ && *first_error_ == Errc::kNoSpace;
     return fail(full ? Errc::kNoSpace : Errc::kUnavailable,
                 std::to_string(durable_shards(ref)) + " of " + std::to_string(total()) + " shards were written, " +
                     std::to_string(needed()) +
@@ -626,9 +641,10 @@ Status WriteState::rebuild_lost_shards(BlobRef& ref) {
       kept[i] = ref.shards[i].drive;
     } else {
       core_.releases.release(id_, i, std::exchange(ref.shards[i], {}));
+      if (streams_[i].drive != nullptr) refused_.push_back(streams_[i].drive->id());
     }
   }
-  TRY(const auto drives, replacer_->replace(kept, used_bytes_));
+  TRY(const auto drives, replacer_->replace(kept, refused_, used_bytes_));
   Status status;
   for (unsigned i = 0; i < total(); ++i) {
     if (kept[i]) continue;
@@ -639,6 +655,7 @@ Status WriteState::rebuild_lost_shards(BlobRef& ref) {
       core_.repaired.add();
     } else {
       status = fail(place.error());
+      refused_.push_back(drives[i]);
     }
   }
   return status;
