@@ -102,7 +102,8 @@ class Reader {
   virtual Task<Result<ByteView>> read() = 0;
   // How much read() gives and holds at once from now on, about; below a few blocks it reads nothing ahead.
   virtual void read_at_most(std::uint64_t bytes) = 0;
-  // Gives all memory back. The next read() begins at `offset` of the blob, in the range and not behind what was read.
+  // Gives all memory back. The next read() begins at `offset` of the blob, which lies in the range or at its end, and
+  // at most at the end of what was read.
   virtual void rest_at(std::uint64_t offset) = 0;
 };
 

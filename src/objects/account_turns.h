@@ -1,6 +1,6 @@
-// AccountTurns: so many of an account's listings at once and no more; others of its wait, in the order in which they
-// came, and nobody else's wait for them. The readers of the metadata are few, and an account may ask on any number of
-// connections.
+// AccountTurns: so many of an account's requests of a costly kind at once and no more; others of its wait, in the order
+// in which they came, and nobody else's wait for them. The readers of the metadata are few, memory is shared, and an
+// account may ask on any number of connections.
 //
 // Thread-safe.
 #pragma once
@@ -54,7 +54,8 @@ class AccountTurns {
       Line& line = lines_[account];
       waits = line.under_way == at_once_;
       if (waits && line.waiting.size() >= most_waiting_) {
-        co_return fail(Errc::kOverloaded, std::to_string(at_once_) + " listings of this account are under way and " +
+        co_return fail(Errc::kOverloaded, std::to_string(at_once_) +
+                                              " such requests of this account are under way and " +
                                               std::to_string(most_waiting_) + " wait: come again later");
       }
       if (waits) {
@@ -87,7 +88,7 @@ class AccountTurns {
       const auto line = lines_.find(account);
       if (line == lines_.end() || std::erase(line->second.waiting, &waiter) == 0) return;
     }
-    waiter.called.set(fail(Errc::kCancelled, "nobody waits for the listing any more"));
+    waiter.called.set(fail(Errc::kCancelled, "nobody waits for the answer any more"));
   }
 
   void give_back(const AccountId& account) {
@@ -109,7 +110,7 @@ class AccountTurns {
       }
       if (next == nullptr && --line->second.under_way == 0) lines_.erase(line);
     }
-    for (Waiter* waiter : late) waiter->called.set(fail(Errc::kTimeout, "the listing waited too long for its turn"));
+    for (Waiter* waiter : late) waiter->called.set(fail(Errc::kTimeout, "the request waited too long for its turn"));
     if (next != nullptr) next->called.set(Status{});
   }
 

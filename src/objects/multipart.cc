@@ -357,6 +357,7 @@ Task<Result<PutAnswer>> ServiceImpl::complete_upload(identity::Caller caller, Co
     previous = part.number;
   }
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(const AccountTurns::Turn turn, co_await part_lists_.take(caller.account.id, patience({})));
   ListWork work;
   for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
     auto done = co_await try_complete({caller, bucket, request.bucket, request.key}, request, work);
@@ -480,6 +481,7 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
 Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) {
   CO_CHECK_OK(check_key(key));
   CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
+  CO_TRY(const AccountTurns::Turn turn, co_await part_lists_.take(caller.account.id, patience({})));
   ListWork work;
   for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
     const Status done = co_await try_abort(

@@ -453,9 +453,9 @@ TEST(TransfersTest, TakeLessWhereThereAreManyAndNextToNothingWhereMemoryIsLent) 
   EXPECT_LE(transfers.held_bytes(), kMemoryBytes + entries.size() * crypto::kSegmentBytes * kBuffersPerTransfer);
   // What is given back is there for others; who was slow begins with a segment.
   for (unsigned i = 0; i < 90; ++i) entries[i]->rest();
-  EXPECT_EQ(entries.back()->next_batch(), kSmallBatchBytes);
+  EXPECT_EQ(entries.back()->next_batch(), kBatchBytes);
   entries.back()->slow_down();
-  EXPECT_EQ(entries.back()->next_batch(), crypto::kSegmentBytes);
+  for (unsigned i = 0; i < kCalmBatches; ++i) EXPECT_EQ(entries.back()->next_batch(), crypto::kSegmentBytes) << i;
   EXPECT_EQ(entries.back()->next_batch(), 2 * crypto::kSegmentBytes);
   entries.clear();
   EXPECT_EQ(transfers.held_bytes(), 0U);

@@ -45,7 +45,6 @@ std::uint64_t PieceReader::piece_left() const { return std::min(pieces_[index_].
 
 ByteView PieceReader::give(ByteView view) {
   given_ = view.size();
-  context_.bytes_read.add(static_cast<double>(given_));
   return view;
 }
 
@@ -53,16 +52,22 @@ void PieceReader::unread(std::size_t count) {
   CHECK(count <= given_, "only what was given last can be given again");
   given_ -= count;
   if (reader_ == nullptr) return;
-  next_segment_ = static_cast<std::uint32_t>((position_ + given_) / kSegmentBytes);
+  if (count > 0 && plain_.capacity() <= kSegmentBytes) {
+    // A segment is kept: who is always slow would have each opened twice.
+    again_ = plain_.view().subspan(position_ % kSegmentBytes + given_, count);
+  } else {
+    next_segment_ = static_cast<std::uint32_t>((position_ + given_) / kSegmentBytes);
+    plain_ = Buffer();
+  }
   reader_->rest_at(std::uint64_t{next_segment_} * kSealedSegmentBytes);
   unread_ = {};
   straddling_ = Buffer();
-  plain_ = Buffer();
   transfer_->slow_down();
   transfer_->rest();
 }
 
 void PieceReader::advance(std::size_t count) {
+  context_.bytes_read.add(static_cast<double>(count));
   position_ += count;
   left_ -= count;
   while (left_ > 0 && position_ == pieces_[index_].size_bytes) {
@@ -82,6 +87,7 @@ Task<Status> PieceReader::open_first() {
 Task<Result<ByteView>> PieceReader::read() {
   advance(std::exchange(given_, 0));
   if (left_ == 0) co_return ByteView{};
+  if (!again_.empty()) co_return give(std::exchange(again_, {}));
   const Piece& piece = pieces_[index_];
   if (piece.inlined) co_return read_inlined(piece);
   for (unsigned tries = 0;; ++tries) {

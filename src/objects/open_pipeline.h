@@ -52,7 +52,7 @@ class PieceReader {
   // Opens the reader of the range's first byte now, so that what the first read would find missing is found here.
   // kNotFound: no record names that blob any more.
   Task<Status> open_first();
-  // The last `count` bytes of what read() gave last are to be given again; no memory is held for them until then.
+  // The last `count` bytes of what read() gave last are to be given again. Until then no more than a segment is held.
   void unread(std::size_t count);
 
  private:
@@ -84,6 +84,7 @@ class PieceReader {
   ByteView unread_;                              // of reader_'s last view
   Buffer straddling_;                            // a sealed segment that arrives in several views
   Buffer plain_;
+  ByteView again_;                               // of plain_: to be given again
   std::optional<std::uint32_t> opened_segment_;  // of payload_, which is opened in place
 };
 

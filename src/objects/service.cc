@@ -36,6 +36,8 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
       live_(blobs),
       unfinished_(options.unfinished),
       listings_(kListingsAtOnce, kListingsWaiting, clock),
+      part_lists_(kPartListsAtOnce, kPartListsWaiting, clock),
+      long_objects_(kPartListsAtOnce, kPartListsWaiting, clock),
       catalog_(meta, live_, clock, options.deadline),
       authenticator_(meta, blobs, keys, clock, options.deadline),
       seal_{blobs,
@@ -219,7 +221,8 @@ Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const BucketRecord& b
 }
 
 Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId version,
-                                              const std::vector<Piece>& pieces, meta::Commit& change) {
+                                              const std::vector<Piece>& pieces, meta::Commit& change,
+                                              std::optional<AccountTurns::Turn> turn) {
   Stretch stretch;
   std::vector<std::string> keys;
   for (const Piece& piece : pieces) {
@@ -248,20 +251,23 @@ Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId
       if (change.expect.size() < kMaxExpectations) change.expect.push_back({std::move(keys[i]), std::move(record)});
     }
   }
-  co_return Displaced(live_, version, std::move(refs));
+  co_return Displaced(live_, version, std::move(refs), std::move(turn));
 }
 
 Task<Result<Displaced>> ServiceImpl::displace_object(const BucketRecord& bucket, const StoredObject* object,
                                                      meta::Commit& change) {
   if (object == nullptr) co_return Displaced(live_, BlobId{}, {});
   const ObjectRecord& record = object->record;
+  std::optional<AccountTurns::Turn> turn;
   if (record.parts_apart()) {
+    CO_TRY(AccountTurns::Turn taken, co_await long_objects_.take(bucket.owner, patience({})));
+    turn.emplace(std::move(taken));
     for (std::uint32_t chunk = 0; chunk * kPartsPerList < record.head.parts; ++chunk) {
       change.erase.push_back({meta::Space::kRecords, layout::part_list(record.upload, chunk)});
     }
   }
   CO_TRY(const PieceRun all, co_await pieces_of(bucket, record, 0, kEverything));
-  co_return co_await displace(bucket, record.version(), all.pieces, change);
+  co_return co_await displace(bucket, record.version(), all.pieces, change, std::move(turn));
 }
 
 Task<Result<meta::CommitInfo>> ServiceImpl::commit(meta::Commit change) {

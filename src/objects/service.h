@@ -242,7 +242,7 @@ class OpenObject {
   // The next plaintext bytes; empty at the end. Valid until the next call. Not to be called after head_only.
   virtual Task<Result<ByteView>> read() = 0;
   // For who cannot pass on what read() gave: its last `count` bytes are given again by the next. Until then the object
-  // holds no memory for them.
+  // holds a segment of a blob at most, and what lies inline.
   virtual void unread(std::size_t count) = 0;
 };
 

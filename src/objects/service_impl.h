@@ -49,18 +49,28 @@ inline constexpr std::size_t kListingsAtOnce = 4;
 // How many more of its may wait for those, and how long each may take in all: no client waits for longer.
 inline constexpr std::size_t kListingsWaiting = 256;
 inline constexpr std::chrono::milliseconds kListingTime{60'000};
+// How many completions and aborts of uploads of one account are under way at once, each of which has all parts of its
+// upload in memory, ten thousand at most: some megabytes; and how many changes that take away objects with as many
+// parts.
+inline constexpr std::size_t kPartListsAtOnce = 8;
+inline constexpr std::size_t kPartListsWaiting = 1024;
 // How many records of uploads and parts one step of the cleanup erases, beside those of their blobs.
 inline constexpr std::size_t kMaxErasedPerStep = 500;
 
 // Blobs that a commit takes their records from, announced to LiveBlobs while it is under way.
 class Displaced {
  public:
-  Displaced(LiveBlobs& live, BlobId version, std::vector<blob::BlobRef> refs)
-      : live_(&live), version_(version), refs_(std::move(refs)) {
+  // `turn`: kept for as long as this.
+  Displaced(LiveBlobs& live, BlobId version, std::vector<blob::BlobRef> refs,
+            std::optional<AccountTurns::Turn> turn = {})
+      : live_(&live), version_(version), refs_(std::move(refs)), turn_(std::move(turn)) {
     live_->leaving(refs_);
   }
   Displaced(Displaced&& other) noexcept
-      : live_(other.live_), version_(other.version_), refs_(std::exchange(other.refs_, {})) {}
+      : live_(other.live_),
+        version_(other.version_),
+        refs_(std::exchange(other.refs_, {})),
+        turn_(std::move(other.turn_)) {}
   Displaced& operator=(Displaced&&) = delete;
   ~Displaced() { live_->stays(refs_); }
   // The commit happened.
@@ -70,6 +80,7 @@ class Displaced {
   LiveBlobs* live_;
   BlobId version_;
   std::vector<blob::BlobRef> refs_;
+  std::optional<AccountTurns::Turn> turn_;
 };
 
 class ServiceImpl final : public Service {
@@ -154,8 +165,9 @@ class ServiceImpl final : public Service {
 
   // Adds to `change` what erases the pieces and what it must expect for that.
   Task<Result<Displaced>> displace(const BucketRecord& bucket, BlobId version, const std::vector<Piece>& pieces,
-                                   meta::Commit& change);
-  // The same for a whole object (nothing for null), its part lists included. kNotFound as read_part_list.
+                                   meta::Commit& change, std::optional<AccountTurns::Turn> turn = {});
+  // The same for a whole object (nothing for null), its part lists included, which takes a turn. kNotFound as
+  // read_part_list; AccountTurns'.
   Task<Result<Displaced>> displace_object(const BucketRecord& bucket, const StoredObject* object, meta::Commit& change);
 
   Task<Result<meta::CommitInfo>> commit(meta::Commit change);
@@ -265,6 +277,8 @@ class ServiceImpl final : public Service {
   Transfers transfers_;
   Unfinished unfinished_;
   AccountTurns listings_;
+  AccountTurns part_lists_;    // completions and aborts
+  AccountTurns long_objects_;  // taken while one of part_lists_ may be held, never the other way round
   BlobCatalog catalog_;
   BlobAuthenticator authenticator_;
   const SealContext seal_;

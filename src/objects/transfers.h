@@ -19,6 +19,8 @@ inline constexpr unsigned kManyTransfers = 16;
 inline constexpr std::size_t kBuffersPerTransfer = 4;
 // What all transfers of the process take together beyond a segment each.
 inline constexpr std::size_t kBodyMemoryBytes = 256U << 20;
+// After so many batches without a wait a slow peer is given more at once.
+inline constexpr unsigned kCalmBatches = 8;
 
 // Thread-safe.
 class Transfers {
@@ -28,30 +30,33 @@ class Transfers {
   // One transfer, while it lives. `transfers` outlives it.
   class Entry {
    public:
-    explicit Entry(Transfers& transfers) : transfers_(transfers) { ++transfers_.count_; }
+    explicit Entry(Transfers& transfers) : transfers_(transfers) {}
     Entry(const Entry&) = delete;
     Entry& operator=(const Entry&) = delete;
-    ~Entry() {
-      rest();
-      --transfers_.count_;
-    }
+    ~Entry() { rest(); }
     // How many bytes to work on next: whole segments. The buffers are to be cut to it.
     std::size_t next_batch() {
       rest();
-      std::size_t batch = std::min(grown_, transfers_.count_ <= kManyTransfers ? kBatchBytes : kSmallBatchBytes);
+      const bool many = ++transfers_.working_ > kManyTransfers;
+      std::size_t batch = std::min(grown_, many ? kSmallBatchBytes : kBatchBytes);
       while (!transfers_.lend(batch * kBuffersPerTransfer) && batch > crypto::kSegmentBytes) {
         transfers_.held_ -= batch * kBuffersPerTransfer;
         batch = std::max(batch / 4, crypto::kSegmentBytes);
       }
       held_ = batch * kBuffersPerTransfer;
-      grown_ = std::min(2 * grown_, kBatchBytes);
+      if (++calm_ >= kCalmBatches) grown_ = std::min(2 * grown_, kBatchBytes);
       return batch;
     }
-    // The peer lets us wait: the next batch is a segment, each after it twice the one before.
-    void slow_down() { grown_ = crypto::kSegmentBytes; }
+    // The peer lets us wait: the next batches are a segment each, and grow again once some went through without a wait.
+    void slow_down() {
+      grown_ = crypto::kSegmentBytes;
+      calm_ = 0;
+    }
     // The buffers were given back.
     void rest() {
+      if (held_ == 0) return;
       transfers_.held_ -= held_;
+      --transfers_.working_;
       held_ = 0;
     }
 
@@ -59,6 +64,7 @@ class Transfers {
     Transfers& transfers_;
     std::size_t held_ = 0;
     std::size_t grown_ = kBatchBytes;
+    unsigned calm_ = 0;  // batches since the peer let us wait
   };
 
   // What is lent, about.
@@ -69,7 +75,7 @@ class Transfers {
   bool lend(std::size_t bytes) { return held_.fetch_add(bytes) + bytes <= memory_bytes_; }
 
   const std::size_t memory_bytes_;
-  std::atomic<unsigned> count_{0};
+  std::atomic<unsigned> working_{0};  // that hold buffers
   std::atomic<std::size_t> held_{0};
 };
 

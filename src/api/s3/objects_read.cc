@@ -108,7 +108,11 @@ Task<Status> send_stream(Request& request, objects::OpenObject& object, net::Res
     if (piece.size() > left) co_return fail(Errc::kInternal, "an object is longer than its length");
     CO_TRY(const std::size_t taken, co_await request.write_some(piece));
     left -= taken;
-    if (left == 0) break;
+    if (left == 0) {
+      // What is on its way yet may take the peer long.
+      object.unread(0);
+      break;
+    }
     if (taken < piece.size()) {
       // Who lets us wait waits without our memory.
       object.unread(piece.size() - taken);

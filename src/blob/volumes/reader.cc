@@ -231,7 +231,7 @@ class VolumeReader final : public Reader {
     current_.reset();
     spare_.reset();
     state_->forget_view();
-    at_ = offset;
+    at_ = std::min(offset, end_);
   }
 
  private:
