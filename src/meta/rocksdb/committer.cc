@@ -1,7 +1,6 @@
 #include "meta/rocksdb/committer.h"
 
 #include <algorithm>
-#include <barrier>
 #include <utility>
 
 #include "base/log.h"
@@ -338,7 +337,9 @@ void Committer::process(Group& group, const std::optional<std::string>& shortfal
 }
 
 Committer::Group Committer::stage(const Group& group, const std::optional<std::string>& shortfall) {
-  builder_.reset();
+  // A mirror that is late may still write from the one before.
+  if (builder_.use_count() > 1) builder_ = std::make_shared<RecordBuilder>();
+  builder_->reset();
   overlay_.clear();
   read_.clear();
   adds_.clear();
@@ -373,7 +374,7 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
     stage_changes(*pending);
     staged.push_back(pending);
   }
-  for (const auto& [key, by] : adds_) builder_.add(key, by);
+  for (const auto& [key, by] : adds_) builder_->add(key, by);
   return staged;
 }
 
@@ -414,7 +415,7 @@ Result<bool> Committer::holds(const Expectation& expectation) {
 void Committer::flush_adds(std::string_view key) {
   if (adds_.empty()) return;
   if (const auto found = adds_.find(key); found != adds_.end()) {
-    builder_.add(key, found->second);
+    builder_->add(key, found->second);
     adds_.erase(found);
   }
 }
@@ -426,14 +427,14 @@ void Committer::stage_changes(Pending& pending) {
       flush_adds(put.key.bytes);
       overlay_[put.key.bytes] = put.value;
     }
-    builder_.put(put.key.space, put.key.bytes, put.value);
+    builder_->put(put.key.space, put.key.bytes, put.value);
   }
   for (const Key& key : change.erase) {
     if (key.space == Space::kRecords) {
       flush_adds(key.bytes);
       overlay_[key.bytes] = std::nullopt;
     }
-    builder_.erase(key.space, key.bytes);
+    builder_->erase(key.space, key.bytes);
   }
   // Summed over the group: a counter that every commit touches costs one merge a group.
   for (const Add& add : change.add) adds_[add.key] += add.by;
@@ -441,7 +442,7 @@ void Committer::stage_changes(Pending& pending) {
     pending.sequence = next_sequence_++;
     Bytes key;
     append_be64(key, pending.sequence);
-    builder_.put(Space::kJournal, as_text(key), sealer_.seal(pending.sequence, *change.event));
+    builder_->put(Space::kJournal, as_text(key), sealer_.seal(pending.sequence, *change.event));
   }
 }
 
@@ -490,31 +491,52 @@ Status Committer::reseal() {
 
 Status Committer::store_group(std::uint32_t commits) {
   const std::uint64_t last_index = last_index_ + commits;
-  const ByteView record = builder_.finish(salt_, last_index_ + 1, commits);
+  const ByteView record = builder_->finish(salt_, last_index_ + 1, commits);
   // Whatever ends this early has made the sealer run ahead of what is stored.
   must_reseal_ = true;
   const auto mirrors = mirrors_.list();
-  for (const auto& mirror : *mirrors) {
-    if (record.size() > mirror->log().segment_bytes()) {
-      return fail(Errc::kInvalidArgument, "the group's sealed events exceed a log segment");
-    }
-    const Status room = mirror->make_room(record.size());
-    if (!room && room.error() == Errc::kNoSpace) return room;
-    if (!room) mirror->fail(room.error());
-  }
+  CHECK_OK(make_room(*mirrors, record.size()));
   CHECK_OK(write_and_apply(*mirrors, record, last_index));
   must_reseal_ = false;
   return {};
 }
 
-void Committer::write_one(Mirror& mirror, ByteView record, std::uint64_t last_index) {
-  if (mirror.failed()) return;
-  if (const Status written = mirror.write(record, last_index); !written) mirror.fail(written.error());
+void Committer::on_each(const MirrorSet::List& mirrors, const std::function<Status(Mirror&)>& work) {
+  const auto do_part = [](Mirror& mirror, const std::function<Status(Mirror&)>& part) {
+    if (mirror.failed()) return;
+    if (const Status done = part(mirror); !done) mirror.fail(done.error());
+  };
+  // One alone has nobody who could go on without it, and costs no hop.
+  if (mirrors.size() == 1) return do_part(*mirrors.front(), work);
+  std::vector<std::function<void()>> jobs;
+  for (const auto& mirror : mirrors) {
+    jobs.emplace_back([mirror, work, do_part, record = builder_] { do_part(*mirror, work); });
+  }
+  const std::vector<bool> ended = fanout_.run(std::move(jobs), options_.mirror_patience);
+  for (std::size_t i = 0; i < mirrors.size(); ++i) {
+    if (ended[i] || mirrors[i]->failed()) continue;
+    mirrors[i]->fail(Error(make_error_code(Errc::kTimeout), "the drive has not taken what others took long ago"));
+  }
 }
 
-void Committer::apply_one(Mirror& mirror, std::uint64_t last_index) {
-  if (mirror.failed()) return;
-  if (const Status applied = mirror.apply(builder_.payload(), last_index); !applied) mirror.fail(applied.error());
+// kNoSpace, kInvalidArgument: nothing is written.
+Status Committer::make_room(const MirrorSet::List& mirrors, std::size_t record_bytes) {
+  bool all_have = true;
+  for (const auto& mirror : mirrors) {
+    if (record_bytes > mirror->log().segment_bytes()) {
+      return fail(Errc::kInvalidArgument, "the group's sealed events exceed a log segment");
+    }
+    all_have = all_have && mirror->has_room(record_bytes);
+  }
+  if (all_have) return {};
+  const auto full = std::make_shared<std::atomic<bool>>(false);
+  on_each(mirrors, [full, record_bytes](Mirror& mirror) -> Status {
+    Status made = mirror.make_room(record_bytes);
+    if (made || made.error() != Errc::kNoSpace) return made;
+    *full = true;
+    return {};
+  });
+  return *full ? Status(fail(Errc::kNoSpace, "a metadata drive is full")) : Status();
 }
 
 Status Committer::drop_failed() {
@@ -524,25 +546,13 @@ Status Committer::drop_failed() {
 
 Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index) {
   const SteadyTime started = clock_.steady();
+  on_each(mirrors, [record, last_index](Mirror& mirror) { return mirror.write(record, last_index); });
+  sync_seconds_.observe(std::chrono::duration<double>(clock_.steady() - started).count());
+  // Before any state shows the group: a lost mirror must be marked out before anybody can see what it lacks.
   Status kept;
-  // Runs once, when every mirror has synced or failed, and before any state shows the group: a lost mirror must be
-  // marked out before anybody can see what it lacks.
-  const auto settle = [&]() noexcept {
-    sync_seconds_.observe(std::chrono::duration<double>(clock_.steady() - started).count());
-    if (mirrors_.has_failed()) kept = drop_failed();
-  };
-  if (mirrors.size() == 1) {
-    write_one(*mirrors.front(), record, last_index);
-    settle();
-    apply_one(*mirrors.front(), last_index);
-  } else {
-    std::barrier synced(static_cast<std::ptrdiff_t>(mirrors.size()), settle);
-    fanout_.run(mirrors.size(), [&](std::size_t i) {
-      write_one(*mirrors[i], record, last_index);
-      synced.arrive_and_wait();
-      apply_one(*mirrors[i], last_index);
-    });
-  }
+  if (mirrors_.has_failed()) kept = drop_failed();
+  on_each(mirrors,
+          [payload = builder_->payload(), last_index](Mirror& mirror) { return mirror.apply(payload, last_index); });
   if (kept && mirrors_.has_failed()) kept = drop_failed();
   if (mirrors_.list()->empty()) return fail(Errc::kUnavailable, "no metadata mirror could be written");
   // From here on the group is in the log of every mirror that is left, whatever is answered.

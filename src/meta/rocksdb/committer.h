@@ -34,6 +34,8 @@ class Committer {
     std::size_t max_commit_bytes = kMaxCommitBytes;
     // So long after redundancy was lost commits wait for its return; then they are kNotBegun at once.
     std::chrono::milliseconds redundancy_wait{0};
+    // So long after the first mirror has done its part the others are waited for; then they have failed.
+    std::chrono::milliseconds mirror_patience = io::kDriveAnswerLimit;
   };
   // Where the log goes on.
   struct Start {
@@ -121,8 +123,10 @@ class Committer {
   Status write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index);
   // Of MirrorSet; notes that mirrors went.
   Status drop_failed();
-  void write_one(Mirror& mirror, ByteView record, std::uint64_t last_index);
-  void apply_one(Mirror& mirror, std::uint64_t last_index);
+  // Runs `work`, which owns all it uses beside the record that is built, on every mirror that has not failed. A mirror
+  // fails for which it fails, or which is late.
+  void on_each(const MirrorSet::List& mirrors, const std::function<Status(Mirror&)>& work);
+  Status make_room(const MirrorSet::List& mirrors, std::size_t record_bytes);
   Status check_space(const MirrorSet::List& mirrors);
   Status reseal();
   Status restore_from(const Mirror& mirror, std::uint64_t sequence);
@@ -157,7 +161,7 @@ class Committer {
   Group parked_;       // not begun: wait for redundancy
   Group unconfirmed_;  // stored on too few mirrors: wait for another one that has them
   Fanout fanout_;
-  RecordBuilder builder_;
+  std::shared_ptr<RecordBuilder> builder_ = std::make_shared<RecordBuilder>();  // shared with mirrors that are late
   Overlay overlay_;
   std::unordered_map<std::string_view, std::string>
       read_;  // of what the group expects, some small values that are there

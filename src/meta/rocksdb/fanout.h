@@ -1,13 +1,11 @@
-// Fanout: one job on every mirror at the same time. The first runs on the calling thread, so that a single mirror costs
-// no hop. One caller at a time.
+// Fanout: jobs of several mirrors at the same time, each on a thread of its own, so that one that hangs keeps nobody.
+// One caller at a time.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
-#include <latch>
 #include <memory>
-#include <semaphore>
-#include <thread>
 #include <vector>
 
 namespace andromede::meta {
@@ -17,19 +15,18 @@ class Fanout {
   Fanout() = default;
   Fanout(const Fanout&) = delete;
   Fanout& operator=(const Fanout&) = delete;
+  // A job that has not ended is left to itself, with its thread.
   ~Fanout();
 
-  // Runs work(0) … work(count - 1), each on a thread of its own; answers when all have ended. `work` does not throw.
-  void run(std::size_t count, const std::function<void(std::size_t)>& work);
+  // Runs the jobs, which do not throw. Answers when all have ended, or `patience` after the first one has: which have.
+  // The others go on, and own what they use.
+  std::vector<bool> run(std::vector<std::function<void()>> jobs, std::chrono::milliseconds patience);
 
  private:
-  struct Helper {
-    std::binary_semaphore start{0};
-    const std::function<void(std::size_t)>* work = nullptr;  // null: end
-    std::latch* done = nullptr;
-    std::thread thread;
-  };
-  std::vector<std::unique_ptr<Helper>> helpers_;
+  struct Round;
+  struct Helper;
+  std::shared_ptr<Helper> idle_helper();
+  std::vector<std::shared_ptr<Helper>> helpers_;
 };
 
 }  // namespace andromede::meta

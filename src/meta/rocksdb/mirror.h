@@ -75,6 +75,8 @@ class Mirror {
   [[nodiscard]] State& state() const { return *state_; }
   [[nodiscard]] CommitLog& log() const { return *log_; }
 
+  // Whether a record of that size can be written without make_room().
+  [[nodiscard]] bool has_room(std::size_t record_bytes) const { return !out_of_space_ && log_->fits(record_bytes); }
   // Makes sure that a record of that size can be written. kNoSpace: nothing was changed.
   Status make_room(std::size_t record_bytes);
   // Writes a record and syncs it.

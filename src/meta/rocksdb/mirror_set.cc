@@ -132,8 +132,8 @@ Status MirrorSet::drop_failed() {
     const Error error = mirror->failure().value_or(Error(make_error_code(Errc::kInternal), "failed"));
     log_error("metadata: a mirror is lost",
               {{"drive", mirror->drive().to_string()}, {"error", error.describe()}, {"mirrors_left", left.size()}});
-    // Damaged files alone are no reason to give up the drive, with all the data that it holds.
-    if (error == Errc::kIo) drives_.report_failure(mirror->drive(), &mirror->disk(), error);
+    // Damaged files alone are no reason to give up the drive, with all the data that it holds; one that hangs is.
+    if (error == Errc::kIo || error == Errc::kTimeout) drives_.report_failure(mirror->drive(), &mirror->disk(), error);
     unmarked_.insert(mirror->drive());
   }
   if (left.empty()) {

@@ -33,6 +33,7 @@ Committer::Options committer_options(const MirroredOptions& options) {
   made.max_queued_commits = options.max_queued_commits;
   made.reserve_bytes = options.reserve_bytes;
   made.redundancy_wait = options.redundancy_wait;
+  made.mirror_patience = options.mirror_patience;
   // Half a segment, so that sealed events have room beside what was counted.
   made.max_commit_bytes = std::min<std::uint64_t>(kMaxCommitBytes, options.log_segment_bytes / 2);
   return made;

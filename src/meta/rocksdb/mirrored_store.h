@@ -27,6 +27,7 @@ struct MirroredOptions {
   std::size_t least_sites = 1;
   // So long after mirrors were lost commits wait for new ones; then they are kNotBegun at once.
   std::chrono::milliseconds redundancy_wait{10'000};
+  std::chrono::milliseconds mirror_patience = io::kDriveAnswerLimit;  // for one that is late when another is done
   // Free space on a mirror's drive below which commits that put data are kNoSpace (deletes go on); never more than a
   // sixteenth of the drive.
   std::uint64_t reserve_bytes = 128 << 20;

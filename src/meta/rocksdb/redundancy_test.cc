@@ -296,6 +296,28 @@ TEST(Visibility, NothingIsSeenWhileAMirrorHangs) {
 
 // A mirror that lost the group still counts as current in the map of every drive: after a start without the others it
 // would be the truth. Nobody may have been told.
+// The first of the list, and any other; one and two of three.
+TEST_F(RedundancyTest, MirrorsThatHangAreWaitedForSoLongAndTheOthersGoOn) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(100);
+  open(kLong);
+  cloud_.disk(0).set_hanging(true);
+  EXPECT_TRUE(cloud_.put("without the first", "1"));
+  EXPECT_FALSE(cloud_.drives().online(cloud_.id(0)));
+  EXPECT_EQ(cloud_.store().mirrors().size(), 2U);
+  cloud_.disk(2).set_hanging(true);
+  auto waits = begin(put_of("one is left", "1"));
+  ASSERT_TRUE(eventually([&] { return cloud_.store().shortfall().has_value(); }));
+  EXPECT_EQ(cloud_.read("without the first"), "1");
+  for (const std::size_t drive : {0, 2}) cloud_.disk(drive).set_hanging(false);
+  EXPECT_TRUE(eventually([&] {
+    cloud_.drives().probe_all();
+    return cloud_.store().add_mirror(cloud_.id(2), {}).has_value();
+  }));
+  EXPECT_TRUE(waits.get());
+  EXPECT_TRUE(eventually([&] { return cloud_.store().add_mirror(cloud_.id(0), {}).has_value(); }));
+  for (const std::size_t drive : {0, 1, 2}) EXPECT_TRUE(cloud_.current(drive)) << drive;
+}
+
 TEST(Visibility, NothingIsToldWhileALostMirrorIsNotMarkedOut) {
   TestCloud cloud(3, 2);
   cloud.options.redundancy_wait = kLong;

@@ -10,13 +10,17 @@
 #include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdarg>
+#include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <system_error>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "meta/rocksdb/counter_merge.h"
 #include "meta/rocksdb/log_record.h"
 
@@ -156,6 +160,25 @@ class State::Listener final : public rocksdb::EventListener {
   const std::function<void(const Error&)> report_;
 };
 
+namespace {
+
+// RocksDB's own log file would lie on the drive, whose being full its writer asserts against: the process would end.
+class WarningsOnly final : public rocksdb::Logger {
+ public:
+  explicit WarningsOnly(std::string path) : rocksdb::Logger(rocksdb::WARN_LEVEL), path_(std::move(path)) {}
+  void LogHeader(const char* /*format*/, va_list /*arguments*/) override {}
+  void Logv(const char* format, va_list arguments) override {
+    std::array<char, 512> text{};
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    log_warning("metadata: RocksDB", {{"state", path_}, {"message", text.data()}});
+  }
+
+ private:
+  const std::string path_;
+};
+
+}  // namespace
+
 Status State::make_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directory(std::filesystem::path(path).parent_path(), error);
@@ -189,9 +212,7 @@ Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options o
   db_options.row_cache = options.row_cache;
   db_options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   db_options.bytes_per_sync = 1 << 20;
-  db_options.keep_log_file_num = 4;
-  db_options.max_log_file_size = 4 << 20;
-  db_options.info_log_level = rocksdb::WARN_LEVEL;
+  db_options.info_log = std::make_shared<WarningsOnly>(path);
   db_options.stats_dump_period_sec = 0;
   db_options.stats_persist_period_sec = 0;
   db_options.listeners.push_back(std::make_shared<Listener>(options.on_background_error));
