@@ -34,7 +34,7 @@ void print_status(const nlohmann::json& status) {
   const nlohmann::json& demanded = status["demanded"];
   const bool degraded = status.value("degraded", true);
   if (const auto refused = status.find("writes_refused"); refused != status.end() && refused->is_object()) {
-    print(text(Msg::kWritesRefused, {refused->value("since", ""), refused->value("why", "")}));
+    print(text(Msg::kWritesRefused, {refused->value("since", ""), refused->value("reason", "")}));
   }
   print(text(Msg::kStatusLine,
              {text(degraded ? Msg::kDegraded : Msg::kHealthy),

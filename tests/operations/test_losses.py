@@ -214,7 +214,7 @@ class Losses(OperationsCase):
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
         self.assertEqual(self.metric("andromede_writes_refused"), 1)
         # Nobody has to look further than the first line, or the probe.
-        self.assertTrue(self.cloud.operator("status").stdout.startswith("WRITES REFUSED since "))
+        self.assertRegex(self.cloud.operator("status").stdout.splitlines()[0], "^WRITES REFUSED since .*: .*no room on")
         self.cloud.wait_for("the probe says so", lambda: self.readiness()[0] == 503)
         self.assertIn("no room on", self.readiness()[1]["reason"])
         self.assertIn("andromede_drive_seconds_left", {name.split("{")[0] for name in self.metrics()})
