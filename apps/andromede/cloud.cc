@@ -121,6 +121,13 @@ Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereign
   if (!survey && survey.error() == Errc::kConflict) {
     return fail(Errc::kConflict, text(Msg::kServedAlready, {survey.error().message()}));
   }
+  if (!survey && survey.error() == Errc::kNotFound) {
+    return fail(Errc::kUnavailable, text(Msg::kNoDriveFound, {folder.drive_paths()}));
+  }
+  // Not Errc::kRefused, which is the policy's word.
+  if (!survey && survey.error() == Errc::kRefused) {
+    return fail(Errc::kUnavailable, text(Msg::kDrivesOfAnotherCloud, {folder.root + "/keys"}));
+  }
   return survey;
 }
 

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "messages.h"
+
 namespace andromede::app {
 namespace {
 
@@ -37,12 +39,11 @@ class Descriptor {
 Result<std::string> read_limited(const std::string& path, bool must_be_private) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.ok()) return fail(io_error(path, "cannot be opened"));
-  if (must_be_private) {
-    struct stat info{};
-    if (::fstat(file.number(), &info) != 0) return fail(io_error(path, "cannot be examined"));
-    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-      return fail(Errc::kRefused, path + " can be read by others: chmod 600 it, and replace the secret");
-    }
+  struct stat info{};
+  if (::fstat(file.number(), &info) != 0) return fail(io_error(path, "cannot be examined"));
+  if (S_ISDIR(info.st_mode)) return fail(Errc::kInvalidArgument, text(Msg::kIsAFolder, {path}));
+  if (must_be_private && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return fail(Errc::kRefused, path + " can be read by others: chmod 600 it, and replace the secret");
   }
   std::string content;
   char block[16384];

@@ -97,6 +97,28 @@ TEST_F(InitTest, IsFoundAgainByRememberedPaths) {
   EXPECT_EQ(opened.error(), Errc::kUnavailable) << opened.error().describe();
 }
 
+TEST_F(InitTest, ACloudThatIsNotFoundIsToldWhatToPutBack) {
+  const auto refusal = [](const std::string& folder) {
+    const auto config = read_config(folder + "/andromede.toml");
+    const auto opened = Cloud::open(*config, *read_consortium(config->consortium));
+    EXPECT_FALSE(opened);
+    return opened ? std::string() : opened.error().message();
+  };
+  ASSERT_TRUE(init_cloud(options()));
+  auto another = options();
+  another.folder = folder_.path() + "/another";
+  ASSERT_TRUE(init_cloud(another));
+  const CloudFolder files{options().folder};
+  std::filesystem::remove_all(files.root + "/keys");
+  std::filesystem::copy(another.folder + "/keys", files.root + "/keys");
+  const std::string foreign = refusal(files.root);
+  EXPECT_NE(foreign.find("another cloud's keys"), std::string::npos) << foreign;
+  std::filesystem::rename(files.root + "/drives", files.root + "/elsewhere");
+  std::filesystem::remove(files.drive_paths());
+  const std::string nothing = refusal(files.root);
+  EXPECT_NE(nothing.find("Put " + files.drive_paths() + " back"), std::string::npos) << nothing;
+}
+
 TEST_F(InitTest, SaysThatNobodyOnTheNetworkReachesItsCertificatesNames) {
   auto everywhere = options();
   everywhere.local_ca = true;

@@ -157,6 +157,18 @@ constexpr Translation kTranslations[] = {
      "le serveur {0} ne répond pas : démarrez-le avec « andromede serve --config {1} »"},
     {Msg::kServedAlready, "this cloud is being served, or a command has its drives: stop that first ({0})",
      "ce nuage est déjà servi, ou une commande tient ses disques : arrêtez-la d'abord ({0})"},
+    {Msg::kNoDriveFound,
+     "none of the paths leads to a drive of this cloud. Put {0} back from the backup, or write the path of one of its "
+     "drives into the consortium's file (path of a [[site.drive]]): the others are found by it. The log says what each "
+     "path led to.",
+     "aucun des chemins ne mène à un disque de ce nuage. Remettez {0} depuis la sauvegarde, ou écrivez le chemin d'un "
+     "de ses disques dans le fichier du consortium (path d'un [[site.drive]]) : les autres sont retrouvés par lui. Le "
+     "journal technique dit à quoi mène chaque chemin."},
+    {Msg::kDrivesOfAnotherCloud,
+     "none of the paths leads to a drive of this cloud; the drives that are there were written with other keys. {0} "
+     "probably holds another cloud's keys: put this one's back from the backup",
+     "aucun des chemins ne mène à un disque de ce nuage ; les disques qui sont là ont été écrits avec d'autres clés. "
+     "{0} porte sans doute les clés d'un autre nuage : remettez celles de celui-ci depuis la sauvegarde"},
     {Msg::kStartWithoutMirror,
      "no drive with a current copy of the metadata is there; bring one of these back, where it was: {0}. Nothing was "
      "written.",
@@ -353,6 +365,14 @@ constexpr Translation kTranslations[] = {
      "no configuration: name it with --config, or set ANDROMEDE_CONFIG, or make a cloud with `andromede init`",
      "aucune configuration : nommez-la avec --config, ou par ANDROMEDE_CONFIG, ou créez un nuage avec « andromede init "
      "»"},
+    {Msg::kIsAFolder, "{0} is a folder: name a file", "{0} est un dossier : nommez un fichier"},
+    {Msg::kNotAToken, "{0} is not an operator's token: one line is expected",
+     "{0} n'est pas le jeton d'un opérateur : une seule ligne est attendue"},
+    {Msg::kNoToken,
+     "{0}. Name your operator's token with --token-file or ANDROMEDE_TOKEN_FILE. Who has none left stops the server "
+     "and makes one: andromede operator create NAME --offline --out FILE",
+     "{0}. Nommez votre jeton d'opérateur par --token-file ou ANDROMEDE_TOKEN_FILE. Qui n'en a plus arrête le serveur "
+     "et en crée un : andromede operator create NOM --offline --out FICHIER"},
     {Msg::kOutExists, "{0} is there already: name a new file", "{0} existe déjà : nommez un fichier neuf"},
     {Msg::kCmdConsortium, "show and change the consortium's record", "montre et change le consortium enregistré"},
     {Msg::kCmdConsortiumLong,

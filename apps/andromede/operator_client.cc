@@ -1,7 +1,10 @@
 #include "operator_client.h"
 
+#include <algorithm>
+
 #include "cloud_folder.h"
 #include "codec/json.h"
+#include "messages.h"
 
 namespace andromede::app {
 namespace {
@@ -34,12 +37,23 @@ Error error_of(const nlohmann::json& answer, unsigned status) {
   return {make_error_code(Errc::kInternal), message};
 }
 
+// What a header cannot carry would look as if nobody answered.
+bool may_be_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
 }  // namespace
 
 Result<OperatorClient> OperatorClient::make(const Config& config, const std::string& token_file) {
-  TRY(std::string token, read_secret_file(token_file));
-  while (!token.empty() && token.back() == '\n') token.pop_back();
-  return OperatorClient(config, std::move(token));
+  auto token = read_secret_file(token_file);
+  const bool unreadable = !token && (token.error() == Errc::kNotFound || token.error() == Errc::kIo);
+  if (unreadable) {
+    return tl::unexpected<Error>(Error(token.error().code(), text(Msg::kNoToken, {token.error().message()})));
+  }
+  if (!token) return fail(token.error());
+  while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
+  if (!may_be_token(*token)) return fail(Errc::kInvalidArgument, text(Msg::kNotAToken, {token_file}));
+  return OperatorClient(config, std::move(*token));
 }
 
 Result<nlohmann::json> OperatorClient::request(const char* method, const std::string& target, const std::string& body) {

@@ -1,6 +1,8 @@
 #include "io/drive_survey.h"
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "base/log.h"
@@ -65,6 +67,38 @@ struct DriveSurvey::Sighting {
 struct DriveSurvey::Look {
   std::shared_ptr<const DriveSeal> seal;
   OpenDisk open_disk;
+  std::shared_ptr<Misses> misses;
+};
+
+// Paths that led to no drive of this cloud. What each is worth telling is known once the maps are.
+class DriveSurvey::Misses {
+ public:
+  void no_drive(const std::string& path, std::string why) {
+    const std::lock_guard lock(mutex_);
+    unfound_.emplace(path, std::move(why));
+  }
+  // It has a label, which the cloud's key did not write.
+  void foreign() {
+    const std::lock_guard lock(mutex_);
+    foreign_ = true;
+  }
+  // A path that no map has a drive at any more is an old one of the consortium's file: nobody misses a drive there.
+  void tell(const std::set<std::string>& used) {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [path, why] : unfound_) {
+      const bool missed = used.empty() || used.contains(path);
+      log(missed ? LogLevel::kWarning : LogLevel::kDebug, "drive not found", {{"path", path}, {"error", why}});
+    }
+  }
+  [[nodiscard]] bool any_foreign() {
+    const std::lock_guard lock(mutex_);
+    return foreign_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::string> unfound_;
+  bool foreign_ = false;
 };
 
 DriveSurvey::DriveSurvey() = default;
@@ -81,7 +115,6 @@ Result<DriveSurvey> DriveSurvey::make(const std::vector<std::string>& paths, std
   CHECK_OK(survey.discover(paths));
   survey.group();
   survey.leave_out_ancient();
-  if (survey.sightings_.empty()) return fail(Errc::kUnavailable, "none of the paths leads to a drive of this cloud");
   if (survey.lines_.empty()) return fail(Errc::kUnavailable, "none of the drives carries a map of this cloud");
   survey.conclude();
   return survey;
@@ -96,12 +129,17 @@ Result<std::optional<DriveSurvey::Sighting>> DriveSurvey::look_at(const std::str
   const bool ours = !opened && (opened.error() == Errc::kConflict || opened.error() == Errc::kOverloaded);
   if (ours) return fail(opened.error());
   if (!opened) {
-    log_warning("drive not found", {{"path", path}, {"error", opened.error().describe()}});
+    look.misses->no_drive(path, opened.error().describe());
     return std::nullopt;
   }
   const std::shared_ptr<Disk> disk = std::move(*opened);
   const auto label = read_label(*disk, *look.seal);
+  if (!label && label.error() == Errc::kNotFound) {
+    look.misses->no_drive(path, "no label: an empty folder, or an unmounted drive");
+    return std::nullopt;
+  }
   if (!label) {
+    if (label.error() == Errc::kRefused) look.misses->foreign();
     log_warning("no drive of this cloud", {{"path", path}, {"error", label.error().describe()}});
     return std::nullopt;
   }
@@ -118,7 +156,9 @@ Result<std::optional<DriveSurvey::Sighting>> DriveSurvey::look_at(const std::str
 }
 
 Status DriveSurvey::discover(const std::vector<std::string>& seeds) {
+  const auto misses = std::make_shared<Misses>();
   std::set<std::string> asked;
+  std::set<std::string> used;
   std::vector<std::string> next = seeds;
   while (!next.empty()) {
     std::vector<std::shared_ptr<std::optional<Sighting>>> looks;
@@ -127,7 +167,7 @@ Status DriveSurvey::discover(const std::vector<std::string>& seeds) {
     for (const std::string& path : std::exchange(next, {})) {
       if (!asked.insert(path).second) continue;
       const auto into = looks.emplace_back(std::make_shared<std::optional<Sighting>>());
-      round.push_back({path, [path, look = Look{seal_, open_disk_}, into]() -> Status {
+      round.push_back({path, [path, look = Look{seal_, open_disk_, misses}, into]() -> Status {
                          TRY(*into, look_at(path, look));
                          return {};
                        }});
@@ -143,13 +183,20 @@ Status DriveSurvey::discover(const std::vector<std::string>& seeds) {
       if (!*looks[i]) continue;
       if (const auto& map = (*looks[i])->map) {
         for (const DriveInfo& drive : map->drives) {
-          if (in_use(drive)) next.push_back(drive.path);
+          if (!in_use(drive)) continue;
+          used.insert(drive.path);
+          next.push_back(drive.path);
         }
       }
       sightings_.push_back(std::move(**looks[i]));
     }
   }
-  return {};
+  misses->tell(used);
+  if (!sightings_.empty()) return {};
+  if (misses->any_foreign()) {
+    return fail(Errc::kRefused, "the drives that are there were not written with the keys of this cloud");
+  }
+  return fail(Errc::kNotFound, "none of the paths leads to a drive of this cloud");
 }
 
 void DriveSurvey::group() {

@@ -42,8 +42,8 @@ class DriveSurvey {
   };
 
   // Looks at `paths`, and at every path that an authentic map found so far names. Each drive is waited for as
-  // Drives::open says. kUnavailable when no drive carries an authentic map; kConflict when another process has one of
-  // them.
+  // Drives::open says. kNotFound when no path leads to a drive, kRefused when only to drives that another cloud's keys
+  // labelled; kUnavailable when no drive carries an authentic map; kConflict when another process has one of them.
   static Result<DriveSurvey> make(const std::vector<std::string>& paths, std::shared_ptr<const DriveSeal> seal,
                                   OpenDisk open_disk, std::chrono::milliseconds answer_limit = kDriveAnswerLimit);
   DriveSurvey(DriveSurvey&&) noexcept;
@@ -91,6 +91,7 @@ class DriveSurvey {
   friend class Drives;
   struct Sighting;
   struct Look;
+  class Misses;
   DriveSurvey();
   static Result<std::optional<Sighting>> look_at(const std::string& path, const Look& look);
   Status discover(const std::vector<std::string>& seeds);

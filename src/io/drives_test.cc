@@ -202,9 +202,9 @@ TEST_F(DrivesTest, OpensWithoutTheDrivesThatAreLost) {
 }
 
 TEST_F(DrivesTest, OpensNothingWhereNoDriveIs) {
-  EXPECT_EQ(reopen().error(), Errc::kUnavailable);
-  EXPECT_EQ(reopen({}).error(), Errc::kUnavailable);
-  EXPECT_EQ(reopen({"nowhere"}).error(), Errc::kUnavailable);
+  EXPECT_EQ(reopen().error(), Errc::kNotFound);
+  EXPECT_EQ(reopen({}).error(), Errc::kNotFound);
+  EXPECT_EQ(reopen({"nowhere"}).error(), Errc::kNotFound);
 }
 
 TEST_F(DrivesTest, OpensNothingWhileAnotherProcessHasADrive) {

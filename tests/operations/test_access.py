@@ -169,6 +169,26 @@ class Access(OperationsCase):
         self.assertEqual(refused.returncode, 2, refused.stderr)
         self.assertIn("chmod 600", refused.stderr)
 
+    def test_what_is_no_token_is_told(self):
+        file = self.folder / "wrong.token"
+        for content in ("one\ntwo\n", "", "with blank\n", "\n"):
+            file.write_text(content)
+            file.chmod(0o600)
+            self.refused_token(file, f"{file} is not an operator's token: one line is expected")
+        self.refused_token(self.folder, f"{self.folder} is a folder: name a file")
+        missing = self.refused_token(self.folder / "nowhere", "--token-file or ANDROMEDE_TOKEN_FILE")
+        self.assertIn("operator create NAME --offline", missing)
+        right = (self.cloud.folder / "operator.token").read_text().strip()
+        file.write_text(right + "\r\n")
+        self.cloud.operator("status", "--token-file", file)
+
+    def refused_token(self, file, words):
+        refused = self.cloud.operator("status", "--token-file", file, check=False, language="C.UTF-8")
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn(words, refused.stderr)
+        self.assertNotIn("chmod", refused.stderr)
+        return refused.stderr
+
     def test_who_lost_every_token_makes_another_while_nothing_serves(self):
         (self.cloud.folder / "operator.token").unlink()
         serving = self.cloud.operator("operator", "create", "claire", "--offline", check=False)

@@ -70,7 +70,9 @@ class Losses(OperationsCase):
         self.cloud.operator("drive", "replace", names[0], newest)
         self.cloud.kill()
         self.assertIn(f"{newest}\n", (self.cloud.folder / "drive-paths").read_text())
+        before = len(self.cloud.log.read_text())
         self.cloud.start()
+        self.assertNotIn("drive not found", self.cloud.log.read_text()[before:], "nobody misses a drive that was replaced")
         self.cloud.wait_for("redundancy is whole", self.settled)
         self.assertEqual(self.cloud.client().get_object(Bucket="archives", Key="kept")["Body"].read(), body)
 
