@@ -126,7 +126,7 @@ Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereign
   }
   // Not Errc::kRefused, which is the policy's word.
   if (!survey && survey.error() == Errc::kRefused) {
-    return fail(Errc::kUnavailable, text(Msg::kDrivesOfAnotherCloud, {folder.root + "/keys"}));
+    return fail(Errc::kUnavailable, text(Msg::kDrivesOfAnotherCloud, {folder.keys()}));
   }
   return survey;
 }
@@ -160,12 +160,12 @@ Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive) {
 }
 
 Result<sovereignty::Consortium> read_consortium(const std::string& path) {
-  auto text = read_text_file(path);
-  if (!text && text.error() == Errc::kNotFound) {
-    return fail(Errc::kInvalidArgument, path + ": not found: examples/consortium-2011.toml is one to start from");
+  auto content = read_text_file(path);
+  if (!content && content.error() == Errc::kNotFound) {
+    return fail(Errc::kInvalidArgument, text(Msg::kNoConsortium, {path}));
   }
-  if (!text) return fail(text.error());
-  return sovereignty::parse_consortium(*text, path);
+  if (!content) return fail(content.error());
+  return sovereignty::parse_consortium(*content, path);
 }
 
 Cloud::Cloud(const Config& config, sovereignty::Consortium consortium)

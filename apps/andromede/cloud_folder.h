@@ -27,10 +27,11 @@ struct CloudFolder {
   [[nodiscard]] std::string drive_paths() const { return root + "/drive-paths"; }
   // There while `init` makes the cloud: its id, then the folders of its drives, one a line.
   [[nodiscard]] std::string unfinished() const { return root + "/unfinished"; }
-  [[nodiscard]] std::string root_key() const { return root + "/keys/root.sealed"; }
-  [[nodiscard]] std::string root_seal() const { return root + "/keys/root.seal"; }
-  [[nodiscard]] std::string directory_key() const { return root + "/keys/directory.wrapped"; }
-  [[nodiscard]] std::string drives_key() const { return root + "/keys/drives.wrapped"; }
+  [[nodiscard]] std::string keys() const { return root + "/keys"; }
+  [[nodiscard]] std::string root_key() const { return keys() + "/root.sealed"; }
+  [[nodiscard]] std::string root_seal() const { return keys() + "/root.seal"; }
+  [[nodiscard]] std::string directory_key() const { return keys() + "/directory.wrapped"; }
+  [[nodiscard]] std::string drives_key() const { return keys() + "/drives.wrapped"; }
   [[nodiscard]] std::string tls() const { return root + "/tls"; }
 };
 

@@ -1,6 +1,9 @@
 #include "cloud_keys.h"
 
+#include <filesystem>
+
 #include "keys/custody/file_custody.h"
+#include "messages.h"
 
 namespace andromede::app {
 namespace {
@@ -13,7 +16,21 @@ Status make_wrapped(keys::Custody& custody, const std::string& path, std::string
   return write_file(path, as_text(wrapped), true);
 }
 
+// "keys/root.seal", and where it leads if it is a symbolic link, as to a removable medium.
+std::string with_target(const std::string& path) {
+  std::error_code code;
+  const std::filesystem::path target = std::filesystem::read_symlink(path, code);
+  return code ? path : path + " → " + target.string();
+}
+
+Status check_there(const std::string& path) {
+  std::error_code code;
+  if (std::filesystem::exists(path, code) || code) return {};
+  return fail(Errc::kNotFound, text(Msg::kKeysAreGone, {with_target(path)}));
+}
+
 Result<crypto::SecretKey> open_wrapped(keys::Custody& custody, const std::string& path, std::string_view context) {
+  CHECK_OK(check_there(path));
   TRY(const std::string wrapped, read_secret_file(path));
   auto key = custody.unwrap(as_bytes(wrapped), as_bytes(context));
   if (!key) return fail(key.error().in(path));
@@ -30,6 +47,7 @@ Status make_cloud_keys(const CloudFolder& folder, Random& random) {
 }
 
 Result<std::unique_ptr<keys::Custody>> open_custody(const CloudFolder& folder, Random& random) {
+  for (const std::string& path : {folder.root_key(), folder.root_seal()}) CHECK_OK(check_there(path));
   return keys::open_file_custody(folder.root_key(), folder.root_seal(), random);
 }
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "aws_hints.h"
 #include "base/log.h"
 #include "cloud.h"
 #include "cloud_folder.h"
@@ -64,6 +65,12 @@ int hand_over(const std::string& out, std::string content, const std::function<v
   return report(written.error());
 }
 
+int hand_over_token(const std::string& out, std::string content, const std::function<void()>& undo) {
+  const int code = hand_over(out, std::move(content), undo);
+  if (code == kExitOk && !out.empty()) print(text(Msg::kTokenUse, {shell_word(absolute_path(out))}));
+  return code;
+}
+
 // Before anything is made for it.
 Status check_out(const std::string& out) {
   std::error_code code;
@@ -93,7 +100,8 @@ int create_operator_offline(const CommonOptions& common, const OperatorOptions& 
   const identity::OperatorCaller by{journal::kKeyHolder, {}, {}};
   const auto token = operators.create(options.name, expires, by);
   if (!token) return report(token.error());
-  return hand_over(options.out, std::string(token->view()) + "\n", [&] { (void)operators.revoke(options.name, by); });
+  const auto undo = [&] { (void)operators.revoke(options.name, by); };
+  return hand_over_token(options.out, std::string(token->view()) + "\n", undo);
 }
 
 int change_key(const CommonOptions& common, const KeyOptions& options, const char* act, Msg done) {
@@ -161,7 +169,12 @@ int run_key_create(const CommonOptions& common, const KeyOptions& options) {
   const bool as_json = common.json && options.out.empty();
   const int code = hand_over(options.out, as_json ? made->dump() + "\n" : profile(*made), undo);
   crypto::wipe((*made)["secret_access_key"].get_ref<std::string&>());
-  if (code == kExitOk && !options.out.empty()) print(text(Msg::kProfileUse, {options.out, field(*made, "account")}));
+  if (code == kExitOk && !options.out.empty()) {
+    const Config& config = client->config();
+    print(text(Msg::kProfileUse, {"AWS_SHARED_CREDENTIALS_FILE=" + shell_word(absolute_path(options.out)) +
+                                  " AWS_PROFILE=" + field(*made, "account") + " " + aws_settings(config) + " " +
+                                  aws_s3(config) + " ls"}));
+  }
   return code;
 }
 
@@ -206,7 +219,7 @@ int run_operator_create(const CommonOptions& common, const OperatorOptions& opti
   if (!made) return report_answer(made.error(), client->config());
   const auto undo = [&] { (void)client->remove("/v1/operators/" + piece(options.name)); };
   const bool as_json = common.json && options.out.empty();
-  const int code = hand_over(options.out, as_json ? made->dump() + "\n" : field(*made, "token") + "\n", undo);
+  const int code = hand_over_token(options.out, as_json ? made->dump() + "\n" : field(*made, "token") + "\n", undo);
   crypto::wipe((*made)["token"].get_ref<std::string&>());
   return code;
 }

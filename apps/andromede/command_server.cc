@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "aws_hints.h"
 #include "cloud_folder.h"
 #include "command_line.h"
 #include "commands.h"
@@ -14,10 +15,6 @@
 namespace andromede::app {
 namespace {
 
-std::string endpoint_of(const Config& config) {
-  return (config.tls_certificate.empty() ? "http://" : "https://") + config.s3.to_string();
-}
-
 // This program, as a shell anywhere runs it.
 std::string own_path() {
   std::error_code code;
@@ -28,21 +25,15 @@ std::string own_path() {
 void say_welcome(const Config& config, std::FILE* out) {
   const CloudFolder folder{config.folder};
   const auto line = [out](const std::string& words) { std::fprintf(out, "%s\n", words.c_str()); };
-  line(text(Msg::kWelcomeEndpoint, {endpoint_of(config)}));
+  line(text(Msg::kWelcomeEndpoint, {client_endpoint(config)}));
   line(text(Msg::kWelcomeCredentials, {folder.credentials()}));
   line(text(Msg::kWelcomeTry));
   // The secret stays in its file: the client reads it from there.
-  std::string prepare = "  export AWS_SHARED_CREDENTIALS_FILE=" + folder.aws_credentials();
-  prepare += " AWS_DEFAULT_REGION=" + config.region;
-  std::error_code code;
-  if (!config.tls_certificate.empty() && std::filesystem::exists(folder.tls() + "/ca.crt", code)) {
-    prepare += " AWS_CA_BUNDLE=" + folder.tls() + "/ca.crt";
-  }
-  line(prepare);
-  const std::string aws = "  aws --endpoint-url " + endpoint_of(config) + " s3 ";
+  line("  export AWS_SHARED_CREDENTIALS_FILE=" + shell_word(folder.aws_credentials()) + " " + aws_settings(config));
+  const std::string aws = "  " + aws_s3(config) + " ";
   line(aws + "mb s3://premier");
   line(aws + "cp /etc/os-release s3://premier/");
-  line("  " + own_path() + " status --config " + config.file);
+  line("  " + shell_word(own_path()) + " status --config " + shell_word(config.file));
 }
 
 }  // namespace
@@ -73,6 +64,9 @@ int run_init(const InitOptions& options, bool json) {
     print(text(Msg::kInitNames, {names}));
     if (!made->reachable) print(text(Msg::kInitNamesHint, {made->config, own_path()}));
   }
+  const CloudFolder folder{std::filesystem::path(made->config).parent_path().string()};
+  print(text(Msg::kInitToken, {folder.operator_token()}));
+  print(text(Msg::kInitBackUp, {folder.keys()}));
   print(text(Msg::kInitNext, {made->config, own_path()}));
   return kExitOk;
 }
@@ -89,7 +83,7 @@ int run_welcome(const CommonOptions& common) {
   const auto config = find_config(common);
   if (!config) return report_usage(config.error());
   if (common.json) {
-    print_json({{"endpoint", endpoint_of(*config)},
+    print_json({{"endpoint", client_endpoint(*config)},
                 {"region", config->region},
                 {"credentials", CloudFolder{config->folder}.credentials()}});
     return kExitOk;

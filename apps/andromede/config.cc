@@ -96,6 +96,8 @@ Status read_log(const TomlTable& root, Config& config) {
 
 bool Endpoint::loopback() const { return address == "::1" || address == "localhost" || address.starts_with("127."); }
 
+bool Endpoint::everywhere() const { return address == "0.0.0.0" || address == "::"; }
+
 std::string Endpoint::to_string() const {
   const bool v6 = address.find(':') != std::string::npos;
   return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
@@ -171,10 +173,15 @@ Status check_files(const Config& config) {
       there(config.consortium, config.consortium_at,
             "put the one back that was applied last (at first, the one that `andromede init` made), or name it with "
             "`consortium`"));
-  constexpr const char* kTlsRemedy =
-      "name a PEM file, or, where it was a local authority's, make a new one with `andromede certificate renew`";
-  CHECK_OK(there(config.tls_certificate, config.tls_certificate_at, kTlsRemedy));
-  return there(config.tls_key, config.tls_key_at, kTlsRemedy);
+  std::error_code code;
+  const bool local_ca = std::filesystem::exists(CloudFolder{config.folder}.tls() + "/ca.crt", code);
+  const char* const remedy =
+      local_ca
+          ? "name a PEM file, or have the local authority's made anew with `andromede certificate renew`"
+          : "name the PEM file of a certificate of your own; only `andromede init --local-ca` makes a local authority, "
+            "and this cloud has none";
+  CHECK_OK(there(config.tls_certificate, config.tls_certificate_at, remedy));
+  return there(config.tls_key, config.tls_key_at, remedy);
 }
 
 }  // namespace andromede::app

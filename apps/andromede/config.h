@@ -16,6 +16,8 @@ struct Endpoint {
   std::string address;  // without brackets
   std::uint16_t port = 0;
   [[nodiscard]] bool loopback() const;
+  // Stands for all addresses of the machine: one to listen on, and none to connect to.
+  [[nodiscard]] bool everywhere() const;
   [[nodiscard]] std::string to_string() const;
   bool operator==(const Endpoint&) const = default;
 };

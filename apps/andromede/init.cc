@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "aws_hints.h"
 #include "cloud.h"
 #include "cloud_folder.h"
 #include "cloud_keys.h"
@@ -167,8 +168,7 @@ Status clear_unfinished(const CloudFolder& folder) {
       if (!code) fs::remove_all(inside, code);
     }
   }
-  const std::string keys = folder.root + "/keys";
-  for (const std::string& made : {keys, folder.tls(), folder.operator_token(), folder.drive_paths(),
+  for (const std::string& made : {folder.keys(), folder.tls(), folder.operator_token(), folder.drive_paths(),
                                   folder.credentials(), folder.aws_credentials(), folder.consortium()}) {
     if (!code) fs::remove_all(made, code);
   }
@@ -187,7 +187,7 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
   SystemRandom random;
   TRY(const io::DriveMap map, first_map(folder.root, consortium, random));
   CHECK_OK(note_unfinished(folder, map));
-  CHECK_OK(make_private_folder(folder.root + "/keys"));
+  CHECK_OK(make_private_folder(folder.keys()));
   CHECK_OK(make_cloud_keys(folder, random));
   {
     TRY(const auto custody, open_custody(folder, random));
@@ -202,7 +202,7 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
     report.certificate_names = local_ca_names(names);
     report.reachable = config.s3.loopback() || !names.empty();
   }
-  report.endpoint = (options.local_ca ? "https://" : "http://") + config.s3.to_string();
+  report.endpoint = client_endpoint(config);
   {
     TRY(const auto cloud, Cloud::open(config, consortium, true));
     const identity::OperatorCaller by{options.operator_name, {}, {}};
@@ -238,10 +238,11 @@ Result<InitReport> init_cloud(const InitOptions& options) {
   if (folder.root.empty()) return fail(Errc::kInvalidArgument, "the cloud's folder has a name");
   std::error_code code;
   const bool unfinished = fs::exists(folder.unfinished(), code) && !fs::exists(folder.config(), code);
-  if (!unfinished && (fs::exists(folder.config(), code) || fs::exists(folder.consortium(), code))) {
-    return fail(Errc::kAlreadyExists, folder.root +
-                                          " holds a cloud already: choose another folder, or start that one "
-                                          "with `andromede serve`");
+  if (fs::exists(folder.config(), code)) {
+    return fail(Errc::kAlreadyExists, text(Msg::kCloudIsThere, {folder.root, folder.config()}));
+  }
+  if (!unfinished && fs::exists(folder.consortium(), code)) {
+    return fail(Errc::kAlreadyExists, text(Msg::kConsortiumIsThere, {folder.consortium()}));
   }
   // Checked before anything is made: a listener that serve would refuse.
   const std::string config_content = config_text(options, s3);

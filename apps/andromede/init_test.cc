@@ -126,6 +126,7 @@ TEST_F(InitTest, SaysThatNobodyOnTheNetworkReachesItsCertificatesNames) {
   const auto report = init_cloud(everywhere);
   ASSERT_TRUE(report) << report.error().describe();
   EXPECT_FALSE(report->reachable);
+  EXPECT_EQ(report->endpoint, "https://127.0.0.1:9000") << "0.0.0.0 is no address to connect to";
 }
 
 TEST_F(InitTest, DoesNotTouchAnExistingCloud) {
@@ -135,6 +136,37 @@ TEST_F(InitTest, DoesNotTouchAnExistingCloud) {
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error(), Errc::kAlreadyExists);
   EXPECT_EQ(*read_text_file(options().folder + "/andromede.toml"), *before);
+}
+
+TEST_F(InitTest, AConsortiumFileAloneIsNoCloud) {
+  const CloudFolder files{options().folder};
+  ASSERT_TRUE(make_folder(files.root));
+  std::filesystem::copy_file(kConsortium, files.consortium());
+  const auto refused = init_cloud(options(files.consortium()));
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().message().starts_with(files.consortium() + " is there, but no cloud: "))
+      << refused.error().message();
+  EXPECT_TRUE(std::filesystem::exists(files.consortium()));
+  std::filesystem::rename(files.consortium(), folder_.path() + "/given.toml");
+  EXPECT_TRUE(init_cloud(options(folder_.path() + "/given.toml")));
+}
+
+TEST_F(InitTest, MissingKeysAreToldWithWhatALinkLeadsTo) {
+  ASSERT_TRUE(init_cloud(options()));
+  const CloudFolder files{options().folder};
+  SystemRandom random;
+  const std::string medium = folder_.path() + "/medium/root.seal";
+  const auto expect_gone = [&](const std::string& what) {
+    const auto opened = open_custody(files, random);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().message().find("the cloud's keys are not there: " + what + " is missing"), 0U)
+        << opened.error().message();
+  };
+  std::filesystem::rename(files.root_seal(), folder_.path() + "/root.seal");
+  std::filesystem::create_symlink(medium, files.root_seal());
+  expect_gone(files.root_seal() + " → " + medium);
+  std::filesystem::remove_all(files.keys());
+  expect_gone(files.root_key());
 }
 
 TEST_F(InitTest, MakesNothingFromABadConsortiumOrListener) {
@@ -210,6 +242,11 @@ TEST_F(InitTest, AFileThatIsNotThereIsNamedWithItsLine) {
   EXPECT_TRUE(
       missing.error().message().starts_with(files.config() + ":11: " + files.tls() + "/server.crt is not there"))
       << missing.error().message();
+  EXPECT_NE(missing.error().message().find("certificate renew"), std::string::npos);
+  std::filesystem::remove_all(files.tls());
+  const std::string without_authority = check_files(*config).error().message();
+  EXPECT_EQ(without_authority.find("certificate renew"), std::string::npos) << without_authority;
+  EXPECT_NE(without_authority.find("only `andromede init --local-ca`"), std::string::npos) << without_authority;
 }
 
 TEST_F(InitTest, AnotherConsortiumIsRefusedAndTheRecordedOneHandedBack) {

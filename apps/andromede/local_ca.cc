@@ -166,8 +166,7 @@ Status make_local_ca(const std::string& folder, const std::vector<std::string>& 
 
 std::vector<std::string> certificate_names(const Config& config) {
   std::vector<std::string> names;
-  // An address that stands for all says nothing about how clients call this one.
-  if (config.s3.address != "0.0.0.0" && config.s3.address != "::") names.push_back(config.s3.address);
+  if (!config.s3.everywhere()) names.push_back(config.s3.address);
   for (const std::string& suffix : config.virtual_hosts) {
     names.push_back(suffix);
     names.push_back("*." + suffix);

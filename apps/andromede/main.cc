@@ -11,6 +11,7 @@
 #include "crypto/secret.h"
 #include "exit_codes.h"
 #include "messages.h"
+#include "size.h"
 #include "usage.h"
 #include "version.h"
 
@@ -36,6 +37,21 @@ struct Arguments {
   int exit_code = kExitOk;
   Examples examples;
 };
+
+// As the server has it (docs/formats/operator-api.md), which does not know this option's name.
+constexpr std::uint64_t kMinBandwidthBytesPerS = 64 * 1024;
+
+// A wrong value stays as it was typed, for the error: CLI::AsSizeValue leaves what it could not read.
+auto size_of_at_least(std::uint64_t least) {
+  return CLI::Validator(
+      [least](std::string& value) {
+        const auto bytes = parse_size(value);
+        if (!bytes || *bytes < least) return std::string("no such size");
+        value = std::to_string(*bytes);
+        return std::string();
+      },
+      "");
+}
 
 // A word that others follow, one of which is to be given.
 CLI::App* group(CLI::App& parent, const char* name, Msg about, std::optional<Msg> more = std::nullopt) {
@@ -71,8 +87,8 @@ void add_drive_commands(CLI::App& app, Arguments& arguments) {
   add->add_option("--site", arguments.drive.site, text(Msg::kOptSite))->required();
   add->add_option("--associate", arguments.drive.associate, text(Msg::kOptAssociate))->required();
   add->add_option("--path", arguments.drive.path, text(Msg::kOptPath))->required();
-  add->add_option("--capacity-bytes", arguments.drive.capacity_bytes, text(Msg::kOptCapacity))
-      ->transform(CLI::AsSizeValue(false))
+  add->add_option("--capacity-bytes", arguments.drive.capacity_bytes, text(Msg::kOptCapacity, {text(Msg::kSizeUnits)}))
+      ->transform(size_of_at_least(0))
       ->option_text("BYTES");
   add->callback([&] { arguments.exit_code = run_drive_add(arguments.common, arguments.drive); });
 
@@ -120,9 +136,10 @@ void add_drain_command(CLI::App& app, Arguments& arguments) {
                             ->check(CLI::Range(0U, 32U))
                             ->option_text("0-32");
   drain->add_flag("--accept-unerased", arguments.drain.accept_unerased, text(Msg::kOptAcceptUnerased));
-  drain->add_option("--bandwidth", arguments.drain.bandwidth_bytes_per_s, text(Msg::kOptBandwidth))
-      ->transform(CLI::AsSizeValue(false))
-      ->check([](const std::string& value) { return value == "0" ? text(Msg::kMoreThanNothing) : std::string(); })
+  drain
+      ->add_option("--bandwidth", arguments.drain.bandwidth_bytes_per_s,
+                   text(Msg::kOptBandwidth, {text(Msg::kSizeUnits)}))
+      ->transform(size_of_at_least(kMinBandwidthBytesPerS))
       ->option_text("BYTES");
   drain->add_flag("--abort", arguments.drain.abort, text(Msg::kOptAbort));
   drain->add_flag("--no-wait", arguments.drain.no_wait, text(Msg::kOptNoWait));
@@ -139,7 +156,7 @@ void add_journal_commands(CLI::App& app, Arguments& arguments) {
       command(*journal, arguments, "tail", Msg::kCmdJournalTail, {}, {"andromede journal tail -n 50 --follow"});
   tail->add_option("-n", arguments.tail.count, text(Msg::kOptTailCount))
       ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+      ->option_text("1-1000");
   tail->add_flag("--follow,-f", arguments.tail.follow, text(Msg::kOptTailFollow));
   tail->add_flag("--verify", arguments.tail.verify, text(Msg::kOptTailVerify));
   tail->callback([&] { arguments.exit_code = run_journal_tail(arguments.common, arguments.tail); });

@@ -114,8 +114,9 @@ constexpr Translation kTranslations[] = {
     {Msg::kOptSite, "the site where it stands", "le site où il se trouve"},
     {Msg::kOptAssociate, "the associate whose site it is", "l'associé à qui est le site"},
     {Msg::kOptPath, "the drive's folder on the server", "le dossier du disque sur le serveur"},
-    {Msg::kOptCapacity, "bytes to use at most, as 4TiB (default: the whole file system)",
-     "octets à utiliser au plus, par exemple 4TiB (défaut : tout le système de fichiers)"},
+    {Msg::kOptCapacity, "bytes to use at most, as 4TiB; {0} (default: the whole file system)",
+     "octets à utiliser au plus, par exemple 4Tio ; {0} (défaut : tout le système de fichiers)"},
+    {Msg::kSizeUnits, "units: kB, MB, GB, TB, KiB, MiB, GiB, TiB", "unités : ko, Mo, Go, To, Kio, Mio, Gio, Tio"},
     {Msg::kOptNoWait, "start it and return", "démarre et rend la main"},
     {Msg::kOptAccept, "accept to tolerate only so many lost sites from now on",
      "accepte de ne tolérer que tant de sites perdus désormais"},
@@ -140,15 +141,14 @@ constexpr Translation kTranslations[] = {
     {Msg::kForExample, "Example: {0}", "Exemple : {0}"},
     {Msg::kExamples, "Examples:", "Exemples :"},
     {Msg::kSeeHelp, "More: {0} --help", "Aide : {0} --help"},
-    {Msg::kMoreThanNothing, "nothing would ever move", "rien ne bougerait jamais"},
     {Msg::kOptAcceptUnerased, "let an offline drive leave though what it holds cannot be erased; the journal says so",
      "laisse partir un disque absent bien que son contenu ne puisse être effacé ; le journal le dit"},
-    {Msg::kOptBandwidth, "bytes a second of this drain, as 50MiB, instead of the configured limit",
-     "octets par seconde de ce retrait, par exemple 50MiB, au lieu de la limite configurée"},
+    {Msg::kOptBandwidth, "bytes a second of this drain, 64KiB or more, as 50MiB, instead of the configured limit; {0}",
+     "octets par seconde de ce retrait, 64Kio au moins, par exemple 50Mio, au lieu de la limite configurée ; {0}"},
     {Msg::kOptAbort, "abort the drain that runs", "abandonne le retrait en cours"},
     {Msg::kOptDrainSite, "the site that leaves", "le site qui part"},
     {Msg::kOptDrainDrive, "the drive that leaves", "le disque qui part"},
-    {Msg::kOptTailCount, "how many entries", "combien d'entrées"},
+    {Msg::kOptTailCount, "how many entries (default: 20)", "combien d'entrées (défaut : 20)"},
     {Msg::kOptTailFollow, "go on with entries as they come", "continue avec les entrées à venir"},
     {Msg::kOptTailVerify, "verify the whole journal first", "vérifie d'abord tout le journal"},
     {Msg::kOptShell, "bash or zsh", "bash ou zsh"},
@@ -164,11 +164,20 @@ constexpr Translation kTranslations[] = {
      "aucun des chemins ne mène à un disque de ce nuage. Remettez {0} depuis la sauvegarde, ou écrivez le chemin d'un "
      "de ses disques dans le fichier du consortium (path d'un [[site.drive]]) : les autres sont retrouvés par lui. Le "
      "journal technique dit à quoi mène chaque chemin."},
+    {Msg::kNoConsortium,
+     "{0}: not found: give the path of a consortium file (associates, sites, drives, tenants and policy, as TOML)",
+     "{0} : introuvable : donnez le chemin d'un fichier de consortium (associés, sites, disques, locataires et "
+     "politique, en TOML)"},
     {Msg::kDrivesOfAnotherCloud,
      "none of the paths leads to a drive of this cloud; the drives that are there were written with other keys. {0} "
      "probably holds another cloud's keys: put this one's back from the backup",
      "aucun des chemins ne mène à un disque de ce nuage ; les disques qui sont là ont été écrits avec d'autres clés. "
      "{0} porte sans doute les clés d'un autre nuage : remettez celles de celui-ci depuis la sauvegarde"},
+    {Msg::kKeysAreGone,
+     "the cloud's keys are not there: {0} is missing. Put keys/ back from the backup, or mount what a link of it leads "
+     "to; without them no byte can be read",
+     "les clés du nuage ne sont pas là : {0} manque. Remettez keys/ depuis la sauvegarde, ou montez ce à quoi mène un "
+     "lien qui s'y trouve ; sans elles, aucun octet ne peut être lu"},
     {Msg::kStartWithoutMirror,
      "no drive with a current copy of the metadata is there; bring one of these back, where it was: {0}. Nothing was "
      "written.",
@@ -221,13 +230,31 @@ constexpr Translation kTranslations[] = {
      "ce processus peut tenir {0} descripteurs de fichiers, et un nuage de {1} disques en demande au moins {2} : "
      "relevez "
      "la limite (LimitNOFILE= du service, ulimit -Hn)"},
+    {Msg::kCannotListen,
+     "{0}: {1}: {2}. `ss -ltnp` shows which program listens where: stop that one, or choose another address and port",
+     "{0} : {1} : {2}. « ss -ltnp » montre quel programme écoute où : arrêtez-le, ou choisissez une autre adresse et "
+     "un autre port"},
     {Msg::kCaIsThere, "{0} is there already", "{0} existe déjà"},
-    {Msg::kNoCa, "{0} is not there: this cloud has no local authority",
-     "{0} n'existe pas : ce nuage n'a pas d'autorité locale"},
+    {Msg::kCloudIsThere,
+     "{0} holds a cloud already: choose another folder, or start that one with `andromede serve --config {1}`",
+     "{0} porte déjà un nuage : choisissez un autre dossier, ou démarrez celui-là avec « andromede serve --config {1} "
+     "»"},
+    {Msg::kConsortiumIsThere,
+     "{0} is there, but no cloud: move it elsewhere (init writes its own copy there), and name it with --consortium",
+     "{0} est là, mais pas de nuage : déplacez-le ailleurs (init y écrit sa propre copie) et nommez-le par "
+     "--consortium"},
+    {Msg::kNoCa,
+     "{0} is not there: this cloud has no local authority, and only `andromede init --local-ca` makes one. Give the "
+     "server a certificate of your own: tls_certificate and tls_key in [s3]",
+     "{0} n'existe pas : ce nuage n'a pas d'autorité locale, et seul « andromede init --local-ca » en crée une. Donnez "
+     "au serveur votre propre certificat : tls_certificate et tls_key dans [s3]"},
     {Msg::kCaNotInPlace, "{0}: cannot be put in place: {1}", "{0} : ne peut être mis en place : {1}"},
     {Msg::kOldCaStays, "{0}: the old certificate cannot be removed: {1}",
      "{0} : l'ancien certificat ne peut être supprimé : {1}"},
     {Msg::kInitDone, "Made a cloud of {0} drives and {1} tenants.", "Nuage créé : {0} disques, {1} locataires."},
+    {Msg::kInitToken, "Operator's token: {0}", "Jeton de l'opérateur : {0}"},
+    {Msg::kInitBackUp, "Back up {0} now: without these keys no byte can be read, by anybody.",
+     "Sauvegardez {0} dès maintenant : sans ces clés, personne ne peut plus lire un octet."},
     {Msg::kInitCa, "Certificate authority for clients: {0}", "Autorité de certification pour les clients : {0}"},
     {Msg::kInitNames, "It speaks for: {0}", "Elle vaut pour : {0}"},
     {Msg::kInitNamesHint,
@@ -357,8 +384,9 @@ constexpr Translation kTranslations[] = {
     {Msg::kOperatorRevoked, "Operator {0} is revoked.", "L'opérateur {0} est révoqué."},
     {Msg::kSecretWritten, "The secret is in {0}, which only you can read.",
      "Le secret est dans {0}, que vous seul pouvez lire."},
-    {Msg::kProfileUse, "Try it: AWS_SHARED_CREDENTIALS_FILE={0} AWS_PROFILE={1} aws s3 ls",
-     "À essayer : AWS_SHARED_CREDENTIALS_FILE={0} AWS_PROFILE={1} aws s3 ls"},
+    {Msg::kProfileUse, "Try it: {0}", "À essayer : {0}"},
+    {Msg::kTokenUse, "It is used with --token-file {0}, or: export ANDROMEDE_TOKEN_FILE={0}",
+     "Il sert avec --token-file {0}, ou : export ANDROMEDE_TOKEN_FILE={0}"},
     {Msg::kSecretNotWritten, "the secret could not be written: what was made was taken back",
      "le secret n'a pu être écrit : ce qui avait été créé a été repris"},
     {Msg::kNoConfig,
@@ -403,8 +431,11 @@ constexpr Translation kTranslations[] = {
      "own: give clients the new tls/ca.crt, then tell the server.\n",
      "Tous deux sont valables deux ans. La clé de l'autorité n'est jamais gardée, chaque certificat a donc sa propre\n"
      "autorité : donnez le nouveau tls/ca.crt aux clients, puis prévenez le serveur.\n"},
-    {Msg::kCertificateRenewed, "Renewed. Clients trust {0} from now on; SIGHUP tells the server.",
-     "Renouvelé. Les clients se fient désormais à {0} ; SIGHUP prévient le serveur."},
+    {Msg::kCertificateRenewed,
+     "Renewed. Clients trust {0} from now on. Tell the server: systemctl reload andromede, or kill -HUP with its "
+     "process's number",
+     "Renouvelé. Les clients se fient désormais à {0}. Prévenez le serveur : systemctl reload andromede, ou kill -HUP "
+     "avec le numéro de son processus"},
     {Msg::kOptOffline, "while nothing serves: with the cloud's own keys, for who lost every token",
      "pendant que rien ne sert : avec les clés du nuage, pour qui a perdu tous les jetons"},
 };

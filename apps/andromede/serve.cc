@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cloud.h"
 #include "crypto/aes_gcm.h"
+#include "messages.h"
 #include "net/http.h"
 #include "version.h"
 
@@ -80,6 +81,16 @@ void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Ser
   }
 }
 
+// `key`: of the configuration, which says where it listens.
+Result<std::unique_ptr<net::Server>> start_listening(const Config& config, const char* key, Cloud& cloud,
+                                                     net::Loops& loops, net::ListenOptions options,
+                                                     net::Handler handler) {
+  auto server = net::Server::start(loops, std::move(options), std::move(handler), cloud.metrics());
+  if (server) return server;
+  return tl::unexpected<Error>(
+      Error(server.error().code(), text(Msg::kCannotListen, {config.file, key, server.error().message()})));
+}
+
 }  // namespace
 
 Status serve(const Config& config) {
@@ -104,12 +115,12 @@ Status serve(const Config& config) {
 
   net::Loops loops(config.event_loops, cloud->clock());
   TRY(const auto operators,
-      net::Server::start(
-          loops, operator_listener(config, cloud->descriptors().operator_connections),
-          [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); },
-          cloud->metrics()));
-  TRY(const auto s3, net::Server::start(loops, s3_listener(config, cloud->descriptors().s3_connections, s3_front_end),
-                                        s3_front_end.handler(), cloud->metrics()));
+      start_listening(config, "[operator] listen", *cloud, loops,
+                      operator_listener(config, cloud->descriptors().operator_connections),
+                      [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); }));
+  TRY(const auto s3,
+      start_listening(config, "[s3] listen", *cloud, loops,
+                      s3_listener(config, cloud->descriptors().s3_connections, s3_front_end), s3_front_end.handler()));
   const std::string_view aes_engine = crypto::aes_gcm().name;
   cloud->metrics()
       .gauge("andromede_aes_gcm_engine", "1 for the library that computes AES-256-GCM",

@@ -157,9 +157,7 @@ std::string what_is_wrong(const CLI::App& app, const CLI::App& command, const CL
     return is_group ? text(Msg::kNeedsCommand, {name}) : text(Msg::kMissing, {name, missing(command)});
   }
   const CLI::Option* const option = error.get_name() == Misuse::kName ? nullptr : named(command, said);
-  // Of a number with a unit that it cannot read, CLI11 leaves nothing.
-  const bool lost = option != nullptr && option->count() > 0 && option->results().back().empty();
-  if (option != nullptr && (error.get_name() == "ArgumentMismatch" || lost)) {
+  if (option != nullptr && error.get_name() == "ArgumentMismatch") {
     return text(Msg::kNeedsValue, {name, option->get_name(), describe(*option)});
   }
   if (option != nullptr && option->count() > 0) {

@@ -18,6 +18,13 @@ Result<std::vector<DriveInfo>> FleetImpl::leaving_drives(const DriveMap& map, co
     if (request.site ? drive.site == *request.site : drive.name == *request.drive) leaving.push_back(drive);
   }
   if (!leaving.empty()) return leaving;
+  const auto has_left = [&](const DriveInfo& drive) {
+    return !io::in_use(drive) && (request.site ? drive.site == *request.site : drive.name == *request.drive);
+  };
+  if (std::any_of(map.drives.begin(), map.drives.end(), has_left)) {
+    return fail(Errc::kConflict, (request.site ? "site " + request.site->value() : request.drive->value()) +
+                                     " has left the cloud already; see: andromede drive list");
+  }
   std::string message = request.site ? "no active drive at a site named " + request.site->value()
                                      : "no active drive named " + request.drive->value();
   if (request.site && map.find(DriveName(request.site->value())) != nullptr) {

@@ -36,6 +36,9 @@ TEST(Drain, MovesEverythingOffAndProvesIt) {
   EXPECT_EQ(end.message, std::to_string(shards) + " shards moved; 0 shards, 0 mirrors left on s0-1");
   EXPECT_TRUE(drained(cloud, "s0-1"));
   EXPECT_FALSE(cloud.drive("s0-1").metadata_mirror_current);
+  const auto again = cloud.fleet->drain(site("s0"), "claire");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().message(), "site s0 has left the cloud already; see: andromede drive list");
   EXPECT_TRUE(std::filesystem::is_empty(cloud.path("s0-1") + "/volumes"));
   EXPECT_EQ(metadata_files(cloud, "s0-1"), 0U);
   cloud.expect_all_whole(2);

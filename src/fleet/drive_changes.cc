@@ -67,7 +67,10 @@ Status FleetImpl::replace_drive(DriveName lost, std::string path, std::string op
                 lost.value() + " is draining: abort the drain first, or drain it with --accept-unerased");
   }
   if (drives_.online(old->id)) {
-    return fail(Errc::kRefused, lost.value() + " is online: drain it instead, so that nothing has to be rebuilt");
+    return fail(Errc::kRefused,
+                lost.value() +
+                    " is online: empty it instead, so that nothing has to be rebuilt: andromede drain --drive " +
+                    lost.value());
   }
   DriveInfo successor = *old;
   successor.id = DriveId::random(random_);

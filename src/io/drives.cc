@@ -34,19 +34,22 @@ Result<SharedDisk> open_shared(const OpenDisk& open_disk, const DriveInfo& drive
   return SharedDisk(std::move(disk));
 }
 
-// An error unless the disk is there and is `drive` of `cloud`.
-Status check_identity(Disk& disk, const DriveSeal& seal, CloudId cloud, const DriveInfo& drive) {
+// An error unless the disk is there and is `drive` of the map's cloud.
+Status check_identity(Disk& disk, const DriveSeal& seal, const DriveMap& map, const DriveInfo& drive) {
   CHECK_OK(disk.probe());
   const auto label = read_label(disk, seal);
   if (!label && label.error() == Errc::kNotFound) {
     return fail(Errc::kNotFound, "no label at " + drive.path + ": an empty folder, or an unmounted drive");
   }
   if (!label) return fail(label.error().in(drive.path));
-  if (label->cloud != cloud) {
+  if (label->cloud != map.cloud) {
     return fail(Errc::kCorrupt, drive.path + " is a drive of another cloud, " + label->cloud.to_string());
   }
   if (label->drive != drive.id) {
-    return fail(Errc::kCorrupt, drive.path + " is another drive of this cloud, " + label->drive.to_string());
+    const DriveInfo* const other = map.find(label->drive);
+    const std::string name = other == nullptr ? label->drive.to_string() : other->name.value();
+    return fail(Errc::kRefused, drive.path + " holds another drive of this cloud, " + name + ", instead of " +
+                                    drive.name.value() + ": exchange the mounts");
   }
   return {};
 }
@@ -137,7 +140,7 @@ Result<History> check_history(Disk& disk, const Return& back) {
 Result<Returned> try_open(const Return& back) {
   Returned returned;
   TRY(returned.disk, open_shared(back.open_disk, back.drive));
-  CHECK_OK(check_identity(*returned.disk, *back.seal, back.truth.map->cloud, back.drive));
+  CHECK_OK(check_identity(*returned.disk, *back.seal, *back.truth.map, back.drive));
   TRY(History history, check_history(*returned.disk, back));
   returned.healed = std::move(history.damage);
   const Status written = write_map(*returned.disk, *back.truth.file);
@@ -383,8 +386,8 @@ struct Drives::Impl {
       const DriveInfo* const drive = now->find(id);
       if (drive == nullptr) continue;
       asked.emplace_back(id, disk);
-      checks.push_back({drive->path, [checked = disk, by = seal, cloud = now->cloud, who = *drive]() -> Status {
-                          CHECK_OK(check_identity(*checked, *by, cloud, who));
+      checks.push_back({drive->path, [checked = disk, by = seal, map = now, who = *drive]() -> Status {
+                          CHECK_OK(check_identity(*checked, *by, *map, who));
                           // Without it the drive serves as well, until it is full.
                           static_cast<void>(keep_map_reserve(*checked));
                           return {};

@@ -61,13 +61,19 @@ Result<std::vector<TomlTable>> read_tables(const TomlTable& table, std::string_v
 
 Result<Rule> read_rule(const TomlTable& root) {
   TRY(const TomlTable table, root.table("policy"));
-  TRY(const std::int64_t data, table.integer("data_shards", 1, kMaxShards));
-  TRY(const std::int64_t parity, table.integer("parity_shards", 0, kMaxShards - 1));
+  const auto asked_data = table.integer("data_shards", 1, kMaxShards);
+  const auto asked_parity = table.integer("parity_shards", 0, kMaxShards - 1);
+  const auto asked_sites = table.integer("site_losses", 0, kMaxShards);
+  const auto asked_drives = table.integer("drive_losses", 0, kMaxShards);
+  // A slip in a key is told rather than that the right one is missing.
+  CHECK_OK(table.finish());
+  TRY(const std::int64_t data, asked_data);
+  TRY(const std::int64_t parity, asked_parity);
   if (data + parity > kMaxShards) {
     return fail(table.error("parity_shards", "is too many: data_shards + parity_shards is at most 32"));
   }
-  TRY(const std::int64_t sites, table.integer("site_losses", 0, kMaxShards));
-  TRY(const std::int64_t drives, table.integer("drive_losses", 0, kMaxShards));
+  TRY(const std::int64_t sites, asked_sites);
+  TRY(const std::int64_t drives, asked_drives);
   if (drives > parity) {
     return fail(table.error("drive_losses", "cannot be more than parity_shards (" + std::to_string(parity) +
                                                 "): lower it, or raise parity_shards"));

@@ -76,7 +76,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadCase{"data_shards = 2", "data_shards = 8", "cannot be placed"},
                     BadCase{"id = \"etat\"\nname", "id = \"État\"\nname", "not a name"},
                     BadCase{"capacity_bytes = 0", "capacity_bytes = 1000", "512 MiB"},
-                    BadCase{"[policy]", "[policies]", "policy"}));
+                    BadCase{"[policy]", "[policies]", "policy"},
+                    BadCase{"drive_losses = 2", "drive_loses = 2", "did you mean \"drive_losses\"?"}));
 
 TEST(Consortium, ErrorsNameTheLine) {
   const std::string message = error_with("site_losses = 2", "site_losses = \"two\"");

@@ -302,7 +302,8 @@ Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Can
     const auto missing = sites_missing(rule, drives, demanded);
     message += missing ? ": first add drives at " + counted(*missing, "further site") + ", or accept"
                        : ", which no number of further sites can bring: accept";
-    message += " to tolerate only " + counted(check.after.site_losses, "lost site") + " from now on";
+    message += " to tolerate only " + counted(check.after.site_losses, "lost site") +
+               " from now on: --accept-site-losses " + std::to_string(check.after.site_losses);
     return fail(Errc::kRefused, std::move(message));
   }
   if (check.after.drive_losses < rule.drive_losses) {

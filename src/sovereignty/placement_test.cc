@@ -237,9 +237,10 @@ TEST(CheckWithdrawal, RefusesToLoseToleranceAndSaysWhatWouldDo) {
   const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::nullopt, 0);
   ASSERT_FALSE(check);
   EXPECT_EQ(check.error(), Errc::kRefused);
-  EXPECT_EQ(check.error().message(),
-            "on the 3 sites that would remain (s0, s1, s3), 2+2 shards survive the loss of 1 site; 2 are demanded: "
-            "first add drives at 1 further site, or accept to tolerate only 1 lost site from now on");
+  EXPECT_EQ(
+      check.error().message(),
+      "on the 3 sites that would remain (s0, s1, s3), 2+2 shards survive the loss of 1 site; 2 are demanded: "
+      "first add drives at 1 further site, or accept to tolerate only 1 lost site from now on: --accept-site-losses 1");
 }
 
 TEST(CheckWithdrawal, WhatNoSiteCanBringIsSaidInOneSentence) {
@@ -247,7 +248,8 @@ TEST(CheckWithdrawal, WhatNoSiteCanBringIsSaidInOneSentence) {
   const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::uint8_t{9}, 0);
   ASSERT_FALSE(check);
   EXPECT_TRUE(check.error().message().ends_with(
-      "; 9 were accepted, which no number of further sites can bring: accept to tolerate only 1 lost site from now on"))
+      "; 9 were accepted, which no number of further sites can bring: accept to tolerate only 1 lost site from now on: "
+      "--accept-site-losses 1"))
       << check.error().message();
 }
 

@@ -101,9 +101,9 @@ class Access(OperationsCase):
         profile = dict(line.split(" = ") for line in out.read_text().splitlines()[1:])
         secret = profile["aws_secret_access_key"]
         self.assertNotIn(secret, shown)
-        self.assertIn(f"AWS_SHARED_CREDENTIALS_FILE={out} AWS_PROFILE={account} aws s3 ls", shown)
         self.client_of(profile["aws_access_key_id"], secret).list_buckets()
-        self.assertIn(f"AWS_SHARED_CREDENTIALS_FILE={out} AWS_PROFILE={account} ", shown)
+        self.assertIn(f"AWS_SHARED_CREDENTIALS_FILE={out} AWS_PROFILE={account} AWS_DEFAULT_REGION=us-east-1 "
+                      f"aws --endpoint-url {self.cloud.endpoint} s3 ls\n", shown)
         again = self.cloud.operator("key", "create", account, "--out", out, check=False)
         self.assertNotEqual(again.returncode, 0)
         self.assertEqual(len(self.cloud.operator_json("key", "list", account)), 1, "no key was made for nothing")
@@ -148,7 +148,9 @@ class Access(OperationsCase):
     def test_each_operator_acts_under_the_name_of_a_token_of_their_own(self):
         self.assertEqual([entry["name"] for entry in self.cloud.operator_json("operator", "list")], ["operator"])
         file = self.folder / "paul.token"
-        self.cloud.operator("operator", "create", "paul", "--out", file)
+        told = self.cloud.operator("operator", "create", "paul", "--out", file).stdout
+        self.assertIn(f"--token-file {file}", told)
+        self.assertIn(f"ANDROMEDE_TOKEN_FILE={file}", told)
         self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
         self.cloud.operator("account", "create", "Lyon", "--token-file", file)
         self.assertEqual(self.last_event()["userIdentity"], {"type": "Operator", "userName": "paul"})

@@ -114,7 +114,9 @@ class CommandLine(unittest.TestCase):
                 (("operator", "create", "claire", "--expires-days", "0"), "--expires-days", "0", "1-3660"),
                 (("operator", "create", "claire", "--expires-days", "soon"), "--expires-days", "soon", "1-3660"),
                 (("drain", "orange", "--bandwidth", "0"), "--bandwidth", "0", "bytes a second"),
-                (("journal", "tail", "-n", "0"), "-n", "0", "how many entries"),
+                (("drain", "orange", "--bandwidth", "50"), "--bandwidth", "50", "64KiB or more"),
+                (("drain", "orange", "--bandwidth", "50kB/s"), "--bandwidth", "50kB/s", "units: kB, MB, GB, TB, KiB"),
+                (("journal", "tail", "-n", "0"), "-n", "0", "how many entries (default: 20), 1-1000"),
                 (("completion", "fish"), "SHELL", "fish", "bash or zsh")):
             said = self.said(*words)
             self.assertIn(f"{option} cannot be {value}: ", said)
@@ -122,8 +124,10 @@ class CommandLine(unittest.TestCase):
             self.assertIn("Example: ", said)
         self.assertIn("--expires-days ne peut être 0 : combien de jours",
                       self.said("operator", "create", "claire", "--expires-days", "0", language=FRENCH))
-        self.assertIn("--capacity-bytes needs a value: bytes to use at most, as 4TiB",
-                      self.said("drive", "add", "a", "--site", "a", "--associate", "a", "--path", "/a", "--capacity-bytes", "much"))
+        add = ("drive", "add", "a", "--site", "a", "--associate", "a", "--path", "/a", "--capacity-bytes")
+        self.assertIn("--capacity-bytes cannot be much: bytes to use at most, as 4TiB; units: kB, MB, GB,", self.said(*add, "much"))
+        self.assertIn("--capacity-bytes ne peut être 4Xo : octets à utiliser au plus, par exemple 4Tio ; unités : ko, Mo,",
+                      self.said(*add, "4Xo", language=FRENCH))
         self.assertIn("--out needs a value: ", self.said("key", "create", "000000000001", "--out"))
 
     def test_the_version_is_an_option_too_and_help_is_in_one_language(self):

@@ -119,6 +119,22 @@ class Serving(OperationsCase):
         self.assertEqual(missing.returncode, 2)
         self.assertIn("andromede.toml", missing.stderr)
 
+    def test_an_address_in_use_is_told_with_its_key(self):
+        self.cloud.create()
+        for key, port in (("[operator] listen", self.cloud.operator_port), ("[s3] listen", self.cloud.s3_port)):
+            with socket.create_server(("127.0.0.1", port)):
+                refused = self.serve_and_fail()
+            self.assertEqual(refused.returncode, 1, refused.stderr)
+            told = refused.stderr.splitlines()[-1]
+            self.assertIn(f"{self.cloud.config}: {key}: cannot listen on 127.0.0.1:{port}", told)
+            self.assertIn("ss -ltnp", told)
+
+    def test_what_init_says_is_what_comes_next(self):
+        said = subprocess.run([BINARY, "init", "--folder", self.cloud.folder, "--consortium", CONSORTIUM], check=True,
+                              capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
+        self.assertIn(f"Operator's token: {self.cloud.folder}/operator.token\n", said)
+        self.assertIn(f"Back up {self.cloud.folder}/keys now: ", said)
+
     def test_wrong_command_lines(self):
         for words in (["sevre"], ["drive"], ["drive", "add"], ["status", "--chekc"], ["drain", "--accept-site-losses", "many"]):
             result = subprocess.run([BINARY, *words], capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ class Withdrawal(OperationsCase):
         before = self.cloud.status()
         refused = self.cloud.operator("drain", "orange", check=False)
         self.assertEqual(refused.returncode, 3, refused.stderr)
-        self.assertIn("site", refused.stderr)
+        self.assertIn("from now on: --accept-site-losses 1", refused.stderr)
         self.assertEqual(self.cloud.status()["epoch"], before["epoch"])
         unknown = self.cloud.operator("drain", "nowhere", check=False)
         self.assertEqual(unknown.returncode, 1, unknown.stderr)
