@@ -93,6 +93,9 @@ class Disk {
   // Fails when the drive's root is gone, unmounted, or another folder than the one that was opened: an open file on a
   // removed folder still accepts writes, and this is what finds it out.
   [[nodiscard]] virtual Status probe() = 0;
+  // Writes a little that nobody ever sees, and syncs it: a drive may answer reads and hang at this. kNoSpace says that
+  // it is full; a file system without unnamed files is not asked.
+  [[nodiscard]] virtual Status probe_writing() = 0;
   // The root's path on this host, for engines that open files by themselves (RocksDB).
   [[nodiscard]] virtual std::string root() const = 0;
 };

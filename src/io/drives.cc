@@ -23,6 +23,8 @@ constexpr std::chrono::seconds kPresenceSettles{2};
 constexpr std::chrono::seconds kFirstPresenceWait{2};
 constexpr std::chrono::seconds kLongestPresenceWait{64};
 constexpr std::size_t kMaxEvents = 1024;
+// Costs the drive a sync.
+constexpr std::chrono::seconds kProbeWritingEvery{5};
 // What a file system puts into its root by itself.
 constexpr std::string_view kLostAndFound = "lost+found";
 
@@ -222,6 +224,8 @@ struct Drives::Impl {
   std::condition_variable changed;  // of telling and stopped
   std::thread watcher;
 
+  std::atomic<SteadyTime> probed_writing{SteadyTime{}};
+
   // Of the watching thread.
   std::optional<SteadyTime> presence_differs_since;
   SteadyTime presence_written{};
@@ -380,17 +384,21 @@ struct Drives::Impl {
 
   void check_online() {
     const auto now = current();
+    const bool writes = std::chrono::steady_clock::now() - probed_writing.load() >= kProbeWritingEvery;
+    if (writes) probed_writing = std::chrono::steady_clock::now();
     std::vector<std::pair<DriveId, SharedDisk>> asked;
     std::vector<DriveCalls::Call> checks;
     for (const auto& [id, disk] : online()) {
       const DriveInfo* const drive = now->find(id);
       if (drive == nullptr) continue;
       asked.emplace_back(id, disk);
-      checks.push_back({drive->path, [checked = disk, by = seal, map = now, who = *drive]() -> Status {
+      checks.push_back({drive->path, [checked = disk, by = seal, map = now, who = *drive, writes]() -> Status {
                           CHECK_OK(check_identity(*checked, *by, *map, who));
                           // Without it the drive serves as well, until it is full.
                           static_cast<void>(keep_map_reserve(*checked));
-                          return {};
+                          if (!writes) return {};
+                          const Status written = checked->probe_writing();
+                          return written || is_want_of_room(written.error()) ? Status() : written;
                         }});
     }
     const auto answers = calls->run(std::move(checks));

@@ -121,6 +121,7 @@ class FaultDisk final : public Disk {
   [[nodiscard]] Status sync_folder(const std::string& folder) override;
   [[nodiscard]] Result<Space> space() override;
   [[nodiscard]] Status probe() override;
+  [[nodiscard]] Status probe_writing() override { return probe(); }
   [[nodiscard]] std::string root() const override;
 
  private:

@@ -35,6 +35,7 @@ namespace {
 
 constexpr std::size_t kPiecesPerCall = 64;
 constexpr std::uint64_t kStatBlockBytes = 512;  // unit of st_blocks
+constexpr std::size_t kProbeBytes = 512;
 constexpr std::chrono::seconds kUsageLife{2};
 // Writes of whole pages from this size on go past the page cache (O_DIRECT): copying them there is a fifth of what a
 // large upload costs the processor, and pushes out what is read.
@@ -620,6 +621,18 @@ class RealDisk final : public Disk {
     if (::fstatvfs(fd(), &system) != 0) return lost(std::generic_category().message(errno));
     if ((system.f_flag & ST_RDONLY) != 0) return lost("its file system is read-only");
     return {};
+  }
+
+  Status probe_writing() override {
+    const int number =
+        retried([&] { return ::openat(fd(), ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR); });
+    if (number < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) return {};
+    if (number < 0) return failed(errno, "probing whether " + root_->name + " can be written to");
+    const Descriptor file(number);
+    const std::array<std::uint8_t, kProbeBytes> zeros{};
+    const auto written = retried([&] { return ::pwrite(file.get(), zeros.data(), zeros.size(), 0); });
+    if (written < 0) return failed(errno, "probing whether " + root_->name + " can be written to");
+    return sync_descriptor(file, root_->name);
   }
 
   std::string root() const override { return root_->name; }

@@ -38,6 +38,7 @@ TEST_F(RealDiskTest, OpensOnlyFolders) {
 }
 
 TEST_F(RealDiskTest, ProbeFindsARemovedRoot) {
+  EXPECT_TRUE(disk_->probe_writing());
   EXPECT_TRUE(disk_->probe());
   fs::remove_all(root_);
   EXPECT_EQ(disk_->probe().error(), Errc::kIo);
