@@ -1,6 +1,7 @@
 #include "fleet/mirror_keeper.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/log.h"
 
@@ -10,6 +11,8 @@ namespace {
 constexpr std::chrono::milliseconds kFirstRetry{5000};
 constexpr std::chrono::milliseconds kFirstRetryWhileShort{250};
 constexpr std::chrono::milliseconds kLongestRetry{300'000};
+// So long another drive is preferred to one on which a mirror could not be made.
+constexpr std::chrono::minutes kAvoidAfterFailure{10};
 
 bool contains(const std::vector<DriveId>& list, DriveId drive) {
   return std::find(list.begin(), list.end(), drive) != list.end();
@@ -135,36 +138,67 @@ std::vector<DriveId> MirrorKeeper::wanted(const io::DriveMap& map, const Drives&
     if (drive.mirrors_metadata && !contains(current, drive.id)) current.push_back(drive.id);
   }
   auto places = sovereignty::place_mirrors(rule_, candidates, current);
-  return with_room(std::move(places), std::move(candidates), std::move(current));
+  return with_room(std::move(places), candidates, current);
 }
 
-std::vector<DriveId> MirrorKeeper::with_room(std::vector<DriveId> places, CandidateList candidates,
-                                             std::vector<DriveId> current) const {
+MirrorKeeper::Drives MirrorKeeper::full() const {
   Drives full;
-  std::uint64_t least_bytes = 0;
-  for (const meta::MirrorRoom& mirror : mirrors_.room()) {
+  const auto rooms = mirrors_.room();
+  for (const meta::MirrorRoom& mirror : rooms) {
     if (mirror.free_bytes < mirror.least_bytes) full.insert(mirror.drive);
-    least_bytes = std::max(least_bytes, mirror.least_bytes);
   }
-  if (full.empty()) return places;
+  return full;
+}
+
+MirrorKeeper::Drives MirrorKeeper::refusing() const {
+  const auto out = mirrors_.out_for_space();
+  Drives refusing(out.begin(), out.end());
+  const SteadyTime now = clock_.steady();
+  for (const auto& [drive, until] : failed_on_) {
+    if (now < until) refusing.insert(drive);
+  }
+  return refusing;
+}
+
+std::uint64_t MirrorKeeper::needed_bytes() const {
+  std::uint64_t least_bytes = 0;
+  const auto rooms = mirrors_.room();
+  for (const meta::MirrorRoom& mirror : rooms) least_bytes = std::max(least_bytes, mirror.least_bytes);
   std::uint64_t mirror_bytes = 0;
-  for (const meta::MirrorStatus& mirror : mirrors_.mirrors()) mirror_bytes = std::max(mirror_bytes, mirror.bytes);
-  // Twice what it needs, so that the copy does not soon have to move on.
-  const std::uint64_t needed = 2 * (least_bytes + mirror_bytes);
-  std::erase_if(current, [&](DriveId drive) { return full.contains(drive); });
-  std::erase_if(candidates, [&](const sovereignty::Candidate& candidate) {
-    return full.contains(candidate.drive) || (!contains(current, candidate.drive) && candidate.free_bytes < needed);
-  });
-  auto roomy = sovereignty::place_mirrors(rule_, candidates, current);
-  const auto sites = [&](const std::vector<DriveId>& chosen) {
-    const auto map = drives_.map();
-    std::set<std::string> names;
-    for (const DriveId id : chosen) {
-      if (const io::DriveInfo* const drive = map->find(id)) names.insert(drive->site.value());
-    }
-    return names.size();
-  };
-  return roomy.size() >= places.size() && sites(roomy) >= sites(places) ? roomy : places;
+  const auto mirrors = mirrors_.mirrors();
+  for (const meta::MirrorStatus& mirror : mirrors) mirror_bytes = std::max(mirror_bytes, mirror.bytes);
+  return 2 * (least_bytes + mirror_bytes);
+}
+
+std::size_t MirrorKeeper::sites_of(const std::vector<DriveId>& drives) const {
+  const auto map = drives_.map();
+  std::set<SiteId> sites;
+  for (const DriveId id : drives) {
+    if (const io::DriveInfo* const drive = map->find(id)) sites.insert(drive->site);
+  }
+  return sites.size();
+}
+
+std::vector<DriveId> MirrorKeeper::with_room(std::vector<DriveId> places, const CandidateList& candidates,
+                                             const std::vector<DriveId>& current) const {
+  // That one has failed elsewhere must not keep a mirror where there is no room.
+  std::array<Drives, 2> sets{refusing(), full()};
+  sets[0].insert(sets[1].begin(), sets[1].end());
+  if (sets[0].empty()) return places;
+  const std::uint64_t needed = needed_bytes();
+  for (const Drives& avoided : sets) {
+    if (avoided.empty()) break;
+    std::vector<DriveId> staying = current;
+    std::erase_if(staying, [&](DriveId drive) { return avoided.contains(drive); });
+    CandidateList roomy = candidates;
+    std::erase_if(roomy, [&](const sovereignty::Candidate& candidate) {
+      return avoided.contains(candidate.drive) ||
+             (!contains(staying, candidate.drive) && candidate.free_bytes < needed);
+    });
+    auto found = sovereignty::place_mirrors(rule_, roomy, staying);
+    if (found.size() >= places.size() && sites_of(found) >= sites_of(places)) return found;
+  }
+  return places;
 }
 
 Status MirrorKeeper::change(const std::function<bool()>& go_on) {
@@ -172,6 +206,7 @@ Status MirrorKeeper::change(const std::function<bool()>& go_on) {
   const Drives online = online_mirrors();
   const std::vector<DriveId> places = wanted(*map, online);
   CHECK_OK(add_missing(*map, places, online, go_on));
+  CHECK_OK(tell_owed(*map));
   return remove_surplus(*map, places);
 }
 
@@ -180,12 +215,37 @@ Status MirrorKeeper::add_missing(const io::DriveMap& map, const std::vector<Driv
   for (const DriveId id : wanted) {
     const io::DriveInfo* drive = map.find(id);
     if (online.contains(id) || drive == nullptr || !drives_.online(id)) continue;
-    log_info("making a metadata mirror", {{"drive", drive->name.value()}});
-    // One that the map still names was the last of all and comes back: no entry can be written before it does.
-    if (!drive->mirrors_metadata) CHECK_OK(witness_(*drive, Change::kAdded));
-    const Status added = mirrors_.add_mirror(id, [&go_on](std::uint64_t, std::uint64_t) { return go_on(); });
-    if (!added) return fail(added.error().in("metadata mirror on " + drive->name.value()));
-    log_info("metadata mirror takes part", {{"drive", drive->name.value()}});
+    CHECK_OK(add(*drive, go_on));
+  }
+  return {};
+}
+
+Status MirrorKeeper::add(const io::DriveInfo& drive, const std::function<bool()>& go_on) {
+  log_info("making a metadata mirror", {{"drive", drive.name.value()}});
+  // One that the map still names was the last of all and comes back: no entry can be written before it does.
+  const Status told = drive.mirrors_metadata ? Status() : witness_(drive, Change::kAdded);
+  // Where a full mirror refuses even the entry, it is this one that lets commits do without that one.
+  const bool owed = !told && told.error() == Errc::kNoSpace;
+  if (!told && !owed) return told;
+  const Status added = mirrors_.add_mirror(drive.id, [&go_on](std::uint64_t, std::uint64_t) { return go_on(); });
+  if (!added) {
+    // Neither of which is the drive's fault.
+    if (added.error() != Errc::kCancelled && added.error() != Errc::kOverloaded) {
+      failed_on_[drive.id] = clock_.steady() + kAvoidAfterFailure;
+    }
+    return fail(added.error().in("metadata mirror on " + drive.name.value()));
+  }
+  failed_on_.erase(drive.id);
+  log_info("metadata mirror takes part", {{"drive", drive.name.value()}});
+  if (owed) untold_.insert(drive.id);
+  return {};
+}
+
+Status MirrorKeeper::tell_owed(const io::DriveMap& map) {
+  while (!untold_.empty()) {
+    const io::DriveInfo* const drive = map.find(*untold_.begin());
+    if (drive != nullptr) CHECK_OK(witness_(*drive, Change::kAdded));
+    untold_.erase(untold_.begin());
   }
   return {};
 }

@@ -36,7 +36,8 @@ class MirrorKeeper {
   // Moves the mirror of a drive without room, which would hold up every commit, to one with room where that is as good.
   // Adds what is missing and can be had, gives up what has a successor or must leave, and removes what a former mirror
   // left on a drive. kCancelled when `go_on` said false. After a failure nothing is tried again for a while, longer
-  // each time, unless drives come or go.
+  // each time, unless drives come or go; and the drive on which it failed is avoided for a while where others are as
+  // good.
   Status keep(const std::function<bool()>& go_on);
   // Reads and checks every mirror whole. A damaged one is given up and made anew by keep(). Answers how many were
   // damaged; an error when the last one is, or when `pace` said false (kCancelled).
@@ -57,11 +58,22 @@ class MirrorKeeper {
   [[nodiscard]] Drives online_mirrors() const;
   void note_members(const io::DriveMap& map, const Drives& online, std::chrono::milliseconds grace);
   [[nodiscard]] std::vector<DriveId> wanted(const io::DriveMap& map, const Drives& online) const;
-  // Places for the mirrors on drives with room, as good as `places`; `places` when there are none, or all have room.
-  [[nodiscard]] std::vector<DriveId> with_room(std::vector<DriveId> places, CandidateList candidates,
-                                               std::vector<DriveId> current) const;
+  // Places for the mirrors on drives with room where none has just failed, as good as `places`; `places` when there are
+  // none, or all of them are such.
+  [[nodiscard]] std::vector<DriveId> with_room(std::vector<DriveId> places, const CandidateList& candidates,
+                                               const std::vector<DriveId>& current) const;
+  // Those whose mirror has no room.
+  [[nodiscard]] Drives full() const;
+  // Those that refused a mirror for want of space, or on which making one has just failed.
+  [[nodiscard]] Drives refusing() const;
+  // What a mirror asks for: twice what it needs, so that the copy does not soon have to move on.
+  [[nodiscard]] std::uint64_t needed_bytes() const;
+  [[nodiscard]] std::size_t sites_of(const std::vector<DriveId>& drives) const;
   Status add_missing(const io::DriveMap& map, const std::vector<DriveId>& wanted, const Drives& online,
                      const std::function<bool()>& go_on);
+  Status add(const io::DriveInfo& drive, const std::function<bool()>& go_on);
+  // Journals the additions that had to come before their entries.
+  Status tell_owed(const io::DriveMap& map);
   Status remove_surplus(const io::DriveMap& map, const std::vector<DriveId>& wanted);
   Status change(const std::function<bool()>& go_on);
   // Since the last call.
@@ -78,6 +90,8 @@ class MirrorKeeper {
   std::map<DriveId, std::optional<SteadyTime>> members_;
   Drives swept_;  // nothing of a former mirror lies there
   Drives tried_with_;
+  std::map<DriveId, SteadyTime> failed_on_;  // until when another is preferred
+  Drives untold_;                            // added, and not journaled yet
   SteadyTime retry_at_{};
   unsigned failures_ = 0;
   mutable std::mutex mutex_;

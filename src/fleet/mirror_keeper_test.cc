@@ -26,10 +26,11 @@ class FakeMirrors final : public meta::Mirrors {
     return "too few";
   }
   [[nodiscard]] std::vector<meta::MirrorRoom> room() const override { return rooms; }
+  [[nodiscard]] std::vector<DriveId> out_for_space() const override { return out; }
   [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return {}; }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& /*progress*/) override {
     ++additions;
-    if (refuse) return fail(Errc::kNoSpace, "no room");
+    if (refuse || refusing.contains(drive)) return fail(Errc::kNoSpace, "no room");
     online.insert(drive);
     files.insert(drive);
     if (std::find(order.begin(), order.end(), drive) == order.end()) order.push_back(drive);
@@ -51,6 +52,8 @@ class FakeMirrors final : public meta::Mirrors {
   [[nodiscard]] std::vector<meta::MirrorEvent> take_events() override { return {}; }
 
   std::vector<meta::MirrorRoom> rooms;
+  std::vector<DriveId> out;
+  std::set<DriveId> refusing;
   std::vector<DriveId> order;
   mutable std::set<DriveId> online;
   std::set<DriveId> files;
@@ -115,6 +118,9 @@ class MirrorKeeperTest : public testing::Test {
     keeper_ = std::make_unique<MirrorKeeper>(*drives_, mirrors_, *candidates_, sovereignty::Rule{}, clock_,
                                              std::chrono::milliseconds(3000),
                                              [this](const io::DriveInfo& drive, MirrorKeeper::Change change) {
+                                               if (journal_full_ && mirrors_.additions < 1) {
+                                                 return Status(fail(Errc::kNoSpace, "a metadata drive is full"));
+                                               }
                                                told_.emplace_back(drive.name.value(), change);
                                                return Status{};
                                              });
@@ -152,6 +158,7 @@ class MirrorKeeperTest : public testing::Test {
   std::unique_ptr<Candidates> candidates_;
   std::unique_ptr<MirrorKeeper> keeper_;
   Told told_;
+  bool journal_full_ = false;  // until a mirror was added
 };
 
 // A comparison that asked the mirrors anew each time once made std::sort run out of its range.
@@ -214,6 +221,47 @@ TEST_F(MirrorKeeperTest, AMirrorStaysOnAFullDriveWhenNoOtherHasRoomEnough) {
   lose(3);
   ASSERT_TRUE(keep());
   EXPECT_EQ(mirrors_.additions, 0);
+}
+
+TEST_F(MirrorKeeperTest, ADriveOnWhichAMirrorCouldNotBeMadeIsAvoidedWhereAnotherIsAsGood) {
+  mirrors_.online = {id(1), id(2)};
+  mirrors_.order = {id(1), id(2)};
+  const auto first = [&] { return mirrors_.online.contains(id(0)) ? 0 : 3; };
+  ASSERT_TRUE(keep());
+  const int liked = first();
+  const int other = 3 - liked;
+  mirrors_.online = {id(1), id(2)};
+  mirrors_.refusing = {id(liked)};
+  clock_.advance(std::chrono::seconds(10));
+  EXPECT_FALSE(keep());
+  mirrors_.refusing.clear();
+  clock_.advance(std::chrono::seconds(10));
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(1), id(2), id(other)}));
+  // With nothing else as good it is tried all the same.
+  mirrors_.online = {id(1), id(2)};
+  lose(other);
+  clock_.advance(std::chrono::seconds(10));
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(1), id(2), id(liked)}));
+}
+
+TEST_F(MirrorKeeperTest, AMirrorThatWasGivenUpForWantOfSpaceIsMadeElsewhereAtOnce) {
+  ASSERT_TRUE(keep());
+  mirrors_.online.erase(id(0));
+  mirrors_.out = {id(0)};
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(1), id(2), id(3)}));
+}
+
+// The entry of a new mirror comes first, but a full mirror that cannot be done without may refuse every entry.
+TEST_F(MirrorKeeperTest, WhereNoEntryHasRoomTheMirrorComesFirst) {
+  ASSERT_TRUE(keep());
+  mirrors_.rooms = {{id(0), 0, 100}, {id(1), 5000, 100}, {id(2), 5000, 100}};
+  journal_full_ = true;
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(1), id(2), id(3)}));
+  EXPECT_EQ(told_, (Told{{"s3", MirrorKeeper::Change::kAdded}, {"s0", MirrorKeeper::Change::kRemoved}}));
 }
 
 TEST_F(MirrorKeeperTest, WithTwoSitesLeftASecondOneGoesToOneOfThem) {

@@ -29,7 +29,7 @@ struct MirrorEvent {
 
 struct MirrorRoom {
   DriveId drive;
-  std::uint64_t free_bytes = 0;
+  std::uint64_t free_bytes = 0;   // 0 as well where the file system refuses to write, whatever it shows
   std::uint64_t least_bytes = 0;  // below it commits that put data are refused, whichever mirror it is
 };
 
@@ -42,6 +42,8 @@ class Mirrors {
   [[nodiscard]] virtual std::optional<std::string> shortfall() const = 0;
   // The room on the drives of those that take part and can be asked.
   [[nodiscard]] virtual std::vector<MirrorRoom> room() const = 0;
+  // Drives whose mirror was given up for want of space, whatever they show as free, until one is made there again.
+  [[nodiscard]] virtual std::vector<DriveId> out_for_space() const { return {}; }
   // Drives that held a current mirror by the map that was found at opening, and could not be asked then. What they knew
   // may be more than what is known now.
   [[nodiscard]] virtual std::vector<DriveId> absent_at_opening() const = 0;

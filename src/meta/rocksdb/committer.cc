@@ -448,19 +448,41 @@ void Committer::stage_changes(Pending& pending) {
 
 Status Committer::check_space(const MirrorSet::List& mirrors) {
   const SteadyTime now = clock_.steady();
-  if (space_checked_ != SteadyTime{} && now - space_checked_ < kSpaceCheckInterval) return {};
+  const bool known_full =
+      std::any_of(mirrors.begin(), mirrors.end(), [](const auto& mirror) { return mirror->out_of_space(); });
+  if (!known_full && space_checked_ != SteadyTime{} && now - space_checked_ < kSpaceCheckInterval) return {};
   space_checked_ = now;
   bool low = false;
+  MirrorSet::List full;
   for (const auto& mirror : mirrors) {
+    if (mirror->failed()) continue;
     if (!mirror->try_resume()) {
-      space_checked_ = {};
-      return fail(Errc::kNoSpace, "a metadata drive is full");
+      full.push_back(mirror);
+      continue;
     }
     const auto space = mirror->disk().space();
     if (space && space->free_bytes < least_free_bytes(options_.reserve_bytes, *space)) low = true;
   }
   if (low != low_space_) log_warning("metadata: drive space", {{"low", low}});
   low_space_ = low;
+  if (full.empty()) return {};
+  const Status rest = do_without(full);
+  if (!rest) space_checked_ = {};
+  return rest;
+}
+
+Status Committer::do_without(const MirrorSet::List& full) {
+  std::vector<DriveId> drives;
+  for (const auto& mirror : full) drives.push_back(mirror->drive());
+  if (!mirrors_.standing(drives).enough) {
+    return fail(Errc::kNoSpace,
+                "a metadata drive is full and the other mirrors are too few to go on without it: free space on it, or "
+                "add drives");
+  }
+  for (const auto& mirror : full) mirror->fail(Error(make_error_code(Errc::kNoSpace), "the drive is full"));
+  // At once: what is written next must not ask those that are out for room.
+  const Status dropped = drop_failed();
+  if (!dropped) return fail(Errc::kUnavailable, "a full mirror is not marked out: " + dropped.error().describe());
   return {};
 }
 

@@ -128,6 +128,8 @@ class Committer {
   void on_each(const MirrorSet::List& mirrors, const std::function<Status(Mirror&)>& work);
   Status make_room(const MirrorSet::List& mirrors, std::size_t record_bytes);
   Status check_space(const MirrorSet::List& mirrors);
+  // Takes out those without space where the others are enough; else every commit waits for space.
+  Status do_without(const MirrorSet::List& full);
   Status reseal();
   Status restore_from(const Mirror& mirror, std::uint64_t sequence);
   void answer(Pending* pending, Result<CommitInfo> result) { answers_.push_back({pending, std::move(result)}); }

@@ -89,6 +89,8 @@ class Mirror {
   [[nodiscard]] std::optional<Error> failure() const;
   // RocksDB ran out of space in the background; tries to go on. True: writing is possible.
   bool try_resume();
+  // As it was when anything was last tried.
+  [[nodiscard]] bool out_of_space() const { return out_of_space_; }
   // From the next CommitLog::start() on, segments have that size. Only while no record of the log is needed.
   Status resize_log(std::uint64_t segment_bytes);
 

@@ -43,13 +43,13 @@ std::size_t MirrorSet::sites_needed(const io::DriveMap& map) const {
   return std::min<std::size_t>(least_.sites, std::size_t{*map.accepted_site_losses} + 1);
 }
 
-Standing MirrorSet::standing(DriveId without) const {
+Standing MirrorSet::standing(const std::vector<DriveId>& without) const {
   Standing now;
   now.map = drives_.map();
   std::size_t sites = 0;
   const auto mirrors = list();
   for (const auto& mirror : *mirrors) {
-    if (mirror->failed() || mirror->drive() == without) continue;
+    if (mirror->failed() || std::find(without.begin(), without.end(), mirror->drive()) != without.end()) continue;
     const io::DriveInfo* const drive = now.map->find(mirror->drive());
     if (drive == nullptr) continue;
     const auto same_site = [&](const io::DriveInfo* other) { return other->site == drive->site; };
@@ -135,6 +135,9 @@ Status MirrorSet::drop_failed() {
     // Damaged files alone are no reason to give up the drive, with all the data that it holds; one that hangs is.
     if (error == Errc::kIo || error == Errc::kTimeout) drives_.report_failure(mirror->drive(), &mirror->disk(), error);
     unmarked_.insert(mirror->drive());
+    if (error != Errc::kNoSpace) continue;
+    const std::lock_guard lock(mutex_);
+    out_for_space_.insert(mirror->drive());
   }
   if (left.empty()) {
     for (const auto& mirror : gone) {
@@ -160,10 +163,16 @@ void MirrorSet::join(std::shared_ptr<Mirror> mirror) {
   {
     const std::lock_guard lock(mutex_);
     last_resort_.reset();
+    out_for_space_.erase(mirror->drive());
   }
   List next = *list();
   next.push_back(std::move(mirror));
   publish(std::move(next));
+}
+
+std::vector<DriveId> MirrorSet::out_for_space() const {
+  const std::lock_guard lock(mutex_);
+  return {out_for_space_.begin(), out_for_space_.end()};
 }
 
 void MirrorSet::leave(DriveId drive) {

@@ -51,8 +51,8 @@ class MirrorSet {
   // The drive's mirror; null unless it is in the list and has not failed.
   [[nodiscard]] std::shared_ptr<Mirror> find(DriveId drive) const;
 
-  // As things stand, were it not for the mirror on that drive.
-  [[nodiscard]] Standing standing(DriveId without = {}) const;
+  // As things stand, were it not for the mirrors on those drives.
+  [[nodiscard]] Standing standing(const std::vector<DriveId>& without = {}) const;
   // What is lacking, and what would mend it, in words; nullopt: nothing.
   [[nodiscard]] std::optional<std::string> shortfall() const;
 
@@ -74,6 +74,8 @@ class MirrorSet {
   Status drop_failed();
   // These left before this process and are not marked out yet: drop_failed() has that to do. Before the first commit.
   void owe_marks(std::set<DriveId> drives) { unmarked_ = std::move(drives); }
+  // Drives whose mirror was taken out because it had no space, and that have held none since.
+  [[nodiscard]] std::vector<DriveId> out_for_space() const;
   void join(std::shared_ptr<Mirror> mirror);
   // Takes a healthy mirror out of the list; the map is the caller's.
   void leave(DriveId drive);
@@ -94,11 +96,12 @@ class MirrorSet {
   io::Drives& drives_;
   const Gauge online_;
   const Redundancy least_;
-  mutable std::mutex mutex_;  // guards list_ (the pointer), retired_ and last_resort_
+  mutable std::mutex mutex_;  // guards list_ (the pointer), retired_, last_resort_ and out_for_space_
   std::shared_ptr<const List> list_ = std::make_shared<const List>();
   List retired_;
   std::shared_ptr<Mirror> last_resort_;  // answers reads when the list is empty
-  std::set<DriveId> unmarked_;           // left, and not yet marked out in the map
+  std::set<DriveId> out_for_space_;
+  std::set<DriveId> unmarked_;  // left, and not yet marked out in the map
 };
 
 }  // namespace andromede::meta

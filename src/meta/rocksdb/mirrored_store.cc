@@ -75,6 +75,7 @@ class Engine final : public MirroredStore {
   [[nodiscard]] std::vector<MirrorStatus> mirrors() const override;
   [[nodiscard]] std::optional<std::string> shortfall() const override { return mirrors_.shortfall(); }
   [[nodiscard]] std::vector<MirrorRoom> room() const override;
+  [[nodiscard]] std::vector<DriveId> out_for_space() const override { return mirrors_.out_for_space(); }
   [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return absent_at_opening_; }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override;
   Status remove_mirror(DriveId drive) override;
@@ -94,6 +95,10 @@ class Engine final : public MirroredStore {
   Status copy_from(Mirror& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
                    const MirrorCopy::Progress& progress);
   Status copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, const std::shared_ptr<io::Disk>& disk);
+  // Whether it can be copied from: a copy begins with a flush, which takes space.
+  [[nodiscard]] bool has_room(const Mirror& mirror) const;
+  // The mirror to copy from; null when none takes part.
+  [[nodiscard]] std::shared_ptr<Mirror> source_of_copies(const MirrorSet::List& online) const;
   // Goes on with a current mirror whose drive is there again after the last one had gone.
   Status come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk);
   Status mark(DriveId drive, bool mirrors_metadata);
@@ -232,7 +237,10 @@ std::vector<MirrorRoom> Engine::room() const {
   for (const auto& mirror : *online) {
     if (mirror->failed()) continue;
     const auto space = drives_.space(mirror->drive());
-    if (space) all.push_back({mirror->drive(), space->free_bytes, least_free_bytes(options_.reserve_bytes, *space)});
+    if (!space) continue;
+    // A file system may refuse files while it shows free bytes.
+    const std::uint64_t free_bytes = mirror->out_of_space() ? 0 : space->free_bytes;
+    all.push_back({mirror->drive(), free_bytes, least_free_bytes(options_.reserve_bytes, *space)});
   }
   return all;
 }
@@ -263,15 +271,31 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
     CHECK_OK(come_back(drive, disk));
   } else {
     // Before anything on the drive is touched: it may hold the only copy that is left.
-    const auto source = std::find_if(online->begin(), online->end(), [](const auto& each) { return !each->failed(); });
-    if (source == online->end()) return fail(Errc::kUnavailable, "no metadata mirror is online to copy from");
+    const auto source = source_of_copies(*online);
+    if (source == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online to copy from");
     CHECK_OK(mirrors_.close_retired(drive, disk->root()));
-    CHECK_OK(copy_from(**source, drive, disk, progress));
+    CHECK_OK(copy_from(*source, drive, disk, progress));
   }
   if (drives_.online(drive)) return {};
   // It went while the mirror was in nobody's list.
   mirrors_.drive_lost(drive, went_offline());
   return fail(went_offline());
+}
+
+bool Engine::has_room(const Mirror& mirror) const {
+  if (mirror.out_of_space()) return false;
+  const auto space = drives_.space(mirror.drive());
+  return space && space->free_bytes >= least_free_bytes(options_.reserve_bytes, *space);
+}
+
+std::shared_ptr<Mirror> Engine::source_of_copies(const MirrorSet::List& online) const {
+  std::shared_ptr<Mirror> any;
+  for (const auto& mirror : online) {
+    if (mirror->failed()) continue;
+    if (has_room(*mirror)) return mirror;
+    if (any == nullptr) any = mirror;
+  }
+  return any;
 }
 
 Status Engine::copy_from(Mirror& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
@@ -368,7 +392,7 @@ Status Engine::remove_mirror(DriveId drive) {
         return mirror->drive() != drive && !mirror->failed();
       });
       if (!another) return fail(Errc::kRefused, "it is the last metadata mirror; add another one first");
-      if (takes_part && !mirrors_.standing(drive).enough) {
+      if (takes_part && !mirrors_.standing({drive}).enough) {
         return fail(Errc::kRefused, "without it commits would not survive the next loss; add another mirror first");
       }
       CHECK_OK(mark(drive, false));

@@ -1,8 +1,12 @@
 // What is acknowledged survives the next loss: commits below the least redundancy are refused or wait, those that
 // restore it go on, and nothing is told, or shown, that not every mirror which counts has.
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -214,6 +218,82 @@ TEST(Redundancy, MirrorsOfOneSiteAreOneWhereThePolicyCountsSites) {
     return {};
   }));
   EXPECT_TRUE(cloud.put("k", "1"));
+}
+
+// A file system of its own over a folder, which can be made to take no more files while it shows free bytes: in
+// namespaces of this process, where the kernel allows them.
+class FewFiles {
+ public:
+  // Before the process has a second thread.
+  static bool allowed() {
+    const std::string ids = "0 " + std::to_string(getuid()) + " 1";
+    const std::string groups = "0 " + std::to_string(getgid()) + " 1";
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+    std::ofstream("/proc/self/setgroups") << "deny";
+    return static_cast<bool>(std::ofstream("/proc/self/uid_map") << ids << std::flush) &&
+           static_cast<bool>(std::ofstream("/proc/self/gid_map") << groups << std::flush);
+  }
+  explicit FewFiles(std::string path) : path_(std::move(path)) {
+    mounted_ = mount("tmpfs", path_.c_str(), "tmpfs", 0, "nr_inodes=200") == 0;
+  }
+  FewFiles(const FewFiles&) = delete;
+  FewFiles& operator=(const FewFiles&) = delete;
+  ~FewFiles() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] bool mounted() const { return mounted_; }
+  void use_up() const {
+    for (int i = 0; std::ofstream(path_ + "/" + std::to_string(i)); ++i) {
+    }
+  }
+
+ private:
+  const std::string path_;
+  bool mounted_ = false;
+};
+
+TEST(FullMirror, IsDoneWithoutWhereTheOthersAreEnough) {
+  if (!FewFiles::allowed()) GTEST_SKIP() << "no user namespaces here";
+  TestCloud cloud(4, 3);
+  const FewFiles few(cloud.root(0));
+  if (!few.mounted()) GTEST_SKIP() << "nothing can be mounted here";
+  cloud.options.least_mirrors = 2;
+  cloud.options.least_sites = 2;
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "1"));
+  few.use_up();
+  // A copy begins with a flush, by which it is found out.
+  EXPECT_EQ(cloud.store().add_mirror(cloud.id(3), {}).error(), Errc::kNoSpace);
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(cloud.put("after" + std::to_string(i), std::string(20'000, 'y')));
+  EXPECT_FALSE(cloud.current(0));
+  EXPECT_TRUE(cloud.drives().online(cloud.id(0))) << "a full drive still answers";
+  EXPECT_EQ(cloud.store().out_for_space(), std::vector<DriveId>{cloud.id(0)});
+  EXPECT_TRUE(cloud.store().add_mirror(cloud.id(3), {}));
+  EXPECT_EQ(cloud.read("k"), "1");
+  cloud.verify_journal();
+}
+
+TEST(FullMirror, ThatIsNeededRefusesCommitsUntilAnotherIsMadeFromOneWithRoom) {
+  if (!FewFiles::allowed()) GTEST_SKIP() << "no user namespaces here";
+  TestCloud cloud(3, 2);
+  const FewFiles few(cloud.root(0));
+  if (!few.mounted()) GTEST_SKIP() << "nothing can be mounted here";
+  cloud.options.least_mirrors = 2;
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "1"));
+  few.use_up();
+  EXPECT_EQ(cloud.store().add_mirror(cloud.id(2), {}).error(), Errc::kNoSpace);
+  EXPECT_EQ(cloud.put("k", "2").error(), Errc::kNoSpace);
+  EXPECT_TRUE(cloud.current(0));
+  const auto rooms = cloud.store().room();
+  ASSERT_EQ(rooms.size(), 2U);
+  EXPECT_EQ(rooms[0].free_bytes, 0U) << "whatever its file system shows";
+  EXPECT_GT(rooms[1].free_bytes, 0U);
+  const Status added = cloud.store().add_mirror(cloud.id(2), {});
+  ASSERT_TRUE(added) << added.error().describe();
+  EXPECT_TRUE(cloud.put("k", "2"));
+  EXPECT_FALSE(cloud.current(0));
+  cloud.verify_journal();
 }
 
 // One mirror was changed behind our back, with right checksums: it hides a record, and has another of its own.
