@@ -72,7 +72,7 @@ class Drives {
                                                 std::chrono::milliseconds answer_limit = kDriveAnswerLimit);
   // Opens what can be opened; a drive that is missing, is not who its path says or carries what is not of the true
   // history is offline. The others get the true map, which still says who was present when it was made: settle() is to
-  // be called before anything is acknowledged, once a mirror of the metadata is known to be sound. Errors: what
+  // be called before anything is acknowledged, once a mirror of the metadata is known to be sound. Errors:
   // what survey.refusal() says; kConflict when another process took one of the drives meanwhile; kOverloaded: this one
   // has too few descriptors or threads to open them; kUnavailable: no drive took the map that an operator decided.
   static Result<std::unique_ptr<Drives>> open(DriveSurvey survey);

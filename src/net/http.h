@@ -63,7 +63,8 @@ struct ResponseHead {
 class ResponseSink : public BodySink {
  public:
   // Takes of `data` what the peer takes without keeping us waiting for long, and answers how much that is. Where it is
-  // not all, ready() answers once there is room again; who writes need not hold the rest meanwhile. Errors of write().
+  // not all, ready() answers once there is room again; who writes need not hold the rest meanwhile. Without an
+  // announced length all is taken, as long as that may be. Errors of write().
   virtual Task<Result<std::size_t>> write_some(ByteView data) = 0;
   virtual Task<Status> ready() = 0;
 };

@@ -22,9 +22,9 @@ class RequestBody final : public BodySource {
   // Reads what the handler left, up to ServerLimits::drain_bytes and drain_timeout, through a small buffer. False: the
   // connection must close.
   Task<bool> drain();
-  // All of it was received.
   // Draining took too long.
   [[nodiscard]] bool timed_out() const { return drained_by_ && failed_ && *failed_ == Errc::kTimeout; }
+  // All of it was received.
   [[nodiscard]] bool complete() const { return chunked_ ? decoder_.done() : left_ == 0; }
 
  private:

@@ -1,7 +1,5 @@
 #include "net/stream.h"
 
-#include <netinet/tcp.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
