@@ -306,6 +306,26 @@ TEST(Fleet, AllIsWellOnlyOnceTheMirrorsAreSpreadAndTheMapSaysWhoIsBack) {
   })) << cloud.reasons();
 }
 
+TEST(Fleet, SaysThatTheMapDoesNotSayYetWhoIsBack) {
+  FleetCloud cloud({1, 1, 1, 1});
+  // Of a mirror the map changes by itself.
+  std::string gone;
+  for (const DriveStatus& drive : cloud.fleet->status()->drives) {
+    if (!drive.metadata_mirror_current) gone = drive.info.name.value();
+  }
+  ASSERT_NE(gone, "");
+  fs::rename(cloud.path(gone), cloud.path(gone) + ".away");
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 3; }));
+  ASSERT_TRUE(eventually([&] { return cloud.drives->presence_recorded(); }));
+  fs::rename(cloud.path(gone) + ".away", cloud.path(gone));
+  bool told = false;
+  EXPECT_TRUE(eventually([&] {
+    told = told || cloud.reasons().find("does not say so yet") != std::string::npos;
+    return cloud.healthy();
+  })) << cloud.reasons();
+  EXPECT_TRUE(told);
+}
+
 TEST(Fleet, ADriveIsAddedOnlyWhereItIsAdmitted) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.close();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "crypto/digest.h"
@@ -436,6 +437,57 @@ TEST_F(ObjectsTest, WhatCouldNotBePassedOnIsGivenAgain) {
       EXPECT_TRUE(TestCloud::must(sync_wait(object->read())).empty());
     }
   }
+}
+
+TEST_F(ObjectsTest, WhatCouldNotBePassedOnHoldsNoMemory) {
+  const std::string bytes = pattern(3'000'000);
+  ASSERT_TRUE(put("key", bytes));
+  const meta::Partition partition = layout::bucket_partition(bucket_id());
+  const auto stored = TestCloud::must(
+      sync_wait(cloud_.meta().get(partition, {meta::Space::kRecords, layout::object(bucket_id(), "key")})));
+  const ObjectRecord record = TestCloud::must(decode_object(as_bytes(*stored)));
+  Transfers transfers;
+  LiveBlobs live(cloud_.volumes());
+  const OpenContext context{cloud_.meta(),  cloud_.volumes(), cloud_.key_service(),   live, transfers,
+                            cloud_.clock(), Counter(),        std::chrono::minutes(1)};
+  PieceReader reader(context, me().account.id, partition, record.pieces, 0, bytes.size(), "");
+  const ByteView first = TestCloud::must(sync_wait(reader.read()));
+  EXPECT_EQ(first.size(), kBatchBytes);
+  EXPECT_EQ(transfers.held_bytes(), kBatchBytes * kBuffersPerTransfer);
+  reader.unread(first.size() - 100);
+  EXPECT_EQ(transfers.held_bytes(), 0U);
+  // And goes on with little.
+  const ByteView again = TestCloud::must(sync_wait(reader.read()));
+  EXPECT_EQ(again.size(), crypto::kSegmentBytes - 100);
+  EXPECT_EQ(as_text(again), bytes.substr(100, again.size()));
+  EXPECT_EQ(transfers.held_bytes(), crypto::kSegmentBytes * kBuffersPerTransfer);
+}
+
+std::size_t resident_kib() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  std::size_t kib = 0;
+  while (status >> word) {
+    if (word == "VmRSS:") status >> kib;
+  }
+  return kib;
+}
+
+TEST_F(ObjectsTest, ManyThatWaitForTheirPeersHoldNoMemory) {
+  ASSERT_TRUE(put("key", pattern(3'000'000)));
+  std::vector<std::unique_ptr<OpenObject>> waiting;
+  std::size_t before_kib = 0;
+  for (int i = 0; i < 200; ++i) {
+    if (i == 20) before_kib = resident_kib();
+    waiting.push_back(TestCloud::must(open(get_request("key"))));
+    waiting.back()->unread(TestCloud::must(sync_wait(waiting.back()->read())).size());
+  }
+  const std::size_t grown_kib = resident_kib() - before_kib;
+  RecordProperty("kib", static_cast<int>(grown_kib));
+#if !defined(__SANITIZE_ADDRESS__) && !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+  // Of plaintext alone each was given four times as much.
+  EXPECT_LT(static_cast<std::int64_t>(grown_kib), 180 * 64);
+#endif
 }
 
 TEST(TransfersTest, TakeLessWhereThereAreManyAndNextToNothingWhereMemoryIsLent) {

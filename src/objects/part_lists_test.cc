@@ -9,6 +9,7 @@
 
 #include "objects/layout.h"
 #include "objects/records.h"
+#include "objects/service_impl.h"
 #include "objects/test_cloud.h"
 
 namespace andromede::objects {
@@ -220,6 +221,33 @@ TEST_F(PartListsTest, HoldTenThousandPartsAndNotOneMore) {
   ASSERT_TRUE(answer) << answer.error().describe();
   EXPECT_EQ(answer->size_bytes, kMaxParts * kMinPartBytes);
   EXPECT_EQ(object_parts().size(), kMaxParts);
+}
+
+// Where each try reads long lists anew there are few of them.
+TEST_F(PartListsTest, AreNotReadOverAndOverWhereTheyKeepChanging) {
+  for (const std::uint32_t count : {1U, kMaxParts}) {
+    Upload uploaded;
+    std::vector<CompletedPart> list;
+    for (std::uint32_t number = 1; number <= count; ++number) {
+      uploaded.emplace(number, Uploaded{kMinPartBytes, 1});
+      list.push_back({number, etag_text(md5_of(1), 0), {}});
+    }
+    const UploadId id = make(crypto::Checksum::kNone, uploaded);
+    const std::size_t expected = std::min<std::size_t>(kMaxCommitTries, kMaxPartsOverTries / count);
+    std::size_t tries = 0;
+    cloud_->watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+      if (!change.event) return {};
+      ++tries;
+      return Error(make_error_code(Errc::kConflict), "a test");
+    };
+    EXPECT_EQ(complete(id, list).error().code(), ObjectErrc::kConditionalRequestConflict);
+    EXPECT_EQ(std::exchange(tries, 0), expected);
+    EXPECT_EQ(sync_wait(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", id)).error().code(),
+              ObjectErrc::kConditionalRequestConflict);
+    EXPECT_EQ(tries, expected);
+    cloud_->watch.before_commit = {};
+    EXPECT_TRUE(complete(id, list));
+  }
 }
 
 // Runs what is posted to it, and knows how much of the processor the longest turn took, and all.

@@ -181,6 +181,7 @@ class TestCloud {
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
   identity::Directory& directory() { return *directory_; }
+  keys::KeyService& key_service() { return *keys_; }
   Random& random() { return random_; }
 
   // As the service's thread would, to the end.

@@ -1,8 +1,13 @@
+#include "meta/rocksdb/rocks_cursor.h"
+
 #include <gtest/gtest.h>
+#include <rocksdb/cache.h>
 
 #include <algorithm>
+#include <future>
 #include <string>
 
+#include "meta/rocksdb/log_record.h"
 #include "meta/rocksdb/test_cloud.h"
 #include "meta/rocksdb/walk.h"
 
@@ -266,6 +271,95 @@ TEST_F(SomeDeletedKeysTest, CountForACursor) {
   }
   EXPECT_EQ(walked, left_);
   EXPECT_GE(waited, kDeleted / static_cast<int>(kMaxSkippedKeys) - 1);
+}
+
+// The same on a mirror that belongs to nobody else.
+class OneMirrorTest : public testing::Test {
+ protected:
+  static constexpr int kKeys = 30'000;
+  static constexpr int kEach = 100;  // of so many one is there
+
+  void SetUp() override {
+    Mirror::Options options;
+    options.cache = rocksdb::NewLRUCache(8 << 20);
+    auto made = Mirror::create(cloud_.id(0), cloud_.drives().disk(cloud_.id(0)), options);
+    ASSERT_TRUE(made) << made.error().describe();
+    mirror_ = *std::move(made);
+    for (std::uint64_t index = 1; index <= 2; ++index) {
+      RecordBuilder builder;
+      for (int i = 0; i < kKeys; ++i) {
+        if (index == 1 || i % kEach == 0) {
+          builder.put(Space::kRecords, name(i), "there");
+        } else {
+          builder.erase(Space::kRecords, name(i));
+        }
+      }
+      builder.finish(1, index, 1);
+      ASSERT_TRUE(mirror_->apply(builder.payload(), index));
+    }
+  }
+  // Entries that nothing flushed yet.
+  std::uint64_t in_memory() {
+    std::uint64_t entries = 0;
+    const State& state = mirror_->state();
+    EXPECT_TRUE(
+        state.db().GetIntProperty(state.family(Space::kRecords), "rocksdb.num-entries-active-mem-table", &entries));
+    return entries;
+  }
+
+  TestCloud cloud_;
+  std::shared_ptr<Mirror> mirror_;
+};
+
+TEST_F(OneMirrorTest, DeletedKeysAreClearedAwayOnlyWhereAWalkMetManyOfThem) {
+  Walk walk(mirror_, Space::kRecords, "o/", "o0", false);
+  const auto move = [&](bool begin) {
+    const Walk::Turn turn(walk);
+    const auto at = begin ? walk.start() : walk.next();
+    return at && *at == Walk::At::kKey;
+  };
+  ASSERT_TRUE(move(true));
+  // A key and its deletion may count as two.
+  constexpr int kTooFew = kSkippedToClear / (2 * kEach);
+  constexpr int kEnough = kSkippedToClear / (kEach - 1) + 1;
+  for (int moves = 0; moves < kEnough; ++moves) {
+    if (moves <= kTooFew) EXPECT_EQ(in_memory(), 2 * kKeys) << moves;
+    ASSERT_TRUE(move(false));
+  }
+  EXPECT_EQ(in_memory(), 0U);
+}
+
+// What a cursor goes on with is a turn among long walks: here the one thread for reads is never free.
+TEST_F(OneMirrorTest, ACursorThatGaveUpItsTurnIsInNobodysWay) {
+  MirrorSet mirrors(cloud_.drives(), {}, {});
+  mirrors.join(mirror_);
+  Metrics metrics;
+  SystemClock clock;
+  WalkPools pools(metrics, clock, 1);
+  RocksCursor cursor(mirrors, pools, "o/", "o0", {});
+  ASSERT_TRUE(*sync_wait(cursor.seek("")));
+  int seen = 1;
+  for (; seen < 64; ++seen) ASSERT_TRUE(*sync_wait(cursor.next()));
+  while (const auto quick = cursor.try_next()) {
+    ASSERT_TRUE(*quick && **quick);
+    ++seen;
+  }
+  std::promise<void> may_end;
+  std::promise<void> began;
+  std::thread read([&] {
+    EXPECT_TRUE(sync_wait(pools.reads().run([&]() -> Result<int> {
+      began.set_value();
+      may_end.get_future().wait();
+      return 1;
+    })));
+  });
+  began.get_future().wait();
+  auto next = std::async(std::launch::async, [&] { return sync_wait(cursor.next()); });
+  EXPECT_EQ(next.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  may_end.set_value();
+  read.join();
+  EXPECT_TRUE(*next.get());
+  EXPECT_EQ(cursor.key(), name(kEach * seen));
 }
 
 // What is there is no reason to give way, however much of it there is, and not to clear anything away either.

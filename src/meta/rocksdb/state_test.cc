@@ -1,6 +1,7 @@
 #include "meta/rocksdb/state.h"
 
 #include <gtest/gtest.h>
+#include <rocksdb/table_properties.h>
 
 #include <atomic>
 #include <filesystem>
@@ -83,6 +84,34 @@ TEST_F(StateTest, DeletionsAreClearedAwayWhereThereAreManyAndNotTooOften) {
   now += std::chrono::milliseconds(1);
   state_->clear_deleted(now);
   EXPECT_EQ(in_memory(), 0U);
+}
+
+// Two tables are too few to be compacted in their turn.
+TEST_F(StateTest, ATableOfDeletionsIsCompactedBeforeItsTurn) {
+  constexpr int kKeys = 4000;
+  for (std::uint64_t index = 1; index <= 2; ++index) {
+    RecordBuilder builder;
+    for (int i = 0; i < kKeys; ++i) {
+      if (index == 1) {
+        builder.put(Space::kRecords, "k" + std::to_string(i), "value");
+      } else {
+        builder.erase(Space::kRecords, "k" + std::to_string(i));
+      }
+    }
+    builder.finish(1, index, 1);
+    ASSERT_TRUE(state_->apply(builder.payload(), index));
+    ASSERT_TRUE(state_->flush());
+  }
+  const auto deletions_in_tables = [&] {
+    rocksdb::TablePropertiesCollection tables;
+    EXPECT_TRUE(state_->db().GetPropertiesOfAllTables(state_->family(Space::kRecords), &tables).ok());
+    std::uint64_t deletions = 0;
+    for (const auto& [path, table] : tables) deletions += table->num_deletions;
+    return deletions;
+  };
+  for (int i = 0; i < 6'000 && deletions_in_tables() > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(deletions_in_tables(), 0U);
 }
 
 TEST_F(StateTest, ClosingLosesWhatWasNotFlushedAndKeepsTheRestConsistent) {
