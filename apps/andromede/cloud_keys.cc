@@ -16,11 +16,15 @@ Status make_wrapped(keys::Custody& custody, const std::string& path, std::string
   return write_file(path, as_text(wrapped), true);
 }
 
-// "keys/root.seal", and where it leads if it is a symbolic link, as to a removable medium.
+// With where it leads, if it or its folder is a symbolic link, as to a removable medium.
 std::string with_target(const std::string& path) {
-  std::error_code code;
-  const std::filesystem::path target = std::filesystem::read_symlink(path, code);
-  return code ? path : path + " → " + target.string();
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  for (const std::filesystem::path& link : {std::filesystem::path(path), folder}) {
+    std::error_code code;
+    const std::filesystem::path target = std::filesystem::read_symlink(link, code);
+    if (!code) return path + " (" + link.string() + " → " + target.string() + ")";
+  }
+  return path;
 }
 
 Status check_there(const std::string& path) {

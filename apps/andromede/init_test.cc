@@ -164,9 +164,11 @@ TEST_F(InitTest, MissingKeysAreToldWithWhatALinkLeadsTo) {
   };
   std::filesystem::rename(files.root_seal(), folder_.path() + "/root.seal");
   std::filesystem::create_symlink(medium, files.root_seal());
-  expect_gone(files.root_seal() + " → " + medium);
+  expect_gone(files.root_seal() + " (" + files.root_seal() + " → " + medium + ")");
   std::filesystem::remove_all(files.keys());
   expect_gone(files.root_key());
+  std::filesystem::create_directory_symlink(medium, files.keys());
+  expect_gone(files.root_key() + " (" + files.keys() + " → " + medium + ")");
 }
 
 TEST_F(InitTest, MakesNothingFromABadConsortiumOrListener) {
