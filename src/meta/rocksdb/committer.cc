@@ -1,6 +1,8 @@
 #include "meta/rocksdb/committer.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "base/log.h"
@@ -516,8 +518,8 @@ Status Committer::store_group(std::uint32_t commits) {
   const ByteView record = builder_->finish(salt_, last_index_ + 1, commits);
   // Whatever ends this early has made the sealer run ahead of what is stored.
   must_reseal_ = true;
+  CHECK_OK(make_room(record.size()));
   const auto mirrors = mirrors_.list();
-  CHECK_OK(make_room(*mirrors, record.size()));
   CHECK_OK(write_and_apply(*mirrors, record, last_index));
   must_reseal_ = false;
   return {};
@@ -542,23 +544,35 @@ void Committer::on_each(const MirrorSet::List& mirrors, const std::function<Stat
 }
 
 // kNoSpace, kInvalidArgument: nothing is written.
-Status Committer::make_room(const MirrorSet::List& mirrors, std::size_t record_bytes) {
+Status Committer::make_room(std::size_t record_bytes) {
+  const auto mirrors = mirrors_.list();
   bool all_have = true;
-  for (const auto& mirror : mirrors) {
+  for (const auto& mirror : *mirrors) {
     if (record_bytes > mirror->log().segment_bytes()) {
       return fail(Errc::kInvalidArgument, "the group's sealed events exceed a log segment");
     }
     all_have = all_have && mirror->has_room(record_bytes);
   }
   if (all_have) return {};
-  const auto full = std::make_shared<std::atomic<bool>>(false);
-  on_each(mirrors, [full, record_bytes](Mirror& mirror) -> Status {
+  struct Full {
+    std::mutex mutex;
+    std::set<DriveId> drives;
+  };
+  const auto full = std::make_shared<Full>();
+  on_each(*mirrors, [full, record_bytes](Mirror& mirror) -> Status {
     Status made = mirror.make_room(record_bytes);
     if (made || made.error() != Errc::kNoSpace) return made;
-    *full = true;
+    const std::lock_guard lock(full->mutex);
+    full->drives.insert(mirror.drive());
     return {};
   });
-  return *full ? Status(fail(Errc::kNoSpace, "a metadata drive is full")) : Status();
+  MirrorSet::List without_room;
+  {
+    const std::lock_guard lock(full->mutex);
+    std::ranges::copy_if(*mirrors, std::back_inserter(without_room),
+                         [&](const auto& mirror) { return full->drives.contains(mirror->drive()); });
+  }
+  return without_room.empty() ? Status() : do_without(without_room);
 }
 
 Status Committer::drop_failed() {

@@ -126,7 +126,7 @@ class Committer {
   // Runs `work`, which owns all it uses beside the record that is built, on every mirror that has not failed. A mirror
   // fails for which it fails, or which is late.
   void on_each(const MirrorSet::List& mirrors, const std::function<Status(Mirror&)>& work);
-  Status make_room(const MirrorSet::List& mirrors, std::size_t record_bytes);
+  Status make_room(std::size_t record_bytes);
   Status check_space(const MirrorSet::List& mirrors);
   // Takes out those without space where the others are enough; else every commit waits for space.
   Status do_without(const MirrorSet::List& full);
