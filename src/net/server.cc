@@ -27,8 +27,8 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 // So many give way then.
 constexpr unsigned kRoomForDescriptors = 16;
 constexpr std::chrono::seconds kSaySoEvery{10};
-// What the kernel takes for a peer beyond what is on its way to it. Without a bound it takes megabytes for each that does
-// not read, and once the machine's share for TCP is used up, connections of others are reset.
+// What the kernel takes for a peer beyond what is on its way to it. Without a bound it takes megabytes for each that
+// does not read, and once the machine's share for TCP is used up, connections of others are reset.
 constexpr int kUnsentBytes = 256 * 1024;
 // For somebody to give way.
 constexpr std::chrono::seconds kMostWaitingTime{10};
