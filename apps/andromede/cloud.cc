@@ -269,8 +269,7 @@ Status Cloud::keep_consortium(const Config& config, bool making) {
 Status Cloud::ready() {
   if (const auto shortfall = meta_->shortfall())
     return fail(Errc::kUnavailable, "nothing can be written: " + *shortfall);
-  // As SpreadPlacer: what is written must survive the next loss, where the code can survive any.
-  const std::size_t needed = consortium_.rule.data_shards + (consortium_.rule.parity_shards > 0 ? 1U : 0U);
+  const std::size_t needed = sovereignty::least_drives(consortium_.rule);
   const std::size_t online = candidates_->snapshot()->size();
   if (online < needed) {
     return fail(Errc::kUnavailable,

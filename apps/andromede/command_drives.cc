@@ -61,6 +61,8 @@ int start_and_wait(const CommonOptions& common, const std::string& target, const
   if (!client) return report_usage(client.error());
   const auto job = client->post(target, body);
   if (!job) return report_answer(job.error(), client->config());
+  const std::string message = job->value("message", "");
+  if (!common.json && !message.empty()) print("  ! " + message);
   if (!no_wait) return wait_for_job(*client, *job, common.json);
   if (common.json) {
     print_json(*job);

@@ -31,11 +31,7 @@ Result<std::vector<DriveId>> SpreadPlacer::choose(const std::vector<std::optiona
     }
     candidates = std::move(list);
   }
-  sovereignty::Rule rule = rule_;
-  const std::size_t online = candidates->size();
-  if (online < rule.shards() && rule.parity_shards > 0 && online > rule.data_shards) {
-    rule.parity_shards = static_cast<std::uint8_t>(online - rule.data_shards);
-  }
+  const sovereignty::Rule rule = sovereignty::written_with(rule_, candidates->size());
   // Which shard a drive gets is all the same to the spread: the kept ones come first.
   std::vector<std::optional<DriveId>> keep;
   std::copy_if(kept.begin(), kept.end(), std::back_inserter(keep), [](const auto& drive) { return drive.has_value(); });

@@ -6,6 +6,18 @@
 
 namespace andromede::fleet {
 
+namespace {
+
+std::string what_is_accepted(unsigned accepted, unsigned given, unsigned demanded) {
+  const auto sites = [](unsigned count) { return std::to_string(count) + (count == 1 ? " lost site" : " lost sites"); };
+  std::string said =
+      "from now on " + sites(accepted) + " must be survived; the policy demands " + std::to_string(demanded);
+  if (given < accepted) said += ", and what remains survives more than the " + std::to_string(given) + " given";
+  return said;
+}
+
+}  // namespace
+
 // --- asked for by operators ------------------------------------------------------------------------------------------
 
 Result<std::vector<DriveInfo>> FleetImpl::leaving_drives(const DriveMap& map, const DrainRequest& request) const {
@@ -109,9 +121,10 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   Parameters parameters{{request.site ? "site" : "drive", named()},
                         {"drives", names_of(leaving)},
                         {"siteLossesAfter", std::to_string(check.after.site_losses)}};
-  // What need not be accepted is not: the policy's own demand goes on.
+  // What need not be accepted is not: neither beside the policy's own demand nor below what the rest survives.
   const bool accepts = request.accept_site_losses && check.after.site_losses < rule_.site_losses;
-  if (accepts) parameters.emplace_back("acceptedSiteLosses", std::to_string(*request.accept_site_losses));
+  const auto accepted_now = static_cast<std::uint8_t>(check.after.site_losses);
+  if (accepts) parameters.emplace_back("acceptedSiteLosses", std::to_string(accepted_now));
   if (request.accept_unerased) parameters.emplace_back("acceptedUnerased", names_of(offline_of(leaving)));
   CHECK_OK(witness_.record(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name), std::move(parameters)));
   CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
@@ -120,12 +133,14 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
         drive.state = DriveState::kDraining;
       }
     }
-    if (accepts) changed.accepted_site_losses = request.accept_site_losses;
+    if (accepts) changed.accepted_site_losses = accepted_now;
     return {};
   }));
   // From here on new blobs go elsewhere.
   candidates_.refresh();
-  return job(request_job(wanted, named()));
+  TRY(Job started, job(request_job(wanted, named())));
+  if (accepts) started.message = what_is_accepted(accepted_now, *request.accept_site_losses, rule_.site_losses);
+  return started;
 }
 
 Status FleetImpl::abort_drain(std::string operator_name) {
@@ -187,6 +202,8 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
   std::vector<DriveInfo> unerased;
   bool announced = false;
   for (unsigned fruitless = 0;;) {
+    // A pass over no blobs asks nobody whether to go on.
+    if (!go_on()) return ended_with(Error(make_error_code(Errc::kCancelled), "stopped"), message);
     candidates_.refresh();
     repair_damaged();
     const auto pass = passes_.settle_all(progress_of(request.job), [this] { repair_damaged(); });

@@ -286,6 +286,39 @@ TEST(Drain, WhatNeedNotBeAcceptedIsNotRemembered) {
   EXPECT_FALSE(cloud.drives->map()->accepted_site_losses);
 }
 
+TEST(Drain, NoLessIsRememberedAsAcceptedThanWhatTheRestSurvives) {
+  FleetCloud cloud({4, 4, 2});
+  const auto job = cloud.fleet->drain(site("s2", std::uint8_t{0}), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_EQ(job->message,
+            "from now on 1 lost site must be survived; the policy demands 2, and what remains survives more than the 0 "
+            "given");
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  EXPECT_EQ(cloud.drives->map()->accepted_site_losses, std::uint8_t{1});
+  const auto status = cloud.fleet->status();
+  EXPECT_EQ(status->demanded.site_losses, 1U);
+  ASSERT_EQ(status->warnings.size(), 1U);
+  EXPECT_EQ(
+      status->warnings.front(),
+      "the policy demands to survive 2 lost sites; 1 is accepted since a withdrawal: add drives at a further site "
+      "to end that");
+  // The next withdrawal asks anew.
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  EXPECT_EQ(cloud.fleet->drain(site("s1"), "claire").error(), Errc::kRefused);
+}
+
+// There was once nothing that asked: the server did not end.
+TEST(Drain, OfACloudWithoutBlobsEndsWithTheServer) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  std::filesystem::rename(cloud.path("s4-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return !cloud.drive("s4-1").online; }));
+  const auto job = cloud.fleet->drain(site("s4"), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  ASSERT_TRUE(eventually([&] { return !cloud.fleet->job(job->number)->message.empty(); }));
+  cloud.fleet->stop();
+  EXPECT_NE(cloud.fleet->job(job->number)->state, JobState::kRunning);
+}
+
 TEST(Drain, ASingleDriveLeavesItsSiteBehind) {
   FleetCloud cloud({2, 2, 2, 2});
   cloud.put_many(20, 40'000);

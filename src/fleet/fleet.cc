@@ -248,7 +248,7 @@ void FleetImpl::look_at_room(const Usages& usages) {
     }
     looks.push_back(std::move(look));
   }
-  room_.note(looks, rule_.shards(), mirrors_.shortfall());
+  room_.note(looks, rule_, mirrors_.shortfall());
 }
 
 void FleetImpl::resume_drain_of(DriveId drive) {
@@ -317,6 +317,10 @@ void FleetImpl::update_metrics(const Usages& usages) {
 
 namespace {
 
+std::string counted(unsigned count, const char* noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
 std::string what_stored_survives(const sovereignty::Tolerance& promised, unsigned sites_short, unsigned drives_away) {
   const std::string until = "until the drives are back, or replaced and healed, ";
   const auto left = sovereignty::tolerance_left(promised, sites_short, drives_away);
@@ -345,6 +349,11 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     if (const auto seen = usages.find(info.id); drive.online && seen != usages.end()) {
       if (const auto& usage = seen->second) {
         drive.usage = *usage;
+        if (usage->refuses) {
+          status.warnings.push_back("drive " + info.name.value() + " (site " + info.site.value() +
+                                    ") refuses space that it shows as free: mend that (no inodes are left, or a quota "
+                                    "is reached), or replace it");
+        }
         if (usage->lies > 0) {
           status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") gave " +
                                    std::to_string(usage->lies) +
@@ -380,18 +389,25 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     status.reasons.push_back(
         what_stored_survives(status.demanded, static_cast<unsigned>(sites_short.size()), drives_away));
   }
+  if (map->accepted_site_losses && *map->accepted_site_losses < rule_.site_losses) {
+    status.warnings.push_back("the policy demands to survive " + counted(rule_.site_losses, "lost site") + "; " +
+                              std::to_string(*map->accepted_site_losses) +
+                              (*map->accepted_site_losses == 1 ? " is" : " are") +
+                              " accepted since a withdrawal: add drives at a further site to end that");
+  }
   const auto candidates = candidates_.snapshot();
-  if (const auto best = sovereignty::best_tolerance(rule_, *candidates)) {
-    status.actual = *best;
-  } else {
-    status.reasons.push_back(best.error().message());
+  if (const auto whole = sovereignty::best_tolerance(rule_, *candidates); !whole) {
+    status.reasons.push_back(whole.error().message());
   }
-  if (status.actual.site_losses < status.demanded.site_losses) {
-    status.reasons.push_back("what is written now survives the loss of " + std::to_string(status.actual.site_losses) +
-                             (status.actual.site_losses == 1 ? " site; " : " sites; ") +
-                             std::to_string(status.demanded.site_losses) +
-                             (status.demanded.site_losses == 1 ? " is demanded" : " are demanded"));
-  }
+  const sovereignty::Rule written = sovereignty::written_with(rule_, candidates->size());
+  if (const auto best = sovereignty::best_tolerance(written, *candidates)) status.actual = *best;
+  const auto say_shortfall = [&](unsigned actual, unsigned demanded, const char* of) {
+    if (actual >= demanded) return;
+    status.reasons.push_back("what is written now survives the loss of " + counted(actual, of) + "; " +
+                             std::to_string(demanded) + (demanded == 1 ? " is demanded" : " are demanded"));
+  };
+  say_shortfall(status.actual.site_losses, status.demanded.site_losses, "site");
+  say_shortfall(status.actual.drive_losses, status.demanded.drive_losses, "drive");
   status.writes_refused = room_.refused();
   if (status.writes_refused) {
     status.reasons.push_back("writes are refused since " + to_iso8601(status.writes_refused->since) + ": " +

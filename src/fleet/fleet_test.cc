@@ -276,6 +276,24 @@ TEST(Fleet, ReadsAndWritesGoOnWithTwoSitesLost) {
   cloud.expect_all_readable();
 }
 
+// With fewer drives than shards fewer shards are written: what they survive is told, not that nothing is.
+TEST(Fleet, TheStatusTellsWhatTheFewShardsThatAreWrittenSurvive) {
+  FleetCloud cloud({2, 2, 2, 2});
+  const auto away = [&](const char* drive) { fs::rename(cloud.path(drive), cloud.path(drive) + ".away"); };
+  for (const char* drive : {"s0-1", "s0-2", "s1-1", "s1-2", "s2-1"}) away(drive);
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 3; }));
+  const auto status = cloud.fleet->status();
+  EXPECT_EQ(status->actual, (sovereignty::Tolerance{0, 1}));
+  EXPECT_NE(cloud.reasons().find("what is written now survives the loss of 1 drive; 2 are demanded"), std::string::npos)
+      << cloud.reasons();
+  EXPECT_NE(cloud.reasons().find("3 can take data: 1 drive missing"), std::string::npos) << cloud.reasons();
+  away("s2-2");
+  ASSERT_TRUE(eventually([&] { return cloud.fleet->writes_refused().has_value(); }));
+  EXPECT_TRUE(eventually([&] {
+    return cloud.fleet->writes_refused()->why.find("2 drives take data, and 3 have to") != std::string::npos;
+  })) << cloud.fleet->writes_refused()->why;
+}
+
 // Whoever is told that all is well may lose what the policy tolerates, in the next moment too.
 TEST(Fleet, AllIsWellOnlyOnceTheMirrorsAreSpreadAndTheMapSaysWhoIsBack) {
   FleetCloud cloud({2, 2, 2, 2});

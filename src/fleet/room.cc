@@ -29,6 +29,16 @@ std::uint64_t missing_for_mirror(const RoomLook& look) {
   return look.mirror_least_bytes - look.mirror_free_bytes;
 }
 
+// Empty: enough drives take shards.
+std::string too_few_drives(std::size_t takers, const sovereignty::Rule& rule) {
+  const std::size_t least = sovereignty::least_drives(rule);
+  if (takers >= least) return {};
+  const std::size_t missing = least - takers;
+  return std::to_string(takers) + (takers == 1 ? " drive takes" : " drives take") + " data, and " +
+         std::to_string(least) + " have to, so that an object survives the next loss: bring back, replace or add " +
+         std::to_string(missing) + (missing == 1 ? " drive" : " drives");
+}
+
 std::string one_decimal(double value, const char* unit) {
   std::array<char, 32> out{};
   std::snprintf(out.data(), out.size(), "%.1f %s", value, unit);
@@ -53,7 +63,7 @@ std::string in_words(std::uint64_t bytes) {
   return one_decimal(value, kUnits.at(unit));
 }
 
-std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, unsigned shards) {
+std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, const sovereignty::Rule& rule) {
   std::map<DriveId, std::uint64_t> bring;
   std::set<DriveId> full;
   for (const RoomLook& look : looks) {
@@ -70,7 +80,7 @@ std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, un
     if (const std::uint64_t missing = missing_for_shards(look); missing > 0) lacking.emplace_back(missing, look.drive);
   }
   // With fewer drives online than shards the last shards get none, and none is missed.
-  const std::size_t needed = std::min<std::size_t>(shards, takers);
+  const std::size_t needed = std::min<std::size_t>(rule.shards(), takers);
   const std::size_t with_room = takers - lacking.size();
   if (with_room < needed) {
     // The cheapest way: where the least is missing.
@@ -80,8 +90,11 @@ std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, un
       if (i < needed - with_room) bring[lacking[i].second] = std::max(bring[lacking[i].second], lacking[i].first);
     }
   }
-  if (full.empty()) return std::nullopt;
+  const std::string too_few = too_few_drives(takers, rule);
+  if (full.empty() && too_few.empty()) return std::nullopt;
   WritesRefused refused;
+  refused.why = too_few;
+  if (full.empty()) return refused;
   std::string names;
   for (const RoomLook& look : looks) {
     if (!full.contains(look.drive)) continue;
@@ -90,13 +103,15 @@ std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, un
   }
   for (const auto& [drive, bytes] : bring) refused.missing_bytes += bytes;
   refused.drives_needed = bring.size();
-  refused.why = "no room on " + names + ": bring " + in_words(refused.missing_bytes) + " on " +
-                std::to_string(refused.drives_needed) + " of them at least, or add drives";
+  refused.why += (too_few.empty() ? "no room on " : "; no room on ") + names + ": bring " +
+                 in_words(refused.missing_bytes) + " on " + std::to_string(refused.drives_needed) +
+                 " of them at least, or add drives";
   return refused;
 }
 
-void RoomWatch::note(const std::vector<RoomLook>& looks, unsigned shards, const std::optional<std::string>& shortfall) {
-  auto refused = find_refusal(looks, shards);
+void RoomWatch::note(const std::vector<RoomLook>& looks, const sovereignty::Rule& rule,
+                     const std::optional<std::string>& shortfall) {
+  auto refused = find_refusal(looks, rule);
   if (shortfall) {
     if (!refused) refused.emplace();
     refused->why = *shortfall + (refused->why.empty() ? "" : "; ") + refused->why;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "sovereignty/placement.h"
 
 namespace andromede::fleet {
 
@@ -49,8 +50,8 @@ struct WritesRefused {
 };
 
 // What is missing for writing, if anything: of a mirror's drive that is full, and where fewer drives have room than
-// `shards`. Without `since`. Pure.
-std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, unsigned shards);
+// the rule has shards, or fewer take them at all than anything is written to. Without `since`. Pure.
+std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, const sovereignty::Rule& rule);
 
 struct DriveFill {
   double bytes_per_s = 0;  // over `measured`; 0: not filling, or not yet known
@@ -62,7 +63,8 @@ class RoomWatch {
  public:
   explicit RoomWatch(const Clock& clock) : clock_(clock) {}
   // `shortfall`: why commits are refused for want of mirrors, if they are.
-  void note(const std::vector<RoomLook>& looks, unsigned shards, const std::optional<std::string>& shortfall);
+  void note(const std::vector<RoomLook>& looks, const sovereignty::Rule& rule,
+            const std::optional<std::string>& shortfall);
   [[nodiscard]] std::optional<WritesRefused> refused() const;
   [[nodiscard]] DriveFill fill_of(DriveId drive) const;
 

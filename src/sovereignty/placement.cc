@@ -150,6 +150,13 @@ std::optional<Tolerance> tolerance_left(const Tolerance& promised, unsigned site
   return left;
 }
 
+Rule written_with(Rule rule, std::size_t drives) {
+  if (drives < rule.shards() && rule.parity_shards > 0 && drives > rule.data_shards) {
+    rule.parity_shards = static_cast<std::uint8_t>(drives - rule.data_shards);
+  }
+  return rule;
+}
+
 Result<Tolerance> best_tolerance(const Rule& rule, const std::vector<Candidate>& candidates) {
   if (candidates.size() < rule.shards()) {
     return fail(Errc::kUnavailable, "a " + code_name(rule) + " code needs " + counted(rule.shards(), "drive") + "; " +

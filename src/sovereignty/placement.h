@@ -49,6 +49,14 @@ Tolerance tolerance_of(unsigned data_shards, const std::vector<SiteId>& sites);
 // different sites are gone (a site that lacks a drive counts as lost whole). Nothing: more is gone than was promised.
 std::optional<Tolerance> tolerance_left(const Tolerance& promised, unsigned sites, unsigned drives);
 
+// What is written while so many drives can take data: with fewer than shards the last parity shards are left out, as
+// long as one loss of a drive is survived.
+Rule written_with(Rule rule, std::size_t drives);
+// With fewer drives nothing is written: what is must survive the next loss, where the code survives any.
+[[nodiscard]] inline unsigned least_drives(const Rule& rule) {
+  return rule.data_shards + (rule.parity_shards > 0 ? 1U : 0U);
+}
+
 // The best spread that these candidates allow for rule.shards() shards: as many sites as possible, as even as possible.
 // kUnavailable when there are fewer drives than shards; the message says what is missing.
 Result<Tolerance> best_tolerance(const Rule& rule, const std::vector<Candidate>& candidates);

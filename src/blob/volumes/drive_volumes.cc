@@ -26,6 +26,8 @@ constexpr std::uint64_t kMaxUnreadablePages = 1024;
 constexpr int kLeavesToOthers = 3;
 constexpr std::chrono::milliseconds kBusyAtMost{20};
 constexpr std::chrono::seconds kLeavesAtMost{1};
+// So long a drive that refused space counts as full; then the next write finds out whether it still does.
+constexpr std::chrono::seconds kRefusalRemembered{10};
 constexpr std::chrono::milliseconds kAskEvery{100};  // whether to go on waiting for a count
 
 std::optional<std::uint32_t> number_of(const std::string& name) {
@@ -510,8 +512,10 @@ Result<std::shared_ptr<Volume>> DriveVolumes::create_volume(const std::shared_pt
     number = next_number_++;
   }
   auto volume = std::make_shared<Volume>(number, disk);
-  TRY(volume->file, disk->open(path(number), io::OpenMode::kCreate));
-  CHECK_OK(disk->sync_folder(std::string(kFolder)));
+  auto file = disk->open(path(number), io::OpenMode::kCreate);
+  if (!file) return fail(heard(fail(std::move(file).error())).error());
+  volume->file = std::move(*file);
+  CHECK_OK(heard(disk->sync_folder(std::string(kFolder))));
   return volume;
 }
 
@@ -558,10 +562,11 @@ Status DriveVolumes::make_room(const Region& region, std::uint64_t bytes) {
   const std::uint64_t at = region.offset + there;
   std::uint64_t got = wanted;
   if (Status done = region.file->allocate(at, wanted); !done) {
-    if (!(done.error() == Errc::kNoSpace) || wanted == need) return done;
-    CHECK_OK(region.file->allocate(at, need));
+    if (!(done.error() == Errc::kNoSpace) || wanted == need) return heard(std::move(done));
+    CHECK_OK(heard(region.file->allocate(at, need)));
     got = need;
   }
+  CHECK_OK(heard(Status()));
   const std::lock_guard lock(mutex_);
   region.volume->allocated += got;
   region.volume->live_bytes += got;
@@ -629,15 +634,31 @@ Result<std::uint64_t> DriveVolumes::spare_bytes(io::Disk& disk, std::uint64_t ne
 
 // Reserves blocks behind the first `allocated` bytes: those needed, and some ahead. Answers how many bytes.
 Result<std::uint64_t> DriveVolumes::allocate(io::File& file, std::uint64_t allocated, std::uint64_t need,
-                                             std::uint64_t spare) const {
+                                             std::uint64_t spare) {
   std::uint64_t ahead = std::min(kAheadBytes, spare / kAheadPart / kPageBytes * kPageBytes);
   if (allocated < options_.volume_bytes) ahead = std::min(ahead, options_.volume_bytes - allocated);
   const std::uint64_t length = std::max(need, ahead);
   const auto done = file.allocate(allocated, length);
-  if (done) return length;
-  if (done.error() != Errc::kNoSpace || length == need) return fail(done.error());
-  CHECK_OK(file.allocate(allocated, need));
+  if (done || done.error() != Errc::kNoSpace || length == need) {
+    CHECK_OK(heard(done));
+    return length;
+  }
+  CHECK_OK(heard(file.allocate(allocated, need)));
   return need;
+}
+
+Status DriveVolumes::heard(Status answer) {
+  if (answer) {
+    refused_at_ = kNotRefused;
+  } else if (answer.error() == Errc::kNoSpace) {
+    refused_at_ = clock_.steady();
+  }
+  return answer;
+}
+
+bool DriveVolumes::refuses() const {
+  const SteadyTime at = refused_at_;
+  return at != kNotRefused && clock_.steady() - at < kRefusalRemembered;
 }
 
 void DriveVolumes::close_open_volume() {
@@ -972,6 +993,11 @@ Result<DriveUsage> DriveVolumes::usage() {
   if (open_ != nullptr) usage.free_bytes += open_->allocated - open_->end;
   usage.short_bytes = options_.reserve_bytes - std::min(usage.free_bytes, options_.reserve_bytes);
   usage.free_bytes -= std::min(usage.free_bytes, options_.reserve_bytes);
+  usage.refuses = refuses();
+  if (usage.refuses) {
+    usage.short_bytes = std::max<std::uint64_t>(options_.reserve_bytes, 1);
+    usage.free_bytes = 0;
+  }
   return usage;
 }
 

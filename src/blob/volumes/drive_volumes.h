@@ -149,6 +149,7 @@ class DriveVolumes {
 
  private:
   using Volumes = std::map<std::uint32_t, std::shared_ptr<Volume>>;
+  static constexpr SteadyTime kNotRefused = SteadyTime::min();
 
   static std::string path(std::uint32_t number);
   Result<std::shared_ptr<io::Disk>> disk() const;
@@ -194,8 +195,11 @@ class DriveVolumes {
   std::uint64_t reserved_behind(const Region& region, std::uint64_t used_bytes) const;
   Status extend(io::Disk& disk, Volume& volume, std::uint64_t bytes);
   Result<std::uint64_t> spare_bytes(io::Disk& disk, std::uint64_t need) const;
-  Result<std::uint64_t> allocate(io::File& file, std::uint64_t allocated, std::uint64_t need,
-                                 std::uint64_t spare) const;
+  Result<std::uint64_t> allocate(io::File& file, std::uint64_t allocated, std::uint64_t need, std::uint64_t spare);
+  // What the file system itself said to a wish for blocks or a file, passed on. Once it refused, the drive counts as
+  // full, whatever it shows as free (no inodes, a quota), until it grants one or a while has passed.
+  Status heard(Status answer);
+  [[nodiscard]] bool refuses() const;
   void close_open_volume();
   std::optional<Region> take(std::uint64_t bytes);
   static Region take_from(const std::shared_ptr<Volume>& volume, std::uint64_t bytes);  // mutex_ is held
@@ -234,6 +238,7 @@ class DriveVolumes {
   Call detaching_;
 
   std::atomic<std::uint64_t> lies_{0};
+  std::atomic<SteadyTime> refused_at_{kNotRefused};
   std::condition_variable counts_changed_;  // with mutex_: one ended, or is hurried, or the store stops
   bool counting_ = false;                   // the thread is at it, or about to
   bool stopping_ = false;

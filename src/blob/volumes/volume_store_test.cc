@@ -695,6 +695,44 @@ TEST(VolumeStore, AFullDriveRefusesCleanlyAndGoesOnReading) {
   EXPECT_TRUE(*cloud.get(*again) == data);
 }
 
+// No inodes, or a quota: the file system shows bytes that it does not give.
+TEST(VolumeStore, ADriveThatRefusesWhatItShowsAsFreeCountsAsFullForAWhile) {
+  for (const io::DiskOp refused : {io::DiskOp::kCreate, io::DiskOp::kAllocate}) {
+    TestCloud cloud(1);
+    cloud.disk(0).set_capacity(100U << 20);
+    const Bytes data = random_bytes(cloud.random, 1 << 20);
+    ASSERT_GT(cloud.store().usage(cloud.id(0))->free_bytes, 0U);
+    cloud.disk(0).arm({.ops = {refused}, .path_prefix = "volumes", .from_then_on = true, .error = Errc::kNoSpace});
+    const auto ref = cloud.put(cloud.target({1, 0}), data);
+    ASSERT_FALSE(ref);
+    EXPECT_EQ(ref.error(), Errc::kNoSpace);
+    const auto full = cloud.store().usage(cloud.id(0));
+    ASSERT_TRUE(full);
+    EXPECT_TRUE(full->refuses);
+    EXPECT_EQ(full->free_bytes, 0U);
+    EXPECT_GT(full->short_bytes, 0U);
+    EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
+    // It is asked again after a while.
+    cloud.clock.advance(std::chrono::seconds(11));
+    EXPECT_FALSE(cloud.store().usage(cloud.id(0))->refuses);
+    EXPECT_GT(cloud.store().usage(cloud.id(0))->free_bytes, 0U);
+    EXPECT_FALSE(cloud.put(cloud.target({1, 0}), data));
+    EXPECT_TRUE(cloud.store().usage(cloud.id(0))->refuses);
+    // And believed at once when it grants something.
+    cloud.disk(0).disarm();
+    EXPECT_TRUE(cloud.put(cloud.target({1, 0}), data));
+    EXPECT_FALSE(cloud.store().usage(cloud.id(0))->refuses);
+  }
+}
+
+// A drive that has no room beside its reserve is full, and says so by itself.
+TEST(VolumeStore, TheReserveIsNoRefusalOfTheFileSystem) {
+  TestCloud cloud(1, {.volume_bytes = 8U << 20, .reserve_bytes = 15U << 20, .threads_per_drive = 2});
+  cloud.disk(0).set_capacity(20U << 20);
+  EXPECT_EQ(cloud.put(cloud.target({1, 0}), random_bytes(cloud.random, 6 << 20)).error(), Errc::kNoSpace);
+  EXPECT_FALSE(cloud.store().usage(cloud.id(0))->refuses);
+}
+
 // --- regions that grow
 
 VolumeOptions large_volumes() {
