@@ -328,7 +328,8 @@ TEST(Fleet, SaysThatTheMapDoesNotSayYetWhoIsBack) {
   FleetCloud cloud({1, 1, 1, 1});
   // Of a mirror the map changes by itself.
   std::string gone;
-  for (const DriveStatus& drive : cloud.fleet->status()->drives) {
+  const auto now = cloud.fleet->status();
+  for (const DriveStatus& drive : now->drives) {
     if (!drive.metadata_mirror_current) gone = drive.info.name.value();
   }
   ASSERT_NE(gone, "");
