@@ -80,6 +80,11 @@ Result<std::size_t> check_limits(const Commit& change, std::size_t max_bytes) {
   return bytes;
 }
 
+// Whatever the map's change failed with: its code could mean that nothing was written, and the group is.
+Status not_marked_out(const Error& why) {
+  return fail(Errc::kUnavailable, "a lost mirror is not marked out: " + why.describe());
+}
+
 }  // namespace
 
 Committer::Committer(MirrorSet& mirrors, LogSealer& sealer, const Clock& clock, Metrics& metrics, Options options)
@@ -115,6 +120,7 @@ void Committer::go_on_from(const Start& start) {
   last_index_ = start.last_index;
   last_sequence_.store(start.last_sequence, std::memory_order_release);
   must_reseal_ = true;
+  unapplied_.reset();  // it lies in that mirror's log
   short_since_ = kNotShort;
 }
 
@@ -188,7 +194,7 @@ bool Committer::take_group(Group& group) {
   busy_ = false;
   if (pauses_ > 0) idle_.notify_all();
   const auto has_work = [this] { return pauses_ == 0 && (woken_ || !queue_.empty() || mode_ != Mode::kRunning); };
-  if (held_commits_ == 0) {
+  if (held_commits_ == 0 && !unapplied_) {
     work_.wait(lock, has_work);
   } else {
     work_.wait_for(lock, held_for_now(), has_work);
@@ -216,6 +222,8 @@ void Committer::run() {
   while (take_group(group)) {
     if (const Status dropped = mirrors_.has_failed() ? mirrors_.drop_failed() : Status(); !dropped) {
       log_error("metadata: a lost mirror could not be marked out", {{"error", dropped.error().describe()}});
+    } else if (unapplied_) {
+      apply_what_is_left();
     }
     const auto shortfall = mirrors_.shortfall();
     look_at_held(shortfall);
@@ -348,6 +356,7 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
   Group staged;
   const auto mirrors = mirrors_.list();
   Status ready = mirrors->empty() ? Status(fail(Errc::kUnavailable, "no metadata mirror is online")) : Status();
+  if (ready && unapplied_) ready = fail(Errc::kUnavailable, "a lost mirror is not marked out yet");
   if (ready) ready = check_space(*mirrors);
   if (ready && must_reseal_) ready = reseal();
   next_sequence_ = last_sequence_.load(std::memory_order_relaxed) + 1;
@@ -587,16 +596,29 @@ Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView recor
   // Before any state shows the group: a lost mirror must be marked out before anybody can see what it lacks.
   Status kept;
   if (mirrors_.has_failed()) kept = drop_failed();
-  on_each(mirrors,
-          [payload = builder_->payload(), last_index](Mirror& mirror) { return mirror.apply(payload, last_index); });
-  if (kept && mirrors_.has_failed()) kept = drop_failed();
   if (mirrors_.list()->empty()) return fail(Errc::kUnavailable, "no metadata mirror could be written");
   // From here on the group is in the log of every mirror that is left, whatever is answered.
   last_index_ = last_index;
+  if (!kept) {
+    unapplied_ = {builder_, last_index, next_sequence_ - 1};
+    return not_marked_out(kept.error());
+  }
+  on_each(mirrors,
+          [payload = builder_->payload(), last_index](Mirror& mirror) { return mirror.apply(payload, last_index); });
+  if (mirrors_.has_failed()) kept = drop_failed();
+  if (mirrors_.list()->empty()) return fail(Errc::kUnavailable, "no metadata mirror could be written");
   last_sequence_.store(next_sequence_ - 1, std::memory_order_release);
-  // Whatever the map's change failed with: its code could mean that nothing was written, and the group is.
-  if (!kept) return fail(Errc::kUnavailable, "a lost mirror is not marked out: " + kept.error().describe());
+  if (!kept) return not_marked_out(kept.error());
   return {};
+}
+
+void Committer::apply_what_is_left() {
+  const auto mirrors = mirrors_.list();
+  on_each(*mirrors, [record = unapplied_->record, last_index = unapplied_->last_index](Mirror& mirror) {
+    return mirror.apply(record->payload(), last_index);
+  });
+  last_sequence_.store(unapplied_->last_sequence, std::memory_order_release);
+  unapplied_.reset();
 }
 
 void Committer::resume_waiters() {

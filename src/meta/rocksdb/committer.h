@@ -55,8 +55,10 @@ class Committer {
   Status start(Start start);
   // While paused, with no mirror left: the one that came back goes on from there. The last entry is read from it.
   void go_on_from(const Start& start);
-  // The last commit that any state shows. While paused.
+  // The last commit that was written. While paused.
   [[nodiscard]] std::uint64_t last_index() const { return last_index_; }
+  // Whether every state shows it: not while a mirror that lacks it is not marked out. While paused.
+  [[nodiscard]] bool all_applied() const { return !unapplied_; }
   Task<Result<CommitInfo>> commit(Commit change, Deadline deadline);
   // See Store. Any thread.
   [[nodiscard]] Status accepts_commits() const;
@@ -121,6 +123,7 @@ class Committer {
   void flush_adds(std::string_view key);
   Status store_group(std::uint32_t commits);
   Status write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index);
+  void apply_what_is_left();
   // Of MirrorSet; notes that mirrors went.
   Status drop_failed();
   // Runs `work`, which owns all it uses beside the record that is built, on every mirror that has not failed. A mirror
@@ -171,6 +174,14 @@ class Committer {
   std::vector<Answer> answers_;
   std::uint64_t salt_ = 0;
   std::uint64_t last_index_ = 0;
+  // A group that lies in the logs, and that no state may show yet: a mirror that lacks it would be the truth after a
+  // start without the others. Nothing is committed before it is applied.
+  struct Unapplied {
+    std::shared_ptr<RecordBuilder> record;
+    std::uint64_t last_index = 0;
+    std::uint64_t last_sequence = 0;
+  };
+  std::optional<Unapplied> unapplied_;
   std::uint64_t next_sequence_ = 1;  // of the group being staged
   bool must_reseal_ = false;
   bool lost_mirrors_ = false;  // under the group at hand

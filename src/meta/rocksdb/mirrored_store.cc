@@ -324,6 +324,7 @@ Status Engine::copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, co
   const Committer::Pause pause(committer_);
   const auto paused = std::chrono::steady_clock::now();
   if (source.failed()) return fail(Errc::kIo, "the mirror that was copied from failed");
+  if (!committer_.all_applied()) return fail(Errc::kUnavailable, "a lost mirror is not marked out yet");
   CHECK_OK(copy.round());
   TRY(std::shared_ptr<Mirror> mirror, Mirror::adopt(drive, disk, std::move(log), mirror_options()));
   CHECK(mirror->state().applied() == source.state().applied(), "a copy made without commits is level");

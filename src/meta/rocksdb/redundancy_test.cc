@@ -409,8 +409,33 @@ TEST(Visibility, NothingIsToldWhileALostMirrorIsNotMarkedOut) {
   // Not when a mirror comes back: at once.
   EXPECT_TRUE(eventually([&] { return commit.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
   EXPECT_TRUE(cloud.current(1));
+  EXPECT_NE(cloud.read("k"), "after");
   cloud.store().stop();
   EXPECT_EQ(commit.get().error(), Errc::kUnavailable);
+}
+
+// Whoever starts with the mirror that lacks it would not find it again.
+TEST(Visibility, WhatWasWrittenIsSeenOnceTheLostMirrorIsMarkedOut) {
+  TestCloud cloud(3, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "before"));
+  cloud.disk(2).set_offline(true);
+  cloud.disk(1).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log"});
+  EXPECT_EQ(cloud.put("k", "after").error(), Errc::kUnavailable);
+  EXPECT_TRUE(cloud.current(1)) << "one drive alone cannot change the map";
+  EXPECT_EQ(cloud.read("k"), "before");
+  EXPECT_FALSE(cloud.put("k", "more"));
+  EXPECT_EQ(cloud.read("k"), "before");
+  EXPECT_EQ(cloud.store().last_sequence(), 1U);
+  cloud.disk(2).set_offline(false);
+  cloud.drives().probe_all();
+  EXPECT_TRUE(eventually([&] { return cloud.read("k") == "after"; }));
+  EXPECT_FALSE(cloud.current(1));
+  EXPECT_TRUE(cloud.put("k", "more"));
+  EXPECT_EQ(cloud.read("k"), "more");
+  cloud.kill();
+  ASSERT_TRUE(cloud.open());
+  EXPECT_EQ(cloud.read("k"), "more");
 }
 
 // Both mirrors went at the same moment, so that the map names both; one says that it had synced what it never wrote.
