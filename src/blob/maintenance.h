@@ -28,7 +28,8 @@ struct DriveUsage {
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;   // above what is kept free
   std::uint64_t short_bytes = 0;  // missing to what is kept free
-  // The file system has just refused blocks or a file, whatever it shows as free: free_bytes is 0 meanwhile.
+  // The file system has refused blocks or a file within the last minute, whatever it shows as free. free_bytes is 0 for
+  // a part of that only, so that it is asked again.
   bool refuses = false;
   std::uint64_t queued_jobs = 0;  // reads, writes and syncs that wait for the drive
   std::uint64_t lies = 0;         // shards since the start that were wrong with right checksums

@@ -237,7 +237,7 @@ void FleetImpl::look_at_room(const Usages& usages) {
     if (const auto seen = usages.find(drive.id); seen != usages.end() && seen->second) {
       const auto& usage = seen->second;
       look.takes_shards = drive.state == DriveState::kActive;
-      look.free_bytes = usage->free_bytes;
+      look.free_bytes = usage->refuses ? 0 : usage->free_bytes;
       look.short_bytes = usage->short_bytes;
     }
     for (const meta::MirrorRoom& mirror : mirrors) {

@@ -26,8 +26,11 @@ constexpr std::uint64_t kMaxUnreadablePages = 1024;
 constexpr int kLeavesToOthers = 3;
 constexpr std::chrono::milliseconds kBusyAtMost{20};
 constexpr std::chrono::seconds kLeavesAtMost{1};
-// So long a drive that refused space counts as full; then the next write finds out whether it still does.
+// So long a drive that refused space counts as full; then the next write finds out whether it still does. It is told
+// for longer, so that between such writes nobody reads that all is well; not for ever, since without writes nothing
+// asks.
 constexpr std::chrono::seconds kRefusalRemembered{10};
+constexpr std::chrono::seconds kRefusalTold{60};
 constexpr std::chrono::milliseconds kAskEvery{100};  // whether to go on waiting for a count
 
 std::optional<std::uint32_t> number_of(const std::string& name) {
@@ -656,9 +659,9 @@ Status DriveVolumes::heard(Status answer) {
   return answer;
 }
 
-bool DriveVolumes::refuses() const {
+bool DriveVolumes::refused_within(std::chrono::seconds span) const {
   const SteadyTime at = refused_at_;
-  return at != kNotRefused && clock_.steady() - at < kRefusalRemembered;
+  return at != kNotRefused && clock_.steady() - at < span;
 }
 
 void DriveVolumes::close_open_volume() {
@@ -993,8 +996,8 @@ Result<DriveUsage> DriveVolumes::usage() {
   if (open_ != nullptr) usage.free_bytes += open_->allocated - open_->end;
   usage.short_bytes = options_.reserve_bytes - std::min(usage.free_bytes, options_.reserve_bytes);
   usage.free_bytes -= std::min(usage.free_bytes, options_.reserve_bytes);
-  usage.refuses = refuses();
-  if (usage.refuses) {
+  usage.refuses = refused_within(kRefusalTold);
+  if (refused_within(kRefusalRemembered)) {
     usage.short_bytes = std::max<std::uint64_t>(options_.reserve_bytes, 1);
     usage.free_bytes = 0;
   }

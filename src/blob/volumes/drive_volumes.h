@@ -199,7 +199,7 @@ class DriveVolumes {
   // What the file system itself said to a wish for blocks or a file, passed on. Once it refused, the drive counts as
   // full, whatever it shows as free (no inodes, a quota), until it grants one or a while has passed.
   Status heard(Status answer);
-  [[nodiscard]] bool refuses() const;
+  [[nodiscard]] bool refused_within(std::chrono::seconds span) const;
   void close_open_volume();
   std::optional<Region> take(std::uint64_t bytes);
   static Region take_from(const std::shared_ptr<Volume>& volume, std::uint64_t bytes);  // mutex_ is held

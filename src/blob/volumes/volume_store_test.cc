@@ -714,8 +714,10 @@ TEST(VolumeStore, ADriveThatRefusesWhatItShowsAsFreeCountsAsFullForAWhile) {
     EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
     // It is asked again after a while.
     cloud.clock.advance(std::chrono::seconds(11));
-    EXPECT_FALSE(cloud.store().usage(cloud.id(0))->refuses);
+    EXPECT_TRUE(cloud.store().usage(cloud.id(0))->refuses) << "it is told meanwhile";
     EXPECT_GT(cloud.store().usage(cloud.id(0))->free_bytes, 0U);
+    cloud.clock.advance(std::chrono::seconds(50));
+    EXPECT_FALSE(cloud.store().usage(cloud.id(0))->refuses);
     EXPECT_FALSE(cloud.put(cloud.target({1, 0}), data));
     EXPECT_TRUE(cloud.store().usage(cloud.id(0))->refuses);
     // And believed at once when it grants something.
