@@ -80,6 +80,9 @@ Result<std::size_t> check_limits(const Commit& change, std::size_t max_bytes) {
   return bytes;
 }
 
+constexpr const char* kNotMarkedOut =
+    "a metadata mirror was lost, and too few drives are there for the drive map to say so: bring drives back";
+
 // Whatever the map's change failed with: its code could mean that nothing was written, and the group is.
 Status not_marked_out(const Error& why) {
   return fail(Errc::kUnavailable, "a lost mirror is not marked out: " + why.describe());
@@ -225,7 +228,8 @@ void Committer::run() {
     } else if (unapplied_) {
       apply_what_is_left();
     }
-    const auto shortfall = mirrors_.shortfall();
+    auto shortfall = mirrors_.shortfall();
+    if (!shortfall && unapplied_) shortfall = kNotMarkedOut;
     look_at_held(shortfall);
     if (!group.empty()) process(group, shortfall);
     resume_waiters();
@@ -356,9 +360,9 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
   Group staged;
   const auto mirrors = mirrors_.list();
   Status ready = mirrors->empty() ? Status(fail(Errc::kUnavailable, "no metadata mirror is online")) : Status();
-  if (ready && unapplied_) ready = fail(Errc::kUnavailable, "a lost mirror is not marked out yet");
   if (ready) ready = check_space(*mirrors);
-  if (ready && must_reseal_) ready = reseal();
+  // While a group is not applied no state has the last entry.
+  if (ready && must_reseal_ && !unapplied_) ready = reseal();
   next_sequence_ = last_sequence_.load(std::memory_order_relaxed) + 1;
   for (Pending* pending : group) {
     const Commit& change = pending->change;
@@ -373,6 +377,7 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
       }
       status = fail(Errc::kNotBegun, *shortfall);
     }
+    if (status && unapplied_) status = fail(Errc::kUnavailable, kNotMarkedOut);
     if (status && low_space_ && !change.put.empty() && !change.gives_back) {
       status = fail(Errc::kNoSpace, "a metadata drive is nearly full; deletes go on");
     }
