@@ -9,9 +9,8 @@ namespace andromede::fleet {
 namespace {
 
 std::string what_is_accepted(unsigned accepted, unsigned given, unsigned demanded) {
-  const auto sites = [](unsigned count) { return std::to_string(count) + (count == 1 ? " lost site" : " lost sites"); };
-  std::string said =
-      "from now on " + sites(accepted) + " must be survived; the policy demands " + std::to_string(demanded);
+  std::string said = "from now on " + sovereignty::counted(accepted, "lost site") +
+                     " must be survived; the policy demands " + std::to_string(demanded);
   if (given < accepted) said += ", and what remains survives more than the " + std::to_string(given) + " given";
   return said;
 }

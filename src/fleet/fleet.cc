@@ -317,10 +317,6 @@ void FleetImpl::update_metrics(const Usages& usages) {
 
 namespace {
 
-std::string counted(unsigned count, const char* noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 std::string what_stored_survives(const sovereignty::Tolerance& promised, unsigned sites_short, unsigned drives_away) {
   const std::string until = "until the drives are back, or replaced and healed, ";
   const auto left = sovereignty::tolerance_left(promised, sites_short, drives_away);
@@ -390,8 +386,8 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
         what_stored_survives(status.demanded, static_cast<unsigned>(sites_short.size()), drives_away));
   }
   if (map->accepted_site_losses && *map->accepted_site_losses < rule_.site_losses) {
-    status.warnings.push_back("the policy demands to survive " + counted(rule_.site_losses, "lost site") + "; " +
-                              std::to_string(*map->accepted_site_losses) +
+    status.warnings.push_back("the policy demands to survive " + sovereignty::counted(rule_.site_losses, "lost site") +
+                              "; " + std::to_string(*map->accepted_site_losses) +
                               (*map->accepted_site_losses == 1 ? " is" : " are") +
                               " accepted since a withdrawal: add drives at a further site to end that");
   }
@@ -403,7 +399,7 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
   if (const auto best = sovereignty::best_tolerance(written, *candidates)) status.actual = *best;
   const auto say_shortfall = [&](unsigned actual, unsigned demanded, const char* of) {
     if (actual >= demanded) return;
-    status.reasons.push_back("what is written now survives the loss of " + counted(actual, of) + "; " +
+    status.reasons.push_back("what is written now survives the loss of " + sovereignty::counted(actual, of) + "; " +
                              std::to_string(demanded) + (demanded == 1 ? " is demanded" : " are demanded"));
   };
   say_shortfall(status.actual.site_losses, status.demanded.site_losses, "site");

@@ -36,7 +36,7 @@ std::string too_few_drives(std::size_t takers, const sovereignty::Rule& rule) {
   const std::size_t missing = least - takers;
   return std::to_string(takers) + (takers == 1 ? " drive takes" : " drives take") + " data, and " +
          std::to_string(least) + " have to, so that an object survives the next loss: bring back, replace or add " +
-         std::to_string(missing) + (missing == 1 ? " drive" : " drives");
+         sovereignty::counted(missing, "drive");
 }
 
 std::string one_decimal(double value, const char* unit) {

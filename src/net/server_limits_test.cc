@@ -2,11 +2,11 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include <fstream>
 #include <map>
 #include <thread>
 
 #include "base/clock.h"
+#include "base/test_memory.h"
 #include "net/test_peer.h"
 
 namespace andromede::net {
@@ -467,16 +467,6 @@ TEST(ServerLimits, SpreadsConnectionsEvenly) {
   }
   ASSERT_EQ(on_loop.size(), 2U);
   EXPECT_EQ(on_loop.begin()->second, 8);
-}
-
-std::size_t resident_kib() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  std::size_t kib = 0;
-  while (status >> word) {
-    if (word == "VmRSS:") status >> kib;
-  }
-  return kib;
 }
 
 TEST(ServerLimits, AThousandIdleConnectionsCostLittle) {

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <fstream>
 #include <thread>
 
+#include "base/test_memory.h"
 #include "crypto/digest.h"
 #include "objects/layout.h"
 #include "objects/records.h"
@@ -461,16 +461,6 @@ TEST_F(ObjectsTest, WhatCouldNotBePassedOnHoldsNoMemory) {
   EXPECT_EQ(again.size(), crypto::kSegmentBytes - 100);
   EXPECT_EQ(as_text(again), bytes.substr(100, again.size()));
   EXPECT_EQ(transfers.held_bytes(), crypto::kSegmentBytes * kBuffersPerTransfer);
-}
-
-std::size_t resident_kib() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  std::size_t kib = 0;
-  while (status >> word) {
-    if (word == "VmRSS:") status >> kib;
-  }
-  return kib;
 }
 
 TEST_F(ObjectsTest, ManyThatWaitForTheirPeersHoldNoMemory) {

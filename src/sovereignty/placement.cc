@@ -78,10 +78,6 @@ std::vector<unsigned> drives_per_site(const std::vector<Candidate>& candidates) 
   return drives;
 }
 
-std::string counted(std::uint64_t count, const char* noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 std::string site_names(const std::vector<Candidate>& candidates) {
   const SiteTable sites(candidates);
   std::string names;
@@ -130,6 +126,10 @@ std::uint64_t holdable_bytes(const Rule& rule, const std::vector<Candidate>& can
 }
 
 }  // namespace
+
+std::string counted(std::uint64_t count, const char* noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
 
 Tolerance tolerance_of(unsigned data_shards, const std::vector<SiteId>& sites) {
   std::map<SiteId, unsigned> by_site;

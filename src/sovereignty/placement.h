@@ -49,6 +49,9 @@ Tolerance tolerance_of(unsigned data_shards, const std::vector<SiteId>& sites);
 // different sites are gone (a site that lacks a drive counts as lost whole). Nothing: more is gone than was promised.
 std::optional<Tolerance> tolerance_left(const Tolerance& promised, unsigned sites, unsigned drives);
 
+// "1 drive", "3 drives": for what people read of placement.
+std::string counted(std::uint64_t count, const char* noun);
+
 // What is written while so many drives can take data: with fewer than shards the last parity shards are left out, as
 // long as one loss of a drive is survived.
 Rule written_with(Rule rule, std::size_t drives);

@@ -146,7 +146,7 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
 Task<Status> WriteState::reserve(std::vector<DriveId> drives) {
   std::vector<unsigned> shards(total());
   std::iota(shards.begin(), shards.end(), 0U);
-  co_await reserve_on(shards, drives);
+  co_await reserve_on(shards, std::move(drives));
   // A drive may have filled up since the caller chose, and another that is chosen in its place as well.
   for (unsigned tries = 0; replacer_ != nullptr && tries < kMostChoices && note_full_drives(); ++tries) {
     shards = to_place_anew();
