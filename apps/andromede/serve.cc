@@ -114,13 +114,14 @@ Status serve(const Config& config) {
   cloud->objects().start_cleanup();
 
   net::Loops loops(config.event_loops, cloud->clock());
+  // Before the operators' listener, which says that the cloud is ready.
+  TRY(const auto s3,
+      start_listening(config, "[s3] listen", *cloud, loops,
+                      s3_listener(config, cloud->descriptors().s3_connections, s3_front_end), s3_front_end.handler()));
   TRY(const auto operators,
       start_listening(config, "[operator] listen", *cloud, loops,
                       operator_listener(config, cloud->descriptors().operator_connections),
                       [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); }));
-  TRY(const auto s3,
-      start_listening(config, "[s3] listen", *cloud, loops,
-                      s3_listener(config, cloud->descriptors().s3_connections, s3_front_end), s3_front_end.handler()));
   const std::string_view aes_engine = crypto::aes_gcm().name;
   cloud->metrics()
       .gauge("andromede_aes_gcm_engine", "1 for the library that computes AES-256-GCM",

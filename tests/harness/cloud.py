@@ -60,8 +60,9 @@ class Cloud:
                                             stdin=subprocess.DEVNULL)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended with {self.process.returncode}: {self.log_tail()}")
+            if (status := self.process.poll()) is not None:
+                self.process = None
+                raise RuntimeError(f"the server ended with {status}: {self.log_tail()}")
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.operator_port}/health/{until}", timeout=30)
                 return self

@@ -63,7 +63,13 @@ class OperationsCase(unittest.TestCase):
         self.folder.mkdir(parents=True)
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.cloud = Cloud(BINARY, self.folder / "cloud")
-        self.addCleanup(lambda: self.cloud.kill())
+        self.addCleanup(self.end_cloud)
+
+    def end_cloud(self):
+        status = self.cloud.process and self.cloud.process.poll()
+        self.cloud.kill()
+        if status:
+            self.fail(f"the server ended by itself with {status}: {self.cloud.log_tail()}")
 
     def start_traffic(self, bucket):
         self.traffic = Traffic(self.cloud.client(attempts=1), bucket)
