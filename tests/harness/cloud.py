@@ -27,6 +27,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
+class ServerEnded(RuntimeError):
+    """The server ended by itself, with `status`, instead of being ready."""
+
+    def __init__(self, status, log_tail):
+        super().__init__(f"the server ended with {status}: {log_tail}")
+        self.status = status
+
+
 class Cloud:
     """`binary` is the andromede program; `folder` is emptied by create()."""
 
@@ -62,7 +70,7 @@ class Cloud:
         while time.monotonic() < end:
             if (status := self.process.poll()) is not None:
                 self.process = None
-                raise RuntimeError(f"the server ended with {status}: {self.log_tail()}")
+                raise ServerEnded(status, self.log_tail())
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.operator_port}/health/{until}", timeout=30)
                 return self

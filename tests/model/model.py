@@ -30,7 +30,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "harness"))
 
-from cloud import PATIENCE_S, ROOT, Cloud  # noqa: E402
+from cloud import PATIENCE_S, ROOT, Cloud, ServerEnded  # noqa: E402
 from lies import epoch_of, finished_shards, forge_shard, forged_map  # noqa: E402
 
 import botocore.exceptions  # noqa: E402
@@ -319,14 +319,10 @@ class World:
         log_bytes = self.cloud.log.stat().st_size if self.cloud.log.exists() else 0
         try:
             self.cloud.start(until="live")
-        except RuntimeError as error:
-            status = self.cloud.process.poll()
-            if status is None:
-                raise
-            self.cloud.process = None
+        except ServerEnded as error:
             self.note("start-refused")
             reason = self.words_since(log_bytes)
-            if status < 0 or not reason:
+            if error.status < 0 or not reason:
                 raise AssertionError(f"a start ended without a reason: {error}") from None
             if not suspects:
                 raise AssertionError(f"a start with every drive there was refused: {reason}") from None
