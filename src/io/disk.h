@@ -102,7 +102,8 @@ class Disk {
 
 // Opens the folder `root`, which must exist. `capacity_bytes` > 0 bounds total space below the file system's own, so
 // that several drives can be folders of one disk; what lies below the root is then counted against it: allocate() stops
-// there, writes outside of what was allocated do not. kConflict when another process has this root open.
+// there, writes outside of what was allocated do not. kConflict when another process has this root open; kTimeout when
+// that process has ended and only a call that the drive does not answer keeps it.
 [[nodiscard]] Result<std::unique_ptr<Disk>> open_real_disk(const std::string& root, std::uint64_t capacity_bytes = 0);
 
 }  // namespace andromede::io

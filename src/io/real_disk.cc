@@ -242,9 +242,9 @@ class Usage {
   std::atomic<std::int64_t> since_bytes_{0};
 };
 
-// "process 4711", from the kernel's list of locks; some file systems show another device there than stat() does, and
-// a process of another namespace has no number here.
-std::string locker_of(const struct stat& root) {
+// From the kernel's list of locks. None: some file systems show another device there than stat() does, and a process of
+// another namespace has no number here.
+std::optional<long> locker_of(const struct stat& root) {
   std::array<char, 64> file{};
   std::snprintf(file.data(), file.size(), " %02x:%02x:%ju ", major(root.st_dev), minor(root.st_dev),
                 static_cast<std::uintmax_t>(root.st_ino));
@@ -254,11 +254,28 @@ std::string locker_of(const struct stat& root) {
     std::istringstream words(line);
     std::string number, kind, advisory, mode;
     long process = 0;
-    if (words >> number >> kind >> advisory >> mode >> process && kind == "FLOCK" && process > 0) {
-      return "process " + std::to_string(process);
-    }
+    if (words >> number >> kind >> advisory >> mode >> process && kind == "FLOCK" && process > 0) return process;
   }
-  return "another process";
+  return std::nullopt;
+}
+
+// Whether only the kernel still keeps it, until a drive that it waits for answers (proc(5), /proc/pid/stat).
+bool has_ended(long process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  const std::size_t name_end = line.rfind(") ");
+  return name_end != std::string::npos && line.compare(name_end + 2, 1, "Z") == 0;
+}
+
+Error held_by_another(const std::string& path, const struct stat& root) {
+  const std::optional<long> process = locker_of(root);
+  if (process && has_ended(*process)) {
+    return {make_error_code(Errc::kTimeout), "drive " + path + " does not answer process " + std::to_string(*process) +
+                                                 ", which has ended and waits for it in the kernel"};
+  }
+  return {make_error_code(Errc::kConflict),
+          "drive " + path + " is in use by " + (process ? "process " + std::to_string(*process) : "another process")};
 }
 
 // Keeps other processes off a root while any disk or file of this process below it is open. Two servers on one drive
@@ -277,7 +294,7 @@ Result<RootLock> lock_root(const Descriptor& folder, const std::string& path) {
   if (RootLock lock = known.lock()) return lock;
   TRY(Descriptor own, open_at(folder.get(), ".", O_RDONLY | O_DIRECTORY));
   if (retried([&] { return ::flock(own.get(), LOCK_EX | LOCK_NB); }) != 0) {
-    if (errno == EWOULDBLOCK) return fail(Errc::kConflict, "drive " + path + " is in use by " + locker_of(is));
+    if (errno == EWOULDBLOCK) return fail(held_by_another(path, is));
     return failed(errno, "locking drive " + path);
   }
   auto lock = std::make_shared<Descriptor>(std::move(own));

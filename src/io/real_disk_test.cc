@@ -1,15 +1,20 @@
 // What only the real disk can show: the root's fate, the file system's space, what is left on it.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "io/disk.h"
 #include "io/temporary_folder.h"
@@ -110,6 +115,42 @@ TEST_F(RealDiskTest, RefusesARootThatAnotherProcessHas) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   EXPECT_TRUE(open_real_disk(root_)) << "the lock ends with its process";
+}
+
+// A process that has ended stays for as long as one of its threads waits for a drive in the kernel. Here the thread
+// sleeps instead.
+TEST_F(RealDiskTest, ARootThatOnlyAProcessThatHasEndedHoldsDoesNotAnswer) {
+  disk_.reset();
+  std::array<int, 2> held{};
+  ASSERT_EQ(pipe(held.data()), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto disk = open_real_disk(root_);
+    if (!disk || write(held[1], "y", 1) != 1) _exit(1);
+    alignas(16) static std::array<char, 16384> stack;
+    const auto sleep = [](void*) -> int {
+      for (;;) syscall(SYS_pause);
+    };
+    clone(sleep, stack.data() + stack.size(), CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
+          nullptr);
+    syscall(SYS_exit, 0);  // this thread's end only
+  }
+  char answer = 0;
+  ASSERT_EQ(read(held[0], &answer, 1), 1);
+  for (const int end : held) close(end);
+  auto opened = open_real_disk(root_);
+  for (int i = 0; i < 3000 && !opened && opened.error() == Errc::kConflict; ++i) {  // until its first thread has ended
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    opened = open_real_disk(root_);
+  }
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error(), Errc::kTimeout);
+  EXPECT_EQ(opened.error().message(), "drive " + root_ + " does not answer process " + std::to_string(child) +
+                                          ", which has ended and waits for it in the kernel");
+  kill(child, SIGKILL);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(open_real_disk(root_)) << "the lock ends with its last thread";
 }
 
 TEST_F(RealDiskTest, RefusesWhatIsNotAFile) {
