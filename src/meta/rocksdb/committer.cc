@@ -223,13 +223,15 @@ void Committer::run() {
   name_thread("committer");
   Group group;
   while (take_group(group)) {
-    if (const Status dropped = mirrors_.has_failed() ? mirrors_.drop_failed() : Status(); !dropped) {
+    const Status dropped = mirrors_.has_failed() ? mirrors_.drop_failed() : Status();
+    marks_owed_ = !dropped;
+    if (!dropped) {
       log_error("metadata: a lost mirror could not be marked out", {{"error", dropped.error().describe()}});
     } else if (unapplied_) {
       apply_what_is_left();
     }
     auto shortfall = mirrors_.shortfall();
-    if (!shortfall && unapplied_) shortfall = kNotMarkedOut;
+    if (!shortfall && marks_owed_) shortfall = kNotMarkedOut;
     look_at_held(shortfall);
     if (!group.empty()) process(group, shortfall);
     resume_waiters();
@@ -377,7 +379,7 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
       }
       status = fail(Errc::kNotBegun, *shortfall);
     }
-    if (status && unapplied_) status = fail(Errc::kUnavailable, kNotMarkedOut);
+    if (status && marks_owed_) status = fail(Errc::kUnavailable, kNotMarkedOut);
     if (status && low_space_ && !change.put.empty() && !change.gives_back) {
       status = fail(Errc::kNoSpace, "a metadata drive is nearly full; deletes go on");
     }

@@ -174,8 +174,11 @@ class Committer {
   std::vector<Answer> answers_;
   std::uint64_t salt_ = 0;
   std::uint64_t last_index_ = 0;
-  // A group that lies in the logs, and that no state may show yet: a mirror that lacks it would be the truth after a
-  // start without the others. Nothing is committed before it is applied.
+  // A mirror is lost that the map still counts. Nothing is written until it is marked out: that mirror, started without
+  // these, must not come to make another group of the same index, and one that starts now may be it.
+  bool marks_owed_ = false;
+  // A group that lies in the logs, and that no state may show yet: a mirror that lacks it, and is not marked out, would
+  // be the truth after a start without the others.
   struct Unapplied {
     std::shared_ptr<RecordBuilder> record;
     std::uint64_t last_index = 0;

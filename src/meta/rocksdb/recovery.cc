@@ -201,15 +201,21 @@ Status mark_out(io::Drives& drives, const std::vector<DriveId>& gone) {
   });
 }
 
-// Where the journal goes on: the last entry of each mirror, of which those that are damaged are set aside.
+// Where the journal goes on: the last entry of each mirror, of which those that are damaged are set aside. So is one
+// whose history is another: each entry is linked to all before it, so two that end alike are alike.
 Status find_last_entry(io::Drives& drives, Census& census, LogSealer& sealer, Committer::Start& start) {
+  bool found = false;
   return keep_if(drives, census, [&](Candidate& candidate) -> Status {
     std::uint64_t sequence = 0;
     std::string entry;
     CHECK_OK(candidate.mirror->state().last_entry(sequence, entry));
+    if (found && (sequence != start.last_sequence || entry != start.last_entry)) {
+      return fail(Errc::kCorrupt, "its journal ends otherwise than that of another mirror with as many commits");
+    }
     CHECK_OK(sealer.restore(sequence, as_bytes(entry)));
     start.last_sequence = sequence;
     start.last_entry = std::move(entry);
+    found = true;
     return {};
   });
 }

@@ -325,6 +325,38 @@ TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
 
 // Whatever of the leader cannot be read while the other catches up, the other is not blamed and nothing is lost of what
 // the leader's state has.
+// No store writes that; whatever does, none of the two is taken for a copy of the other.
+TEST(Recovery, AsManyCommitsWithAnotherLastEntryAreAnotherHistory) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "before"));
+  cloud.kill();
+  for (const std::uint64_t i : {0U, 1U}) {
+    Mirror::Options mirror_options;
+    mirror_options.log_segment_bytes = cloud.options.log_segment_bytes;
+    const auto mirror = open_and_replay(cloud.id(i), cloud.drives().disk(cloud.id(i)), mirror_options);
+    ASSERT_TRUE(mirror) << mirror.error().describe();
+    const std::uint64_t salt = i + 1;
+    ASSERT_TRUE(begin_epoch(**mirror, salt, mirror_options.log_segment_bytes));
+    const std::string value = "of " + std::to_string(i);
+    RecordBuilder builder;
+    builder.put(Space::kRecords, "k", value);
+    Bytes sequence;
+    append_be64(sequence, 2);
+    builder.put(Space::kJournal, as_text(sequence),
+                ChainSealer::entry(2, ChainSealer::entry(1, "", "put k"), "put " + value));
+    const std::uint64_t index = (*mirror)->state().applied() + 1;
+    ASSERT_TRUE((*mirror)->write(builder.finish(salt, index, 1), index));
+  }
+  ASSERT_TRUE(cloud.open());
+  EXPECT_TRUE(cloud.current(0) && cloud.current(1)) << "one is copied anew";
+  EXPECT_EQ(cloud.verify_journal(), 2U);
+  const auto copies = sync_wait(cloud.store().get_everywhere("", {Space::kRecords, "k"}));
+  ASSERT_TRUE(copies);
+  ASSERT_EQ(copies->size(), 2U);
+  EXPECT_EQ((*copies)[0].value, (*copies)[1].value);
+}
+
 TEST(Recovery, LeadersReadErrorsAreNotTheFollowers) {
   for (std::uint64_t n = 1;; ++n) {
     SCOPED_TRACE("read " + std::to_string(n));

@@ -374,8 +374,6 @@ TEST(Visibility, NothingIsSeenWhileAMirrorHangs) {
   EXPECT_EQ(cloud.read("k"), "after");
 }
 
-// A mirror that lost the group still counts as current in the map of every drive: after a start without the others it
-// would be the truth. Nobody may have been told.
 // The first of the list, and any other; one and two of three.
 TEST_F(RedundancyTest, MirrorsThatHangAreWaitedForSoLongAndTheOthersGoOn) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(100);
@@ -398,6 +396,8 @@ TEST_F(RedundancyTest, MirrorsThatHangAreWaitedForSoLongAndTheOthersGoOn) {
   for (const std::size_t drive : {0, 1, 2}) EXPECT_TRUE(cloud_.current(drive)) << drive;
 }
 
+// A mirror that lost the group still counts as current in the map of every drive: after a start without the others it
+// would be the truth. Nobody may have been told.
 TEST(Visibility, NothingIsToldWhileALostMirrorIsNotMarkedOut) {
   TestCloud cloud(3, 2);
   cloud.options.redundancy_wait = kLong;
@@ -436,6 +436,36 @@ TEST(Visibility, WhatWasWrittenIsSeenOnceTheLostMirrorIsMarkedOut) {
   cloud.kill();
   ASSERT_TRUE(cloud.open());
   EXPECT_EQ(cloud.read("k"), "more");
+}
+
+// Of two mirrors each would come to have a group of the same index, and a later start would take them for the same.
+TEST(Visibility, NothingIsWrittenWhileALostMirrorIsNotMarkedOut) {
+  TestCloud cloud(3, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "before"));
+  cloud.disk(2).set_offline(true);
+  cloud.disk(1).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log"});
+  EXPECT_EQ(cloud.put("k", "of the first").error(), Errc::kUnavailable);
+  cloud.kill();
+  cloud.disk(0).set_offline(true);
+  cloud.disk(1).disarm();
+  cloud.disk(1).set_offline(false);
+  cloud.drives().probe_all();
+  ASSERT_TRUE(cloud.drives().online(cloud.id(1)) && !cloud.drives().online(cloud.id(0)));
+  ASSERT_TRUE(cloud.open());
+  EXPECT_TRUE(cloud.current(0)) << "one drive alone cannot change the map";
+  const std::uint64_t written = cloud.disk(1).operations(io::DiskOp::kWrite);
+  Commit change = put_of("k", "of the second");
+  change.restores_redundancy = true;
+  EXPECT_EQ(cloud.commit(std::move(change)).error(), Errc::kNotBegun);
+  EXPECT_EQ(cloud.disk(1).operations(io::DiskOp::kWrite), written);
+  cloud.kill();
+  for (const std::size_t i : {0U, 2U}) cloud.disk(i).set_offline(false);
+  cloud.drives().probe_all();
+  ASSERT_TRUE(cloud.open());
+  EXPECT_EQ(cloud.read("k"), "of the first");
+  EXPECT_EQ(cloud.verify_journal(), 2U);
+  EXPECT_TRUE(cloud.current(0) && cloud.current(1));
 }
 
 // Both mirrors went at the same moment, so that the map names both; one says that it had synced what it never wrote.
