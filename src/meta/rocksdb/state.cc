@@ -30,7 +30,7 @@ namespace {
 constexpr const char* kAppliedKey = "applied";
 constexpr const char* kSaltKey = "salt";
 
-// A look-up beyond the cache decompresses a whole block, and checks it, for one record; walks are as fast with this size.
+// A look-up beyond the cache decompresses and checks a whole block for one record; walks are as fast with this size.
 constexpr std::size_t kBlockBytes = 4 << 10;
 constexpr std::size_t kMinBlobBytes = 512;  // smaller inline payloads stay in the tree: a blob's header would cost more
 constexpr std::uint64_t kBlobFileBytes = 64 << 20;
