@@ -32,13 +32,14 @@ Status check_scan(const Scan& scan) {
 // Runs `look(state, tier)`, a callable that answers Result<Found> and outlives the task: in memory first, then on the
 // pool, then on the next mirror.
 template <typename Look>
-Task<Result<Found>> look_up(MirrorSet& mirrors, ThreadPool& pool, Look look) {
+Task<Result<Found>> look_up(MirrorSet& mirrors, MirrorPools& pools, Look look) {
   for (;;) {
     const std::shared_ptr<Mirror> mirror = mirrors.reader();
     if (mirror == nullptr) co_return fail(no_mirror());
     Result<Found> found = look(mirror->state(), Tier::kMemory);
     if (found && *found == Found::kNotInMemory) {
-      found = co_await pool.run([&]() -> Result<Found> { return look(mirror->state(), Tier::kAll); });
+      found =
+          co_await pools.of(mirror).reads().run([&]() -> Result<Found> { return look(mirror->state(), Tier::kAll); });
     }
     if (found || !mirrors.read_failed(*mirror, found.error())) co_return found;
   }
@@ -96,7 +97,7 @@ Reader::Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigne
 Task<Result<std::optional<std::string>>> Reader::get(Key key) {
   CO_CHECK_OK(check_key(key.bytes));
   std::string value;
-  CO_TRY(const Found found, co_await look_up(mirrors_, pools_.reads(), [&](const State& state, Tier tier) {
+  CO_TRY(const Found found, co_await look_up(mirrors_, pools_, [&](const State& state, Tier tier) {
            return state.get(key.space, key.bytes, tier, value);
          }));
   if (found == Found::kNo) co_return std::nullopt;
@@ -106,7 +107,7 @@ Task<Result<std::optional<std::string>>> Reader::get(Key key) {
 Task<Result<Followed>> Reader::get_following(Key key, const NamedKey& named) {
   CO_CHECK_OK(check_key(key.bytes));
   Followed found;
-  CO_CHECK_OK(co_await look_up(mirrors_, pools_.reads(), [&](const State& state, Tier tier) -> Result<Found> {
+  CO_CHECK_OK(co_await look_up(mirrors_, pools_, [&](const State& state, Tier tier) -> Result<Found> {
     found = {};
     TRY(const Found first, state.get(key.space, key.bytes, tier, found.value.emplace()));
     if (first != Found::kYes) {
@@ -128,7 +129,7 @@ Task<Result<std::vector<std::optional<std::string>>>> Reader::get_many(std::vect
   }
   for (const std::string& key : keys) CO_CHECK_OK(check_key(key));
   std::vector<std::optional<std::string>> values;
-  CO_CHECK_OK(co_await look_up(mirrors_, pools_.reads(),
+  CO_CHECK_OK(co_await look_up(mirrors_, pools_,
                                [&](const State& state, Tier tier) { return state.get_many(keys, tier, values); }));
   co_return std::move(values);
 }
@@ -140,7 +141,7 @@ Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
     const std::shared_ptr<Mirror> mirror = mirrors_.reader();
     if (mirror == nullptr) co_return fail(no_mirror());
     Scanner scanner(mirror, scan);
-    const Status done = co_await pools_.walk([&scanner] { return scanner.turn(); }, true, scan.patience);
+    const Status done = co_await pools_.of(mirror).walk([&scanner] { return scanner.turn(); }, true, scan.patience);
     if (done) co_return std::move(scanner).items();
     if (!mirrors_.read_failed(*mirror, done.error())) co_return fail(done.error());
   }
@@ -154,7 +155,7 @@ Task<Result<std::vector<CopyAnswer>>> Reader::get_everywhere(Key key) {
   std::vector<CopyAnswer> answers;
   for (const auto& mirror : *mirrors) {
     std::string value;
-    const auto found = co_await pools_.reads().run([&]() -> Result<Found> {
+    const auto found = co_await pools_.of(mirror).reads().run([&]() -> Result<Found> {
       if (mirror->failed()) return fail(cannot_answer());
       return mirror->state().get(key.space, key.bytes, Tier::kAll, value);
     });
@@ -181,7 +182,7 @@ Task<Result<std::vector<Item>>> Reader::scan_everywhere(Scan scan) {
   for (const auto& mirror : *mirrors) {
     if (mirror->failed()) co_return fail(cannot_answer());
     Scanner scanner(mirror, scan);
-    const Status done = co_await pools_.walk([&scanner] { return scanner.turn(); }, true, scan.patience);
+    const Status done = co_await pools_.of(mirror).walk([&scanner] { return scanner.turn(); }, true, scan.patience);
     if (!done) {
       mirrors_.read_failed(*mirror, done.error());
       co_return fail(Errc::kUnavailable, done.error().describe());

@@ -1,5 +1,5 @@
 // Reader: get, get_many, scan and cursors over the first healthy mirror. A get of what is in memory is answered on the
-// calling thread; what may touch a drive goes to a bounded pool, and so does every walk
+// calling thread; what may touch a drive goes to a bounded pool of the mirror, and so does every walk
 // (docs/adr/0040-iterators-off-the-loop.md). A walk that has given up its turn goes on in turns with others like it, on
 // a thread of their own, so that one over what was deleted costs nobody else his answer. A mirror whose read fails is
 // given up for the next.
@@ -15,8 +15,8 @@
 #include "base/metrics.h"
 #include "base/pool.h"
 #include "base/task.h"
+#include "meta/rocksdb/mirror_pools.h"
 #include "meta/rocksdb/mirror_set.h"
-#include "meta/rocksdb/walk_pools.h"
 #include "meta/store.h"
 
 namespace andromede::meta {
@@ -37,7 +37,7 @@ class Reader {
 
  private:
   MirrorSet& mirrors_;
-  WalkPools pools_;
+  MirrorPools pools_;
 };
 
 }  // namespace andromede::meta

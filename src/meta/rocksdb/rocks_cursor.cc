@@ -13,7 +13,7 @@ constexpr std::size_t kMaxBatchBytes = 1 << 20;
 
 }  // namespace
 
-RocksCursor::RocksCursor(MirrorSet& mirrors, WalkPools& pools, std::string begin, std::string end, Patience patience)
+RocksCursor::RocksCursor(MirrorSet& mirrors, MirrorPools& pools, std::string begin, std::string end, Patience patience)
     : mirrors_(mirrors),
       pools_(pools),
       begin_(std::move(begin)),
@@ -42,25 +42,24 @@ Task<Status> RocksCursor::fetch(const std::string* key) {
   batch_.clear();
   next_ = 0;
   batch_is_last_ = false;
+  if (mirror_ == nullptr) mirror_ = mirrors_.reader();
+  if (mirror_ == nullptr) co_return fail(Errc::kUnavailable, "no metadata mirror is online");
   const bool first = key != nullptr || !gave_way_;
-  co_return co_await pools_.walk([this, key]() mutable { return turn(std::exchange(key, nullptr)); }, first, patience_);
+  co_return co_await pools_.of(mirror_).walk([this, key]() mutable { return turn(std::exchange(key, nullptr)); }, first,
+                                             patience_);
 }
 
 Result<bool> RocksCursor::turn(const std::string* key) {
   Result<bool> filled = fill(key);
-  if (filled || !walk_) return filled;
+  if (filled) return filled;
   batch_.clear();
   // The state that this cursor shows lies on one mirror; the caller's retry finds the next one.
-  mirrors_.read_failed(walk_->mirror(), filled.error());
+  mirrors_.read_failed(*mirror_, filled.error());
   return fail(filled.error());
 }
 
 Result<bool> RocksCursor::fill(const std::string* key) {
-  if (!walk_) {
-    std::shared_ptr<Mirror> mirror = mirrors_.reader();
-    if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
-    walk_.emplace(std::move(mirror), Space::kRecords, begin_, end_, false);
-  }
+  if (!walk_) walk_.emplace(mirror_, Space::kRecords, begin_, end_, false);
   const Walk::Turn turn(*walk_);
   if (key != nullptr) {
     TRY(at_, walk_->seek(*key));

@@ -1,4 +1,4 @@
-// RocksCursor: a walk over Space::kRecords in one state of one mirror. The reader pool fetches ahead in batches,
+// RocksCursor: a walk over Space::kRecords in one state of one mirror. The pool of its mirror fetches ahead in batches,
 // that grow while the walk goes straight on; moving inside a batch is free (docs/adr/0040-iterators-off-the-loop.md).
 //
 // Not thread-safe; while a call is suspended the pool works on it and nobody else may. It keeps its mirror open.
@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "meta/rocksdb/mirror_pools.h"
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/rocksdb/walk.h"
-#include "meta/rocksdb/walk_pools.h"
 #include "meta/store.h"
 
 namespace andromede::meta {
@@ -20,7 +20,7 @@ namespace andromede::meta {
 class RocksCursor final : public Cursor {
  public:
   // `mirrors` and `pools` outlive the cursor. An empty `end` is the space's end.
-  RocksCursor(MirrorSet& mirrors, WalkPools& pools, std::string begin, std::string end, Patience patience);
+  RocksCursor(MirrorSet& mirrors, MirrorPools& pools, std::string begin, std::string end, Patience patience);
   RocksCursor(const RocksCursor&) = delete;
   RocksCursor& operator=(const RocksCursor&) = delete;
 
@@ -51,12 +51,13 @@ class RocksCursor final : public Cursor {
   Result<bool> fill(const std::string* key);
 
   MirrorSet& mirrors_;
-  WalkPools& pools_;
+  MirrorPools& pools_;
   const std::string begin_;
   const std::string end_;
   const Patience patience_;
 
-  std::optional<Walk> walk_;  // from the first seek on
+  std::shared_ptr<Mirror> mirror_;  // from the first seek on
+  std::optional<Walk> walk_;
   Walk::At at_ = Walk::At::kEnd;
   bool gave_way_ = false;  // the last turn ended because of what it stepped over
   std::string bytes_;

@@ -335,7 +335,7 @@ TEST_F(OneMirrorTest, ACursorThatGaveUpItsTurnIsInNobodysWay) {
   mirrors.join(mirror_);
   Metrics metrics;
   SystemClock clock;
-  WalkPools pools(metrics, clock, 1);
+  MirrorPools pools(metrics, clock, 1);
   RocksCursor cursor(mirrors, pools, "o/", "o0", {});
   ASSERT_TRUE(*sync_wait(cursor.seek("")));
   int seen = 1;
@@ -347,7 +347,7 @@ TEST_F(OneMirrorTest, ACursorThatGaveUpItsTurnIsInNobodysWay) {
   std::promise<void> may_end;
   std::promise<void> began;
   std::thread read([&] {
-    EXPECT_TRUE(sync_wait(pools.reads().run([&]() -> Result<int> {
+    EXPECT_TRUE(sync_wait(pools.of(mirror_).reads().run([&]() -> Result<int> {
       began.set_value();
       may_end.get_future().wait();
       return 1;

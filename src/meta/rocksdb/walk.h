@@ -64,7 +64,6 @@ class Walk {
   // Valid until the next move, after one that answered kKey.
   [[nodiscard]] std::string_view key() const { return iterator_->key().ToStringView(); }
   [[nodiscard]] std::string_view value() const { return iterator_->value().ToStringView(); }
-  [[nodiscard]] Mirror& mirror() const { return *mirror_; }
 
  private:
   Result<At> look();

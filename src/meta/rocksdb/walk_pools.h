@@ -1,6 +1,6 @@
-// WalkPools: where walks and reads that may touch a drive run. A walk's first turn takes its place among all reads; its
-// further turns are for one thread, one after the other with those of other walks. A walk that nobody waits for any
-// more gets none.
+// WalkPools: where walks and reads of a mirror that may touch its drive run. A walk's first turn takes its place among
+// all reads; its further turns are for one thread, one after the other with those of other walks. A walk that nobody
+// waits for any more gets none.
 //
 // Threads: any.
 #pragma once
@@ -15,11 +15,10 @@ namespace andromede::meta {
 
 class WalkPools {
  public:
-  // `clock` outlives the pools.
-  WalkPools(Metrics& metrics, const Clock& clock, unsigned threads)
+  // `turns` counts those that walks gave up; `clock` outlives the pools.
+  WalkPools(Counter turns, const Clock& clock, unsigned threads)
       : clock_(clock),
-        turns_(metrics.counter("andromede_meta_walk_turns_total",
-                               "Turns that walks gave up because many keys in a row had been deleted")),
+        turns_(turns),
         reads_("meta-reader", threads, kMaxQueued),
         long_walks_("meta-walker", 1, kMaxQueued) {}
 

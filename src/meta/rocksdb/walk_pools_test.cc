@@ -42,7 +42,7 @@ class WalkPoolsTest : public testing::Test {
 
   Metrics metrics_;
   SystemClock clock_;
-  WalkPools pools_{metrics_, clock_, 1};
+  WalkPools pools_{metrics_.counter("turns_total", ""), clock_, 1};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool may_go_on_ = false;
@@ -65,7 +65,7 @@ TEST_F(WalkPoolsTest, NobodyWaitsForAWalkThatGaveUpItsTurn) {
   let_go();
   first.join();
   second.join();
-  EXPECT_NE(metrics_.render().find("\nandromede_meta_walk_turns_total 4"), std::string::npos);
+  EXPECT_NE(metrics_.render().find("\nturns_total 4"), std::string::npos);
 }
 
 TEST_F(WalkPoolsTest, LongWalksTakeTurns) {
