@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
 
 namespace andromede::meta {
 namespace {
 
-constexpr std::chrono::seconds kCloseTimeout{30};
+constexpr std::chrono::seconds kReadTimeout{30};
 constexpr std::chrono::milliseconds kClosePoll{5};
 
 }  // namespace
@@ -185,42 +186,73 @@ void MirrorSet::leave(DriveId drive) {
   retired_.insert(retired_.end(), gone.begin(), gone.end());
 }
 
-Status MirrorSet::close_retired(DriveId drive, const std::string& root) {
-  List closing;
-  List idle;  // closed here, after the lock
+std::shared_ptr<DriveWork::Job> MirrorSet::close(std::shared_ptr<Mirror> mirror) {
+  const DriveId drive = mirror->drive();
+  std::string root = mirror->disk().root();
+  return closing_.start(drive, std::move(root), [mirror = std::move(mirror)]() mutable -> Status {
+    mirror.reset();
+    return {};
+  });
+}
+
+Status MirrorSet::close_retired(DriveId drive, const std::string& root, std::chrono::milliseconds patience) {
+  const auto begun = std::chrono::steady_clock::now();
+  List wanted;
+  List idle;
   {
     const std::lock_guard lock(mutex_);
     List staying;
     for (auto& mirror : retired_) {
-      const bool wanted = mirror->drive() == drive || mirror->disk().root() == root;
-      List& to = wanted ? closing : (mirror.use_count() == 1 ? idle : staying);
+      const bool in_the_way = mirror->drive() == drive || mirror->disk().root() == root;
+      List& to = in_the_way ? wanted : (mirror.use_count() == 1 ? idle : staying);
       to.push_back(std::move(mirror));
     }
     retired_ = std::move(staying);
   }
-  const auto give_up = std::chrono::steady_clock::now() + kCloseTimeout;
-  for (const auto& mirror : closing) {
+  for (auto& mirror : idle) close(std::move(mirror));
+  for (auto& mirror : wanted) {
     // The list that held it and readers that began before it left still count.
     while (mirror.use_count() > 1) {
-      if (std::chrono::steady_clock::now() > give_up) {
+      if (std::chrono::steady_clock::now() - begun > kReadTimeout) {
+        std::erase(wanted, nullptr);
         const std::lock_guard lock(mutex_);
-        retired_.insert(retired_.end(), closing.begin(), closing.end());
+        retired_.insert(retired_.end(), wanted.begin(), wanted.end());
         return fail(Errc::kTimeout, "the former mirror on this drive is still being read; try again");
       }
       std::this_thread::sleep_for(kClosePoll);
     }
+    close(std::exchange(mirror, nullptr));
+  }
+  // Those of earlier calls too.
+  const auto give_up = std::chrono::steady_clock::now() + patience;
+  while (const auto job = closing_.running(drive, root)) {
+    if (!job->wait(give_up)) return fail(Errc::kTimeout, "the former mirror on this drive cannot be closed: it hangs");
   }
   return {};
 }
 
-MirrorSet::List MirrorSet::clear() {
+std::size_t MirrorSet::retired() {
+  const std::size_t closing = closing_.running();
+  const std::lock_guard lock(mutex_);
+  return closing + retired_.size();
+}
+
+void MirrorSet::clear(std::chrono::milliseconds patience) {
   List all = *list();
   publish({});
-  const std::lock_guard lock(mutex_);
-  all.insert(all.end(), retired_.begin(), retired_.end());
-  retired_.clear();
-  last_resort_.reset();
-  return all;
+  {
+    const std::lock_guard lock(mutex_);
+    all.insert(all.end(), retired_.begin(), retired_.end());
+    retired_.clear();
+    last_resort_.reset();
+  }
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<std::pair<std::shared_ptr<DriveWork::Job>, DriveWork::Time>> jobs;
+  for (auto& mirror : all) {
+    const DriveWork::Time give_up = now + (mirror->failed() ? patience : io::kDriveAnswerLimit);
+    jobs.emplace_back(close(std::move(mirror)), give_up);
+  }
+  for (const auto& [job, give_up] : jobs) job->wait(give_up);
 }
 
 }  // namespace andromede::meta

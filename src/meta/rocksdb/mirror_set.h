@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "io/drives.h"
+#include "meta/rocksdb/drive_work.h"
 #include "meta/rocksdb/mirror.h"
 
 namespace andromede::meta {
@@ -80,16 +81,22 @@ class MirrorSet {
   // Takes a healthy mirror out of the list; the map is the caller's.
   void leave(DriveId drive);
   // Waits until nobody uses the former mirrors of the drive, and of any drive whose root was `root` (one that was
-  // replaced by another at the same path; RocksDB would find its own lock there), and closes them. kTimeout when
-  // readers hold them too long. Closes every other former mirror that nobody uses as well: it holds files and memory.
-  Status close_retired(DriveId drive, const std::string& root);
-  // Takes all out, for the end. The answer keeps them open.
-  List clear();
+  // replaced by another at the same path; RocksDB would find its own lock there), and they are closed. kTimeout when
+  // readers hold them too long, or their drive hangs for longer than `patience`. Every other former mirror that nobody
+  // uses begins to be closed as well: it holds files and memory. Closing asks the drive, and is done by a thread of its
+  // own.
+  Status close_retired(DriveId drive, const std::string& root, std::chrono::milliseconds patience);
+  // Former mirrors that are not closed yet.
+  [[nodiscard]] std::size_t retired();
+  // Takes all out and closes them, for the end; those that are still used end with their last user. One that failed is
+  // waited for no longer than `patience`, and none for ever.
+  void clear(std::chrono::milliseconds patience);
 
   [[nodiscard]] io::Drives& drives() const { return drives_; }
 
  private:
   void publish(List list);
+  std::shared_ptr<DriveWork::Job> close(std::shared_ptr<Mirror> mirror);
   // What the map leaves of the sites that are asked for.
   [[nodiscard]] std::size_t sites_needed(const io::DriveMap& map) const;
 
@@ -102,6 +109,7 @@ class MirrorSet {
   std::shared_ptr<Mirror> last_resort_;  // answers reads when the list is empty
   std::set<DriveId> out_for_space_;
   std::set<DriveId> unmarked_;  // left, and not yet marked out in the map
+  DriveWork closing_;
 };
 
 }  // namespace andromede::meta

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "meta/rocksdb/committer.h"
+#include "meta/rocksdb/drive_work.h"
 #include "meta/rocksdb/mirror_copy.h"
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/rocksdb/reader.h"
@@ -113,6 +114,7 @@ class Engine final : public MirroredStore {
   Committer committer_;
   std::unique_ptr<Reader> reader_;
   std::vector<DriveId> absent_at_opening_;
+  DriveWork work_;
   std::mutex maintenance_;  // one mirror is added or removed at a time
   std::mutex events_mutex_;
   std::vector<MirrorEvent> events_;  // under events_mutex_
@@ -192,12 +194,21 @@ Status Engine::open(LogSealer& sealer) {
 
 void Engine::stop() {
   committer_.stop();
-  const auto mirrors = mirrors_.list();
-  for (const auto& mirror : *mirrors) {
-    // Only makes the next start quicker: the log has what was not flushed.
-    const Status flushed = mirror->state().flush();
-    if (!flushed) log_warning("metadata: the last flush failed", {{"error", flushed.error().describe()}});
+  // Only makes the next start quicker: the log has what was not flushed. A drive that hangs is not waited for.
+  std::vector<std::shared_ptr<DriveWork::Job>> flushes;
+  {
+    const auto mirrors = mirrors_.list();
+    for (const auto& mirror : *mirrors) {
+      if (mirror->failed()) continue;
+      flushes.push_back(work_.start(mirror->drive(), mirror->disk().root(), [mirror] {
+        Status flushed = mirror->state().flush();
+        if (!flushed) log_warning("metadata: the last flush failed", {{"error", flushed.error().describe()}});
+        return flushed;
+      }));
+    }
   }
+  const auto give_up = std::chrono::steady_clock::now() + options_.mirror_patience;
+  for (const auto& flush : flushes) flush->wait(give_up);
   close();
 }
 
@@ -207,7 +218,7 @@ void Engine::close() {
     hook->engine = nullptr;
   }
   // Cursors and reads that are still alive keep their mirror open until they end.
-  mirrors_.clear();
+  mirrors_.clear(options_.mirror_patience);
 }
 
 std::vector<MirrorStatus> Engine::mirrors() const {
@@ -266,14 +277,15 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
   }
   auto disk = drives_.disk(drive);
   if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
-  ensure_background_threads(online->size() + 1);
+  // A former mirror that hangs keeps one of its own.
+  ensure_background_threads(online->size() + 1 + mirrors_.retired());
   if (online->empty() && known->mirrors_metadata) {
     CHECK_OK(come_back(drive, disk));
   } else {
     // Before anything on the drive is touched: it may hold the only copy that is left.
     const auto source = source_of_copies(*online);
     if (source == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online to copy from");
-    CHECK_OK(mirrors_.close_retired(drive, disk->root()));
+    CHECK_OK(mirrors_.close_retired(drive, disk->root(), options_.mirror_patience));
     CHECK_OK(copy_from(*source, drive, disk, progress));
   }
   if (drives_.online(drive)) return {};
@@ -350,7 +362,7 @@ Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
                 "the last metadata mirror is damaged: what of it can be read is served, and nothing written; bring a "
                 "drive with another one");
   }
-  CHECK_OK(mirrors_.close_retired(drive, disk->root()));
+  CHECK_OK(mirrors_.close_retired(drive, disk->root(), options_.mirror_patience));
   Mirror::Options options = mirror_options();
   options.warm_cache = true;
   TRY(std::shared_ptr<Mirror> mirror, open_and_replay(drive, disk, options));
@@ -401,7 +413,7 @@ Status Engine::remove_mirror(DriveId drive) {
     }
   }
   const auto disk = drives_.disk(drive);
-  CHECK_OK(mirrors_.close_retired(drive, disk == nullptr ? std::string() : disk->root()));
+  CHECK_OK(mirrors_.close_retired(drive, disk == nullptr ? std::string() : disk->root(), options_.mirror_patience));
   if (disk == nullptr) return {};
   // A drive that never was a mirror gets no folders of one.
   TRY(const bool left, holds_mirror_files(*disk));

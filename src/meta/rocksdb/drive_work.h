@@ -1,0 +1,64 @@
+// DriveWork: what may hang with its drive, each on a thread of its own. What a drive that neither answers nor fails
+// holds in the kernel nothing can end: such a thread is left to itself, and left behind when the process stops.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace andromede::meta {
+
+// Thread-safe.
+class DriveWork {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  class Job {
+   public:
+    // What the work answered; nullopt: it has not ended until then.
+    std::optional<Status> wait(Time until);
+    [[nodiscard]] bool ended() { return wait(Time{}).has_value(); }
+
+   private:
+    friend class DriveWork;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::optional<Status> answer_;  // under mutex_
+  };
+
+  DriveWork() = default;
+  DriveWork(const DriveWork&) = delete;
+  DriveWork& operator=(const DriveWork&) = delete;
+  // Waits for nothing.
+  ~DriveWork();
+
+  // `work` owns all that it uses, and does not throw. kOverloaded: the process can start no more threads.
+  std::shared_ptr<Job> start(DriveId drive, std::string root, std::function<Status()> work);
+  // What has not ended on the drive, or on one with the same root; null: nothing.
+  std::shared_ptr<Job> running(DriveId drive, const std::string& root);
+  // How many have not ended.
+  std::size_t running();
+
+ private:
+  struct Running {
+    DriveId drive;
+    std::string root;
+    std::shared_ptr<Job> job;
+    std::thread thread;
+  };
+  void join_ended();
+
+  std::mutex mutex_;
+  std::vector<Running> running_;  // under mutex_
+};
+
+}  // namespace andromede::meta
