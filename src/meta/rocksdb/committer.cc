@@ -224,14 +224,16 @@ void Committer::run() {
   Group group;
   while (take_group(group)) {
     const Status dropped = mirrors_.has_failed() ? mirrors_.drop_failed() : Status();
-    marks_owed_ = !dropped;
+    marks_owed_.reset();
     if (!dropped) {
+      const bool for_space = dropped.error() == Errc::kNoSpace;
+      marks_owed_ = for_space ? dropped.error() : Error(make_error_code(Errc::kUnavailable), kNotMarkedOut);
       log_error("metadata: a lost mirror could not be marked out", {{"error", dropped.error().describe()}});
     } else if (unapplied_) {
       apply_what_is_left();
     }
     auto shortfall = mirrors_.shortfall();
-    if (!shortfall && marks_owed_) shortfall = kNotMarkedOut;
+    if (!shortfall && marks_owed_) shortfall = marks_owed_->message();
     look_at_held(shortfall);
     if (!group.empty()) process(group, shortfall);
     resume_waiters();
@@ -379,7 +381,7 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
       }
       status = fail(Errc::kNotBegun, *shortfall);
     }
-    if (status && marks_owed_) status = fail(Errc::kUnavailable, kNotMarkedOut);
+    if (status && marks_owed_) status = fail(*marks_owed_);
     if (status && low_space_ && !change.put.empty() && !change.gives_back) {
       status = fail(Errc::kNoSpace, "a metadata drive is nearly full; deletes go on");
     }

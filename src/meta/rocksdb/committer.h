@@ -176,7 +176,7 @@ class Committer {
   std::uint64_t last_index_ = 0;
   // A mirror is lost that the map still counts. Nothing is written until it is marked out: that mirror, started without
   // these, must not come to make another group of the same index, and one that starts now may be it.
-  bool marks_owed_ = false;
+  std::optional<Error> marks_owed_;
   // A group that lies in the logs, and that no state may show yet: a mirror that lacks it, and is not marked out, would
   // be the truth after a start without the others.
   struct Unapplied {

@@ -115,7 +115,7 @@ bool MirrorSet::read_failed(Mirror& mirror, const Error& error) {
 
 bool MirrorSet::has_failed() const {
   const auto mirrors = list();
-  return !unmarked_.empty() ||
+  return !unmarked_.empty() || !full_.empty() ||
          std::any_of(mirrors->begin(), mirrors->end(), [](const auto& mirror) { return mirror->failed(); });
 }
 
@@ -148,7 +148,18 @@ Status MirrorSet::drop_failed() {
       break;
     }
   }
-  if (left.empty() || unmarked_.empty()) return {};
+  if (left.empty()) return {};
+  if (!full_.empty() && standing().enough) unmarked_.merge(full_);
+  CHECK_OK(mark_out());
+  if (full_.empty()) return {};
+  return fail(
+      Errc::kNoSpace,
+      "a metadata mirror is out for want of space, and the others are too few to go on without it: free space on "
+      "its drive, or add drives");
+}
+
+Status MirrorSet::mark_out() {
+  if (unmarked_.empty()) return {};
   CHECK_OK(drives_.update([&](io::DriveMap& map) -> Status {
     for (io::DriveInfo& drive : map.drives) {
       if (unmarked_.contains(drive.id)) drive.mirrors_metadata = false;
@@ -159,8 +170,16 @@ Status MirrorSet::drop_failed() {
   return {};
 }
 
+void MirrorSet::owe_marks(std::set<DriveId> drives, std::set<DriveId> full) {
+  unmarked_ = std::move(drives);
+  full_ = std::move(full);
+  const std::lock_guard lock(mutex_);
+  out_for_space_.insert(full_.begin(), full_.end());
+}
+
 void MirrorSet::join(std::shared_ptr<Mirror> mirror) {
   unmarked_.erase(mirror->drive());
+  full_.erase(mirror->drive());
   {
     const std::lock_guard lock(mutex_);
     last_resort_.reset();

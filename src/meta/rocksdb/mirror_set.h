@@ -71,10 +71,11 @@ class MirrorSet {
   [[nodiscard]] bool has_failed() const;
   // Takes failed mirrors out, reports their drives, and marks them out in the map unless none would be left: then the
   // map stays, since nothing can be acknowledged that they do not have. An error: the map could not be changed, and
-  // nothing may be acknowledged.
+  // nothing may be acknowledged; kNoSpace: for a reason that another mirror mends.
   Status drop_failed();
-  // These left before this process and are not marked out yet: drop_failed() has that to do. Before the first commit.
-  void owe_marks(std::set<DriveId> drives) { unmarked_ = std::move(drives); }
+  // These left before this process and are not marked out yet: drop_failed() has that to do. Those that are `full` hold
+  // all that was acknowledged, and stay current until others are enough without them. Before the first commit.
+  void owe_marks(std::set<DriveId> drives, std::set<DriveId> full);
   // Drives whose mirror was taken out because it had no space, and that have held none since.
   [[nodiscard]] std::vector<DriveId> out_for_space() const;
   void join(std::shared_ptr<Mirror> mirror);
@@ -97,6 +98,7 @@ class MirrorSet {
  private:
   void publish(List list);
   std::shared_ptr<DriveWork::Job> close(std::shared_ptr<Mirror> mirror);
+  Status mark_out();
   // What the map leaves of the sites that are asked for.
   [[nodiscard]] std::size_t sites_needed(const io::DriveMap& map) const;
 
@@ -109,6 +111,7 @@ class MirrorSet {
   std::shared_ptr<Mirror> last_resort_;  // answers reads when the list is empty
   std::set<DriveId> out_for_space_;
   std::set<DriveId> unmarked_;  // left, and not yet marked out in the map
+  std::set<DriveId> full_;      // likewise, and not to be while the others are too few
   DriveWork closing_;
 };
 

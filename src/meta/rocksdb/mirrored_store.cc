@@ -163,7 +163,10 @@ Status Engine::open(LogSealer& sealer) {
       map->drives.begin(), map->drives.end(), [](const io::DriveInfo& drive) { return drive.mirrors_metadata; })));
   TRY(Recovered recovered, recover(drives_, mirror_options(), options_.create, sealer, random_));
   for (auto& mirror : recovered.mirrors) mirrors_.join(std::move(mirror));
-  mirrors_.owe_marks(std::move(recovered.unmarked));
+  mirrors_.owe_marks(std::move(recovered.unmarked), std::move(recovered.full));
+  // What cannot be marked now the committer marks before it writes.
+  const Status marked = mirrors_.drop_failed();
+  if (!marked) log_warning("metadata: who is missing is not marked yet", {{"error", marked.error().describe()}});
   events_ = std::move(recovered.lost);
   CHECK_OK(committer_.start(std::move(recovered.start)));
   {

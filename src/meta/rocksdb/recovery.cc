@@ -20,11 +20,14 @@ struct Census {
   std::vector<DriveId> empty;
   std::vector<DriveId> damaged;
   std::vector<DriveId> offline;
+  std::vector<DriveId> full;      // intact, and cannot be opened for want of space
   std::vector<MirrorEvent> lost;  // of those that are online
   std::string damage;             // what is wrong with the damaged ones, for people
-  std::optional<Error> full;      // of one that was counted as offline for want of space
+  std::optional<Error> no_space;  // of one of the full ones
 
-  [[nodiscard]] std::size_t current() const { return good.size() + empty.size() + damaged.size() + offline.size(); }
+  [[nodiscard]] std::size_t current() const {
+    return good.size() + empty.size() + damaged.size() + offline.size() + full.size();
+  }
 };
 
 Status replay(Candidate& candidate) {
@@ -75,9 +78,9 @@ Result<Census> take_census(io::Drives& drives, const Mirror::Options& options) {
       census.offline.push_back(drive.id);
       census.lost.push_back({drive.id, false, candidate.error().message()});
     } else if (candidate.error() == Errc::kNoSpace) {
-      census.full = candidate.error().in("metadata mirror on " + drive.name.value());
-      log_error("metadata: a mirror's drive is full", {{"error", census.full->describe()}});
-      census.offline.push_back(drive.id);
+      census.no_space = candidate.error().in("metadata mirror on " + drive.name.value());
+      log_error("metadata: a mirror's drive is full", {{"error", census.no_space->describe()}});
+      census.full.push_back(drive.id);
       census.lost.push_back({drive.id, false, candidate.error().message()});
     } else {
       return fail(candidate.error().in("metadata mirror on " + drive.name.value()));
@@ -108,7 +111,7 @@ Status check_census(const Census& census, bool create) {
     return fail(Errc::kCorrupt, "no intact metadata mirror is online; damaged: " + census.damage +
                                     ". Bring a drive with an intact mirror online");
   }
-  if (census.full) return fail(*census.full);
+  if (census.no_space) return fail(*census.no_space);
   if (!census.offline.empty()) {
     return fail(Errc::kUnavailable,
                 std::to_string(census.offline.size()) +
@@ -148,8 +151,7 @@ Result<bool> catch_up(const Candidate& leader, Candidate& follower) {
 void set_aside(io::Drives& drives, Census& census, DriveId drive, const Error& error) {
   log_error("metadata: a mirror is set aside", {{"drive", drive.to_string()}, {"error", error.describe()}});
   if (error == Errc::kIo) drives.report_failure(drive, error);
-  const bool intact = error == Errc::kIo || error == Errc::kNoSpace;
-  (intact ? census.offline : census.damaged).push_back(drive);
+  (error == Errc::kIo ? census.offline : error == Errc::kNoSpace ? census.full : census.damaged).push_back(drive);
   census.lost.push_back({drive, false, error.message()});
 }
 
@@ -245,11 +247,11 @@ Result<Recovered> recover(io::Drives& drives, const Mirror::Options& options, bo
   // to be changed, nothing is acknowledged before it is.
   const Status marked = gone.empty() ? drives.settle() : mark_out(drives, gone);
   if (!marked && marked.error() == Errc::kUnavailable) {
-    log_warning("metadata: who is missing is not marked yet", {{"error", marked.error().describe()}});
     recovered.unmarked = {gone.begin(), gone.end()};
   } else {
     CHECK_OK(marked);
   }
+  recovered.full = {census.full.begin(), census.full.end()};
   recovered.lost = std::move(census.lost);
   for (const Candidate& candidate : census.good) recovered.mirrors.push_back(candidate.mirror);
   recovered.start.last_index = recovered.mirrors.front()->state().applied();

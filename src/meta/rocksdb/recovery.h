@@ -22,6 +22,8 @@ struct Recovered {
   std::vector<DriveId> stale;
   // Drives that the map still calls current though they are not: too few drives are online to change it.
   std::set<DriveId> unmarked;
+  // Drives whose mirror cannot be opened for want of space, and that hold all that was acknowledged: current as before.
+  std::set<DriveId> full;
   // Mirrors that do not count any more, and why.
   std::vector<MirrorEvent> lost;
 };

@@ -281,6 +281,40 @@ TEST(Recovery, MirrorOnAFullDriveIsLeftOutWhileAnotherIsIntact) {
   check_whole(cloud, 3, 3);
 }
 
+// Marked out, they would be worthless where the one that is left is lost next.
+TEST(Recovery, FullMirrorsStayCurrentUntilOthersAreEnough) {
+  TestCloud cloud(4, 3);
+  cloud.options.least_mirrors = 2;
+  cloud.options.least_sites = 2;
+  cloud.options.redundancy_wait = {};
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "on three"));
+  const auto restart = [&](bool full) {
+    cloud.close();
+    for (const std::size_t i : {0U, 1U}) {
+      cloud.disk(i).disarm();
+      if (full) cloud.disk(i).arm({.ops = {io::DiskOp::kOpen}, .path_prefix = "meta/log", .error = Errc::kNoSpace});
+    }
+    ASSERT_TRUE(cloud.open());
+  };
+  restart(true);
+  EXPECT_TRUE(cloud.current(0) && cloud.current(1) && cloud.current(2));
+  EXPECT_EQ(cloud.read("k"), "on three");
+  EXPECT_FALSE(cloud.put("k", "on one"));
+  Commit entry;
+  entry.event = "a mirror is to be made";
+  entry.restores_redundancy = true;
+  EXPECT_EQ(cloud.commit(std::move(entry)).error(), Errc::kNoSpace) << "the keeper makes one all the same";
+  restart(false);
+  EXPECT_TRUE(cloud.put("k", "on three again"));
+  restart(true);
+  EXPECT_EQ(cloud.store().out_for_space().size(), 2U);
+  ASSERT_TRUE(cloud.store().add_mirror(cloud.id(3), {}));
+  EXPECT_TRUE(cloud.put("k", "on the third and the new one"));
+  EXPECT_FALSE(cloud.current(0) || cloud.current(1));
+  EXPECT_EQ(cloud.verify_journal(), 3U);
+}
+
 TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
   for (const bool leader_flushed : {false, true}) {
     SCOPED_TRACE(leader_flushed);
