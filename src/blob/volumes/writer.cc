@@ -595,6 +595,8 @@ Task<Result<BlobRef>> WriteState::finish() {
 // Names the durable shards, which are the caller's from then on.
 BlobRef WriteState::take_shards() {
   BlobRef ref{.id = id_, .size_bytes = taken_, .code = layout_.code(), .shards = {}};
+  // The sync of a shard that was given up may end only now.
+  const std::lock_guard lock(mutex_);
   for (unsigned i = 0; i < total(); ++i) {
     ShardStream& stream = streams_[i];
     if (!stream.durable) {
