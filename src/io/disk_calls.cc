@@ -131,10 +131,13 @@ int sync_file(const char* call, int file, Sync sync) {
 
 template <typename Open>
 int open_file(int folder, const char* name, int flags, Open open) {
-  const std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
   const std::string whole = absolute(folder, name);
   const auto path = watched(whole);
-  if (!path) return open();
+  if (!path) {
+    lock.unlock();  // a pipe's opening waits for its other end
+    return open();
+  }
   if (const auto fault = enter("open", *path)) {
     errno = fault->error;
     return -1;

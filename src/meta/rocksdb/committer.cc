@@ -17,6 +17,8 @@ constexpr std::size_t kMaxExpectations = 10'000;
 constexpr std::chrono::milliseconds kSpaceCheckInterval{500};
 // Who holds commits back looks again at least so often: what is asked for may change with the drive map.
 constexpr std::chrono::milliseconds kHeldCheckInterval{250};
+// A lost mirror is tried to be marked out so often where nobody waits for it.
+constexpr std::chrono::milliseconds kMarksRetryInterval{1000};
 // Of what a group has read.
 constexpr std::size_t kMaxRemembered = 256;
 constexpr std::size_t kMaxRememberedBytes = 256;
@@ -80,8 +82,30 @@ Result<std::size_t> check_limits(const Commit& change, std::size_t max_bytes) {
   return bytes;
 }
 
+// Mirrors that were found to be full, noted from several threads.
+class FullMirrors {
+ public:
+  // False: that one did not do its part.
+  bool add(const Mirror& mirror) {
+    const std::lock_guard lock(mutex_);
+    drives_.insert(mirror.drive());
+    return false;
+  }
+  [[nodiscard]] MirrorSet::List among(const MirrorSet::List& mirrors) const {
+    MirrorSet::List found;
+    const std::lock_guard lock(mutex_);
+    std::ranges::copy_if(mirrors, std::back_inserter(found),
+                         [&](const auto& mirror) { return drives_.contains(mirror->drive()); });
+    return found;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<DriveId> drives_;
+};
+
 constexpr const char* kNotMarkedOut =
-    "a metadata mirror was lost, and too few drives are there for the drive map to say so: bring drives back";
+    "a metadata mirror was lost, and too few drives take the drive map that says so: bring drives back";
 
 // Whatever the map's change failed with: its code could mean that nothing was written, and the group is.
 Status not_marked_out(const Error& why) {
@@ -113,6 +137,7 @@ Status Committer::start(Start start) {
   salt_ = start.salt;
   last_index_ = start.last_index;
   last_sequence_ = start.last_sequence;
+  woken_ = mirrors_.has_failed();  // marks that are owed are not for a commit to bring up
   mode_ = Mode::kRunning;
   thread_ = std::thread([this] { run(); });
   return {};
@@ -197,7 +222,7 @@ bool Committer::take_group(Group& group) {
   busy_ = false;
   if (pauses_ > 0) idle_.notify_all();
   const auto has_work = [this] { return pauses_ == 0 && (woken_ || !queue_.empty() || mode_ != Mode::kRunning); };
-  if (held_commits_ == 0 && !unapplied_) {
+  if (held_commits_ == 0 && !unapplied_ && !marks_owed_) {
     work_.wait(lock, has_work);
   } else {
     work_.wait_for(lock, held_for_now(), has_work);
@@ -223,19 +248,11 @@ void Committer::run() {
   name_thread("committer");
   Group group;
   while (take_group(group)) {
-    const Status dropped = mirrors_.has_failed() ? mirrors_.drop_failed() : Status();
-    marks_owed_.reset();
-    if (!dropped) {
-      const bool for_space = dropped.error() == Errc::kNoSpace;
-      marks_owed_ = for_space ? dropped.error() : Error(make_error_code(Errc::kUnavailable), kNotMarkedOut);
-      log_error("metadata: a lost mirror could not be marked out", {{"error", dropped.error().describe()}});
-    } else if (unapplied_) {
-      apply_what_is_left();
-    }
-    auto shortfall = mirrors_.shortfall();
-    if (!shortfall && marks_owed_) shortfall = marks_owed_->message();
-    look_at_held(shortfall);
-    if (!group.empty()) process(group, shortfall);
+    const Status dropped = drop_failed();
+    if (dropped && unapplied_) apply_what_is_left();
+    const auto lacking = shortfall();
+    look_at_held(lacking);
+    if (!group.empty()) process(group, lacking);
     resume_waiters();
     group.clear();
   }
@@ -257,12 +274,19 @@ bool Committer::may_wait() const {
 Status Committer::accepts_commits() const {
   if (may_wait()) return {};
   // Mirrors may have joined since the committer looked.
-  if (auto shortfall = mirrors_.shortfall()) return fail(Errc::kNotBegun, std::move(*shortfall));
+  if (auto lacking = shortfall()) return fail(Errc::kNotBegun, std::move(*lacking));
   return {};
 }
 
+std::optional<std::string> Committer::shortfall() const {
+  if (auto lacking = mirrors_.shortfall()) return lacking;
+  if (marks_owed_) return kNotMarkedOut;
+  return std::nullopt;
+}
+
 std::chrono::milliseconds Committer::held_for_now() const {
-  std::chrono::milliseconds left = kHeldCheckInterval;
+  const bool awaited = !parked_.empty() || !unconfirmed_.empty() || unapplied_;
+  std::chrono::milliseconds left = awaited ? kHeldCheckInterval : kMarksRetryInterval;
   for (const Group* held : {&parked_, &unconfirmed_}) {
     for (const Pending* pending : *held) left = std::min(left, pending->deadline.left(clock_));
   }
@@ -355,8 +379,7 @@ void Committer::process(Group& group, const std::optional<std::string>& shortfal
 }
 
 Committer::Group Committer::stage(const Group& group, const std::optional<std::string>& shortfall) {
-  // A mirror that is late may still write from the one before.
-  if (builder_.use_count() > 1) builder_ = std::make_shared<RecordBuilder>();
+  if (std::exchange(builder_is_read_, false)) builder_ = std::make_shared<RecordBuilder>();
   builder_->reset();
   overlay_.clear();
   read_.clear();
@@ -381,7 +404,7 @@ Committer::Group Committer::stage(const Group& group, const std::optional<std::s
       }
       status = fail(Errc::kNotBegun, *shortfall);
     }
-    if (status && marks_owed_) status = fail(*marks_owed_);
+    if (status && not_marked_out_) status = fail(*not_marked_out_);
     if (status && low_space_ && !change.put.empty() && !change.gives_back) {
       status = fail(Errc::kNoSpace, "a metadata drive is nearly full; deletes go on");
     }
@@ -417,7 +440,7 @@ Result<bool> Committer::holds(const Expectation& expectation) {
     const auto mirror = mirrors_.reader();
     if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
     std::string value;
-    const auto found = mirror->state().get(Space::kRecords, expectation.key, Tier::kAll, value);
+    const auto found = read(mirror, Space::kRecords, expectation.key, value);
     if (found) {
       const bool there = *found == Found::kYes;
       const bool as_expected =
@@ -428,8 +451,38 @@ Result<bool> Committer::holds(const Expectation& expectation) {
       }
       return as_expected;
     }
-    if (!mirrors_.read_failed(*mirror, found.error())) return fail(found.error());
+    if (!another_can_read(*mirror, found.error())) return fail(found.error());
   }
+}
+
+Result<Found> Committer::read(const std::shared_ptr<Mirror>& mirror, Space space, std::string_view key,
+                              std::string& value) {
+  auto found = mirror->state().get(space, key, Tier::kMemory, value);
+  if (!found || *found != Found::kNotInMemory) return found;
+  // Of the last one nothing else can be had than what it answers, whenever that is.
+  if (!mirrors_.another_than(*mirror)) return mirror->state().get(space, key, Tier::kAll, value);
+  struct Answer {
+    Result<Found> found = Found::kNotInMemory;
+    std::string value;
+  };
+  const auto answer = std::make_shared<Answer>();
+  const bool answered = fanout_.run_alone(
+      [mirror, space, own_key = std::string(key), answer] {
+        answer->found = mirror->state().get(space, own_key, Tier::kAll, answer->value);
+        return true;
+      },
+      options_.mirror_patience, [&] { return mirrors_.another_than(*mirror); });
+  if (!answered) {
+    const Error late(make_error_code(Errc::kTimeout), "the drive has not answered a read for long");
+    mirror->fail(late);
+    return fail(late);
+  }
+  value = std::move(answer->value);
+  return std::move(answer->found);
+}
+
+bool Committer::another_can_read(Mirror& mirror, const Error& error) {
+  return error == Errc::kTimeout || mirrors_.read_failed(mirror, error);
 }
 
 void Committer::flush_adds(std::string_view key) {
@@ -472,17 +525,19 @@ Status Committer::check_space(const MirrorSet::List& mirrors) {
       std::any_of(mirrors.begin(), mirrors.end(), [](const auto& mirror) { return mirror->out_of_space(); });
   if (!known_full && space_checked_ != SteadyTime{} && now - space_checked_ < kSpaceCheckInterval) return {};
   space_checked_ = now;
-  bool low = false;
-  MirrorSet::List full;
-  for (const auto& mirror : mirrors) {
-    if (mirror->failed()) continue;
-    if (!mirror->try_resume()) {
-      full.push_back(mirror);
-      continue;
-    }
-    const auto space = mirror->disk().space();
-    if (space && space->free_bytes < least_free_bytes(options_.reserve_bytes, *space)) low = true;
-  }
+  struct Looks {
+    std::atomic<bool> low{false};
+    FullMirrors full;
+  };
+  const auto looks = std::make_shared<Looks>();
+  run_parts(mirrors, [looks, reserve_bytes = options_.reserve_bytes](Mirror& mirror) {
+    if (!mirror.try_resume()) return looks->full.add(mirror);
+    const auto space = mirror.disk().space();
+    if (space && space->free_bytes < least_free_bytes(reserve_bytes, *space)) looks->low = true;
+    return space.has_value();
+  });
+  const bool low = looks->low;
+  const MirrorSet::List full = looks->full.among(mirrors);
   if (low != low_space_) log_warning("metadata: drive space", {{"low", low}});
   low_space_ = low;
   if (full.empty()) return {};
@@ -506,11 +561,11 @@ Status Committer::do_without(const MirrorSet::List& full) {
   return {};
 }
 
-Status Committer::restore_from(const Mirror& mirror, std::uint64_t sequence) {
+Status Committer::restore_from(const std::shared_ptr<Mirror>& mirror, std::uint64_t sequence) {
   Bytes key;
   append_be64(key, sequence);
   std::string entry;
-  TRY(const Found found, mirror.state().get(Space::kJournal, as_text(key), Tier::kAll, entry));
+  TRY(const Found found, read(mirror, Space::kJournal, as_text(key), entry));
   if (found != Found::kYes) return fail(Errc::kCorrupt, "the last journal entry is missing");
   return sealer_.restore(sequence, as_bytes(entry));
 }
@@ -524,8 +579,8 @@ Status Committer::reseal() {
   while (must_reseal_) {
     const auto mirror = mirrors_.reader();
     if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online");
-    const Status restored = restore_from(*mirror, sequence);
-    if (!restored && !mirrors_.read_failed(*mirror, restored.error())) return restored;
+    const Status restored = restore_from(mirror, sequence);
+    if (!restored && !another_can_read(*mirror, restored.error())) return restored;
     must_reseal_ = !restored;
   }
   return {};
@@ -544,20 +599,31 @@ Status Committer::store_group(std::uint32_t commits) {
 }
 
 void Committer::on_each(const MirrorSet::List& mirrors, const std::function<Status(Mirror&)>& work) {
-  const auto do_part = [](Mirror& mirror, const std::function<Status(Mirror&)>& part) {
-    if (mirror.failed()) return;
-    if (const Status done = part(mirror); !done) mirror.fail(done.error());
-  };
+  run_parts(mirrors, [work](Mirror& mirror) {
+    const Status done = work(mirror);
+    if (!done) mirror.fail(done.error());
+    return done.has_value();
+  });
+}
+
+void Committer::run_parts(const MirrorSet::List& mirrors, const std::function<bool(Mirror&)>& work) {
+  MirrorSet::List healthy;
+  std::ranges::copy_if(mirrors, std::back_inserter(healthy), [](const auto& mirror) { return !mirror->failed(); });
+  if (healthy.empty()) return;
   // One alone has nobody who could go on without it, and costs no hop.
-  if (mirrors.size() == 1) return do_part(*mirrors.front(), work);
-  std::vector<std::function<void()>> jobs;
-  for (const auto& mirror : mirrors) {
-    jobs.emplace_back([mirror, work, do_part, record = builder_] { do_part(*mirror, work); });
+  if (healthy.size() == 1) {
+    work(*healthy.front());
+    return;
+  }
+  std::vector<Fanout::Job> jobs;
+  for (const auto& mirror : healthy) {
+    jobs.emplace_back([mirror, work, record = builder_] { return work(*mirror); });
   }
   const std::vector<bool> ended = fanout_.run(std::move(jobs), options_.mirror_patience);
-  for (std::size_t i = 0; i < mirrors.size(); ++i) {
-    if (ended[i] || mirrors[i]->failed()) continue;
-    mirrors[i]->fail(Error(make_error_code(Errc::kTimeout), "the drive has not taken what others took long ago"));
+  for (std::size_t i = 0; i < healthy.size(); ++i) {
+    if (ended[i]) continue;
+    builder_is_read_ = true;
+    healthy[i]->fail(Error(make_error_code(Errc::kTimeout), "the drive has not done what others did long ago"));
   }
 }
 
@@ -572,30 +638,37 @@ Status Committer::make_room(std::size_t record_bytes) {
     all_have = all_have && mirror->has_room(record_bytes);
   }
   if (all_have) return {};
-  struct Full {
-    std::mutex mutex;
-    std::set<DriveId> drives;
-  };
-  const auto full = std::make_shared<Full>();
-  on_each(*mirrors, [full, record_bytes](Mirror& mirror) -> Status {
-    Status made = mirror.make_room(record_bytes);
-    if (made || made.error() != Errc::kNoSpace) return made;
-    const std::lock_guard lock(full->mutex);
-    full->drives.insert(mirror.drive());
-    return {};
+  const auto full = std::make_shared<FullMirrors>();
+  run_parts(*mirrors, [full, record_bytes](Mirror& mirror) {
+    const Status made = mirror.make_room(record_bytes);
+    if (!made && made.error() == Errc::kNoSpace) return full->add(mirror);
+    if (!made) mirror.fail(made.error());
+    return made.has_value();
   });
-  MirrorSet::List without_room;
-  {
-    const std::lock_guard lock(full->mutex);
-    std::ranges::copy_if(*mirrors, std::back_inserter(without_room),
-                         [&](const auto& mirror) { return full->drives.contains(mirror->drive()); });
-  }
+  const MirrorSet::List without_room = full->among(*mirrors);
   return without_room.empty() ? Status() : do_without(without_room);
 }
 
 Status Committer::drop_failed() {
-  lost_mirrors_ = true;
-  return mirrors_.drop_failed();
+  Status dropped;
+  if (mirrors_.has_failed()) {
+    lost_mirrors_ = true;
+    dropped = mirrors_.drop_failed();
+  }
+  marks_owed_ = !dropped;
+  if (dropped) {
+    not_marked_out_.reset();
+    marks_failure_.clear();
+    return dropped;
+  }
+  const bool for_space = dropped.error() == Errc::kNoSpace;
+  not_marked_out_ = for_space ? dropped.error() : Error(make_error_code(Errc::kUnavailable), kNotMarkedOut);
+  // Tried again and again, and told when it is another one.
+  const std::string failure = dropped.error().describe();
+  if (std::exchange(marks_failure_, failure) != failure) {
+    log_error("metadata: a lost mirror could not be marked out", {{"error", failure}});
+  }
+  return dropped;
 }
 
 Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index) {
@@ -603,18 +676,17 @@ Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView recor
   on_each(mirrors, [record, last_index](Mirror& mirror) { return mirror.write(record, last_index); });
   sync_seconds_.observe(std::chrono::duration<double>(clock_.steady() - started).count());
   // Before any state shows the group: a lost mirror must be marked out before anybody can see what it lacks.
-  Status kept;
-  if (mirrors_.has_failed()) kept = drop_failed();
+  Status kept = drop_failed();
   if (mirrors_.list()->empty()) return fail(Errc::kUnavailable, "no metadata mirror could be written");
   // From here on the group is in the log of every mirror that is left, whatever is answered.
   last_index_ = last_index;
   if (!kept) {
-    unapplied_ = {builder_, last_index, next_sequence_ - 1};
+    unapplied_ = {std::exchange(builder_, std::make_shared<RecordBuilder>()), last_index, next_sequence_ - 1};
     return not_marked_out(kept.error());
   }
   on_each(mirrors,
           [payload = builder_->payload(), last_index](Mirror& mirror) { return mirror.apply(payload, last_index); });
-  if (mirrors_.has_failed()) kept = drop_failed();
+  kept = drop_failed();
   if (mirrors_.list()->empty()) return fail(Errc::kUnavailable, "no metadata mirror could be written");
   last_sequence_.store(next_sequence_ - 1, std::memory_order_release);
   if (!kept) return not_marked_out(kept.error());

@@ -62,6 +62,8 @@ class Committer {
   Task<Result<CommitInfo>> commit(Commit change, Deadline deadline);
   // See Store. Any thread.
   [[nodiscard]] Status accepts_commits() const;
+  // Why commits are not acknowledged: the mirrors are too few, or a lost one is not marked out. Any thread.
+  [[nodiscard]] std::optional<std::string> shortfall() const;
   [[nodiscard]] std::uint64_t last_sequence() const { return last_sequence_.load(std::memory_order_acquire); }
 
   // Something is to be done besides commits: a mirror failed. Any thread.
@@ -119,22 +121,28 @@ class Committer {
   Group stage(const Group& group, const std::optional<std::string>& shortfall);
   Status check(const Commit& change);
   Result<bool> holds(const Expectation& expectation);
+  // One value. Memory answers at once; a drive is given up that does not answer, when another mirror can: kTimeout.
+  Result<Found> read(const std::shared_ptr<Mirror>& mirror, Space space, std::string_view key, std::string& value);
+  // After such a read failed.
+  bool another_can_read(Mirror& mirror, const Error& error);
   void stage_changes(Pending& pending);
   void flush_adds(std::string_view key);
   Status store_group(std::uint32_t commits);
   Status write_and_apply(const MirrorSet::List& mirrors, ByteView record, std::uint64_t last_index);
   void apply_what_is_left();
-  // Of MirrorSet; notes that mirrors went.
+  // Of MirrorSet; notes that mirrors went, and whether they are marked out.
   Status drop_failed();
   // Runs `work`, which owns all it uses beside the record that is built, on every mirror that has not failed. A mirror
   // fails for which it fails, or which is late.
   void on_each(const MirrorSet::List& mirrors, const std::function<Status(Mirror&)>& work);
+  // The same, but whether a mirror fails is the work's: it answers whether it did its part.
+  void run_parts(const MirrorSet::List& mirrors, const std::function<bool(Mirror&)>& work);
   Status make_room(std::size_t record_bytes);
   Status check_space(const MirrorSet::List& mirrors);
   // Takes out those without space where the others are enough; else every commit waits for space.
   Status do_without(const MirrorSet::List& full);
   Status reseal();
-  Status restore_from(const Mirror& mirror, std::uint64_t sequence);
+  Status restore_from(const std::shared_ptr<Mirror>& mirror, std::uint64_t sequence);
   void answer(Pending* pending, Result<CommitInfo> result) { answers_.push_back({pending, std::move(result)}); }
   void resume_waiters();
 
@@ -166,7 +174,8 @@ class Committer {
   Group parked_;       // not begun: wait for redundancy
   Group unconfirmed_;  // stored on too few mirrors: wait for another one that has them
   Fanout fanout_;
-  std::shared_ptr<RecordBuilder> builder_ = std::make_shared<RecordBuilder>();  // shared with mirrors that are late
+  std::shared_ptr<RecordBuilder> builder_ = std::make_shared<RecordBuilder>();
+  bool builder_is_read_ = false;  // by a mirror that is late: the next group needs one of its own
   Overlay overlay_;
   std::unordered_map<std::string_view, std::string>
       read_;  // of what the group expects, some small values that are there
@@ -174,9 +183,8 @@ class Committer {
   std::vector<Answer> answers_;
   std::uint64_t salt_ = 0;
   std::uint64_t last_index_ = 0;
-  // A mirror is lost that the map still counts. Nothing is written until it is marked out: that mirror, started without
-  // these, must not come to make another group of the same index, and one that starts now may be it.
-  std::optional<Error> marks_owed_;
+  std::optional<Error> not_marked_out_;  // while marks are owed: what commits are refused with
+  std::string marks_failure_;            // and why the last try failed: told once
   // A group that lies in the logs, and that no state may show yet: a mirror that lacks it, and is not marked out, would
   // be the truth after a start without the others.
   struct Unapplied {
@@ -192,6 +200,9 @@ class Committer {
   bool low_space_ = false;
   std::atomic<std::uint64_t> last_sequence_{0};
   std::atomic<SteadyTime> short_since_{kNotShort};
+  // A mirror is lost that the map still counts. Nothing is written until it is marked out: that mirror, started without
+  // these, must not come to make another group of the same index, and one that starts now may be it.
+  std::atomic<bool> marks_owed_{false};
 };
 
 }  // namespace andromede::meta

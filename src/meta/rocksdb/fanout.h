@@ -12,20 +12,28 @@ namespace andromede::meta {
 
 class Fanout {
  public:
+  // Answers whether it did its part: one that failed at once says nothing of how long the others need. Throws nothing.
+  using Job = std::function<bool()>;
+
   Fanout() = default;
   Fanout(const Fanout&) = delete;
   Fanout& operator=(const Fanout&) = delete;
   // A job that has not ended is left to itself, with its thread.
   ~Fanout();
 
-  // Runs the jobs, which do not throw. Answers when all have ended, or `patience` after the first one has: which have.
-  // The others go on, and own what they use.
-  std::vector<bool> run(std::vector<std::function<void()>> jobs, std::chrono::milliseconds patience);
+  // Answers when all have ended, or `patience` after the first one has done its part: which have ended. The others go
+  // on, and own what they use. A job for which the process can start no thread runs on the caller's.
+  std::vector<bool> run(std::vector<Job> jobs, std::chrono::milliseconds patience);
+  // One job. False: it has not ended, and goes on, since `dispensable`, asked each time `patience` is over, said that
+  // nobody needs it.
+  bool run_alone(Job job, std::chrono::milliseconds patience, const std::function<bool()>& dispensable);
 
  private:
   struct Round;
   struct Helper;
+  // Null: the process can start no more threads.
   std::shared_ptr<Helper> idle_helper();
+  std::shared_ptr<Round> begin(std::vector<Job> jobs);
   std::vector<std::shared_ptr<Helper>> helpers_;
 };
 

@@ -103,12 +103,16 @@ bool MirrorSet::release_last_resort(DriveId drive) {
   return true;
 }
 
+bool MirrorSet::another_than(const Mirror& mirror) const {
+  const auto mirrors = list();
+  return std::any_of(mirrors->begin(), mirrors->end(),
+                     [&](const auto& other) { return other.get() != &mirror && !other->failed(); });
+}
+
 bool MirrorSet::read_failed(Mirror& mirror, const Error& error) {
   if (!(error == Errc::kCorrupt || error == Errc::kIo)) return false;
   log_error("metadata: a read failed", {{"drive", mirror.drive().to_string()}, {"error", error.describe()}});
-  const auto mirrors = list();
-  const bool another = std::any_of(mirrors->begin(), mirrors->end(),
-                                   [&](const auto& other) { return other.get() != &mirror && !other->failed(); });
+  const bool another = another_than(mirror);
   if (another) mirror.fail(error);
   return another;
 }

@@ -49,6 +49,8 @@ class MirrorSet {
   // The mirror to read from; null when none is usable. When the last one can no longer be written, while its drive is
   // there, it still answers reads.
   [[nodiscard]] std::shared_ptr<Mirror> reader() const;
+  // Whether another one than `mirror` can answer.
+  [[nodiscard]] bool another_than(const Mirror& mirror) const;
   // The drive's mirror; null unless it is in the list and has not failed.
   [[nodiscard]] std::shared_ptr<Mirror> find(DriveId drive) const;
 

@@ -74,7 +74,7 @@ class Engine final : public MirroredStore {
   [[nodiscard]] std::uint64_t last_sequence() const override { return committer_.last_sequence(); }
 
   [[nodiscard]] std::vector<MirrorStatus> mirrors() const override;
-  [[nodiscard]] std::optional<std::string> shortfall() const override { return mirrors_.shortfall(); }
+  [[nodiscard]] std::optional<std::string> shortfall() const override { return committer_.shortfall(); }
   [[nodiscard]] std::vector<MirrorRoom> room() const override;
   [[nodiscard]] std::vector<DriveId> out_for_space() const override { return mirrors_.out_for_space(); }
   [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return absent_at_opening_; }

@@ -1,13 +1,18 @@
 // What is acknowledged survives the next loss: commits below the least redundancy are refused or wait, those that
 // restore it go on, and nothing is told, or shown, that not every mirror which counts has.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <future>
+#include <map>
+#include <sstream>
 #include <thread>
 
 #include "meta/rocksdb/log_record.h"
@@ -396,6 +401,104 @@ TEST_F(RedundancyTest, MirrorsThatHangAreWaitedForSoLongAndTheOthersGoOn) {
   for (const std::size_t drive : {0, 1, 2}) EXPECT_TRUE(cloud_.current(drive)) << drive;
 }
 
+// Who asks the drives for their space must not hang with one.
+TEST_F(RedundancyTest, AMirrorThatHangsWhenAskedForItsSpaceIsWaitedForSoLongToo) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(100);
+  open(kLong);
+  for (const std::size_t hangs : {2U, 0U}) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));  // until the space is asked for again
+    cloud_.disk(hangs).set_hanging(true);
+    auto commit = begin(put_of("without " + std::to_string(hangs), "1"));
+    if (hangs == 2) {
+      EXPECT_TRUE(eventually([&] { return commit.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
+    } else {
+      EXPECT_TRUE(held(commit, 1)) << "one is left";
+    }
+    EXPECT_FALSE(cloud_.drives().online(cloud_.id(hangs)));
+    cloud_.disk(hangs).set_hanging(false);
+    if (hangs == 0) {
+      EXPECT_TRUE(cloud_.store().add_mirror(cloud_.id(3), {}));
+    }
+    EXPECT_TRUE(commit.get());
+  }
+  cloud_.verify_journal();
+}
+
+TEST_F(RedundancyTest, WhereOneMirrorFailsAtOnceTheOthersAreWaitedFor) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(50);
+  open(std::chrono::milliseconds(0));
+  cloud_.disk(0).set_offline(true);
+  for (const std::size_t drive : {1U, 2U}) cloud_.disk(drive).set_hanging(true);
+  auto commit = begin(put_of("slow", "1"));
+  EXPECT_EQ(commit.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
+  for (const std::size_t drive : {1U, 2U}) cloud_.disk(drive).set_hanging(false);
+  const auto done = commit.get();
+  EXPECT_TRUE(done) << done.error().describe();
+  EXPECT_TRUE(cloud_.current(1) && cloud_.current(2));
+}
+
+// The tables of a state that has opened none of them yet are pipes that nobody writes to: who opens one waits.
+class HangingTables {
+ public:
+  explicit HangingTables(std::string folder) : folder_(std::move(folder)) {
+    for (const std::string& path : paths()) {
+      std::filesystem::remove(path);
+      EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+    }
+  }
+  HangingTables(const HangingTables&) = delete;
+  HangingTables& operator=(const HangingTables&) = delete;
+  ~HangingTables() { let_go(); }
+  // Whoever waits is let go, and reads an end. True: somebody waited.
+  bool let_go() {
+    bool any = false;
+    for (const std::string& path : paths()) {
+      const int writer = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+      if (writer < 0) continue;
+      ::close(writer);
+      any = true;
+    }
+    return any;
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::string> paths() const {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+      if (entry.path().extension() == ".sst") found.push_back(entry.path());
+    }
+    return found;
+  }
+  const std::string folder_;
+};
+
+TEST_F(RedundancyTest, AMirrorThatHangsWhenACommitReadsIsGivenUpAndTheNextOneAnswers) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(100);
+  cloud_.options.max_open_files = 20;  // few enough that a start does not open every table
+  open(kLong);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(cloud_.put("k" + std::to_string(i), "1"));
+    cloud_.close();
+    ASSERT_TRUE(cloud_.open());
+  }
+  const DriveId first = cloud_.store().mirrors().front().drive;
+  std::size_t hangs = 0;
+  while (cloud_.id(hangs) != first) ++hangs;
+  HangingTables tables(cloud_.root(hangs) + "/meta/state");
+  for (int i = 0; i < 3; ++i) {
+    Commit change = put_of("k" + std::to_string(i), "2");
+    change.expect.push_back({"k" + std::to_string(i), "1"});
+    auto commit = begin(std::move(change));
+    EXPECT_TRUE(eventually([&] { return commit.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
+    EXPECT_TRUE(commit.get());
+  }
+  EXPECT_FALSE(cloud_.current(hangs));
+  EXPECT_FALSE(cloud_.drives().online(first));
+  EXPECT_EQ(cloud_.store().mirrors().size(), 2U);
+  EXPECT_EQ(cloud_.read("k0"), "2");
+  EXPECT_TRUE(tables.let_go()) << "a read hung";
+}
+
 // A mirror that lost the group still counts as current in the map of every drive: after a start without the others it
 // would be the truth. Nobody may have been told.
 TEST(Visibility, NothingIsToldWhileALostMirrorIsNotMarkedOut) {
@@ -436,6 +539,52 @@ TEST(Visibility, WhatWasWrittenIsSeenOnceTheLostMirrorIsMarkedOut) {
   cloud.kill();
   ASSERT_TRUE(cloud.open());
   EXPECT_EQ(cloud.read("k"), "more");
+}
+
+// Its drive went, and those that are left, which are enough, cannot write it down.
+TEST_F(RedundancyTest, WhileALostMirrorIsNotMarkedOutThatIsToldAndTriedAgainWithoutAnyCommit) {
+  open(std::chrono::milliseconds(0));
+  for (std::size_t i = 0; i < 4; ++i) {
+    cloud_.disk(i).arm(
+        {.ops = {io::DiskOp::kWrite}, .path_prefix = "map", .from_then_on = true, .error = Errc::kNoSpace});
+  }
+  testing::internal::CaptureStderr();
+  cloud_.disk(2).set_offline(true);
+  cloud_.drives().probe_all();
+  EXPECT_TRUE(eventually([&] { return cloud_.store().shortfall().has_value() && !cloud_.store().accepts_commits(); }));
+  EXPECT_EQ(cloud_.store().accepts_commits().error(), Errc::kNotBegun);
+  EXPECT_NE(cloud_.store().shortfall().value_or("").find("too few drives take the drive map"), std::string::npos);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cloud_.put("k", "1").error(), Errc::kNotBegun);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1200));  // it is tried again meanwhile
+  std::istringstream log(testing::internal::GetCapturedStderr());
+  std::map<std::string, int> told;
+  for (std::string line; std::getline(log, line);) {
+    if (line.find("could not be marked out") != std::string::npos) ++told[line.substr(line.find("error\":"))];
+  }
+  EXPECT_FALSE(told.empty());
+  for (const auto& [error, times] : told) EXPECT_EQ(times, 1) << error;
+  for (std::size_t i = 0; i < 4; ++i) cloud_.disk(i).disarm();
+  cloud_.drives().probe_all();  // they are given the map that they lack
+  EXPECT_TRUE(eventually([&] { return !cloud_.store().shortfall() && cloud_.store().accepts_commits(); }));
+  EXPECT_FALSE(cloud_.current(2));
+  EXPECT_TRUE(cloud_.put("k", "1"));
+}
+
+TEST(Visibility, AMarkThatAStartOwesIsMadeWithoutAnyCommit) {
+  TestCloud cloud(3, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "before"));
+  cloud.kill();
+  for (const std::size_t i : {1U, 2U}) cloud.disk(i).set_offline(true);
+  cloud.drives().probe_all();
+  ASSERT_TRUE(cloud.open());
+  EXPECT_TRUE(cloud.current(1)) << "one drive alone cannot change the map";
+  EXPECT_TRUE(eventually([&] { return cloud.store().shortfall().has_value(); }));
+  cloud.disk(2).set_offline(false);
+  cloud.drives().probe_all();
+  EXPECT_TRUE(eventually([&] { return !cloud.store().shortfall(); }));
+  EXPECT_FALSE(cloud.current(1));
+  EXPECT_TRUE(cloud.put("k", "after"));
 }
 
 // Of two mirrors each would come to have a group of the same index, and a later start would take them for the same.
