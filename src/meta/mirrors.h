@@ -50,13 +50,16 @@ class Mirrors {
   // Copies the metadata to `drive` while commits go on, then lets it take part. Marks it in the drive map. `progress`
   // is called with (copied, total) bytes; false: stop (kCancelled), nothing is left behind; kOverloaded: so much is
   // written that commits would have to wait for long, likewise. A drive that was a mirror, went offline and came back
-  // is brought up to date the same way. When no mirror is left, one that the map still marks is opened as it is and
-  // goes on, if it holds every commit that was made and failed for another reason than damage; any other drive is left
-  // untouched (kUnavailable).
+  // is brought up to date the same way. kUnavailable: no mirror can be copied from, or the drive is offline. kTimeout:
+  // it hangs, or what was given up there has not ended; nothing that this still does counts. kNoSpace, before what the
+  // drive held is removed: it has no room, or would be low where commits lack nothing without it. When no mirror is
+  // left, one that the map still marks is opened as it is and goes on, if it holds every commit that was made and
+  // failed for another reason than damage; any other drive is left untouched (kUnavailable).
   virtual Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) = 0;
   // Takes a mirror out (marks it in the drive map first) and removes its files where the drive is online. Idempotent:
   // of a drive that neither takes part nor is marked, what a former mirror left is closed and removed. kRefused when
-  // those that stay would be too few to acknowledge on; kNotFound: no such drive.
+  // those that stay would be too few to acknowledge on; kNotFound: no such drive; kTimeout, kUnavailable: as above, and
+  // it is out all the same.
   virtual Status remove_mirror(DriveId drive) = 0;
   // Whether anything of a mirror (marker, log, state, checkpoint) lies on the drive, whether or not it counts; empty
   // folders do not. kUnavailable when the drive is offline; kNotFound: no such drive.

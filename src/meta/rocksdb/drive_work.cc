@@ -62,4 +62,15 @@ std::size_t DriveWork::running() {
   return running_.size();
 }
 
+void DriveWork::wait_all(Time until) {
+  std::vector<std::shared_ptr<Job>> jobs;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Running& each : running_) jobs.push_back(each.job);
+  }
+  for (const auto& job : jobs) job->wait(until);
+  const std::lock_guard lock(mutex_);
+  join_ended();
+}
+
 }  // namespace andromede::meta

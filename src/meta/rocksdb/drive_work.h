@@ -47,6 +47,8 @@ class DriveWork {
   std::shared_ptr<Job> running(DriveId drive, const std::string& root);
   // How many have not ended.
   std::size_t running();
+  // Until all have ended, or that moment: a thread that still works when the process ends may meet what is gone.
+  void wait_all(Time until);
 
  private:
   struct Running {

@@ -18,17 +18,26 @@ Status opened_for_copy(const RawFile& file) {
   return fail(Errc::kIo, opened.error().message());
 }
 
+// The code says whose fault a failure is.
+Error of_source(const Error& error) {
+  if (error == Errc::kOverloaded) return error;
+  return {make_error_code(Errc::kUnavailable), "the mirror that is copied from: " + error.describe()};
+}
+
 // `step` is told the bytes of each piece; false stops.
 Status copy_file(const std::string& from, const std::string& to, const std::function<bool(std::uint64_t)>& step) {
   RawFile in(from, O_RDONLY);
-  CHECK_OK(opened_for_copy(in));
+  if (const Status opened = in.opened(); !opened) return fail(of_source(opened.error()));
   RawFile out(to, O_WRONLY | O_CREAT | O_TRUNC);
   CHECK_OK(opened_for_copy(out));
-  CHECK_OK(in.read_on([&](ByteView piece) -> Status {
-    CHECK_OK(out.write(piece));
-    if (!step(piece.size())) return fail(Errc::kCancelled, "copying a mirror was stopped");
-    return {};
-  }));
+  Status taken;
+  const Status read = in.read_on([&](ByteView piece) -> Status {
+    taken = out.write(piece);
+    if (taken && !step(piece.size())) taken = fail(Errc::kCancelled, "copying a mirror was stopped");
+    return taken;
+  });
+  CHECK_OK(taken);
+  if (!read) return fail(of_source(read.error()));
   return out.sync();
 }
 
@@ -51,20 +60,82 @@ Result<std::map<std::string, std::uint64_t>> list_files(const std::string& folde
   return files;
 }
 
+// What removing a mirror's files would give back, at most: a file of two names counts twice.
+Result<std::uint64_t> held_bytes(const std::string& folder) {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(folder, error))) return bytes;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->symlink_status(error).type() == fs::file_type::regular) bytes += entry->file_size(error);
+  }
+  if (error) return fail(Errc::kIo, folder + ": " + error.message());
+  return bytes;
+}
+
+Error no_room(std::uint64_t free_bytes, std::uint64_t needed) {
+  return {make_error_code(Errc::kNoSpace),
+          "the drive has " + std::to_string(free_bytes) + " bytes free, the metadata needs " + std::to_string(needed)};
+}
+
+// Several copies of one mirror, of which one was given up and has not ended, keep out of each other's way.
+std::string checkpoint_name() {
+  static std::atomic<std::uint64_t> last{0};
+  return std::string(kCheckpointPath) + "/" + std::to_string(++last);
+}
+
 }  // namespace
 
+MirrorCopy::MirrorCopy(Mirror& source, io::Disk& target, Progress progress, std::uint64_t spare_bytes)
+    : source_(source),
+      target_(target),
+      progress_(std::move(progress)),
+      spare_bytes_(spare_bytes),
+      checkpoint_(checkpoint_name()) {}
+
+Status MirrorCopy::take_checkpoint() {
+  const std::string root = source_.disk().root();
+  CHECK_OK(State::make_folder(checkpoint_path(source_.disk())));
+  CHECK_OK(check_plain(root, kCheckpointPath));
+  return source_.state().checkpoint(root + "/" + checkpoint_);
+}
+
+Status MirrorCopy::remove_checkpoint() {
+  const std::string root = source_.disk().root();
+  for (const char* suffix : {"", ".tmp"}) CHECK_OK(remove_plain(root, checkpoint_ + suffix));
+  // Unless it holds another one's.
+  std::error_code error;
+  fs::remove(checkpoint_path(source_.disk()), error);
+  return {};
+}
+
+Status MirrorCopy::begin() {
+  TRY(const auto wanted, list_files(source_.disk().root() + "/" + checkpoint_));
+  std::uint64_t needed = spare_bytes_;
+  for (const auto& [name, size] : wanted) needed += size;
+  TRY(const io::Space space, target_.space());
+  TRY(const std::uint64_t held, held_bytes(target_.root() + "/" + kMetaFolder));
+  // It may be the only other copy of the metadata: not for nothing.
+  if (space.free_bytes + held < needed) return fail(no_room(space.free_bytes + held, needed));
+  first_ = false;
+  return remove_mirror_files(target_);
+}
+
 Result<std::uint64_t> MirrorCopy::round() {
-  if (std::exchange(first_, false)) CHECK_OK(remove_mirror_files(target_));
-  const std::string from = checkpoint_path(source_.disk());
   const std::string to = state_path(target_);
-  CHECK_OK(remove_plain(source_.disk().root(), kCheckpointPath));
-  CHECK_OK(State::make_folder(to));
-  CHECK_OK(check_plain(target_.root(), kStatePath));
-  CHECK_OK(source_.state().checkpoint(from));
-  const Status copied = copy_missing(from, to);
-  const Status removed = remove_plain(source_.disk().root(), kCheckpointPath);
+  asks_source_ = true;
+  Status taken = take_checkpoint();
+  asks_source_ = false;
+  Status copied;
+  if (taken && first_) copied = begin();
+  if (taken && copied) copied = State::make_folder(to);
+  if (taken && copied) copied = check_plain(target_.root(), kStatePath);
+  if (taken && copied) copied = copy_missing(source_.disk().root() + "/" + checkpoint_, to);
+  asks_source_ = true;
+  Status removed = remove_checkpoint();
+  asks_source_ = false;
+  if (!taken) return fail(of_source(taken.error()));
   CHECK_OK(copied);
-  CHECK_OK(removed);
+  if (!removed) return fail(of_source(removed.error()));
   return round_bytes_;
 }
 
@@ -81,10 +152,7 @@ Status MirrorCopy::copy_missing(const std::string& from, const std::string& to) 
   std::uint64_t total = 0;
   for (const auto& [name, size] : wanted) total += copied_.contains(name) ? 0 : size;
   TRY(const io::Space space, target_.space());
-  if (space.free_bytes < total) {
-    return fail(Errc::kNoSpace, "the drive has " + std::to_string(space.free_bytes) +
-                                    " bytes free, the metadata needs " + std::to_string(total));
-  }
+  if (space.free_bytes < total + spare_bytes_) return fail(no_room(space.free_bytes, total + spare_bytes_));
   before_bytes_ += round_bytes_;
   round_bytes_ = 0;
   const auto step = [&](std::uint64_t count) {

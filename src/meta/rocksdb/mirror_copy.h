@@ -2,6 +2,7 @@
 // round before did not have, until little is left (docs/adr/0003-commit-log.md). Blocks; one thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,22 +19,31 @@ class MirrorCopy {
   // Told bytes over all rounds; `total` grows by what each round finds new.
   using Progress = std::function<bool(std::uint64_t copied, std::uint64_t total)>;
 
-  // `source` and `target` outlive the copy. What the target held is removed by the first round.
-  MirrorCopy(Mirror& source, io::Disk& target, Progress progress)
-      : source_(source), target_(target), progress_(std::move(progress)) {}
+  // `source` and `target` outlive the copy. `spare_bytes` stay free on the target. What it held is removed by the first
+  // round, once that has what it copies, and the room for it.
+  MirrorCopy(Mirror& source, io::Disk& target, Progress progress, std::uint64_t spare_bytes = 0);
 
   // One round: a checkpoint of now, and what of it the target lacks. Answers the bytes copied. kCancelled when progress
-  // said so; kNoSpace before a byte is copied when the target is too small.
+  // said so; kNoSpace before a byte is copied when the target is too small; kUnavailable when it is the source that
+  // fails.
   Result<std::uint64_t> round();
   // Whether the target may have been changed.
   [[nodiscard]] bool begun() const { return !first_; }
+  // Whether the source is being waited for. From any thread.
+  [[nodiscard]] bool asks_source() const { return asks_source_; }
 
  private:
+  Status take_checkpoint();
+  Status remove_checkpoint();
+  Status begin();
   Status copy_missing(const std::string& from, const std::string& to);
 
   Mirror& source_;
   io::Disk& target_;
   const Progress progress_;
+  const std::uint64_t spare_bytes_;
+  const std::string checkpoint_;  // on the source's drive
+  std::atomic<bool> asks_source_{false};
   std::map<std::string, std::uint64_t> copied_;  // immutable files that the target has, with their sizes
   std::uint64_t round_bytes_ = 0;                // copied in this round
   std::uint64_t before_bytes_ = 0;               // copied in the rounds before

@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <utility>
 
 #include "io/disk_calls.h"
 #include "io/fault_disk.h"
 #include "io/temporary_folder.h"
+#include "meta/rocksdb/raw_file.h"
 
 namespace andromede::meta {
 namespace {
@@ -70,6 +73,42 @@ TEST_F(MirrorCopyTest, WhatCannotBeKeptIsNoCopy) {
   io::DiskCalls calls(to_.path());
   calls.fail_next("write", ENOSPC);
   EXPECT_EQ(MirrorCopy(*source_, *target_, {}).round().error(), Errc::kNoSpace);
+}
+
+// It may hold the only other copy.
+TEST_F(MirrorCopyTest, WhatTheTargetHeldStaysWhereNothingCanBeCopied) {
+  ASSERT_TRUE(MirrorCopy(*source_, *target_, {}).round());
+  MirrorCopy too_large(*source_, *target_, {}, std::uint64_t{1} << 62);
+  EXPECT_EQ(too_large.round().error(), Errc::kNoSpace);
+  EXPECT_FALSE(too_large.begun());
+  // The source cannot be asked.
+  const std::string in_the_way = checkpoint_path(*source_disk_);
+  {
+    RawFile file(in_the_way, O_WRONLY | O_CREAT);
+  }
+  MirrorCopy sourceless(*source_, *target_, {});
+  EXPECT_EQ(sourceless.round().error(), Errc::kUnavailable);
+  EXPECT_FALSE(sourceless.begun());
+  std::filesystem::remove(in_the_way);
+  EXPECT_TRUE(std::filesystem::exists(state_path(*target_) + "/CURRENT"));
+  ASSERT_TRUE(sourceless.round());
+  EXPECT_TRUE(sourceless.begun());
+}
+
+TEST_F(MirrorCopyTest, CopiesOfOneMirrorKeepOutOfEachOthersWay) {
+  io::TemporaryFolder another;
+  const auto other_target = io::FaultDisk::make(another.path(), 3);
+  bool both = false;
+  MirrorCopy first(*source_, *target_, [&](std::uint64_t, std::uint64_t) {
+    if (std::exchange(both, true)) return true;
+    const auto copied = MirrorCopy(*source_, *other_target, {}).round();
+    EXPECT_TRUE(copied) << copied.error().describe();
+    return true;
+  });
+  const auto copied = first.round();
+  EXPECT_TRUE(copied) << copied.error().describe();
+  EXPECT_TRUE(both);
+  EXPECT_FALSE(std::filesystem::exists(checkpoint_path(*source_disk_)));
 }
 
 }  // namespace

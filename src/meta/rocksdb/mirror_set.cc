@@ -276,6 +276,7 @@ void MirrorSet::clear(std::chrono::milliseconds patience) {
     jobs.emplace_back(close(std::move(mirror)), give_up);
   }
   for (const auto& [job, give_up] : jobs) job->wait(give_up);
+  closing_.wait_all(now + patience);
 }
 
 }  // namespace andromede::meta

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "meta/rocksdb/committer.h"
 #include "meta/rocksdb/drive_work.h"
-#include "meta/rocksdb/mirror_copy.h"
+#include "meta/rocksdb/mirror_making.h"
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/rocksdb/reader.h"
 #include "meta/rocksdb/recovery.h"
@@ -21,9 +21,9 @@ namespace {
 constexpr std::size_t kRowShare = 4;        // one part of the cache's so many is for records by key
 constexpr double kHighPriorityShare = 0.3;  // of the cache: indexes and filters
 constexpr int kCacheShardBits = 4;
-constexpr int kMaxCopyRounds = 8;
-// When so little was left for a round, the next one is for the committer to wait for.
-constexpr std::uint64_t kSmallRoundBytes = 8 << 20;
+constexpr std::chrono::milliseconds kLookAgain{20};
+// A drive that is found offline mostly fails what it was asked, and says why.
+constexpr std::chrono::seconds kLastWait{1};
 
 Error no_such_drive() { return {make_error_code(Errc::kNotFound), "no such drive"}; }
 
@@ -93,9 +93,14 @@ class Engine final : public MirroredStore {
   };
 
   [[nodiscard]] Mirror::Options mirror_options() const;
-  Status copy_from(Mirror& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
+  Status copy_from(const std::shared_ptr<Mirror>& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
                    const MirrorCopy::Progress& progress);
-  Status copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, const std::shared_ptr<io::Disk>& disk);
+  Status finish_and_join(MirrorMaking& making, const Mirror& source, DriveId drive, MirrorMaking::Patience patience,
+                         const MirrorCopy::Progress& progress);
+  // Does `work`, which owns all it uses, on a thread of `on`, and waits until it ends or the drive is offline.
+  Status wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::Disk>& disk, std::function<Status()> work);
+  // kTimeout while something that was given up goes on there.
+  Status nothing_hangs(DriveId drive, const std::string& root);
   // Whether it can be copied from: a copy begins with a flush, which takes space.
   [[nodiscard]] bool has_room(const Mirror& mirror) const;
   // The mirror to copy from; null when none takes part.
@@ -114,7 +119,8 @@ class Engine final : public MirroredStore {
   Committer committer_;
   std::unique_ptr<Reader> reader_;
   std::vector<DriveId> absent_at_opening_;
-  DriveWork work_;
+  DriveWork work_;          // changes a mirror's files
+  DriveWork looking_;       // only reads
   std::mutex maintenance_;  // one mirror is added or removed at a time
   std::mutex events_mutex_;
   std::vector<MirrorEvent> events_;  // under events_mutex_
@@ -198,20 +204,18 @@ Status Engine::open(LogSealer& sealer) {
 void Engine::stop() {
   committer_.stop();
   // Only makes the next start quicker: the log has what was not flushed. A drive that hangs is not waited for.
-  std::vector<std::shared_ptr<DriveWork::Job>> flushes;
   {
     const auto mirrors = mirrors_.list();
     for (const auto& mirror : *mirrors) {
       if (mirror->failed()) continue;
-      flushes.push_back(work_.start(mirror->drive(), mirror->disk().root(), [mirror] {
+      work_.start(mirror->drive(), mirror->disk().root(), [mirror] {
         Status flushed = mirror->state().flush();
         if (!flushed) log_warning("metadata: the last flush failed", {{"error", flushed.error().describe()}});
         return flushed;
-      }));
+      });
     }
   }
-  const auto give_up = std::chrono::steady_clock::now() + options_.mirror_patience;
-  for (const auto& flush : flushes) flush->wait(give_up);
+  work_.wait_all(std::chrono::steady_clock::now() + io::kDriveAnswerLimit);
   close();
 }
 
@@ -222,6 +226,7 @@ void Engine::close() {
   }
   // Cursors and reads that are still alive keep their mirror open until they end.
   mirrors_.clear(options_.mirror_patience);
+  for (DriveWork* const work : {&work_, &looking_}) work->wait_all(std::chrono::steady_clock::now() + kLastWait);
 }
 
 std::vector<MirrorStatus> Engine::mirrors() const {
@@ -282,6 +287,7 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
   if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
   // A former mirror that hangs keeps one of its own.
   ensure_background_threads(online->size() + 1 + mirrors_.retired());
+  CHECK_OK(nothing_hangs(drive, disk->root()));
   if (online->empty() && known->mirrors_metadata) {
     CHECK_OK(come_back(drive, disk));
   } else {
@@ -289,7 +295,7 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
     const auto source = source_of_copies(*online);
     if (source == nullptr) return fail(Errc::kUnavailable, "no metadata mirror is online to copy from");
     CHECK_OK(mirrors_.close_retired(drive, disk->root(), options_.mirror_patience));
-    CHECK_OK(copy_from(*source, drive, disk, progress));
+    CHECK_OK(copy_from(source, drive, disk, progress));
   }
   if (drives_.online(drive)) return {};
   // It went while the mirror was in nobody's list.
@@ -313,38 +319,57 @@ std::shared_ptr<Mirror> Engine::source_of_copies(const MirrorSet::List& online) 
   return any;
 }
 
-Status Engine::copy_from(Mirror& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
+Status Engine::wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::Disk>& disk,
+                        std::function<Status()> work) {
+  const auto job = on.start(drive, disk->root(), std::move(work));
+  std::optional<DriveWork::Time> offline_since;
+  for (;;) {
+    const auto now = std::chrono::steady_clock::now();
+    if (auto done = job->wait(now + kLookAgain)) return *done;
+    if (!offline_since && drives_.disk(drive) != disk) offline_since = now;
+    if (offline_since && now - *offline_since > kLastWait) {
+      return fail(Errc::kUnavailable, "the drive does not answer");
+    }
+  }
+}
+
+Status Engine::nothing_hangs(DriveId drive, const std::string& root) {
+  if (work_.running(drive, root) == nullptr) return {};
+  return fail(Errc::kTimeout, "what was begun on the drive, and given up because it hung, has not ended");
+}
+
+Status Engine::copy_from(const std::shared_ptr<Mirror>& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
                          const MirrorCopy::Progress& progress) {
-  MirrorCopy copy(source, *disk, progress);
-  Status joined = copy_and_join(source, copy, drive, disk);
-  if (!joined && copy.begun()) {
-    const Status removed = remove_mirror_files(*disk);
-    if (!removed) log_warning("metadata: an unfinished copy stays", {{"error", removed.error().describe()}});
+  MirrorMaking::Limits limits;
+  limits.max_last_bytes = options_.max_paused_copy_bytes;
+  // Where nothing is short a mirror that is low would only refuse what the others take.
+  if (mirrors_.standing().enough) {
+    TRY(const io::Space space, drives_.space(drive));
+    limits.spare_bytes = least_free_bytes(options_.reserve_bytes, space);
+  }
+  const auto making = std::make_shared<MirrorMaking>(source, drive, disk, mirror_options(), limits);
+  const MirrorMaking::Patience patience{[&] { return source->failed() || drives_.disk(drive) != disk; }};
+  Status joined = making->run(work_, MirrorMaking::Step::kCopy, progress, patience);
+  if (joined) joined = finish_and_join(*making, *source, drive, patience, progress);
+  if (!joined && making->made()) {
+    const Status undone = making->run(work_, MirrorMaking::Step::kUndo, {}, patience);
+    if (!undone) log_warning("metadata: an unfinished copy stays", {{"error", undone.error().describe()}});
   }
   return joined;
 }
 
-Status Engine::copy_and_join(Mirror& source, MirrorCopy& copy, DriveId drive, const std::shared_ptr<io::Disk>& disk) {
-  std::uint64_t copied = 0;
-  for (int i = 0; i < kMaxCopyRounds; ++i) {
-    TRY(copied, copy.round());
-    if (i > 0 && copied <= kSmallRoundBytes) break;
-  }
-  if (copied > options_.max_paused_copy_bytes) {
-    return fail(Errc::kOverloaded, "the metadata change faster than they can be copied: " + std::to_string(copied) +
-                                       " bytes in the last round; try again when less is written");
-  }
-  // Filled with zeros and synced, which takes long: not while commits wait.
-  TRY(auto log, CommitLog::create(disk, options_.log_segment_bytes));
+Status Engine::finish_and_join(MirrorMaking& making, const Mirror& source, DriveId drive,
+                               MirrorMaking::Patience patience, const MirrorCopy::Progress& progress) {
   const Committer::Pause pause(committer_);
   const auto paused = std::chrono::steady_clock::now();
-  if (source.failed()) return fail(Errc::kIo, "the mirror that was copied from failed");
+  if (source.failed()) return fail(Errc::kUnavailable, "the mirror that was copied from failed");
   if (!committer_.all_applied()) return fail(Errc::kUnavailable, "a lost mirror is not marked out yet");
-  CHECK_OK(copy.round());
-  TRY(std::shared_ptr<Mirror> mirror, Mirror::adopt(drive, disk, std::move(log), mirror_options()));
-  CHECK(mirror->state().applied() == source.state().applied(), "a copy made without commits is level");
+  // Everybody's commits wait.
+  patience.until = paused + options_.mirror_patience;
+  CHECK_OK(making.run(work_, MirrorMaking::Step::kFinish, progress, patience));
+  CHECK(making.mirror().state().applied() == source.state().applied(), "a copy made without commits is level");
   CHECK_OK(mark(drive, true));
-  mirrors_.join(std::move(mirror));
+  mirrors_.join(making.take());
   const std::chrono::duration<double> pause_seconds = std::chrono::steady_clock::now() - paused;
   log_info("metadata: a mirror joined",
            {{"drive", drive.to_string()}, {"commits_waited_seconds", pause_seconds.count()}});
@@ -418,16 +443,24 @@ Status Engine::remove_mirror(DriveId drive) {
   const auto disk = drives_.disk(drive);
   CHECK_OK(mirrors_.close_retired(drive, disk == nullptr ? std::string() : disk->root(), options_.mirror_patience));
   if (disk == nullptr) return {};
-  // A drive that never was a mirror gets no folders of one.
-  TRY(const bool left, holds_mirror_files(*disk));
-  return left ? remove_mirror_files(*disk) : Status();
+  CHECK_OK(nothing_hangs(drive, disk->root()));
+  return wait_for(work_, drive, disk, [disk]() -> Status {
+    // A drive that never was a mirror gets no folders of one.
+    TRY(const bool left, holds_mirror_files(*disk));
+    return left ? remove_mirror_files(*disk) : Status();
+  });
 }
 
 Result<bool> Engine::holds_files(DriveId drive) {
   if (drives_.map()->find(drive) == nullptr) return fail(no_such_drive());
   const auto disk = drives_.disk(drive);
   if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
-  return holds_mirror_files(*disk);
+  const auto left = std::make_shared<bool>(false);
+  CHECK_OK(wait_for(looking_, drive, disk, [disk, left]() -> Status {
+    TRY(*left, holds_mirror_files(*disk));
+    return {};
+  }));
+  return *left;
 }
 
 Status Engine::verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& pace) {

@@ -267,8 +267,8 @@ TEST(FullMirror, IsDoneWithoutWhereTheOthersAreEnough) {
   ASSERT_TRUE(cloud.open());
   ASSERT_TRUE(cloud.put("k", "1"));
   few.use_up();
-  // A copy begins with a flush, by which it is found out.
-  EXPECT_EQ(cloud.store().add_mirror(cloud.id(3), {}).error(), Errc::kNoSpace);
+  // A copy begins with a flush, by which it is found out: not the new mirror's drive is to blame.
+  EXPECT_EQ(cloud.store().add_mirror(cloud.id(3), {}).error(), Errc::kUnavailable);
   for (int i = 0; i < 50; ++i) EXPECT_TRUE(cloud.put("after" + std::to_string(i), std::string(20'000, 'y')));
   EXPECT_FALSE(cloud.current(0));
   EXPECT_TRUE(cloud.drives().online(cloud.id(0))) << "a full drive still answers";
@@ -287,7 +287,7 @@ TEST(FullMirror, ThatIsNeededRefusesCommitsUntilAnotherIsMadeFromOneWithRoom) {
   ASSERT_TRUE(cloud.open());
   ASSERT_TRUE(cloud.put("k", "1"));
   few.use_up();
-  EXPECT_EQ(cloud.store().add_mirror(cloud.id(2), {}).error(), Errc::kNoSpace);
+  EXPECT_EQ(cloud.store().add_mirror(cloud.id(2), {}).error(), Errc::kUnavailable);
   EXPECT_EQ(cloud.put("k", "2").error(), Errc::kNoSpace);
   EXPECT_TRUE(cloud.current(0));
   const auto rooms = cloud.store().room();
@@ -497,6 +497,80 @@ TEST_F(RedundancyTest, AMirrorThatHangsWhenACommitReadsIsGivenUpAndTheNextOneAns
   EXPECT_EQ(cloud_.store().mirrors().size(), 2U);
   EXPECT_EQ(cloud_.read("k0"), "2");
   EXPECT_TRUE(tables.let_go()) << "a read hung";
+}
+
+// The new mirror's drive hangs in the round that commits wait for.
+TEST_F(RedundancyTest, CommitsWaitSoLongForAMirrorInTheMakingAndItIsGivenUp) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(200);
+  open(kLong);
+  std::atomic<bool> hangs{false};
+  auto making = std::async(std::launch::async, [&] {
+    return cloud_.store().add_mirror(cloud_.id(3), [&](std::uint64_t, std::uint64_t) {
+      if (hangs) return true;
+      // Its log is there: the last round.
+      const auto segments = cloud_.disk(3).list("meta/log");
+      if (segments && !segments->empty()) {
+        cloud_.disk(3).set_hanging(true);
+        hangs = true;
+      }
+      return true;
+    });
+  });
+  ASSERT_TRUE(eventually([&] { return hangs.load(); }));
+  EXPECT_TRUE(cloud_.put("meanwhile", "1"));
+  const Status made = making.get();
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error(), Errc::kTimeout) << made.error().describe();
+  EXPECT_TRUE(cloud_.put("after", "1"));
+  EXPECT_FALSE(cloud_.current(3));
+  EXPECT_EQ(cloud_.store().mirrors().size(), 3U);
+  // Nothing else begins there before that has ended, and nothing of it is left.
+  EXPECT_EQ(cloud_.store().add_mirror(cloud_.id(3), {}).error(), Errc::kTimeout);
+  EXPECT_EQ(cloud_.store().remove_mirror(cloud_.id(3)).error(), Errc::kTimeout);
+  cloud_.disk(3).set_hanging(false);
+  EXPECT_TRUE(eventually([&] { return !cloud_.store().holds_files(cloud_.id(3)).value_or(true); }));
+  EXPECT_FALSE(cloud_.current(3));
+  EXPECT_TRUE(eventually([&] { return cloud_.store().add_mirror(cloud_.id(3), {}).has_value(); }));
+  for (const std::size_t drive : {0U, 1U}) lose(drive);
+  EXPECT_EQ(cloud_.read("after"), "1");
+  EXPECT_TRUE(cloud_.put("on the new one", "1"));
+  cloud_.verify_journal();
+}
+
+// While commits go on it is waited for until its drive is found offline.
+TEST_F(RedundancyTest, AMirrorInTheMakingIsGivenUpWithItsDriveAndAnotherIsMadeMeanwhile) {
+  open(kLong);
+  ASSERT_TRUE(cloud_.store().remove_mirror(cloud_.id(2)));
+  auto making = std::async(std::launch::async, [&] {
+    return cloud_.store().add_mirror(cloud_.id(3), [&](std::uint64_t, std::uint64_t) {
+      cloud_.disk(3).set_hanging(true);
+      return true;
+    });
+  });
+  ASSERT_TRUE(eventually([&] { return cloud_.disk(3).hanging() > 0; }));
+  EXPECT_TRUE(cloud_.put("meanwhile", "1"));
+  EXPECT_NE(making.wait_for(std::chrono::milliseconds(300)), std::future_status::ready) << "it may be slow";
+  cloud_.drives().report_failure(cloud_.id(3), Error(make_error_code(Errc::kTimeout), "no answer"));
+  EXPECT_EQ(making.get().error(), Errc::kTimeout);
+  const Status another = cloud_.store().add_mirror(cloud_.id(2), {});
+  EXPECT_TRUE(another) << another.error().describe();
+  EXPECT_EQ(cloud_.store().mirrors().size(), 3U);
+  cloud_.disk(3).set_hanging(false);
+}
+
+// One that is low would refuse what the others take.
+TEST_F(RedundancyTest, WhereNothingIsShortNoMirrorIsMadeThatWouldBeLow) {
+  open(std::chrono::milliseconds(0));
+  ASSERT_TRUE(cloud_.store().remove_mirror(cloud_.id(2)));
+  cloud_.disk(3).set_capacity(16 << 20);
+  ASSERT_TRUE(cloud_.disk(3).replace("filler", Bytes((14 << 20) + (600 << 10), 1)));
+  const Status refused = cloud_.store().add_mirror(cloud_.id(3), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::kNoSpace);
+  EXPECT_FALSE(cloud_.store().holds_files(cloud_.id(3)).value_or(true));
+  EXPECT_TRUE(cloud_.put("two mirrors", "1"));
+  lose(1);
+  EXPECT_TRUE(cloud_.store().add_mirror(cloud_.id(3), {})) << "deletions need a second one";
 }
 
 // A mirror that lost the group still counts as current in the map of every drive: after a start without the others it
