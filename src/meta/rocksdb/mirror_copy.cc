@@ -94,6 +94,8 @@ MirrorCopy::MirrorCopy(Mirror& source, io::Disk& target, Progress progress, std:
 
 Status MirrorCopy::take_checkpoint() {
   const std::string root = source_.disk().root();
+  // First, since RocksDB finds out by it that it has no space.
+  CHECK_OK(source_.state().flush());
   CHECK_OK(State::make_folder(checkpoint_path(source_.disk())));
   CHECK_OK(check_plain(root, kCheckpointPath));
   return source_.state().checkpoint(root + "/" + checkpoint_);
