@@ -70,6 +70,26 @@ TEST(Stretch, OthersHaveTheirTurnBetweenItems) {
   for (std::size_t i = 1; i < order.size(); ++i) EXPECT_NE(order[i - 1], order[i]) << i;
 }
 
+Task<int> few_items(int worker, std::vector<int>& order) {
+  Stretch stretch;
+  for (unsigned item = 0; item < Stretch::kMany; ++item) {
+    order.push_back(worker);
+    std::this_thread::sleep_for(Stretch::kLongest / 32);
+    co_await stretch.pause_if_many();
+  }
+  co_return worker;
+}
+
+TEST(Stretch, OthersHaveTheirTurnAmongManyItemsOnly) {
+  std::vector<int> order;
+  std::vector<Task<int>> workers;
+  workers.push_back(few_items(1, order));
+  workers.push_back(few_items(2, order));
+  (void)sync_wait(when_all(std::move(workers)));
+  ASSERT_EQ(order.size(), 2 * Stretch::kMany);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
 Task<std::thread::id> thread_after_pool(ThreadPool& pool) {
   (void)co_await on_pool(pool, 1);
   co_return std::this_thread::get_id();

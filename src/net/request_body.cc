@@ -28,6 +28,7 @@ Task<Result<ByteView>> RequestBody::read() {
   }
   if (!failed_) {
     auto piece = co_await read_piece();
+    co_await stretch_.pause_if_many();
     if (piece) co_return piece;
     failed_ = piece.error();
   }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/stream.h"
+#include "base/stretch.h"
 #include "net/chunked_decoder.h"
 #include "net/head_parser.h"
 #include "net/input_buffer.h"
@@ -45,6 +46,7 @@ class RequestBody final : public BodySource {
   std::optional<Error> failed_;
   std::optional<SteadyTime> drained_by_;
   Pace pace_;
+  Stretch stretch_;  // of tiny chunks, a buffer holds tens of thousands
 };
 
 }  // namespace andromede::net

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "base/stretch.h"
 #include "net/chunked_decoder.h"
 #include "net/test_peer.h"
 
@@ -420,6 +421,21 @@ TEST(Server, CountsBytesAndConnections) {
   EXPECT_EQ(server.metric("andromede_http_connections_accepted_total"), 1);
   EXPECT_EQ(server.metric("andromede_http_received_bytes_total"), static_cast<double>(request.size()));
   EXPECT_EQ(server.metric("andromede_http_sent_bytes_total"), static_cast<double>(response.size()));
+}
+
+// A buffer holds tens of thousands of them.
+TEST(Server, TinyChunksLeaveTheLoopToOthersInBetween) {
+  TestServer server({}, 1);
+  RawPeer other = server.peer();
+  other.send(get("/rounds"));
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().rounds > 0; }));
+  std::string body;
+  for (int i = 0; i < 5'000; ++i) body += "1\r\nx\r\n";
+  RawPeer peer = server.peer();
+  peer.send(post("/run", "Transfer-Encoding: chunked\r\n", body + "0\r\n\r\n"));
+  EXPECT_TRUE(peer.read_response().ends_with("\r\n\r\n5000"));
+  other.read_response();
+  EXPECT_LE(server.state().longest_run, 2 * Stretch::kMany);
 }
 
 TEST(Server, SaysWhyItCannotStart) {

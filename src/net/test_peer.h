@@ -135,6 +135,9 @@ struct HandlerState {
   std::atomic<int> requests{0};
   std::atomic<int> stalls{0};  // of "/some": the peer had no room
   std::atomic<std::size_t> sent_at_first_stall{0};
+  std::atomic<std::uint64_t> rounds{0};  // of the loop, seen by "/rounds", which ends with "/run"
+  std::atomic<bool> run_over{false};
+  std::atomic<std::size_t> longest_run{0};  // of "/run": bytes of its body that were read without a round between them
 };
 
 inline ResponseHead response_head(unsigned status) {
@@ -206,6 +209,37 @@ inline Task<void> stream_some(Exchange& exchange, HandlerState& state) {
   if (!status) ++state.write_errors;
 }
 
+struct NextRound {
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  static void await_suspend(std::coroutine_handle<> waiter) { Scheduler::current()->post(waiter); }
+  static void await_resume() noexcept {}
+};
+
+// On a server with one loop, together with run().
+inline Task<void> count_rounds(Exchange& exchange, HandlerState& state) {
+  for (; !state.run_over; ++state.rounds) co_await NextRound{};
+  (void)co_await exchange.respond(response_head(200), {});
+}
+
+// Reads a body, of which each piece takes some work.
+inline Task<void> run(Exchange& exchange, HandlerState& state) {
+  std::uint64_t round = state.rounds;
+  std::size_t size = 0;
+  for (std::size_t run = 0;;) {
+    const auto piece = co_await exchange.body().read();
+    if (!piece || piece->empty()) break;
+    if (std::exchange(round, state.rounds) != round) run = 0;
+    run += piece->size();
+    size += piece->size();
+    state.longest_run = std::max<std::size_t>(state.longest_run, run);
+    const auto began = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - began < std::chrono::microseconds(10)) {
+    }
+  }
+  state.run_over = true;
+  (void)co_await exchange.respond(response_head(200), std::to_string(size));
+}
+
 inline Task<void> handle(Exchange& exchange, HandlerState& state) {
   ++state.requests;
   const std::string& target = exchange.head().target;
@@ -217,6 +251,10 @@ inline Task<void> handle(Exchange& exchange, HandlerState& state) {
     co_await stream(exchange, state, target == "/stream");
   } else if (target == "/some") {
     co_await stream_some(exchange, state);
+  } else if (target == "/rounds") {
+    co_await count_rounds(exchange, state);
+  } else if (target == "/run") {
+    co_await run(exchange, state);
   } else if (target == "/gate") {
     ++state.at_gate;
     co_await state.gate;

@@ -83,6 +83,7 @@ Result<std::unique_ptr<VerifiedBody>> VerifiedBody::make(BodySource& raw, const 
 Task<Result<ByteView>> VerifiedBody::read() {
   if (failed_) co_return fail(*failed_);
   Result<ByteView> piece = chunked_ ? co_await read_chunked() : co_await read_plain();
+  if (chunked_) co_await stretch_.pause_if_many();
   if (!piece) failed_ = piece.error();
   co_return piece;
 }

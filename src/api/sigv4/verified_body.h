@@ -11,6 +11,7 @@
 
 #include "api/sigv4/authenticator.h"
 #include "base/stream.h"
+#include "base/stretch.h"
 #include "codec/aws_chunked.h"
 #include "crypto/digest.h"
 #include "net/http.h"
@@ -66,6 +67,7 @@ class VerifiedBody final : public BodySource {
   bool last_chunk_seen_ = false;
   std::string trailers_;  // canonical form, as signed
   std::string trailer_signature_;
+  Stretch stretch_;  // of tiny chunks, a piece of the raw body holds thousands
 };
 
 }  // namespace andromede::api::sigv4

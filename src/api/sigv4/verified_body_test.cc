@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/sigv4/test_signer.h"
+#include "base/stretch.h"
 #include "base/task.h"
 
 namespace andromede::api::sigv4 {
@@ -245,6 +246,51 @@ TEST_P(VerifiedBodyTest, SettlesTheHashWithTheLastAnnouncedByte) {
   const auto first = sync_wait(body->read());
   ASSERT_FALSE(first);
   EXPECT_EQ(first.error().code(), make_error_code(SigErrc::kContentHashMismatch));
+}
+
+Task<int> read_slowly(VerifiedBody& body, int& rounds, std::size_t& longest) {
+  std::size_t size = 0;
+  std::size_t run = 0;
+  for (int round = 0;;) {
+    const auto piece = co_await body.read();
+    if (!piece || piece->empty()) break;
+    run = std::exchange(round, rounds) == rounds ? run + piece->size() : piece->size();
+    longest = std::max(longest, run);
+    size += piece->size();
+    const auto began = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - began < Stretch::kLongest / 32) {
+    }
+  }
+  rounds = -1;
+  co_return static_cast<int>(size);
+}
+
+Task<int> count_rounds(int& rounds) {
+  Stretch stretch;
+  while (rounds >= 0) {
+    ++rounds;
+    const auto began = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - began < Stretch::kLongest) {
+    }
+    co_await stretch.pause();
+  }
+  co_return 0;
+}
+
+TEST(VerifiedBodyTinyChunks, LeaveTheLoopToOthersInBetween) {
+  Authentication authentication;
+  authentication.payload = PayloadMode::kUnsignedChunksTrailer;
+  std::string wire;
+  for (int i = 0; i < 2'000; ++i) wire += "1\r\nx\r\n";
+  Pieces raw(wire + "0\r\n\r\n", 1 << 20, std::nullopt);
+  const auto body = VerifiedBody::make(raw, authentication, {}).value();
+  int rounds = 0;
+  std::size_t longest = 0;
+  std::vector<Task<int>> tasks;
+  tasks.push_back(read_slowly(*body, rounds, longest));
+  tasks.push_back(count_rounds(rounds));
+  EXPECT_EQ(sync_wait(when_all(std::move(tasks))).front(), 2'000);
+  EXPECT_LE(longest, 2 * Stretch::kMany);
 }
 
 TEST_P(VerifiedBodyTest, TellsTheConnectionsErrorsApart) {
