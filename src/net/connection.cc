@@ -15,6 +15,10 @@ constexpr std::chrono::milliseconds kParkAfter{1'000};
 constexpr std::chrono::milliseconds kLinger{3'000};
 // A peer that lets a request wait for so long while others want in is as good as quiet from then on.
 constexpr std::chrono::seconds kStalled{5};
+// As good as quiet is, too, whose waits add up to as much beyond what its bytes are worth and a second for each
+// request.
+constexpr std::uint64_t kFairBytesPerSecond = 32 * 1024;
+constexpr std::chrono::seconds kFairWaitPerRequest{1};
 
 class HttpExchange final : public Exchange {
  public:
@@ -116,7 +120,16 @@ void Connection::wake_if_idle() {
 SteadyTime Connection::quiet_since() const {
   if (!at_work_) return quiet_since_;
   const SteadyTime waiting_since = stream_.waiting_since();
-  return waiting_since == SteadyTime::max() ? waiting_since : waiting_since + kStalled;
+  if (waiting_since == SteadyTime::max()) return waiting_since;
+  // A byte now and then does not begin the waiting anew.
+  return waiting_since + kStalled - std::max(arrears(), std::chrono::steady_clock::duration(0));
+}
+
+std::chrono::steady_clock::duration Connection::arrears() const {
+  const std::uint64_t bytes = stream_.bytes_in() + stream_.bytes_out() - bytes_before_;
+  const std::chrono::duration<double> worth(static_cast<double>(bytes) / kFairBytesPerSecond);
+  return arrears_ + (stream_.waited() - waited_before_) -
+         std::chrono::duration_cast<std::chrono::steady_clock::duration>(worth);
 }
 
 void Connection::give_way() {
@@ -205,6 +218,8 @@ Task<bool> Connection::serve() {
                                   .http_1_0 = parsed_.framing.http_1_0,
                                   .confidential = context_.options.confidential});
   at_work_ = false;
+  waited_before_ = stream_.waited();
+  bytes_before_ = stream_.bytes_in() + stream_.bytes_out();
   bool harmless = false;
   HttpExchange exchange(parsed_, stream_, body, writer, stopping_, giving_way_, at_work_, harmless);
   co_await run_handler(exchange);
@@ -212,6 +227,7 @@ Task<bool> Connection::serve() {
   if (std::exchange(at_work_, false)) {
     seat_.admitted();
     quiet_since_ = stream_.loop().now();
+    arrears_ = std::max(arrears() - kFairWaitPerRequest, std::chrono::steady_clock::duration(0));
   } else if (harmless) {
     seat_.admitted();
   } else {

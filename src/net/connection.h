@@ -48,6 +48,8 @@ class Connection {
  private:
   enum class Received : std::uint8_t { kHead, kNothing, kError };
 
+  // Of the request under way and those before it: see connection.cc.
+  [[nodiscard]] std::chrono::steady_clock::duration arrears() const;
   Task<bool> wait_for_request();
   Task<bool> wait_idly();
   Task<Received> receive_head();
@@ -69,8 +71,12 @@ class Connection {
   ProtocolError error_;
   SteadyTime quiet_since_;     // no request admitted; a new connection begins so
   SteadyTime may_go_on_at_{};  // after requests that were refused
-  bool idle_ = false;          // waits for a request
-  bool at_work_ = false;       // on a request that was admitted
+  // As of when the request under way began.
+  std::chrono::steady_clock::duration arrears_{};
+  std::chrono::steady_clock::duration waited_before_{};
+  std::uint64_t bytes_before_ = 0;
+  bool idle_ = false;     // waits for a request
+  bool at_work_ = false;  // on a request that was admitted
   bool giving_way_ = false;
 };
 

@@ -108,8 +108,9 @@ struct TlsFiles {
 
 struct ServerLimits {
   // At most so many. When one more wants in, one that is quiet gives way: that has had no request admitted for a second
-  // or more, or whose peer lets an admitted one wait for six. It is one of the peer's who holds most; of those, the one
-  // quiet for longest. When there is none, a few wait; whoever holds least is served first.
+  // or more, or whose peer lets an admitted one wait for six, or for as long beyond what 32 KiB/s justify. It is one of
+  // the peer's who holds most; of those, the one quiet for longest. When there is none, a few wait; whoever holds least
+  // is served first.
   std::size_t connections = 4096;
   // Of one IPv4 address or IPv6 /64: less than half, so that two cannot take all there are. When one more of them wants
   // in, a quiet one of its own gives way, else it is closed at once.

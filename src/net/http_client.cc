@@ -69,7 +69,7 @@ class ClientSocket {
     for (;;) {
       std::size_t count = 0;
       const auto outcome = tls_ ? tls_->read(into, count) : receive_some(into, count);
-      if (outcome == TlsSession::Outcome::kDone) return count;
+      if (outcome == TlsSession::Outcome::kDone || count > 0) return count;
       if (outcome == TlsSession::Outcome::kClosed) return std::size_t{0};
       CHECK_OK(wait_after(outcome, deadline));
     }
@@ -100,6 +100,7 @@ class ClientSocket {
       case TlsSession::Outcome::kWantWrite:
         return wait(POLLOUT, deadline);
       case TlsSession::Outcome::kDone:
+      case TlsSession::Outcome::kAgain:
         return {};
       case TlsSession::Outcome::kClosed:
         return gone();

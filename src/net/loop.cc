@@ -94,6 +94,11 @@ void Loop::take_turn(Turns::Waiter& waiter) {
   waiter.coroutine.resume();
 }
 
+void Loop::wait_for_turn(Turns::Waiter& waiter) {
+  turns_.push(waiter);
+  if (!std::exchange(turning_, true)) boost::asio::post(context_, NextTurn{this});
+}
+
 void Loop::next_turn() {
   Turns::Waiter* const waiter = turns_.pop();
   if (waiter == nullptr) {

@@ -88,6 +88,8 @@ class Loop final : public Scheduler {
 
   // What `waiter` waits for has arrived: resumes it, at once or when the turn of its flow comes.
   void take_turn(Turns::Waiter& waiter);
+  // The same, when the turn of its flow comes and not before: `waiter` has just had one.
+  void wait_for_turn(Turns::Waiter& waiter);
 
   // Runs until stop(), which any thread may call.
   void run();

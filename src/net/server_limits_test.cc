@@ -345,6 +345,42 @@ TEST(ServerLimits, AStalledRequestGivesWayAndOneAtWorkDoesNot) {
   EXPECT_TRUE(working.read_response().ends_with("opened"));
 }
 
+// For one connection at work; a newcomer waits for its place for as long as `steps` take. What it read, or nothing.
+std::string newcomer_among(std::string_view piece, std::string_view request, int steps) {
+  ListenOptions options;
+  options.limits.connections = 1;
+  options.limits.body_bytes_per_s_floor = 0;
+  TestServer server(std::move(options));
+  RawPeer working(server.port(), 0, "127.0.0.2");
+  working.send(request);
+  EXPECT_TRUE(TestServer::eventually([&] { return server.state().requests == 1; }));
+  server.pass(milliseconds(1));
+  const auto step = [&] {
+    if (working.readable_within(milliseconds(0))) working.read_response();
+    working.send(piece);
+    server.pass(milliseconds(1'998));
+  };
+  for (int i = 0; i < 3; ++i) step();
+  RawPeer wanting = server.peer();
+  wanting.send(get("/"));
+  EXPECT_TRUE(TestServer::eventually([&] { return server.accepted() == 2; }));
+  for (int i = 0; i < steps && !wanting.readable_within(milliseconds(0)); ++i) step();
+  return wanting.readable_within(milliseconds(0)) ? wanting.read_response() : "";
+}
+
+constexpr std::string_view kLargePost = "POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n";
+
+TEST(ServerLimits, AByteNowAndThenDoesNotKeepAPlace) {
+  EXPECT_TRUE(newcomer_among("x", kLargePost, 3).starts_with("HTTP/1.1 200 "));
+  // Nor does the next request, when each of them is waited for.
+  const std::string request = "POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+  EXPECT_TRUE(newcomer_among("0123456789" + request, request, 4).starts_with("HTTP/1.1 200 "));
+}
+
+TEST(ServerLimits, WhoSendsItsBodySlowlyKeepsItsPlace) {
+  EXPECT_EQ(newcomer_among(std::string(70'000, 'x'), kLargePost, 4), "");
+}
+
 TEST(ServerLimits, APeerThatIsRefusedAgainAndAgainIsServedMoreSlowly) {
   ListenOptions options;
   options.limits.refusals_per_s = 4;

@@ -114,6 +114,25 @@ struct Stream::TakeTurns {
   }
 };
 
+// Behind all who have something to say already: what this peer sends is much work and little data.
+struct Stream::InLine {
+  Stream& stream;
+  SteadyTime deadline;
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) const {
+    stream.in_line_ = true;
+    stream.turn_.coroutine = waiter;
+    stream.loop_.wait_for_turn(stream.turn_);
+  }
+  [[nodiscard]] Status await_resume() const {
+    stream.in_line_ = false;
+    const bool woken = std::exchange(stream.woken_, false);
+    if (stream.cancelled_) return cancelled();
+    if (woken || stream.loop_.now() >= deadline) return fail(Errc::kTimeout, "the peer is too slow");
+    return {};
+  }
+};
+
 Stream::Stream(Loop& loop, int fd, const ServerLimits& limits)
     : loop_(loop), limits_(limits), socket_(loop.context().get_executor()) {
   boost::system::error_code ignored;
@@ -135,6 +154,11 @@ void Stream::begin(Pending& pending, std::coroutine_handle<> waiter, SteadyTime 
   pending.deadline = deadline;
   pending.timed_out = false;
   turn_bytes_ = 0;
+}
+
+void Stream::end(Pending& pending) {
+  pending.waiter = {};
+  waited_ += loop_.now() - pending.since;
 }
 
 Result<bool> Stream::judge(const Pending& pending) const {
@@ -163,6 +187,7 @@ void Stream::sweep(SteadyTime now) {
 }
 
 void Stream::wake_reader() {
+  woken_ = in_line_;
   if (reading_.waiter) expire(reading_);
 }
 
@@ -193,7 +218,7 @@ Task<Status> Stream::wait(Pending& pending, bool for_read, SteadyTime deadline) 
   for (;;) {
     if (cancelled_) co_return cancelled();
     co_await WaitFor{*this, pending, for_read ? Socket::wait_read : Socket::wait_write, deadline};
-    pending.waiter = {};
+    end(pending);
     CO_TRY(const bool again, judge(pending));
     if (!again) co_return Status{};
   }
@@ -205,6 +230,8 @@ Task<Status> Stream::handshake(const TlsContext& context, SteadyTime deadline) {
     switch (tls_->handshake()) {
       case TlsSession::Outcome::kDone:
         co_return Status{};
+      case TlsSession::Outcome::kAgain:
+        break;
       case TlsSession::Outcome::kWantRead:
         CO_CHECK_OK(co_await wait(reading_, true, deadline));
         break;
@@ -224,7 +251,7 @@ Task<Result<std::size_t>> Stream::read_some(MutableByteView into, SteadyTime dea
   for (;;) {
     if (cancelled_) co_return cancelled();
     co_await ReadSome{*this, into, deadline};
-    reading_.waiter = {};
+    end(reading_);
     if (reading_.error == asio::error::eof) co_return std::size_t{0};
     CO_TRY(const bool again, judge(reading_));
     if (again) continue;
@@ -242,6 +269,13 @@ Task<Result<std::size_t>> Stream::read_tls(MutableByteView into, SteadyTime dead
         bytes_in_ += count;
         CO_CHECK_OK(co_await TakeTurns{*this, count});
         co_return count;
+      case TlsSession::Outcome::kAgain:
+        bytes_in_ += count;
+        if (const Status turned = co_await InLine{*this, deadline}; !turned && count == 0) {
+          co_return fail(turned.error());
+        }
+        if (count > 0) co_return count;
+        break;
       case TlsSession::Outcome::kWantRead:
         CO_CHECK_OK(co_await wait(reading_, true, deadline));
         break;
@@ -379,6 +413,7 @@ Task<Result<bool>> Stream::send_tls(ByteView bytes, std::size_t& sent, Pace& pac
         if (!room) co_return false;
         break;
       }
+      case TlsSession::Outcome::kAgain:
       case TlsSession::Outcome::kWantRead:
       case TlsSession::Outcome::kClosed:
       case TlsSession::Outcome::kFailed:

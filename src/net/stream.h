@@ -62,6 +62,8 @@ class Stream {
 
   // Since when the peer has kept us waiting, for bytes or for room to send some; SteadyTime::max(): it does not.
   [[nodiscard]] SteadyTime waiting_since() const { return std::min(reading_.began(), writing_.began()); }
+  // For how long it has kept us waiting in all, without what it does now.
+  [[nodiscard]] std::chrono::steady_clock::duration waited() const { return waited_; }
   // Passes the deadlines that lie before `now`.
   void sweep(SteadyTime now);
   // Ends a pending read with kTimeout.
@@ -105,11 +107,14 @@ class Stream {
   struct WaitFor;
   struct Pause;
   struct TakeTurns;
+  struct InLine;
 
   void begin(Pending& pending, std::coroutine_handle<> waiter, SteadyTime deadline);
   // What the end of an operation means: nothing (go on), again (true: it was another's cancellation), or an error.
   Result<bool> judge(const Pending& pending) const;
   void expire(Pending& pending);
+  // `pending` has ended, and its coroutine goes on.
+  void end(Pending& pending);
   Task<Status> wait(Pending& pending, bool for_read, SteadyTime deadline);
   Task<Result<std::size_t>> read_tls(MutableByteView into, SteadyTime deadline);
   // Each ends early, without an error, where the peer lets us wait for `patience` and that is less than io_timeout.
@@ -129,9 +134,12 @@ class Stream {
   Pending reading_;
   Turns::Waiter turn_;  // of reading_
   Pending writing_;
+  bool in_line_ = false;  // reading waits for its turn alone, not for the socket
+  bool woken_ = false;    // meanwhile, by wake_reader()
   bool cancelled_ = false;
   std::stop_source stop_{std::nostopstate};  // made when somebody asks for it
-  std::size_t turn_bytes_ = 0;               // moved since the loop last had its turn
+  std::chrono::steady_clock::duration waited_{};
+  std::size_t turn_bytes_ = 0;  // moved since the loop last had its turn
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
 };

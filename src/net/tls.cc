@@ -22,6 +22,22 @@ namespace {
 // Forward secrecy and authenticated encryption only.
 constexpr const char* kTls12Ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr const char* kTls13Ciphers = "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
+
+// What a peer may say before the handshake is done, and what its data may cost behind it: an ordinary record has a
+// hundredth of its bytes beside them.
+constexpr std::uint64_t kMostHandshakeBytes = 64 * 1024;
+constexpr std::uint64_t kForgivenBytes = 64 * 1024;
+constexpr std::uint64_t kMostWireBytesPerByte = 64;
+// Records that carry no data behind the handshake, which are updates of keys (RFC 8446 section 4.6.3): each costs as
+// much as some KiB of data. Clients send one in many GiB.
+constexpr std::uint64_t kForgivenMessages = 32;
+constexpr std::uint64_t kBytesPerMessage = 1 << 20;
+// Others have their turn after so much of the wire that half as much data does not pay for (a whole record, and where
+// the next one begins, come before their data), and after so many records, which cost about a microsecond however
+// small.
+constexpr std::uint64_t kUnpaidBytesPerTurn = 32 * 1024;
+constexpr unsigned kRecordsPerTurn = 512;
+
 constexpr unsigned char kHttp11Protocol[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
 std::string openssl_reason() {
@@ -151,25 +167,63 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_client(const std::stri
 }
 
 // OpenSSL's own socket BIO uses write(2), which raises SIGPIPE when the peer is gone; this one sends with MSG_NOSIGNAL.
+// SSL_read goes on for as long as there is something to read that is no data; this one says that there is nothing.
 struct SocketBio {
   static TlsSession::Transport& transport(BIO* bio) { return *static_cast<TlsSession::Transport*>(BIO_get_data(bio)); }
 
   static int read(BIO* bio, char* into, int size) {
     BIO_clear_retry_flags(bio);
     TlsSession::Transport& from = transport(bio);
+    if (from.broken()) return -1;
+    if (from.shaken && from.turn_is_over()) {
+      from.pausing = true;
+      BIO_set_retry_read(bio);
+      return -1;
+    }
     const ssize_t count = ::recv(from.socket, into, static_cast<std::size_t>(size), MSG_DONTWAIT);
     if (count < 0 && should_retry()) BIO_set_retry_read(bio);
     if (count == 0) BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-    if (count <= 0 || !from.guard) return static_cast<int>(count);
+    if (count <= 0) return static_cast<int>(count);
+    from.turn_unpaid_bytes += static_cast<std::uint64_t>(count);
+    from.wire_bytes += static_cast<std::uint64_t>(count);
+    if (from.shaken && from.wire_bytes > kForgivenBytes + kMostWireBytesPerByte * from.bytes) {
+      from.violation = "records with next to no data";
+      return -1;
+    }
+    if (!from.guard) return static_cast<int>(count);
+    if (from.wire_bytes > kMostHandshakeBytes) {
+      from.violation = "a handshake that is too long";
+      return -1;
+    }
     const auto* const bytes = reinterpret_cast<const std::uint8_t*>(into);
     const bool tls_1_2 = SSL_version(from.session) <= TLS1_2_VERSION;
     if (from.guard->pass({bytes, static_cast<std::size_t>(count)}, tls_1_2)) return static_cast<int>(count);
-    from.long_hello = true;
+    from.violation = "a ClientHello that is too long";
     return -1;
+  }
+
+  // Told of each record and message, before OpenSSL looks at it.
+  static void on_message(int is_written, int, int kind, const void* bytes, std::size_t size, SSL*, void* argument) {
+    auto* const from = static_cast<TlsSession::Transport*>(argument);
+    if (is_written != 0 || size == 0) return;
+    const bool tls_1_3 = SSL_version(from->session) > TLS1_2_VERSION;
+    // Of TLS 1.3 the header does not tell what the record is.
+    if (kind == SSL3_RT_HEADER) ++from->turn_records;
+    if (!from->shaken || kind != (tls_1_3 ? SSL3_RT_INNER_CONTENT_TYPE : SSL3_RT_HEADER)) return;
+    const int type = *static_cast<const std::uint8_t*>(bytes);
+    if (type == SSL3_RT_APPLICATION_DATA || type == SSL3_RT_ALERT) return;
+    // There, a handshake is another one: OpenSSL would refuse it by an alert, and each that follows.
+    if (!tls_1_3) {
+      from->violation = "a second handshake";
+    } else if (++from->messages > kForgivenMessages + from->bytes / kBytesPerMessage) {
+      from->violation = "too many updates of keys";
+    }
   }
 
   static int write(BIO* bio, const char* from, int size) {
     BIO_clear_retry_flags(bio);
+    // Its answers would go on.
+    if (transport(bio).broken()) return -1;
     const ssize_t count =
         ::send(transport(bio).socket, from, static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count < 0 && should_retry()) BIO_set_retry_write(bio);
@@ -200,6 +254,8 @@ Result<std::unique_ptr<TlsSession>> TlsSession::make(const TlsContext& context, 
   if (bio == nullptr) return fail(Errc::kInternal, "TLS: " + openssl_reason());
   made->transport_.socket = socket;
   made->transport_.session = made->session_.get();
+  SSL_set_msg_callback(made->session_.get(), SocketBio::on_message);
+  SSL_set_msg_callback_arg(made->session_.get(), &made->transport_);
   BIO_set_data(bio, &made->transport_);
   BIO_set_init(bio, 1);
   SSL_set_bio(made->session_.get(), bio, bio);
@@ -243,7 +299,9 @@ TlsSession::Outcome TlsSession::judge(int result) {
   }
   failed_ = true;
   const long verified = SSL_get_verify_result(session_.get());
-  error_ = verified != X509_V_OK ? X509_verify_cert_error_string(verified) : openssl_reason();
+  error_ = transport_.broken()     ? transport_.violation
+           : verified != X509_V_OK ? X509_verify_cert_error_string(verified)
+                                   : openssl_reason();
   ERR_clear_error();
   return Outcome::kFailed;
 }
@@ -251,9 +309,22 @@ TlsSession::Outcome TlsSession::judge(int result) {
 TlsSession::Outcome TlsSession::handshake() {
   ERR_clear_error();
   const Outcome outcome = judge(SSL_do_handshake(session_.get()));
-  if (outcome == Outcome::kDone) transport_.guard.reset();
-  if (transport_.long_hello) error_ = "a ClientHello that is too long";
+  if (outcome == Outcome::kDone) {
+    transport_.guard.reset();
+    transport_.shaken = true;
+    transport_.wire_bytes = 0;
+  }
   return outcome;
+}
+
+bool TlsSession::Transport::turn_is_over() const {
+  return turn_unpaid_bytes >= kUnpaidBytesPerTurn || turn_records >= kRecordsPerTurn;
+}
+
+void TlsSession::Transport::begin_turn() {
+  turn_unpaid_bytes = 0;
+  turn_records = 0;
+  pausing = false;
 }
 
 TlsSession::Outcome TlsSession::read(MutableByteView into, std::size_t& count) {
@@ -263,10 +334,21 @@ TlsSession::Outcome TlsSession::read(MutableByteView into, std::size_t& count) {
     ERR_clear_error();
     std::size_t got = 0;
     const int result = SSL_read_ex(session_.get(), into.data() + count, into.size() - count, &got);
-    if (result != 1)
-      return count > 0 && SSL_get_error(session_.get(), result) != SSL_ERROR_SSL ? Outcome::kDone : judge(result);
-    count += got;
-    if (count == into.size() || !pending()) return Outcome::kDone;
+    const bool pausing = transport_.pausing;
+    if (result == 1) {
+      count += got;
+      transport_.bytes += got;
+      transport_.turn_unpaid_bytes -= std::min<std::uint64_t>(transport_.turn_unpaid_bytes, 2 * got);
+      if (!transport_.turn_is_over()) {
+        if (count == into.size() || !pending()) return Outcome::kDone;
+        continue;
+      }
+    } else if (!pausing && count > 0 && SSL_get_error(session_.get(), result) != SSL_ERROR_SSL) {
+      // What was read is dealt with at once, and more may have come by then: the turn goes on.
+      return Outcome::kDone;
+    }
+    transport_.begin_turn();
+    return result == 1 || pausing ? Outcome::kAgain : judge(result);
   }
 }
 

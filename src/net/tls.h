@@ -44,6 +44,7 @@ class TlsSession {
  public:
   enum class Outcome : std::uint8_t {
     kDone,
+    kAgain,      // of read(): the peer makes more work than its data are worth; call again after others had their turn
     kWantRead,   // call again when the socket is readable
     kWantWrite,  // call again when the socket is writable
     kClosed,     // the peer closed its side
@@ -55,7 +56,7 @@ class TlsSession {
   static Result<std::unique_ptr<TlsSession>> connect(const TlsContext& context, int socket, const std::string& host);
 
   Outcome handshake();
-  // kDone: `count` bytes, at least one, were read or written.
+  // kDone: `count` bytes, at least one, were read or written. kAgain: so many were read, or none.
   Outcome read(MutableByteView into, std::size_t& count);
   Outcome write(ByteView from, std::size_t& count);
   // Says that nothing more will be written; best effort.
@@ -73,7 +74,20 @@ class TlsSession {
     int socket = -1;
     ssl_st* session = nullptr;
     std::optional<HelloGuard> guard;  // of a server, while it shakes hands
-    bool long_hello = false;
+    bool shaken = false;              // the handshake is done
+    const char* violation = nullptr;  // what the peer did that ends the session
+    // What came: of the handshake, then behind it.
+    std::uint64_t wire_bytes = 0;
+    std::uint64_t bytes = 0;     // of data
+    std::uint64_t messages = 0;  // records that carry no data, behind the handshake
+    // Since others had their turn.
+    std::uint64_t turn_unpaid_bytes = 0;
+    unsigned turn_records = 0;
+    bool pausing = false;  // OpenSSL was told to wait, though there may be more
+
+    [[nodiscard]] bool broken() const { return violation != nullptr; }
+    [[nodiscard]] bool turn_is_over() const;
+    void begin_turn();
   };
   friend struct SocketBio;
   TlsSession() = default;

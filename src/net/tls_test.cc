@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
+#include <sys/ioctl.h>
 
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include "net/http_client.h"
 #include "net/test_certificate.h"
@@ -257,6 +260,259 @@ TEST_F(Tls, SessionsAreResumedUntilTheTicketKeysChange) {
   const TlsPeer later(server.port(), session.get());
   EXPECT_EQ(SSL_session_reused(later.ssl.get()), 0);
   EXPECT_EQ(handshake(server.port(), TLS1_3_VERSION), "first");
+}
+
+// What is written goes out when it is told to, at once.
+struct HoardingPeer {
+  HoardingPeer(int fd, int version) : fd(fd) {
+    SSL_set_min_proto_version(ssl.get(), version);
+    SSL_set_max_proto_version(ssl.get(), version);
+    SSL_set_fd(ssl.get(), fd);
+    SSL_set_connect_state(ssl.get());
+  }
+  void hoard() {
+    hoarded = BIO_new(BIO_s_mem());
+    SSL_set0_wbio(ssl.get(), hoarded);
+  }
+  void write(std::string_view text) {
+    ASSERT_EQ(SSL_write(ssl.get(), text.data(), static_cast<int>(text.size())), text.size());
+  }
+  void update_keys(int kind = SSL_KEY_UPDATE_NOT_REQUESTED) {
+    ASSERT_EQ(SSL_key_update(ssl.get(), kind), 1);
+    ASSERT_EQ(SSL_do_handshake(ssl.get()), 1);
+  }
+  std::string take() {
+    char* bytes = nullptr;
+    const long size = BIO_get_mem_data(hoarded, &bytes);
+    std::string taken(bytes, static_cast<std::size_t>(size));
+    (void)BIO_reset(hoarded);
+    return taken;
+  }
+  void send() { EXPECT_TRUE(send(take())); }
+  [[nodiscard]] bool send(std::string_view bytes) const {
+    return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+  }
+  int fd;
+  std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context{SSL_CTX_new(TLS_client_method()), &SSL_CTX_free};
+  std::unique_ptr<SSL, decltype(&SSL_free)> ssl{SSL_new(context.get()), &SSL_free};
+  BIO* hoarded = nullptr;
+};
+
+// A session of ours and its peer, which has nothing to say but what a test tells it.
+class TlsSessions : public Tls {
+ protected:
+  void SetUp() override {
+    Tls::SetUp();
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets_), 0);
+    const int room = 8 << 20;
+    for (const int socket : sockets_) ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    context_ = TlsContext::for_server(folder_.tls_files()).value();
+    ours_ = TlsSession::accept(*context_, sockets_[0]).value();
+  }
+  void TearDown() override {
+    for (const int socket : sockets_) ::close(socket);
+  }
+  void shake_hands(int version) {
+    peer_.emplace(sockets_[1], version);
+    TlsSession::Outcome ours = TlsSession::Outcome::kWantRead;
+    for (int i = 0; i < 10; ++i) {
+      SSL_do_handshake(peer_->ssl.get());
+      if (ours != TlsSession::Outcome::kDone) ours = ours_->handshake();
+    }
+    ASSERT_EQ(ours, TlsSession::Outcome::kDone);
+    ASSERT_EQ(SSL_is_init_finished(peer_->ssl.get()), 1);
+    peer_->hoard();
+  }
+  // One call of read(); what it read is behind `read_`.
+  TlsSession::Outcome read() {
+    std::size_t count = 0;
+    const auto outcome = ours_->read(buffer_, count);
+    last_ = count;
+    read_ += as_text(ByteView(buffer_).first(count));
+    return outcome;
+  }
+  // Until there is nothing more to read.
+  TlsSession::Outcome read_all() {
+    for (;;) {
+      const auto outcome = read();
+      if (outcome != TlsSession::Outcome::kDone && outcome != TlsSession::Outcome::kAgain) return outcome;
+    }
+  }
+  int unread() const {
+    int bytes = 0;
+    EXPECT_EQ(::ioctl(sockets_[0], FIONREAD, &bytes), 0);
+    return bytes;
+  }
+
+  int sockets_[2] = {-1, -1};
+  std::shared_ptr<const TlsContext> context_;
+  std::unique_ptr<TlsSession> ours_;
+  std::optional<HoardingPeer> peer_;
+  Bytes buffer_ = Bytes(256 * 1024);
+  std::string read_;
+  std::size_t last_ = 0;
+};
+
+TEST_F(TlsSessions, ReadsTinyRecordsInSmallParts) {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    if (version == TLS1_3_VERSION) {
+      TearDown();
+      SetUp();
+    }
+    shake_hands(version);
+    std::string sent;
+    for (int i = 0; i < 5'000; ++i) sent += static_cast<char>('a' + i % 26);
+    for (const char& byte : sent) peer_->write({&byte, 1});
+    peer_->send();
+    read_.clear();
+    int again = 0;
+    for (auto outcome = read(); outcome != TlsSession::Outcome::kWantRead; outcome = read()) {
+      ASSERT_TRUE(outcome == TlsSession::Outcome::kAgain || outcome == TlsSession::Outcome::kDone);
+      again += outcome == TlsSession::Outcome::kAgain ? 1 : 0;
+      EXPECT_LE(last_, 512U);
+    }
+    EXPECT_TRUE(read_ == sent);
+    EXPECT_GE(again, 5'000 / 1'300);
+  }
+}
+
+TEST_F(TlsSessions, OrdinaryRecordsAreReadWithoutAPause) {
+  shake_hands(TLS1_3_VERSION);
+  for (const std::size_t record : {1'300U, 16'384U}) {
+    std::string sent;
+    for (int i = 0; i < 256; ++i) {
+      const std::string piece(record, static_cast<char>('a' + i % 26));
+      peer_->write(piece);
+      sent += piece;
+    }
+    peer_->send();
+    read_.clear();
+    auto outcome = TlsSession::Outcome::kDone;
+    while (outcome == TlsSession::Outcome::kDone) outcome = read();
+    EXPECT_EQ(outcome, TlsSession::Outcome::kWantRead);
+    EXPECT_TRUE(read_ == sent);
+  }
+}
+
+TEST_F(TlsSessions, UpdatesOfKeysWithoutEndEndTheSession) {
+  shake_hands(TLS1_3_VERSION);
+  peer_->write("before");
+  for (int i = 0; i < 5'000; ++i) peer_->update_keys();
+  peer_->write("behind");
+  const std::string flood = peer_->take();
+  ASSERT_TRUE(peer_->send(flood));
+  EXPECT_EQ(read_all(), TlsSession::Outcome::kFailed);
+  EXPECT_EQ(ours_->error(), "too many updates of keys");
+  EXPECT_EQ(read_, "before");
+  EXPECT_GE(unread(), static_cast<int>(flood.size()) - 40'000);
+  EXPECT_EQ(read(), TlsSession::Outcome::kFailed);
+}
+
+TEST_F(TlsSessions, UpdatesOfKeysAmongDataGoOn) {
+  shake_hands(TLS1_3_VERSION);
+  const std::string mebibyte(1 << 20, 'm');
+  for (int i = 0; i < 32; ++i) peer_->update_keys(SSL_KEY_UPDATE_REQUESTED);
+  for (int i = 0; i < 8; ++i) {
+    peer_->write(mebibyte);
+    peer_->send();
+    EXPECT_EQ(read_all(), TlsSession::Outcome::kWantRead);
+    peer_->update_keys();
+  }
+  peer_->write("behind");
+  peer_->send();
+  EXPECT_EQ(read_all(), TlsSession::Outcome::kWantRead);
+  EXPECT_EQ(read_.size(), 8 * mebibyte.size() + 6);
+  EXPECT_TRUE(read_.ends_with("behind"));
+  // Our answers to what it asked for.
+  std::size_t written = 0;
+  EXPECT_EQ(ours_->write(as_bytes("answer"), written), TlsSession::Outcome::kDone);
+  char answer[6];
+  EXPECT_EQ(SSL_read(peer_->ssl.get(), answer, sizeof answer), 6);
+}
+
+TEST_F(TlsSessions, ASecondHandshakeEndsTheSessionWithoutAWord) {
+  shake_hands(TLS1_2_VERSION);
+  char byte;
+  while (::recv(peer_->fd, &byte, 1, 0) == 1) {
+  }
+  ASSERT_EQ(SSL_renegotiate(peer_->ssl.get()), 1);
+  SSL_do_handshake(peer_->ssl.get());
+  peer_->send();
+  EXPECT_EQ(read(), TlsSession::Outcome::kFailed);
+  EXPECT_EQ(ours_->error(), "a second handshake");
+  EXPECT_EQ(::recv(peer_->fd, &byte, 1, 0), -1);
+}
+
+TEST_F(TlsSessions, RecordsOfPaddingEndTheSession) {
+  shake_hands(TLS1_3_VERSION);
+  SSL_set_block_padding(peer_->ssl.get(), SSL3_RT_MAX_PLAIN_LENGTH);
+  for (int i = 0; i < 100; ++i) peer_->write("p");
+  peer_->send();
+  EXPECT_EQ(read_all(), TlsSession::Outcome::kFailed);
+  EXPECT_EQ(ours_->error(), "records with next to no data");
+  EXPECT_LE(read_.size(), 5U);
+}
+
+TEST_F(TlsSessions, RecordsOfPaddingThatDataHavePaidForAreReadInSmallParts) {
+  shake_hands(TLS1_3_VERSION);
+  peer_->write(std::string(1 << 20, 'm'));
+  peer_->send();
+  EXPECT_EQ(read_all(), TlsSession::Outcome::kWantRead);
+  SSL_set_block_padding(peer_->ssl.get(), SSL3_RT_MAX_PLAIN_LENGTH);
+  for (int i = 0; i < 100; ++i) peer_->write("p");
+  peer_->send();
+  int pauses = 0;
+  for (auto outcome = read(); outcome != TlsSession::Outcome::kWantRead; outcome = read()) {
+    ASSERT_TRUE(outcome == TlsSession::Outcome::kDone || outcome == TlsSession::Outcome::kAgain);
+    pauses += outcome == TlsSession::Outcome::kAgain ? 1 : 0;
+  }
+  EXPECT_EQ(read_.size(), (1U << 20) + 100);
+  EXPECT_GE(pauses, 100 / 4);
+}
+
+TEST_F(TlsSessions, AHandshakeOfTinyRecordsEnds) {
+  std::string hello("\x01\x00\x3E\x80\x03\x03", 6);
+  hello.resize(16'000, 'h');
+  std::string records;
+  for (const char byte : hello) records += std::string("\x16\x03\x01\x00\x01", 5) + byte;
+  ASSERT_EQ(::send(sockets_[1], records.data(), records.size(), 0), static_cast<ssize_t>(records.size()));
+  EXPECT_EQ(ours_->handshake(), TlsSession::Outcome::kFailed);
+  EXPECT_EQ(ours_->error(), "a handshake that is too long");
+}
+
+// Of the larger ones, less than would be too many fit in what OpenSSL receives at once.
+TEST_F(Tls, TinyRecordsLeaveTheLoopToOthersInBetween) {
+  constexpr std::size_t kRecords = 10'000;
+  for (const std::size_t record : {1U, 20U}) {
+    TestServer server(options(), 1);
+    const RawPeer raw = server.peer();
+    HoardingPeer hostile(raw.fd(), TLS1_3_VERSION);
+    ASSERT_EQ(SSL_do_handshake(hostile.ssl.get()), 1);
+    hostile.hoard();
+    const std::string size = std::to_string(kRecords * record);
+    hostile.write("POST /run HTTP/1.1\r\nHost: a\r\nContent-Length: " + size + "\r\n\r\n");
+    for (std::size_t i = 0; i < kRecords; ++i) hostile.write(std::string(record, 'x'));
+    std::thread other([&] { EXPECT_TRUE(client(server)->request("GET", "/rounds", {}, {})); });
+    EXPECT_TRUE(TestServer::eventually([&] { return server.state().rounds > 0; }));
+    EXPECT_TRUE(raw.send(hostile.take()));
+    other.join();
+    char response[1'000];
+    const int got = SSL_read(hostile.ssl.get(), response, sizeof response);
+    EXPECT_GT(got, 0);
+    EXPECT_TRUE(std::string_view(response, static_cast<std::size_t>(std::max(got, 0))).ends_with("\n" + size));
+    EXPECT_LE(server.state().longest_run, 1'300 * record);
+  }
+}
+
+TEST_F(Tls, AFloodOfHandshakesCostsItsConnectionAndNoOther) {
+  TestServer server(options(), 1);
+  const auto neighbour = client(server);
+  ASSERT_TRUE(neighbour->request("GET", "/", {}, {}));
+  const TlsPeer hostile(server.port());
+  SSL_renegotiate(hostile.ssl.get());
+  EXPECT_NE(SSL_do_handshake(hostile.ssl.get()), 1);
+  EXPECT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 1; }));
+  EXPECT_TRUE(neighbour->request("GET", "/", {}, {}));
 }
 
 TEST_F(Tls, ServesAfterALongPauseAndStops) {

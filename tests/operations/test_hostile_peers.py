@@ -130,6 +130,33 @@ class HostilePeers(OperationsCase):
                 peer.close()
         self.assertGreater(self.metric("andromede_http_connections_gave_way_total"), 0)
 
+    def test_admitted_bodies_that_trickle_keep_nobody_out(self):
+        self.start()
+        soon_s = self.soon()
+        url = self.s3.generate_presigned_url("put_object", Params={"Bucket": "archives", "Key": "slow"})
+        head = (f"PUT {url.split(str(self.cloud.s3_port), 1)[1]} HTTP/1.1\r\nHost: 127.0.0.1:{self.cloud.s3_port}\r\n"
+                "Content-Length: 30000\r\n\r\nx").encode()
+        held = [peer for i in range(3) for peer in self.hold(f"127.0.0.{2 + i}", 1366, [head])]
+        self.cloud.wait_for("one tenant holds nearly all", lambda: self.open_connections() > 4000)
+        stopping = threading.Event()
+
+        def trickle():
+            while not stopping.wait(2.5):
+                for peer in held:
+                    with contextlib.suppress(OSError):  # gave way
+                        peer.sendall(b"x")
+
+        trickling = threading.Thread(target=trickle)
+        trickling.start()
+        self.addCleanup(trickling.join, PATIENCE_S)
+        self.addCleanup(stopping.set)
+        time.sleep(10)  # what they let the server wait adds up to more than six seconds
+        for i in range(40):
+            status, seconds = self.get_from(f"127.0.2.{i + 1}")
+            self.assertEqual(status, 200)
+            self.assertLess(seconds, soon_s)
+        self.assertGreaterEqual(self.metric("andromede_http_connections_gave_way_total"), 30)
+
     def test_a_refused_request_whose_body_does_not_come_is_cut_soon(self):
         self.start()
         url = self.s3.generate_presigned_url("put_object", Params={"Bucket": "archives", "Key": "slow"})
