@@ -11,6 +11,7 @@ namespace {
 constexpr std::chrono::milliseconds kFirstRetry{5000};
 constexpr std::chrono::milliseconds kFirstRetryWhileShort{250};
 constexpr std::chrono::milliseconds kLongestRetry{300'000};
+constexpr std::chrono::milliseconds kLongestRetryWhileShort{4000};
 // So long another drive is preferred to one on which a mirror could not be made.
 constexpr std::chrono::minutes kAvoidAfterFailure{10};
 
@@ -76,6 +77,8 @@ Status MirrorKeeper::keep(const std::function<bool()>& go_on) {
   const auto map = drives_.map();
   note_members(*map, online_mirrors(), commits_wait ? std::chrono::milliseconds(0) : grace_);
   const bool others = other_drives();
+  // However often it failed.
+  if (commits_wait) retry_at_ = std::min(retry_at_, clock_.steady() + kLongestRetryWhileShort);
   if (clock_.steady() < retry_at_ && !others) return {};
   Status kept = change(go_on);
   failures_ = kept ? 0 : failures_ + 1;
@@ -198,7 +201,23 @@ std::vector<DriveId> MirrorKeeper::with_room(std::vector<DriveId> places, const 
     auto found = sovereignty::place_mirrors(rule_, roomy, staying);
     if (found.size() >= places.size() && sites_of(found) >= sites_of(places)) return found;
   }
-  return places;
+  return mirrors_.shortfall() ? spare_the_full(std::move(places), candidates) : places;
+}
+
+std::vector<DriveId> MirrorKeeper::spare_the_full(std::vector<DriveId> places, const CandidateList& candidates) const {
+  const auto out = mirrors_.out_for_space();
+  const Drives online = online_mirrors();
+  CandidateList others = candidates;
+  std::erase_if(others, [&](const sovereignty::Candidate& candidate) { return contains(out, candidate.drive); });
+  std::vector<DriveId> spared = sovereignty::place_mirrors(rule_, others, {online.begin(), online.end()});
+  const bool another = std::any_of(spared.begin(), spared.end(),
+                                   [&](DriveId drive) { return !online.contains(drive) && drives_.online(drive); });
+  if (!another) return places;
+  // Nothing is given up for it.
+  for (const DriveId drive : online) {
+    if (!contains(spared, drive)) spared.push_back(drive);
+  }
+  return spared;
 }
 
 Status MirrorKeeper::change(const std::function<bool()>& go_on) {
@@ -229,8 +248,9 @@ Status MirrorKeeper::add(const io::DriveInfo& drive, const std::function<bool()>
   if (!told && !owed) return told;
   const Status added = mirrors_.add_mirror(drive.id, [&go_on](std::uint64_t, std::uint64_t) { return go_on(); });
   if (!added) {
-    // Neither of which is the drive's fault.
-    if (added.error() != Errc::kCancelled && added.error() != Errc::kOverloaded) {
+    // Neither of which is the drive's fault; kUnavailable is that of the mirror copied from, or the drive is offline.
+    if (added.error() != Errc::kCancelled && added.error() != Errc::kOverloaded &&
+        added.error() != Errc::kUnavailable) {
       failed_on_[drive.id] = clock_.steady() + kAvoidAfterFailure;
     }
     return fail(added.error().in("metadata mirror on " + drive.name.value()));

@@ -36,8 +36,8 @@ class MirrorKeeper {
   // Moves the mirror of a drive without room, which would hold up every commit, to one with room where that is as good.
   // Adds what is missing and can be had, gives up what has a successor or must leave, and removes what a former mirror
   // left on a drive. kCancelled when `go_on` said false. After a failure nothing is tried again for a while, longer
-  // each time, unless drives come or go; and the drive on which it failed is avoided for a while where others are as
-  // good.
+  // each time (but a few seconds while commits wait), unless drives come or go; and the drive on which it failed is
+  // avoided for a while where others are as good, if it was the drive's fault.
   Status keep(const std::function<bool()>& go_on);
   // Reads and checks every mirror whole. A damaged one is given up and made anew by keep(). Answers how many were
   // damaged; an error when the last one is, or when `pace` said false (kCancelled).
@@ -62,6 +62,9 @@ class MirrorKeeper {
   // none, or all of them are such.
   [[nodiscard]] std::vector<DriveId> with_room(std::vector<DriveId> places, const CandidateList& candidates,
                                                const std::vector<DriveId>& current) const;
+  // While commits wait: what a mirror that is out for want of space left may be the only other copy, and goes once one
+  // is made there. So others first, if there are any, however good.
+  [[nodiscard]] std::vector<DriveId> spare_the_full(std::vector<DriveId> places, const CandidateList& candidates) const;
   // Those whose mirror has no room.
   [[nodiscard]] Drives full() const;
   // Those that refused a mirror for want of space, or on which making one has just failed.

@@ -30,7 +30,8 @@ class FakeMirrors final : public meta::Mirrors {
   [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return {}; }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& /*progress*/) override {
     ++additions;
-    if (refuse || refusing.contains(drive)) return fail(Errc::kNoSpace, "no room");
+    tried = drive;
+    if (refuse || refusing.contains(drive)) return fail(refusal, "no room");
     online.insert(drive);
     files.insert(drive);
     if (std::find(order.begin(), order.end(), drive) == order.end()) order.push_back(drive);
@@ -62,6 +63,8 @@ class FakeMirrors final : public meta::Mirrors {
   mutable int looks_until_loss = -1;
   int additions = 0;
   bool refuse = false;
+  Errc refusal = Errc::kNoSpace;
+  DriveId tried;
 };
 
 class AnyDrive final : public blob::Maintenance {
@@ -246,6 +249,37 @@ TEST_F(MirrorKeeperTest, ADriveOnWhichAMirrorCouldNotBeMadeIsAvoidedWhereAnother
   EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(1), id(2), id(liked)}));
 }
 
+TEST_F(MirrorKeeperTest, ADriveIsNotAvoidedForWhatTheMirrorThatIsCopiedFromFailedOf) {
+  mirrors_.online = {id(1), id(2)};
+  mirrors_.order = {id(1), id(2)};
+  mirrors_.refuse = true;
+  mirrors_.refusal = Errc::kUnavailable;
+  std::set<DriveId> tried;
+  for (int i = 0; i < 3; ++i) {
+    mirrors_.tried = DriveId();
+    EXPECT_FALSE(keep());
+    tried.insert(mirrors_.tried);
+    clock_.advance(std::chrono::minutes(1));
+  }
+  EXPECT_EQ(tried.size(), 1U);
+}
+
+// Two mirrors are out for want of space, one is left, and the drive of the other site has one's room.
+TEST_F(MirrorKeeperTest, WhileCommitsWaitWhatAFullMirrorLeftStaysIfAnotherDriveCanHaveOne) {
+  ASSERT_TRUE(keep());
+  mirrors_.least = 2;
+  mirrors_.online = {id(0)};
+  mirrors_.out = {id(1), id(2)};
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(0), id(3)}));
+  // None is left but a full one's.
+  mirrors_.online = {id(0)};
+  mirrors_.out = {id(1), id(2), id(3)};
+  clock_.advance(std::chrono::seconds(10));
+  ASSERT_TRUE(keep());
+  EXPECT_GE(mirrors_.online.size(), 2U);
+}
+
 TEST_F(MirrorKeeperTest, AMirrorThatWasGivenUpForWantOfSpaceIsMadeElsewhereAtOnce) {
   ASSERT_TRUE(keep());
   mirrors_.online.erase(id(0));
@@ -298,6 +332,33 @@ TEST_F(MirrorKeeperTest, WhileCommitsWaitForAMirrorItIsMadeAtOnceAndTriedAgainSo
   clock_.advance(std::chrono::milliseconds(300));
   ASSERT_TRUE(keep());
   EXPECT_EQ(mirrors_.online, (std::set<DriveId>{id(2), id(3)}));
+}
+
+TEST_F(MirrorKeeperTest, WhileCommitsWaitItIsTriedAgainWithinSecondsHoweverOftenItFailed) {
+  ASSERT_TRUE(keep());
+  lose(0);
+  ASSERT_TRUE(keep());
+  mirrors_.refuse = true;
+  const auto fail_often = [&] {
+    for (int i = 0; i < 8; ++i) {
+      clock_.advance(std::chrono::minutes(6));
+      EXPECT_FALSE(keep());
+    }
+  };
+  const auto tried_within_seconds = [&] {
+    const int before = mirrors_.additions;
+    for (int i = 0; i < 5; ++i) {
+      clock_.advance(std::chrono::seconds(1));
+      (void)keep().has_value();
+    }
+    return mirrors_.additions > before;
+  };
+  fail_often();
+  EXPECT_FALSE(tried_within_seconds());
+  mirrors_.least = 3;
+  EXPECT_TRUE(tried_within_seconds()) << "it failed so often before";
+  fail_often();
+  EXPECT_TRUE(tried_within_seconds());
 }
 
 TEST_F(MirrorKeeperTest, AFailureIsTriedAgainLaterAndLaterOrWhenDrivesCome) {
