@@ -55,14 +55,17 @@ struct Fanout::Helper {
       if (!job) return;
       Job own = std::exchange(job, nullptr);
       const std::shared_ptr<Round> in = std::exchange(round, nullptr);
+      const std::size_t at = index;
       lock.unlock();
       const bool done = own();
       own = nullptr;  // what it owns ends before anybody goes on
       lock.lock();
       busy = false;
       changed.notify_all();
+      lock.unlock();
       // Idle first: the caller's next round finds this thread, and needs no other one.
-      in->end(index, done);
+      in->end(at, done);
+      lock.lock();
     }
   }
   std::thread thread;

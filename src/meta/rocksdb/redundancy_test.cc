@@ -427,6 +427,7 @@ TEST_F(RedundancyTest, AMirrorThatHangsWhenAskedForItsSpaceIsWaitedForSoLongToo)
 TEST_F(RedundancyTest, WhereOneMirrorFailsAtOnceTheOthersAreWaitedFor) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(50);
   open(std::chrono::milliseconds(0));
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));  // until the space is asked for again
   cloud_.disk(0).set_offline(true);
   for (const std::size_t drive : {1U, 2U}) cloud_.disk(drive).set_hanging(true);
   auto commit = begin(put_of("slow", "1"));
