@@ -24,6 +24,8 @@ constexpr int kCacheShardBits = 4;
 constexpr std::chrono::milliseconds kLookAgain{20};
 // A drive that is found offline mostly fails what it was asked, and says why.
 constexpr std::chrono::seconds kLastWait{1};
+// For a failed mirror to be closed at the end: its drive may hang.
+constexpr std::chrono::seconds kClosingWait{3};
 
 Error no_such_drive() { return {make_error_code(Errc::kNotFound), "no such drive"}; }
 
@@ -203,19 +205,25 @@ Status Engine::open(LogSealer& sealer) {
 
 void Engine::stop() {
   committer_.stop();
-  // Only makes the next start quicker: the log has what was not flushed. A drive that hangs is not waited for.
+  // Only makes the next start quicker: the log has what was not flushed.
   {
+    std::vector<std::pair<std::shared_ptr<Mirror>, std::shared_ptr<DriveWork::Job>>> flushes;
     const auto mirrors = mirrors_.list();
     for (const auto& mirror : *mirrors) {
       if (mirror->failed()) continue;
-      work_.start(mirror->drive(), mirror->disk().root(), [mirror] {
+      const auto flush = [mirror] {
         Status flushed = mirror->state().flush();
         if (!flushed) log_warning("metadata: the last flush failed", {{"error", flushed.error().describe()}});
         return flushed;
-      });
+      };
+      flushes.emplace_back(mirror, work_.start(mirror->drive(), mirror->disk().root(), flush));
+    }
+    const auto give_up = std::chrono::steady_clock::now() + io::kDriveAnswerLimit;
+    for (const auto& [mirror, flush] : flushes) {
+      if (flush->wait(give_up)) continue;
+      mirror->fail(Error(make_error_code(Errc::kTimeout), "the drive does not answer"));
     }
   }
-  work_.wait_all(std::chrono::steady_clock::now() + io::kDriveAnswerLimit);
   close();
 }
 
@@ -225,7 +233,7 @@ void Engine::close() {
     hook->engine = nullptr;
   }
   // Cursors and reads that are still alive keep their mirror open until they end.
-  mirrors_.clear(options_.mirror_patience);
+  mirrors_.clear(kClosingWait);
   for (DriveWork* const work : {&work_, &looking_}) work->wait_all(std::chrono::steady_clock::now() + kLastWait);
 }
 
