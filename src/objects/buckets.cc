@@ -139,9 +139,11 @@ Task<Result<BucketPage>> ServiceImpl::list_buckets(identity::Caller caller, List
   scan.partition = layout::kCloud;
   scan.begin = base + std::max(request.prefix, request.after.empty() ? request.after : request.after + '\0');
   scan.end = layout::past_prefix(base + request.prefix);
+  Stretch stretch;
   while (true) {
     CO_TRY(const auto items, co_await meta_.scan(scan));
     for (const meta::Item& item : items) {
+      co_await stretch.pause();
       CO_TRY(const BucketRecord bucket, decode_bucket(as_bytes(item.value)));
       CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(bucket.id),
                                                   {meta::Space::kRecords, layout::bucket_state(bucket.id)}));

@@ -463,6 +463,36 @@ TEST_F(ObjectsTest, WhatCouldNotBePassedOnHoldsNoMemory) {
   EXPECT_EQ(transfers.held_bytes(), crypto::kSegmentBytes * kBuffersPerTransfer);
 }
 
+TEST_F(ObjectsTest, WhoWaitsInAPieceThatLiesInlineHoldsNothingOfTheOneBefore) {
+  const std::string blob = pattern(300'000);
+  const std::string tail = pattern(1000, 7);
+  ASSERT_TRUE(put("blob", blob));
+  ASSERT_TRUE(put("tail", tail));
+  const meta::Partition partition = layout::bucket_partition(bucket_id());
+  const auto read = [&](meta::Space space, const std::string& key) {
+    return *TestCloud::must(sync_wait(cloud_.meta().get(partition, {space, key})));
+  };
+  std::vector<Piece> pieces;
+  for (const char* key : {"blob", "tail"}) {
+    const std::string raw = read(meta::Space::kRecords, layout::object(bucket_id(), key));
+    pieces.push_back(TestCloud::must(decode_object(as_bytes(raw))).pieces.at(0));
+  }
+  ASSERT_TRUE(!pieces[0].inlined && pieces[1].inlined);
+  const std::string payload = read(meta::Space::kInline, layout::inline_payload(pieces[1].blob).bytes);
+  Transfers transfers;
+  LiveBlobs live(cloud_.volumes());
+  const OpenContext context{cloud_.meta(),  cloud_.volumes(), cloud_.key_service(),   live, transfers,
+                            cloud_.clock(), Counter(),        std::chrono::minutes(1)};
+  PieceReader reader(context, me().account.id, partition, pieces, 0, blob.size() + tail.size(), payload);
+  EXPECT_EQ(TestCloud::must(sync_wait(reader.read())).size(), blob.size());
+  EXPECT_GT(transfers.held_bytes(), 0U);
+  EXPECT_EQ(as_text(TestCloud::must(sync_wait(reader.read()))), tail);
+  EXPECT_EQ(transfers.held_bytes(), 0U);
+  reader.unread(tail.size() - 100);
+  EXPECT_EQ(as_text(TestCloud::must(sync_wait(reader.read()))), tail.substr(100));
+  EXPECT_EQ(transfers.held_bytes(), 0U);
+}
+
 TEST_F(ObjectsTest, ManyThatWaitForTheirPeersHoldNoMemory) {
   ASSERT_TRUE(put("key", pattern(3'000'000)));
   std::vector<std::unique_ptr<OpenObject>> waiting;
@@ -637,6 +667,52 @@ TEST_F(ObjectsTest, DeletingManyAnswersForEach) {
   EXPECT_EQ(objects_counted(), 1);
   ASSERT_TRUE(remove("key-10"));
   expect_nothing_left();
+}
+
+TEST_F(ObjectsTest, MultiDeletesOfAnAccountTakeTurnsAndNobodyElsesWaitForThem) {
+  ASSERT_TRUE(sync_wait(service().create_bucket(other(), "others")));
+  std::vector<DeleteItem> items(3 * kRemovalsAtOnce);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    items[i].key = "key-" + std::to_string(i);
+    ASSERT_TRUE(put(items[i].key, "x"));
+  }
+  MemoryBody body("x");
+  PutRequest request = put_request("key");
+  request.bucket = "others";
+  ASSERT_TRUE(sync_wait(service().put(other(), std::move(request), body)));
+
+  std::atomic<bool> may_go_on = false;
+  std::atomic<std::size_t> under_way = 0;
+  std::atomic<std::size_t> most = 0;
+  cloud_.watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+    if (change.event && change.event->find("key-") != std::string::npos) {
+      most = std::max<std::size_t>(most, ++under_way);
+      may_go_on.wait(false);
+      --under_way;
+    }
+    return std::nullopt;
+  };
+  std::atomic<std::size_t> deleted = 0;
+  std::vector<std::jthread> threads;
+  for (const DeleteItem& item : items) {
+    threads.emplace_back([&] {
+      const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}));
+      if (outcomes && !outcomes->front().error) ++deleted;
+    });
+  }
+  while (under_way < kRemovalsAtOnce) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  DeleteItem item;
+  item.key = "key";
+  const auto outcomes = sync_wait(service().remove_many(other(), "others", {item}));
+  EXPECT_TRUE(outcomes && !outcomes->front().error);
+  EXPECT_EQ(under_way, kRemovalsAtOnce);
+  may_go_on = true;
+  may_go_on.notify_all();
+  threads.clear();
+  EXPECT_EQ(deleted, items.size());
+  EXPECT_EQ(most, kRemovalsAtOnce);
+  cloud_.watch.before_commit = nullptr;
 }
 
 TEST(DeletionsAtOnce, AreBoundedByObjectsAndByParts) {

@@ -77,6 +77,12 @@ void PieceReader::advance(std::size_t count) {
     reader_.reset();
     opener_.reset();
   }
+  // Of what lies inline nothing is worked on: what the blob before it took is given back.
+  if (left_ > 0 && pieces_[index_].inlined && transfer_) {
+    plain_ = Buffer();
+    straddling_ = Buffer();
+    transfer_->rest();
+  }
 }
 
 Task<Status> PieceReader::open_first() {

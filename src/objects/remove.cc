@@ -27,6 +27,8 @@ Task<Status> ServiceImpl::remove(identity::Caller caller, std::string bucket, De
 Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Caller caller, std::string bucket,
                                                                   std::vector<DeleteItem> items) {
   CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
+  // The line of commits is everybody's.
+  CO_TRY(const AccountTurns::Turn turn, co_await removals_.take(caller.account.id, patience({})));
   std::vector<DeleteOutcome> outcomes;
   outcomes.reserve(items.size());
   Stretch stretch;

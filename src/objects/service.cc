@@ -36,6 +36,7 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
       live_(blobs),
       unfinished_(options.unfinished),
       listings_(kListingsAtOnce, kListingsWaiting, clock),
+      removals_(kRemovalsAtOnce, kRemovalsWaiting, clock),
       part_lists_(kPartListsAtOnce, kPartListsWaiting, clock),
       long_objects_(kPartListsAtOnce, kPartListsWaiting, clock),
       catalog_(meta, live_, clock, options.deadline),

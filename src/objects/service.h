@@ -456,6 +456,8 @@ class Service {
   virtual Task<Result<bool>> clean_up() = 0;
   // How many buckets the last round passed over. Any thread.
   [[nodiscard]] virtual std::size_t stuck_cleanups() const = 0;
+  // What bodies under way are worked on in, about. Any thread.
+  [[nodiscard]] virtual std::size_t body_bytes() const = 0;
   // For maintenance threads; lives as long as the service.
   virtual blob::Catalog& catalog() = 0;
   virtual blob::Authenticator& authenticator() = 0;

@@ -44,6 +44,10 @@ inline constexpr std::size_t kMaxExpectations = 8000;
 // that is more than one object: each part is some hundred bytes of records while its deletion goes on.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
 inline constexpr std::size_t kMaxPartsAtOnce = 2000;
+// How many multi-deletes of one account are under way at once, and how many more may wait: with kMaxDeletesAtOnce each,
+// a quarter of the commits that may wait in line.
+inline constexpr std::size_t kRemovalsAtOnce = 8;
+inline constexpr std::size_t kRemovalsWaiting = 1024;
 // How many listings of one account are under way at once.
 inline constexpr std::size_t kListingsAtOnce = 4;
 // How many more of its may wait for those, and how long each may take in all: no client waits for longer.
@@ -113,6 +117,7 @@ class ServiceImpl final : public Service {
   void start_cleanup() override { cleanup_.start(); }
   void stop_cleanup() override { cleanup_.stop(); }
   Task<Result<bool>> clean_up() override;
+  [[nodiscard]] std::size_t body_bytes() const override { return transfers_.held_bytes(); }
   [[nodiscard]] std::size_t stuck_cleanups() const override { return stuck_cleanups_; }
   blob::Catalog& catalog() override { return catalog_; }
   blob::Authenticator& authenticator() override { return authenticator_; }
@@ -277,8 +282,9 @@ class ServiceImpl final : public Service {
   Transfers transfers_;
   Unfinished unfinished_;
   AccountTurns listings_;
+  AccountTurns removals_;      // DeleteObjects
   AccountTurns part_lists_;    // completions and aborts
-  AccountTurns long_objects_;  // taken while one of part_lists_ may be held, never the other way round
+  AccountTurns long_objects_;  // taken while one of the others may be held, never the other way round
   BlobCatalog catalog_;
   BlobAuthenticator authenticator_;
   const SealContext seal_;

@@ -96,6 +96,8 @@ Task<Status> send_whole(Request& request, objects::OpenObject& object, net::Resp
     if (body.size() >= object.length()) break;
   }
   if (body.size() != object.length()) co_return fail(Errc::kCorrupt, "an object ended before its length");
+  // The peer may take it slowly.
+  object.unread(0);
   co_return co_await request.reply(std::move(head), std::move(body));
 }
 

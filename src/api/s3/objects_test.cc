@@ -37,6 +37,19 @@ TEST_F(ObjectsTest, GivesBackWhatWasPut) {
   }
 }
 
+TEST_F(ObjectsTest, AnAnswerInOnePieceHoldsNothingThatTheObjectWasReadIn) {
+  const std::string body = objects::pattern(60'000);
+  ASSERT_EQ(gateway_.put("/bucket/k", body).status, 200u);
+  net::RequestHead head = TestGateway::head_of({.target = "/bucket/k"});
+  gateway_.signer().sign(head, "UNSIGNED-PAYLOAD");
+  TestExchange exchange(std::move(head), "", true);
+  std::optional<std::size_t> held;
+  exchange.before_whole_answer = [&] { held = gateway_.cloud().service().body_bytes(); };
+  sync_wait(gateway_.front_end().handler()(exchange));
+  EXPECT_TRUE(exchange.response.body == body);
+  EXPECT_EQ(held, 0u);
+}
+
 TEST_F(ObjectsTest, LargeBodiesAreStreamed) {
   const std::string body = objects::pattern(3'000'000);
   ASSERT_EQ(gateway_.put("/bucket/big", body).status, 200u);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +66,7 @@ class TestExchange final : public net::Exchange, private net::ResponseSink {
   void admit(std::string_view) override { response.admitted = true; }
   Task<Status> respond(net::ResponseHead head, std::string body) override {
     EXPECT_EQ(response.status, 0u) << "answered twice";
+    if (before_whole_answer) before_whole_answer();
     response.status = head.status;
     response.headers = std::move(head.headers);
     if (head_.method != "HEAD") response.body = std::move(body);
@@ -85,6 +87,8 @@ class TestExchange final : public net::Exchange, private net::ResponseSink {
   }
 
   TestResponse response;
+  std::function<void()> before_whole_answer;
+  std::function<void()> before_more;  // than the peer had room for
 
  private:
   struct Body final : BodySource {
@@ -110,7 +114,10 @@ class TestExchange final : public net::Exchange, private net::ResponseSink {
     response.body.append(as_text(data.first(taken)));
     co_return taken;
   }
-  Task<Status> ready() override { co_return Status{}; }
+  Task<Status> ready() override {
+    if (before_more) before_more();
+    co_return Status{};
+  }
 
   net::RequestHead head_;
   Body body_;
@@ -197,6 +204,7 @@ class TestGateway {
 
   FrontEnd& front_end() { return *front_end_; }
   objects::TestCloud& cloud() { return cloud_; }
+  objects::HastyClock& clock() { return clock_; }
   Metrics& metrics() { return metrics_; }
 
  private:
@@ -208,7 +216,7 @@ class TestGateway {
   }
 
   objects::TestCloud cloud_;
-  SystemClock clock_;
+  objects::HastyClock clock_;
   SystemRandom random_;
   Metrics metrics_;
   std::vector<std::shared_ptr<const identity::Credential>> credentials_;
