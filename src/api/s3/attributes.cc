@@ -3,7 +3,9 @@
 #include "api/s3/conditions.h"
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
+#include "api/s3/pagination.h"
 #include "api/sigv4/canonical.h"
+#include "base/stretch.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -71,8 +73,8 @@ Result<Wanted> read_wanted(Request& request) {
   return wanted;
 }
 
-void write_parts(codec::XmlWriter& xml, const Wanted& wanted, const objects::ObjectInfo& info,
-                 std::vector<objects::PartInfo> parts) {
+Task<void> write_parts(codec::XmlWriter& xml, const Wanted& wanted, const objects::ObjectInfo& info,
+                       std::vector<objects::PartInfo> parts) {
   const bool truncated = parts.size() > wanted.max_parts;
   if (truncated) parts.resize(wanted.max_parts);
   xml.open("ObjectParts");
@@ -81,7 +83,9 @@ void write_parts(codec::XmlWriter& xml, const Wanted& wanted, const objects::Obj
   xml.element("NextPartNumberMarker", std::uint64_t{parts.empty() ? 0 : parts.back().number});
   xml.element("MaxParts", std::uint64_t{wanted.max_parts});
   xml.element("IsTruncated", truncated);
+  Stretch stretch;
   for (const objects::PartInfo& part : parts) {
+    co_await stretch.pause();
     xml.open("Part");
     xml.element("PartNumber", std::uint64_t{part.number});
     xml.element("Size", part.size_bytes);
@@ -103,7 +107,8 @@ Task<Status> get_object_attributes(Request& request) {
   get.head_only = true;
   // One more than shown, to know whether more follow.
   if (wanted.parts) get.parts = {wanted.part_marker, wanted.max_parts + 1};
-  CO_TRY(const std::unique_ptr<objects::OpenObject> object, co_await request.service().get(request.caller(), get));
+  if (wanted.parts) CO_CHECK_OK(co_await request.reserve_answer(wanted.max_parts * kMostPartBytes));
+  CO_TRY(std::unique_ptr<objects::OpenObject> object, co_await request.service().get(request.caller(), get));
   const objects::ObjectInfo& info = object->info();
   if (object->not_modified()) co_return fail(objects::ObjectErrc::kNotModified, "Not Modified");
 
@@ -115,11 +120,12 @@ Task<Status> get_object_attributes(Request& request) {
     write_checksum(xml, info.checksum, true);
     xml.close();
   }
-  if (wanted.parts && info.parts > 0) write_parts(xml, wanted, info, object->parts());
+  if (wanted.parts && info.parts > 0) co_await write_parts(xml, wanted, info, object->parts());
   if (wanted.storage_class) xml.element("StorageClass", storage_class_name(info.storage_class));
   if (wanted.size) xml.element("ObjectSize", info.size_bytes);
   net::ResponseHead head;
   head.headers.add("Last-Modified", to_http_date(info.modified));
+  object.reset();
   co_return co_await request.reply_xml(xml.take(), std::move(head));
 }
 

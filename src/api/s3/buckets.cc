@@ -4,11 +4,14 @@
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
+#include "base/stretch.h"
 
 namespace andromede::api::s3 {
 namespace {
 
 constexpr std::size_t kMaxBucketsPage = 10'000;
+// What a bucket takes at most, as it is listed and in the document.
+constexpr std::size_t kMostBucketBytes = 768;
 constexpr std::string_view kClassicRegion = "us-east-1";
 
 // S3's first region has no name in bucket configurations.
@@ -43,7 +46,8 @@ Task<Status> list_buckets(Request& request) {
   list.max = max.value_or(kMaxBucketsPage);
   CO_TRY(auto after, read_token(request, "continuation-token"));
   list.after = std::move(after).value_or("");
-  CO_TRY(const objects::BucketPage page, co_await request.service().list_buckets(request.caller(), std::move(list)));
+  CO_CHECK_OK(co_await request.reserve_answer(list.max * kMostBucketBytes));
+  CO_TRY(objects::BucketPage page, co_await request.service().list_buckets(request.caller(), std::move(list)));
 
   codec::XmlWriter xml;
   xml.open("ListAllMyBucketsResult", kXmlNamespace);
@@ -52,7 +56,9 @@ Task<Status> list_buckets(Request& request) {
   xml.element("DisplayName", request.account().display_name);
   xml.close();
   xml.open("Buckets");
+  Stretch stretch;
   for (const objects::BucketInfo& bucket : page.buckets) {
+    co_await stretch.pause();
     xml.open("Bucket");
     xml.element("Name", bucket.name);
     xml.element("CreationDate", xml_time(bucket.created));
@@ -62,6 +68,7 @@ Task<Status> list_buckets(Request& request) {
   xml.close();
   if (const auto prefix = request.parameter("prefix"); prefix && !prefix->empty()) xml.element("Prefix", *prefix);
   if (!page.next.empty()) xml.element("ContinuationToken", make_token(page.next));
+  page = {};
   co_return co_await request.reply_xml(xml.take());
 }
 

@@ -1,6 +1,10 @@
 // Buckets and listings over the wire.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
+#include "api/s3/answer_memory.h"
 #include "api/s3/test_gateway.h"
 
 namespace andromede::api::s3 {
@@ -158,6 +162,128 @@ TEST_F(ListingTest, VersionsAreNull) {
   const TestResponse second = gateway_.get("/bucket?versions&key-marker=a/b/c&version-id-marker=null");
   EXPECT_EQ(second.all("Version", "Key"), (Names{"d e/f", "g+h"}));
   EXPECT_EQ(gateway_.get("/bucket?versions&version-id-marker=null").code(), "InvalidArgument");
+}
+
+// Listings of several clients at once, each on a thread of its own.
+class ParallelListingsTest : public GatewayTest {
+ protected:
+  static constexpr std::size_t kKeys = 100;
+
+  void SetUp() override {
+    GatewayTest::SetUp();
+    // The longest names, of what is longest in XML: 0.6 MB a listing.
+    std::string name;
+    while (name.size() < objects::kMaxKeyBytes * 3 - 9) name += "%22";
+    for (std::size_t i = 100; i < 100 + kKeys; ++i) {
+      ASSERT_EQ(gateway_.put("/bucket/" + std::to_string(i) + name, "x").status, 200u);
+    }
+  }
+  void TearDown() override {
+    threads_.clear();
+    for (const std::string& key : gateway_.get("/bucket?encoding-type=url").all("Contents", "Key")) {
+      ASSERT_EQ(gateway_.remove("/bucket/" + key).status, 204u);
+    }
+    EXPECT_EQ(gateway_.front_end().answer_bytes(), 0u);
+    GatewayTest::TearDown();
+  }
+  std::unique_ptr<TestExchange> make(TestRequest request, const std::string& peer = "10.0.0.1") {
+    net::RequestHead head = TestGateway::head_of(request);
+    gateway_.signer(request.account).sign(head, request.payload_hash);
+    head.peer = peer;
+    return std::make_unique<TestExchange>(std::move(head), request.body, true);
+  }
+  void start(TestExchange& exchange) {
+    threads_.emplace_back([&] { sync_wait(gateway_.front_end().handler()(exchange)); });
+  }
+  unsigned status_of(TestRequest request, const std::string& peer) {
+    const auto exchange = make(std::move(request), peer);
+    sync_wait(gateway_.front_end().handler()(*exchange));
+    return exchange->response.status;
+  }
+
+  std::vector<std::unique_ptr<TestExchange>> exchanges_;
+  std::vector<std::jthread> threads_;
+};
+
+TEST_F(ParallelListingsTest, WhatIsNotReadIsBoundedAndOthersGoOn) {
+  ASSERT_EQ(gateway_.send({.method = "PUT", .target = "/others", .account = 1}).status, 200u);
+  std::atomic<bool> reads = false;
+  std::atomic<std::size_t> unread = 0;
+  for (int i = 0; i < 120; ++i) {
+    exchanges_.push_back(make({.target = i % 2 == 0 ? "/bucket" : "/bucket?versions"}));
+    exchanges_.back()->before_more = [&] {
+      ++unread;
+      reads.wait(false);
+    };
+  }
+  for (const auto& exchange : exchanges_) start(*exchange);
+  std::size_t before = 0;
+  while (unread == 0 || unread != before) {
+    before = unread;
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  }
+  const std::size_t held = gateway_.front_end().answer_bytes();
+  EXPECT_GE(held, before * kKeys * objects::kMaxKeyBytes * 6) << "what is unread is counted";
+  EXPECT_LE(held, kAnswerMemoryBytes / 3);
+  EXPECT_LT(before, exchanges_.size()) << "the rest waits";
+  EXPECT_GE(before, 32u);
+  EXPECT_EQ(status_of({.target = "/bucket?list-type=2"}, "10.0.0.2"), 200u);
+  EXPECT_EQ(status_of({.target = "/others", .account = 1}, "10.0.0.1"), 200u);
+  EXPECT_EQ(status_of({.target = "/bucket?max-keys=2"}, "10.0.0.1"), 200u) << "a short one is not counted";
+
+  reads = true;
+  reads.notify_all();
+  threads_.clear();
+  for (const auto& exchange : exchanges_) {
+    EXPECT_EQ(exchange->response.status, 200u);
+    EXPECT_EQ(exchange->response.announced_length, exchange->response.body.size());
+    EXPECT_TRUE(exchange->response.finished);
+  }
+  ASSERT_EQ(gateway_.send({.method = "DELETE", .target = "/others", .account = 1}).status, 204u);
+}
+
+TEST_F(ParallelListingsTest, EveryLongAnswerIsCountedUntilItIsSent) {
+  std::string document = "<Delete>";
+  for (std::size_t i = 0; i < kKeys; ++i) document += "<Object><Key>" + std::string(1000, '\'') + "</Key></Object>";
+  document += "</Delete>";
+  std::string key = "/bucket/";
+  while (key.size() < objects::kMaxKeyBytes * 3) key += "%22";
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(gateway_.post(key + "?uploads").status, 200u);
+  const std::string md5 = to_base64(crypto::md5(as_bytes(document)));
+  for (const TestRequest& request :
+       {TestRequest{.target = "/bucket"}, TestRequest{.target = "/bucket?list-type=2"},
+        TestRequest{.target = "/bucket?versions"}, TestRequest{.target = "/bucket?uploads"},
+        TestRequest{
+            .method = "POST", .target = "/bucket?delete", .headers = {{"Content-MD5", md5}}, .body = document}}) {
+    const auto exchange = make(request);
+    std::size_t held = 0;
+    exchange->before_more = [&] { held = gateway_.front_end().answer_bytes(); };
+    sync_wait(gateway_.front_end().handler()(*exchange));
+    EXPECT_EQ(exchange->response.status, 200u) << exchange->response.body;
+    EXPECT_GT(exchange->response.body.size(), kShortAnswerBytes);
+    EXPECT_EQ(held, exchange->response.body.size()) << request.target;
+    EXPECT_EQ(gateway_.front_end().answer_bytes(), 0u);
+  }
+}
+
+TEST_F(ParallelListingsTest, AllAreAnswered) {
+  for (int i = 0; i < 64; ++i) exchanges_.push_back(make({.target = "/bucket?list-type=2"}));
+  for (const auto& exchange : exchanges_) start(*exchange);
+  threads_.clear();
+  for (const auto& exchange : exchanges_) {
+    EXPECT_EQ(exchange->response.status, 200u) << exchange->response.body;
+    EXPECT_EQ(exchange->response.all("Contents", "Key").size(), kKeys);
+  }
+}
+
+TEST_F(ParallelListingsTest, WhoTakesALongAnswerTooSlowlyIsCutOff) {
+  const auto exchange = make({.target = "/bucket"});
+  exchange->before_more = [&] { gateway_.clock().advance(std::chrono::seconds(15)); };
+  sync_wait(gateway_.front_end().handler()(*exchange));
+  EXPECT_EQ(exchange->response.status, 200u);
+  EXPECT_FALSE(exchange->response.finished);
+  EXPECT_LT(exchange->response.body.size(), exchange->response.announced_length);
+  EXPECT_EQ(gateway_.front_end().answer_bytes(), 0u);
 }
 
 }  // namespace

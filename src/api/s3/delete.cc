@@ -1,8 +1,12 @@
 // DeleteObject, DeleteObjects.
+#include <algorithm>
+#include <iterator>
+
 #include "api/s3/checksums.h"
 #include "api/s3/conditions.h"
 #include "api/s3/documents.h"
 #include "api/s3/operations.h"
+#include "base/stretch.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -14,6 +18,14 @@ std::optional<Error> refusal_of(const objects::DeleteItem& item) {
     return Error(make_error_code(objects::ObjectErrc::kNoSuchVersion), "version");
   }
   return std::nullopt;
+}
+
+// What the outcomes and the document that tells them take at most: keys of which every character is escaped, and some
+// hundred bytes for each.
+std::size_t most_bytes(const DeleteDocument& document) {
+  std::size_t bytes = 0;
+  for (const objects::DeleteItem& item : document.items) bytes += (1 + kMostEscapedBytes) * item.key.size() + 512;
+  return bytes;
 }
 
 void write_outcome(codec::XmlWriter& xml, const objects::DeleteOutcome& outcome, bool quiet) {
@@ -56,9 +68,12 @@ Task<Status> delete_objects(Request& request) {
     co_return fail(S3Errc::kInvalidRequest, "Missing required header for this request: Content-MD5");
   }
   CO_TRY(DeleteDocument document, co_await read_document(request, kMaxDeleteBytes, std::move(demand), &parse_delete));
+  CO_CHECK_OK(co_await request.reserve_answer(most_bytes(document)));
   std::vector<objects::DeleteItem> accepted;
   std::vector<objects::DeleteOutcome> refused;
+  Stretch stretch;
   for (objects::DeleteItem& item : document.items) {
+    co_await stretch.pause();
     if (std::optional<Error> error = refusal_of(item)) {
       refused.push_back({.key = std::move(item.key), .error = std::move(error)});
     } else {
@@ -74,8 +89,14 @@ Task<Status> delete_objects(Request& request) {
   }
   codec::XmlWriter xml;
   xml.open("DeleteResult", kXmlNamespace);
-  for (const objects::DeleteOutcome& outcome : outcomes) write_outcome(xml, outcome, document.quiet);
-  for (const objects::DeleteOutcome& outcome : refused) write_outcome(xml, outcome, document.quiet);
+  std::ranges::move(refused, std::back_inserter(outcomes));
+  for (const objects::DeleteOutcome& outcome : outcomes) {
+    co_await stretch.pause();
+    write_outcome(xml, outcome, document.quiet);
+  }
+  outcomes = {};
+  refused = {};
+  document = {};
   co_return co_await request.reply_xml(xml.take());
 }
 

@@ -155,7 +155,8 @@ struct FrontEnd::Impl {
         options(std::move(the_options)),
         authenticator(std::move(lookup), the_clock, {.region = options.region}),
         ids(random),
-        front_metrics(metrics) {}
+        front_metrics(metrics),
+        answers(kAnswerMemoryBytes, the_clock) {}
 
   Task<void> handle(net::Exchange& exchange);
   Task<Status> serve(Request& request);
@@ -170,6 +171,7 @@ struct FrontEnd::Impl {
   RequestIds ids;
   FrontMetrics front_metrics;
   LargeDocuments documents;
+  AnswerMemory answers;
 };
 
 Task<Status> FrontEnd::Impl::serve(Request& request) {
@@ -213,7 +215,7 @@ Task<void> FrontEnd::Impl::answer_error(Request& request, const Error& error) {
 
 Task<void> FrontEnd::Impl::handle(net::Exchange& exchange) {
   const SteadyTime begin = clock.steady();
-  Request request(exchange, service, documents, clock, options, ids.next());
+  Request request(exchange, service, documents, answers, clock, options, ids.next());
   const Status outcome = co_await serve_safely(request);
   // With the peer gone there is nobody to answer; with the answer begun, ending it short is how the peer learns.
   const bool gone = !outcome && outcome.error() == Errc::kCancelled;
@@ -259,6 +261,8 @@ FrontEnd::FrontEnd(objects::Service& service, sigv4::CredentialLookup lookup, co
     : impl_(std::make_unique<Impl>(service, std::move(lookup), clock, random, metrics, std::move(options))) {}
 
 FrontEnd::~FrontEnd() = default;
+
+std::size_t FrontEnd::answer_bytes() const { return impl_->answers.held_bytes(); }
 
 net::Handler FrontEnd::handler() {
   return [impl = impl_.get()](net::Exchange& exchange) { return impl->handle(exchange); };

@@ -4,6 +4,7 @@
 // Threads: handler() and render_protocol_error() are called on any event loop, many at once.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,6 +39,9 @@ class FrontEnd {
   [[nodiscard]] std::string render_protocol_error(unsigned status, std::string_view message);
   [[nodiscard]] net::ErrorRenderer error_renderer();
   static constexpr const char* kErrorContentType = "application/xml";
+
+  // What long answers take of memory, about.
+  [[nodiscard]] std::size_t answer_bytes() const;
 
  private:
   struct Impl;

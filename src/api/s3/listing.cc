@@ -43,6 +43,7 @@ Result<Listing> read_listing(Request& request) {
 }
 
 Task<Result<objects::ListPage>> read_page(Request& request, objects::ListRequest list) {
+  CO_CHECK_OK(co_await request.reserve_answer(most_listing_bytes(request, list.max)));
   if (list.max > 0) co_return co_await request.service().list(request.caller(), std::move(list));
   // A page of none still tells whether the bucket is there.
   CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
@@ -80,14 +81,6 @@ Task<void> write_contents(codec::XmlWriter& xml, const objects::ListPage& page, 
   }
 }
 
-void write_common_prefixes(codec::XmlWriter& xml, const objects::ListPage& page, const NameEncoder& names) {
-  for (const std::string& prefix : page.common_prefixes) {
-    xml.open("CommonPrefixes");
-    xml.element("Prefix", names.encode(prefix));
-    xml.close();
-  }
-}
-
 // Name, Delimiter, MaxKeys, EncodingType, IsTruncated: the same in all three.
 void write_frame(codec::XmlWriter& xml, const Listing& listing, std::string_view prefix, bool truncated) {
   const objects::ListRequest& list = listing.list;
@@ -104,7 +97,7 @@ void write_frame(codec::XmlWriter& xml, const Listing& listing, std::string_view
 Task<Status> list_objects(Request& request) {
   CO_TRY(Listing listing, read_listing(request));
   listing.list.after = request.parameter("marker").value_or("");
-  CO_TRY(const objects::ListPage page, co_await read_page(request, listing.list));
+  CO_TRY(objects::ListPage page, co_await read_page(request, listing.list));
   codec::XmlWriter xml;
   xml.open("ListBucketResult", kXmlNamespace);
   // Version 1 echoes the prefix as it was given, whatever encoding-type says: botocore decodes all but this.
@@ -115,7 +108,8 @@ Task<Status> list_objects(Request& request) {
     xml.element("NextMarker", listing.names.encode(page.next));
   }
   co_await write_contents(xml, page, listing.names, true);
-  write_common_prefixes(xml, page, listing.names);
+  co_await write_common_prefixes(xml, page.common_prefixes, listing.names);
+  page = {};
   co_return co_await request.reply_xml(xml.take());
 }
 
@@ -124,7 +118,7 @@ Task<Status> list_objects_v2(Request& request) {
   CO_TRY(const std::optional<std::string> token, read_token(request, "continuation-token"));
   const std::string_view start_after = request.parameter("start-after").value_or("");
   listing.list.after = token ? *token : std::string(start_after);
-  CO_TRY(const objects::ListPage page, co_await read_page(request, listing.list));
+  CO_TRY(objects::ListPage page, co_await read_page(request, listing.list));
   codec::XmlWriter xml;
   xml.open("ListBucketResult", kXmlNamespace);
   write_frame(xml, listing, listing.names.encode(listing.list.prefix), page.truncated);
@@ -133,7 +127,8 @@ Task<Status> list_objects_v2(Request& request) {
   if (!start_after.empty()) xml.element("StartAfter", listing.names.encode(start_after));
   if (page.truncated) xml.element("NextContinuationToken", make_token(page.next));
   co_await write_contents(xml, page, listing.names, request.parameter("fetch-owner") == "true");
-  write_common_prefixes(xml, page, listing.names);
+  co_await write_common_prefixes(xml, page.common_prefixes, listing.names);
+  page = {};
   co_return co_await request.reply_xml(xml.take());
 }
 
@@ -147,7 +142,7 @@ Task<Status> list_object_versions(Request& request) {
   }
   // A key has one version, "null", so behind it comes the next key.
   listing.list.after = key_marker;
-  CO_TRY(const objects::ListPage page, co_await read_page(request, listing.list));
+  CO_TRY(objects::ListPage page, co_await read_page(request, listing.list));
   codec::XmlWriter xml;
   xml.open("ListVersionsResult", kXmlNamespace);
   write_frame(xml, listing, listing.names.encode(listing.list.prefix), page.truncated);
@@ -170,7 +165,8 @@ Task<Status> list_object_versions(Request& request) {
     xml.element("StorageClass", storage_class_name(entry.storage_class));
     xml.close();
   }
-  write_common_prefixes(xml, page, listing.names);
+  co_await write_common_prefixes(xml, page.common_prefixes, listing.names);
+  page = {};
   co_return co_await request.reply_xml(xml.take());
 }
 

@@ -142,7 +142,8 @@ Task<Status> list_parts(Request& request) {
   list.after = static_cast<std::uint32_t>(after.value_or(0));
   const std::size_t shown_max = list.max;
   const std::uint32_t shown_after = list.after;
-  CO_TRY(const objects::PartPage page, co_await request.service().list_parts(request.caller(), std::move(list)));
+  CO_CHECK_OK(co_await request.reserve_answer(list.max * kMostPartBytes));
+  CO_TRY(objects::PartPage page, co_await request.service().list_parts(request.caller(), std::move(list)));
   codec::XmlWriter xml;
   xml.open("ListPartsResult", kXmlNamespace);
   xml.element("Bucket", request.bucket());
@@ -168,6 +169,7 @@ Task<Status> list_parts(Request& request) {
     write_checksum(xml, part.checksum, false);
     xml.close();
   }
+  page = {};
   co_return co_await request.reply_xml(xml.take());
 }
 
@@ -183,7 +185,8 @@ Task<Status> list_multipart_uploads(Request& request) {
   // Without a key to belong to, an upload id marks nothing.
   if (!list.key_marker.empty()) list.upload_id_marker = request.parameter("upload-id-marker").value_or("");
   list.max = std::min<std::size_t>(max.value_or(objects::kMaxListKeys), objects::kMaxListKeys);
-  CO_TRY(const objects::UploadPage page, co_await request.service().list_uploads(request.caller(), list));
+  CO_CHECK_OK(co_await request.reserve_answer(most_listing_bytes(request, list.max)));
+  CO_TRY(objects::UploadPage page, co_await request.service().list_uploads(request.caller(), list));
   codec::XmlWriter xml;
   xml.open("ListMultipartUploadsResult", kXmlNamespace);
   xml.element("Bucket", request.bucket());
@@ -211,11 +214,8 @@ Task<Status> list_multipart_uploads(Request& request) {
     write_upload_checksum(xml, upload);
     xml.close();
   }
-  for (const std::string& prefix : page.common_prefixes) {
-    xml.open("CommonPrefixes");
-    xml.element("Prefix", names.encode(prefix));
-    xml.close();
-  }
+  co_await write_common_prefixes(xml, page.common_prefixes, names);
+  page = {};
   co_return co_await request.reply_xml(xml.take());
 }
 

@@ -1,6 +1,7 @@
 #include "api/s3/pagination.h"
 
 #include "api/sigv4/query.h"
+#include "base/stretch.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -26,6 +27,22 @@ std::string NameEncoder::encode(std::string_view name) const {
     out = name;
   }
   return out;
+}
+
+std::size_t most_listing_bytes(const Request& request, std::size_t names) {
+  return names * ((1 + kMostEscapedBytes) * objects::kMaxKeyBytes +
+                  2 * kMostEscapedBytes * request.account().display_name.size() + 1024);
+}
+
+Task<void> write_common_prefixes(codec::XmlWriter& xml, const std::vector<std::string>& prefixes,
+                                 const NameEncoder& names) {
+  Stretch stretch;
+  for (const std::string& prefix : prefixes) {
+    co_await stretch.pause();
+    xml.open("CommonPrefixes");
+    xml.element("Prefix", names.encode(prefix));
+    xml.close();
+  }
 }
 
 std::string make_token(std::string_view after) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/s3/request.h"
 
@@ -20,6 +21,17 @@ class NameEncoder {
  private:
   bool url_ = false;
 };
+
+// What a listing of so many names takes at most: the page, its names and some hundred bytes for each, and the document,
+// names of which every character is escaped and some hundred bytes of other fields.
+std::size_t most_listing_bytes(const Request& request, std::size_t names);
+
+// And of a part, as it is listed and in the document.
+inline constexpr std::size_t kMostPartBytes = 640;
+
+// The CommonPrefixes of a listing. All are borrowed.
+Task<void> write_common_prefixes(codec::XmlWriter& xml, const std::vector<std::string>& prefixes,
+                                 const NameEncoder& names);
 
 // "1" and the name to continue behind, in base64 fit for a URL.
 std::string make_token(std::string_view after);

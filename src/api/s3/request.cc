@@ -4,12 +4,23 @@
 
 namespace andromede::api::s3 {
 
-Request::Request(net::Exchange& exchange, objects::Service& service, LargeDocuments& documents, const Clock& clock,
-                 const Options& options, std::string id)
+namespace {
+
+// How long a client waits for the memory of its answer.
+constexpr std::chrono::milliseconds kAnswerPatience{30'000};
+// A peer takes a long answer within so long, and a second more for each 32 KiB: others wait for its memory.
+constexpr std::chrono::milliseconds kLongAnswerTime{30'000};
+constexpr std::size_t kLongAnswerBytesPerS = 32 * 1024;
+
+}  // namespace
+
+Request::Request(net::Exchange& exchange, objects::Service& service, LargeDocuments& documents, AnswerMemory& answers,
+                 const Clock& clock, const Options& options, std::string id)
     : exchange_(exchange),
       head_(exchange.head()),
       service_(service),
       documents_(documents),
+      answers_(answers),
       clock_(clock),
       options_(options),
       id_(std::move(id)) {}
@@ -78,7 +89,36 @@ Task<Status> Request::reply(net::ResponseHead head, std::string body) {
 Task<Status> Request::reply_xml(std::string xml, net::ResponseHead head) {
   if (waited_for_) return end_waiting(head.status, std::move(xml));
   head.headers.add("Content-Type", "application/xml");
+  if (xml.size() > kShortAnswerBytes) return reply_long(std::move(xml), std::move(head));
+  answer_share_.reset();
   return reply(std::move(head), std::move(xml));
+}
+
+Task<Status> Request::reserve_answer(std::size_t most_bytes) {
+  if (most_bytes <= kShortAnswerBytes) co_return Status{};
+  const Deadline deadline = Deadline::after(clock_, kAnswerPatience);
+  CO_TRY(AnswerMemory::Share share,
+         co_await answers_.take({account().id, head_.peer}, most_bytes, deadline, stop_token()));
+  answer_share_.emplace(std::move(share));
+  co_return Status{};
+}
+
+Task<Status> Request::reply_long(std::string xml, net::ResponseHead head) {
+  xml.shrink_to_fit();
+  if (answer_share_) answer_share_->shrink(xml.size());
+  const std::chrono::milliseconds time =
+      kLongAnswerTime + std::chrono::milliseconds(xml.size() * 1000 / kLongAnswerBytesPerS);
+  const Deadline deadline = Deadline::after(clock_, time);
+  CO_CHECK_OK(co_await start_stream(std::move(head), xml.size()));
+  ByteView left = as_bytes(xml);
+  while (true) {
+    CO_TRY(const std::size_t taken, co_await write_some(left));
+    left = left.subspan(taken);
+    if (left.empty()) break;
+    if (deadline.passed(clock_)) co_return fail(Errc::kTimeout, "the peer took a long answer too slowly");
+    CO_CHECK_OK(co_await ready());
+  }
+  co_return co_await finish_stream();
 }
 
 Task<Status> Request::start_stream(net::ResponseHead head, std::uint64_t content_length) {

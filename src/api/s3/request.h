@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "api/s3/answer_memory.h"
 #include "api/s3/checksums.h"
 #include "api/s3/errors.h"
 #include "api/s3/large_documents.h"
@@ -28,8 +29,8 @@ inline constexpr std::string_view kXmlNamespace = "http://s3.amazonaws.com/doc/2
 class Request {
  public:
   // All are borrowed and outlive the request.
-  Request(net::Exchange& exchange, objects::Service& service, LargeDocuments& documents, const Clock& clock,
-          const Options& options, std::string id);
+  Request(net::Exchange& exchange, objects::Service& service, LargeDocuments& documents, AnswerMemory& answers,
+          const Clock& clock, const Options& options, std::string id);
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
@@ -73,6 +74,10 @@ class Request {
   Status begin_large_document();
   [[nodiscard]] LargeDocuments& documents() const { return documents_; }
 
+  // Memory for a long answer, and for what it is made of: `most_bytes` until it is made, what it is long until it is
+  // sent. To be called before anything is read or done for it. kOverloaded.
+  Task<Status> reserve_answer(std::size_t most_bytes);
+
   // --- the answer: one of these, once. Errors are the connection's ---
   Task<Status> reply(net::ResponseHead head, std::string body = {});
   Task<Status> reply_xml(std::string xml, net::ResponseHead head = {});
@@ -107,6 +112,7 @@ class Request {
 
  private:
   void add_common_headers(net::ResponseHead& head) const;
+  Task<Status> reply_long(std::string xml, net::ResponseHead head);
   Task<Status> end_waiting(unsigned status, std::string xml);
 
   net::Exchange& exchange_;
@@ -114,11 +120,13 @@ class Request {
   std::optional<net::RequestHead> presigned_head_;  // with the headers of its query
   objects::Service& service_;
   LargeDocuments& documents_;
+  AnswerMemory& answers_;
   const Clock& clock_;
   const Options& options_;
   const std::string id_;
   std::unique_ptr<sigv4::VerifiedBody> body_;
   std::optional<LargeDocuments::Entry> large_document_;
+  std::optional<AnswerMemory::Share> answer_share_;
   unsigned status_ = 0;
   bool waited_for_ = false;
   std::uint64_t bytes_sent_ = 0;
