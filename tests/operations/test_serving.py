@@ -186,6 +186,8 @@ class Serving(OperationsCase):
         try:
             socket.create_connection(("127.0.0.1", self.cloud.s3_port), PATIENCE_S).close()
             return False
+        except ConnectionResetError:  # it was in the line of a listener that ends
+            return False
         except ConnectionRefusedError:
             return True
 
