@@ -117,6 +117,24 @@ TEST_F(RealDiskTest, RefusesARootThatAnotherProcessHas) {
   EXPECT_TRUE(open_real_disk(root_)) << "the lock ends with its process";
 }
 
+// Starts a thread that no library and no sanitizer knows; it sleeps for ever.
+void start_sleeping_thread() {
+  alignas(16) static std::array<char, 4096> stack;
+  long thread = SYS_clone;
+  asm volatile(
+      "syscall\n"
+      "test %%rax, %%rax\n"
+      "jnz 2f\n"
+      "1: mov %[pause], %%eax\n"
+      "syscall\n"
+      "jmp 1b\n"
+      "2:"
+      : "+a"(thread)
+      : "D"(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD),
+        "S"(stack.data() + stack.size()), [pause] "i"(SYS_pause)
+      : "rcx", "r11", "memory");
+}
+
 // A process that has ended stays for as long as one of its threads waits for a drive in the kernel. Here the thread
 // sleeps instead.
 TEST_F(RealDiskTest, ARootThatOnlyAProcessThatHasEndedHoldsDoesNotAnswer) {
@@ -127,12 +145,7 @@ TEST_F(RealDiskTest, ARootThatOnlyAProcessThatHasEndedHoldsDoesNotAnswer) {
   if (child == 0) {
     const auto disk = open_real_disk(root_);
     if (!disk || write(held[1], "y", 1) != 1) _exit(1);
-    alignas(16) static std::array<char, 16384> stack;
-    const auto sleep = [](void*) -> int {
-      for (;;) syscall(SYS_pause);
-    };
-    clone(sleep, stack.data() + stack.size(), CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
-          nullptr);
+    start_sleeping_thread();
     syscall(SYS_exit, 0);  // this thread's end only
   }
   char answer = 0;
