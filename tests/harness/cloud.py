@@ -1,8 +1,10 @@
 """A cloud of the real binary, for the tests, the story and the benchmarks: made in a folder, started, stopped, killed."""
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -22,9 +24,12 @@ CLIENTS_LOCK = threading.Lock()
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the kernel gives to clients, one of which would take it before the server does."""
+    while True:
+        port = random.SystemRandom().randrange(16_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class ServerEnded(RuntimeError):

@@ -115,9 +115,10 @@ class HostilePeers(OperationsCase):
     def test_two_peers_without_credentials_keep_nobody_out(self):
         self.start()
         soon_s = self.soon()
-        for words in ([REFUSED], [SILENCE, HALF_A_HEAD, REFUSED]):
+        # Who was refused is cut soon, so that on a slow machine such peers never hold all.
+        for words, least in (([REFUSED], 0), ([SILENCE, HALF_A_HEAD], 4000)):
             held = self.hold("127.0.0.2", 2048, words) + self.hold("127.0.0.3", 2048, words)
-            self.cloud.wait_for("the hostile peers hold nearly all", lambda: self.open_connections() > 4000)
+            self.cloud.wait_for("the hostile peers hold nearly all", lambda: self.open_connections() > least)
             self.assertLess(self.open_connections(), 4300)
             took = []
             for i in range(40):
