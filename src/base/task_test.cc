@@ -60,12 +60,17 @@ Task<int> work_in_stretches(int worker, std::vector<int>& order) {
   co_return worker;
 }
 
-TEST(Stretch, OthersHaveTheirTurnBetweenItems) {
+// Whose items were worked on, in order, when two workers began at the same time.
+std::vector<int> side_by_side(Task<int> (*work)(int worker, std::vector<int>& order)) {
   std::vector<int> order;
   std::vector<Task<int>> workers;
-  workers.push_back(work_in_stretches(1, order));
-  workers.push_back(work_in_stretches(2, order));
+  for (const int worker : {1, 2}) workers.push_back(work(worker, order));
   (void)sync_wait(when_all(std::move(workers)));
+  return order;
+}
+
+TEST(Stretch, OthersHaveTheirTurnBetweenItems) {
+  const std::vector<int> order = side_by_side(work_in_stretches);
   ASSERT_EQ(order.size(), 40U);
   for (std::size_t i = 1; i < order.size(); ++i) EXPECT_NE(order[i - 1], order[i]) << i;
 }
@@ -81,11 +86,7 @@ Task<int> few_items(int worker, std::vector<int>& order) {
 }
 
 TEST(Stretch, OthersHaveTheirTurnAmongManyItemsOnly) {
-  std::vector<int> order;
-  std::vector<Task<int>> workers;
-  workers.push_back(few_items(1, order));
-  workers.push_back(few_items(2, order));
-  (void)sync_wait(when_all(std::move(workers)));
+  const std::vector<int> order = side_by_side(few_items);
   ASSERT_EQ(order.size(), 2 * Stretch::kMany);
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }

@@ -22,6 +22,11 @@ class DriveWork {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
+  // Who waits for a job looks so often whether it is worth while.
+  static constexpr std::chrono::milliseconds kLookAgain{20};
+  // A drive that is found offline mostly fails what it was asked, and says why.
+  static constexpr std::chrono::seconds kLastWait{1};
+
   class Job {
    public:
     // What the work answered; nullopt: it has not ended until then.

@@ -8,9 +8,6 @@ namespace {
 constexpr int kMaxCopyRounds = 8;
 // When so little was left for a round, the next one is for the committer to wait for.
 constexpr std::uint64_t kSmallRoundBytes = 8 << 20;
-constexpr std::chrono::milliseconds kLookAgain{20};
-// A drive that is found offline mostly fails what it was asked, and says why.
-constexpr std::chrono::seconds kLastWait{1};
 
 }  // namespace
 
@@ -31,13 +28,13 @@ Status MirrorMaking::run(DriveWork& work, Step step, const MirrorCopy::Progress&
   std::optional<DriveWork::Time> hopeless_since;
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait_for(lock, kLookAgain, [this] { return ended_ || progress_; });
+    changed_.wait_for(lock, DriveWork::kLookAgain, [this] { return ended_ || progress_; });
     const auto now = std::chrono::steady_clock::now();
     // Ended as a whole, so that the drive is free.
     if (ended_ || job->ended()) {
       lock.unlock();
       for (;;) {
-        if (auto answer = job->wait(std::chrono::steady_clock::now() + kLastWait)) return *answer;
+        if (auto answer = job->wait(std::chrono::steady_clock::now() + DriveWork::kLastWait)) return *answer;
       }
     }
     if (progress_) {
@@ -50,7 +47,7 @@ Status MirrorMaking::run(DriveWork& work, Step step, const MirrorCopy::Progress&
       changed_.notify_all();
     }
     if (!hopeless_since && patience.hopeless()) hopeless_since = now;
-    if (now < patience.until && (!hopeless_since || now - *hopeless_since < kLastWait)) continue;
+    if (now < patience.until && (!hopeless_since || now - *hopeless_since < DriveWork::kLastWait)) continue;
     given_up_ = true;
     changed_.notify_all();
     if (source_->failed() || copy_.asks_source()) {

@@ -21,9 +21,6 @@ namespace {
 constexpr std::size_t kRowShare = 4;        // one part of the cache's so many is for records by key
 constexpr double kHighPriorityShare = 0.3;  // of the cache: indexes and filters
 constexpr int kCacheShardBits = 4;
-constexpr std::chrono::milliseconds kLookAgain{20};
-// A drive that is found offline mostly fails what it was asked, and says why.
-constexpr std::chrono::seconds kLastWait{1};
 // For a failed mirror to be closed at the end: its drive may hang.
 constexpr std::chrono::seconds kClosingWait{3};
 
@@ -234,7 +231,8 @@ void Engine::close() {
   }
   // Cursors and reads that are still alive keep their mirror open until they end.
   mirrors_.clear(kClosingWait);
-  for (DriveWork* const work : {&work_, &looking_}) work->wait_all(std::chrono::steady_clock::now() + kLastWait);
+  for (DriveWork* const work : {&work_, &looking_})
+    work->wait_all(std::chrono::steady_clock::now() + DriveWork::kLastWait);
 }
 
 std::vector<MirrorStatus> Engine::mirrors() const {
@@ -333,9 +331,9 @@ Status Engine::wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::
   std::optional<DriveWork::Time> offline_since;
   for (;;) {
     const auto now = std::chrono::steady_clock::now();
-    if (auto done = job->wait(now + kLookAgain)) return *done;
+    if (auto done = job->wait(now + DriveWork::kLookAgain)) return *done;
     if (!offline_since && drives_.disk(drive) != disk) offline_since = now;
-    if (offline_since && now - *offline_since > kLastWait) {
+    if (offline_since && now - *offline_since > DriveWork::kLastWait) {
       return fail(Errc::kUnavailable, "the drive does not answer");
     }
   }
