@@ -284,10 +284,13 @@ struct FaultDisk::State {
   // Locks, once the drive does not hang.
   std::unique_lock<std::mutex> enter() {
     std::unique_lock lock(mutex);
+    wait_until_let_go(lock);
+    return lock;
+  }
+  void wait_until_let_go(std::unique_lock<std::mutex>& lock) {
     ++calls_hanging;
     let_go.wait(lock, [this] { return !hanging; });
     --calls_hanging;
-    return lock;
   }
 
   [[nodiscard]] Status reachable() const {
@@ -307,7 +310,13 @@ struct FaultDisk::State {
       if (hit && !strike) strike = one.fault;
     }
     if (strike) ++fired;
-    return strike;
+    if (!strike || strike->action != FaultAction::kHang) return strike;
+    hanging = true;
+    std::unique_lock lock(mutex, std::adopt_lock);
+    wait_until_let_go(lock);
+    static_cast<void>(lock.release());  // the caller's
+    CHECK_OK(reachable());
+    return std::nullopt;
   }
 
   static Status struck(const Fault& fault, const std::string& path) {

@@ -59,6 +59,7 @@ enum class FaultAction : std::uint8_t {
   kTear,  // a write writes a prefix of whole sectors, shorter than all, and answers `error`; other operations fail
   kLie,   // a write answers success, but only some of its sectors are written; a sync answers success, syncs nothing
   kFlip,  // a read answers with one bit flipped; what is stored stays right
+  kHang,  // the drive hangs from here on, as by set_hanging(); let go, the operation is done
 };
 
 struct Fault {

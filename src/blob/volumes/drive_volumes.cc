@@ -106,6 +106,9 @@ Status DriveVolumes::attach_now() {
   const std::lock_guard growth(growth_);
   std::shared_ptr<io::Disk> disk = drives_.disk(id_);
   if (disk == nullptr) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
+  // Closed with no lock that others need: the opening before may hang.
+  std::shared_ptr<io::Disk> former_disk;
+  Volumes former;
   {
     // Who waits for a drive and the drive's own event both attach it: a second time would fail what is being written.
     if (disk == disk_) return {};
@@ -114,10 +117,10 @@ Status DriveVolumes::attach_now() {
     const std::lock_guard releasing(releasing_);
     const std::lock_guard lock(mutex_);
     for (const auto& [number, volume] : volumes_) volume->retired = true;
-    disk_ = nullptr;
+    former_disk = std::exchange(disk_, nullptr);
     open_ = nullptr;
     idle_.clear();
-    volumes_.clear();
+    former.swap(volumes_);
     open_files_ = 0;
   }
   CHECK_OK(disk->make_folder(std::string(kFolder)));
@@ -151,8 +154,28 @@ Result<std::shared_ptr<Volume>> DriveVolumes::look_at(const std::shared_ptr<io::
   return volume;
 }
 
-Status DriveVolumes::walk_file(io::Disk& disk, io::File& file, std::uint32_t number, std::uint64_t end,
-                               const Found& found) {
+DriveVolumes::Look DriveVolumes::look_here(io::Disk& disk, io::File& file) {
+  return {.read = [&file](std::uint64_t offset, MutableByteView out) { return file.read_at(offset, out); },
+          .size = [&file] { return file.size(); },
+          .probe = [&disk] { return disk.probe(); }};
+}
+
+DriveVolumes::Look DriveVolumes::look_by_pool(const std::shared_ptr<io::Disk>& disk,
+                                              const std::shared_ptr<io::File>& file) {
+  return {.read = [this, file](std::uint64_t offset, MutableByteView out) -> Result<std::size_t> {
+            if (const auto got = file->read_at_nowait(offset, out); got && *got == out.size()) return got;
+            // One for each look: what was left to the drive may still be written to.
+            const auto bytes = std::make_shared<Buffer>(out.size());
+            bytes->resize(out.size());
+            TRY(const std::size_t got, run([file, offset, bytes] { return file->read_at(offset, bytes->span()); }));
+            std::memcpy(out.data(), bytes->data(), got);
+            return got;
+          },
+          .size = [this, file] { return run([file] { return file->size(); }); },
+          .probe = [this, disk] { return run([disk] { return disk->probe(); }); }};
+}
+
+Status DriveVolumes::walk_file(const Look& look, std::uint32_t number, std::uint64_t end, const Found& found) {
   Buffer buffer(kWalkBytes);
   std::uint64_t unknown_begin = 0;
   std::uint64_t unknown_bytes = 0;
@@ -162,12 +185,12 @@ Status DriveVolumes::walk_file(io::Disk& disk, io::File& file, std::uint32_t num
   };
   const auto read = [&](std::uint64_t from, std::size_t bytes) -> Status {
     buffer.resize(bytes);
-    TRY(const std::size_t got, file.read_at(from, buffer.span()));
+    TRY(const std::size_t got, look.read(from, buffer.span()));
     std::memset(buffer.data() + got, 0, bytes - got);
     return {};
   };
   // A region that is reserved in steps ends behind the file.
-  TRY(const std::uint64_t size, file.size());
+  TRY(const std::uint64_t size, look.size());
   end = std::min(end, round_up(size, kPageBytes));
   std::uint64_t at = 0;
   std::uint64_t by_page_until = 0;
@@ -192,7 +215,7 @@ Status DriveVolumes::walk_file(io::Disk& disk, io::File& file, std::uint32_t num
     }
     if (!readable) {
       // One bad sector is no lost drive; a lost drive must not pass for bad sectors.
-      CHECK_OK(disk.probe());
+      CHECK_OK(look.probe());
       const std::uint64_t bytes = ++bad_pages > kMaxUnreadablePages ? round_up(end - at, kPageBytes) : kPageBytes;
       if (!end_unknown() || !found.unreadable(at, bytes)) return {};
       at += bytes;
@@ -318,7 +341,7 @@ Result<DriveVolumes::Census> DriveVolumes::take_census(const Volume& volume, io:
                           return true;
                         },
                     .go_on = [&] { return leave_drive_to_others(busy_since); }};
-  CHECK_OK(walk_file(*volume.disk, file, volume.number, size, found));
+  CHECK_OK(walk_file(look_here(*volume.disk, file), volume.number, size, found));
   return census;
 }
 
@@ -377,21 +400,24 @@ bool DriveVolumes::leave_drive_to_others(SteadyTime& busy_since) {
 }
 
 Status DriveVolumes::count(const GoOn& go_on) {
-  CHECK_OK(disk());
+  TRY(const auto disk, this->disk());
   std::unique_lock lock(mutex_);
   ++hurried_;
   counts_changed_.notify_all();
   start_counting();
+  bool there = true;
   while (counting_) {
     // Not under the lock: whoever is asked has locks of its own.
     lock.unlock();
     const bool goes_on = go_on();
+    there = opening() == disk;
     lock.lock();
-    if (!goes_on || counts_changed_.wait_for(lock, kAskEvery, [this] { return !counting_; })) break;
+    if (!goes_on || !there || counts_changed_.wait_for(lock, kAskEvery, [this] { return !counting_; })) break;
   }
   --hurried_;
-  if (counting_) return fail(Errc::kCancelled, "stopped");
-  if (stopping_ || disk_ == nullptr) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
+  if (counting_ && there) return fail(Errc::kCancelled, "stopped");
+  if (stopping_ || !there || disk_ == nullptr)
+    return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
   if (uncountable_) return fail(*uncountable_);
   return {};
 }
@@ -400,6 +426,7 @@ Status DriveVolumes::detach_empty_now() {
   const std::lock_guard growth(growth_);
   std::vector<std::uint32_t> numbers;
   std::shared_ptr<io::Disk> disk;
+  Volumes former;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [number, volume] : volumes_) {
@@ -417,7 +444,7 @@ Status DriveVolumes::detach_empty_now() {
     disk = std::exchange(disk_, nullptr);
     open_ = nullptr;
     idle_.clear();
-    volumes_.clear();
+    former.swap(volumes_);
     open_files_ = 0;
   }
   if (disk == nullptr || drives_.disk(id_) != disk) return {};
@@ -829,7 +856,7 @@ void DriveVolumes::remove_if_dead(const std::shared_ptr<Volume>& volume) {
   if (file) {
     const auto allocated = (*file)->allocated();
     if (!allocated || *allocated > 0) {
-      looked = walk_file(**disk, **file, volume->number, volume->end, recount);
+      looked = walk_file(look_here(**disk, **file), volume->number, volume->end, recount);
     }
   }
   {
@@ -926,7 +953,9 @@ Status DriveVolumes::sync(const std::shared_ptr<Volume>& volume) {
     wait->ready.notify_all();
   });
   std::unique_lock lock(wait->mutex);
-  wait->ready.wait(lock, [&] { return wait->status.has_value(); });
+  while (!wait->ready.wait_for(lock, kLookAtWaitsEvery, [&] { return wait->status.has_value(); })) {
+    if (!serves(*volume)) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " went away");
+  }
   return *wait->status;
 }
 
@@ -942,13 +971,14 @@ Result<std::shared_ptr<io::File>> DriveVolumes::file(std::uint32_t number) {
     if (found->second->file != nullptr) return found->second->file;
   }
   TRY(auto opened, disk->open(path(number), io::OpenMode::kReadWrite));
+  std::vector<std::shared_ptr<io::File>> closing;
   const std::lock_guard lock(mutex_);
   const auto found = volumes_.find(number);
   if (found == volumes_.end()) return fail(Errc::kNotFound, "no volume " + std::to_string(number));
   if (found->second->file == nullptr) {
     found->second->file = std::move(opened);
     ++open_files_;
-    close_unused_files(found->second.get());
+    closing = take_unused_files(found->second.get());
   }
   return found->second->file;
 }
@@ -962,7 +992,8 @@ std::shared_ptr<io::File> DriveVolumes::cached_file(std::uint32_t number) {
   return found->second->file;
 }
 
-void DriveVolumes::close_unused_files(const Volume* keep) {
+std::vector<std::shared_ptr<io::File>> DriveVolumes::take_unused_files(const Volume* keep) {
+  std::vector<std::shared_ptr<io::File>> unused;
   while (open_files_ > options_.max_open_files) {
     Volume* oldest = nullptr;
     for (const auto& [number, volume] : volumes_) {
@@ -970,10 +1001,11 @@ void DriveVolumes::close_unused_files(const Volume* keep) {
       if (!volume->waiting_for_sync.empty() || volume->syncing) continue;
       if (oldest == nullptr || volume->last_use < oldest->last_use) oldest = volume.get();
     }
-    if (oldest == nullptr) return;
-    oldest->file = nullptr;
+    if (oldest == nullptr) break;
+    unused.push_back(std::exchange(oldest->file, nullptr));
     --open_files_;
   }
+  return unused;
 }
 
 // --- looking
@@ -1019,7 +1051,7 @@ Status DriveVolumes::walk(const Visit& visit, const VisitUnknown& unknown, const
   for (const Extent& extent : extents) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
     TRY(const auto disk, this->disk());
-    const auto file = this->file(extent.number);
+    const auto file = run([this, number = extent.number] { return this->file(number); });
     if (!file && file.error() == Errc::kNotFound) continue;  // removed meanwhile
     CHECK_OK(file);
     const Found found{.record = [&](const RecordHead& head) { return more = visit(head); },
@@ -1030,7 +1062,7 @@ Status DriveVolumes::walk(const Visit& visit, const VisitUnknown& unknown, const
                           },
                       .unreadable = [](std::uint64_t, std::uint64_t) { return true; },
                       .go_on = {}};
-    CHECK_OK(walk_file(*disk, **file, extent.number, extent.end, found));
+    CHECK_OK(walk_file(look_by_pool(disk, *file), extent.number, extent.end, found));
     if (!more) break;
   }
   return {};

@@ -2,8 +2,10 @@
 // at once, releases records by punching holes, walks records, and counts what lives. What was on the drive before is
 // counted in the background: nothing that a drive begins with grows with the records on it.
 //
-// Threads: thread-safe. reserve_in_memory, post, post_sync, cached_file and online never block; the rest does drive I/O
-// and is called from the drive's pools or from maintenance threads. Counting has a thread of its own.
+// Threads: thread-safe. reserve_in_memory, post, post_sync, cached_file, online and usage never block. attach,
+// detach_empty, count, sync, walk and run wait for the drive, no longer than it is there, and are not called from its
+// pools; the rest does drive I/O on the calling thread, which a drive that hangs keeps: from the drive's pools only,
+// elsewhere by run(). Counting has a thread of its own.
 // Ownership: borrowed drives, clock and counters outlive it. Files are shared: one stays open while somebody uses it.
 #pragma once
 
@@ -23,6 +25,7 @@
 #include "blob/maintenance.h"
 #include "blob/volumes/record.h"
 #include "blob/volumes/volume_store.h"
+#include "blob/volumes/wait_watch.h"
 #include "io/drives.h"
 
 namespace andromede::blob {
@@ -90,12 +93,15 @@ class DriveVolumes {
   // VolumeOptions::answer_limit, and is attached once it does.
   Status attach();
   // Waits until all that was there at attach() is counted, which is hurried. kCancelled: `go_on`, asked now and then,
-  // answered false. Else the error of a volume that cannot be counted now.
+  // answered false; kUnavailable: the drive is offline, or went there. Else the error of a volume that cannot be
+  // counted now.
   Status count(const GoOn& go_on);
   // Whether the drive is attached and the disk that was attached is still the drive's.
   [[nodiscard]] bool online() const;
   // Whether the drive is online as it was when the volume was attached. Never blocks.
-  [[nodiscard]] bool serves(const Volume& volume) const { return drives_.disk(id_) == volume.disk; }
+  [[nodiscard]] bool serves(const Volume& volume) const { return opening() == volume.disk; }
+  // What of the drive is open now; null: it is offline. Another one after it came back. Never blocks.
+  [[nodiscard]] std::shared_ptr<io::Disk> opening() const { return drives_.disk(id_); }
   // kConflict while a record lives there; pages that cannot be read do not hinder it, since by then the catalog names
   // nothing on the drive. kOverloaded, kTimeout: as attach(); it may be detached later then, until it is attached
   // again.
@@ -119,10 +125,26 @@ class DriveVolumes {
   // Everything written to the volume before is durable when `done` gets OK, on the drive's sync thread. At once, with
   // an error, where the volume is retired.
   void post_sync(const std::shared_ptr<Volume>& volume, std::function<void(Status)> done);
-  // The same, waiting.
+  // The same, waiting. kUnavailable once the drive has gone.
   Status sync(const std::shared_ptr<Volume>& volume);
   // Runs `job` on the drive's pool; false: the queue is full.
   [[nodiscard]] bool post(std::function<void()> job) { return pool_.post(std::move(job)); }
+  // The same, waiting for what `work` answers, a Result: for as long as the drive is there, since what hangs in it may
+  // never end. So `work` owns all that it uses. kUnavailable: the drive is offline, or went there meanwhile, and `work`
+  // is left to it; kOverloaded: the queue is full.
+  template <typename Work>
+  std::invoke_result_t<Work> run(Work work) {
+    TRY(const auto disk, this->disk());
+    const auto promise = std::make_shared<std::promise<std::invoke_result_t<Work>>>();
+    auto answer = promise->get_future();
+    if (!post([promise, work = std::move(work)]() mutable { promise->set_value(work()); })) {
+      return fail(Errc::kOverloaded, "drive " + id_.to_string() + ": its queue is full");
+    }
+    while (answer.wait_for(kLookAtWaitsEvery) != std::future_status::ready) {
+      if (opening() != disk) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " went away");
+    }
+    return answer.get();
+  }
 
   // kNotFound: no such volume; kUnavailable: the drive is offline. cached_file() answers null where it would block.
   Result<std::shared_ptr<io::File>> file(std::uint32_t volume);
@@ -171,7 +193,15 @@ class DriveVolumes {
   Status call(Call& call, Status (DriveVolumes::*work)());
   Status attach_now();
   Status detach_empty_now();
-  static Status walk_file(io::Disk& disk, io::File& file, std::uint32_t number, std::uint64_t end, const Found& found);
+  // How a walk asks the drive.
+  struct Look {
+    std::function<Result<std::size_t>(std::uint64_t offset, MutableByteView out)> read;
+    std::function<Result<std::uint64_t>()> size;
+    std::function<Status()> probe;
+  };
+  static Look look_here(io::Disk& disk, io::File& file);  // on this thread
+  Look look_by_pool(const std::shared_ptr<io::Disk>& disk, const std::shared_ptr<io::File>& file);
+  static Status walk_file(const Look& look, std::uint32_t number, std::uint64_t end, const Found& found);
   static Result<std::shared_ptr<Volume>> look_at(const std::shared_ptr<io::Disk>& disk, std::uint32_t number);
   void start_counting();  // mutex_ is held
   void run_counts();
@@ -214,7 +244,8 @@ class DriveVolumes {
   static void uncount(Volume& volume, const GivenBack& given_back);
   void remove_if_dead(const std::shared_ptr<Volume>& volume);
   void run_syncs(std::shared_ptr<Volume> volume);
-  void close_unused_files(const Volume* keep);
+  // Out of the lock, under which this is called: closing may hang as well.
+  [[nodiscard]] std::vector<std::shared_ptr<io::File>> take_unused_files(const Volume* keep);
 
   const DriveId id_;
   io::Drives& drives_;

@@ -61,6 +61,14 @@ Status keep_pace(const Pace& pace, std::uint64_t bytes) {
   return {};
 }
 
+// What is written of a record at once; owned by the drive as well, which may keep it for ever.
+struct RecordPart {
+  Region region;
+  std::uint64_t at = 0;  // in the region
+  Buffer blocks;
+  Bytes checksums;
+};
+
 // Writes shard `index` into `region`: groups as they are loaded, head and seal at the end.
 Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, unsigned index, DriveVolumes& drive,
                     const Region& region, const Pace& pace) {
@@ -74,10 +82,15 @@ Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, un
     CHECK_OK(access.load(set, {index}));
     const Bytes checksums = access.checksums(set, index);
     blocks_checksum = crypto::crc32c(blocks_checksum, checksums);
-    const ByteView blocks = set.shards[index].blocks.view();
-    CHECK_OK(drive.make_room(region, layout.block_offset(first) + blocks.size() + checksums.size()));
-    CHECK_OK(region.file->write_at(region.offset + layout.block_offset(first), {blocks, ByteView(checksums)}));
-    CHECK_OK(keep_pace(pace, blocks.size()));
+    const auto part = std::make_shared<RecordPart>(
+        RecordPart{region, layout.block_offset(first), std::move(set.shards[index].blocks), checksums});
+    CHECK_OK(drive.run([&drive, part]() -> Status {
+      CHECK_OK(drive.make_room(part->region, part->at + part->blocks.size() + part->checksums.size()));
+      return part->region.file->write_at(part->region.offset + part->at,
+                                         {part->blocks.view(), ByteView(part->checksums)});
+    }));
+    set.shards[index].blocks = std::move(part->blocks);
+    CHECK_OK(keep_pace(pace, set.shards[index].blocks.size()));
   }
   const std::int64_t now_ms = core.clock.now().ms;
   const auto header = encode(RecordHeader{.blob = ref.id,
@@ -94,7 +107,8 @@ Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, un
                                       .used_bytes = layout.used_bytes(),
                                       .blocks_checksum = blocks_checksum,
                                       .sealed_ms = now_ms});
-  return region.file->write_at(region.offset, {ByteView(header), ByteView(seal)});
+  return drive.run(
+      [region, header, seal] { return region.file->write_at(region.offset, {ByteView(header), ByteView(seal)}); });
 }
 
 }  // namespace
@@ -107,17 +121,25 @@ Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned inde
   ShardAccess access(core, ref);
   const Pin pin(core, ref, access);
   const Writing writing(core, ref.id);
-  TRY(const Region region, drive->reserve(access.layout().used_bytes()));
+  const std::uint64_t used_bytes = access.layout().used_bytes();
+  TRY(const Region region, drive->run([drive, used_bytes] { return drive->reserve(used_bytes); }));
   Status status = write_record(core, access, ref, index, *drive, region, pace);
   if (status) {
     status = drive->sync(region.volume);
     if (status && !drive->online()) status = fail(Errc::kIo, "the drive went away");
   }
+  // The region of a drive that went away is found when it comes back, and what lies in it is an orphan.
   if (!status) {
-    drive->abandon(region);
+    static_cast<void>(drive->run([drive, region] {
+      drive->abandon(region);
+      return Status{};
+    }));
     return fail(status.error());
   }
-  drive->trim(region, access.layout().used_bytes());
+  static_cast<void>(drive->run([drive, region, used_bytes] {
+    drive->trim(region, used_bytes);
+    return Status{};
+  }));
   return ShardPlace{.drive = to, .volume = region.volume->number, .offset = region.offset};
 }
 
@@ -139,6 +161,7 @@ Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned i
     const auto count = static_cast<unsigned>(layout.group_blocks(group));
     access.begin(set, first, count);
     access.read(set, index, Wait::kYes);
+    if (access.offline(index)) return ShardHealth::kMissing;
     if (set.shards[index].good != set.all()) {
       core.damaged.add();
       good = false;
@@ -176,12 +199,13 @@ class Together {
   [[nodiscard]] bool redundant() const { return there_.size() > ref_.code.data; }
   [[nodiscard]] bool readable() const { return there_.size() >= ref_.code.data; }
 
-  // False: a block of the group is damaged.
+  // False: a block of the group is damaged, or a drive went away.
   bool load(std::uint64_t group) {
     access_.begin(set_, group * kGroupBlocks, static_cast<unsigned>(layout().group_blocks(group)));
     for (std::size_t i = 0; i < there_.size(); ++i) {
       const unsigned shard = there_[i];
       access_.read(set_, shard, Wait::kYes);
+      if (access_.offline(shard)) return false;
       if (set_.shards[shard].good != set_.all()) {
         core_.damaged.add();
         return false;
@@ -322,7 +346,9 @@ Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<Unk
       }
       const bool ends_earlier = behind != named.end() && behind->first.first == pages.volume;
       const std::uint64_t free_end = ends_earlier ? std::min(end, behind->first.second) : end;
-      CHECK_OK(drive.punch_unknown(pages.volume, at, free_end - at));
+      CHECK_OK(drive.run([&drive, volume = pages.volume, at, bytes = free_end - at] {
+        return drive.punch_unknown(volume, at, bytes);
+      }));
       punched += free_end - at;
       at = free_end;
     }
@@ -364,7 +390,8 @@ Status release_orphans(StoreCore& core, DriveVolumes& drive, const std::vector<O
                        Maintenance::Reclaimed& reclaimed, const GoOn& go_on) {
   for (const Orphan& orphan : orphans) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
-    const auto released = drive.release(orphan.blob, orphan.shard, orphan.place.first, orphan.place.second);
+    const auto released = drive.run(
+        [&drive, orphan] { return drive.release(orphan.blob, orphan.shard, orphan.place.first, orphan.place.second); });
     if (released || released.error() == Errc::kNotFound) {
       core.released(orphan.blob, {drive.id(), orphan.place.first, orphan.place.second});
     }

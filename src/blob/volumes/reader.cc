@@ -1,6 +1,7 @@
 #include "blob/volumes/reader.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "blob/volumes/shard_access.h"
 
 namespace andromede::blob {
@@ -19,26 +20,39 @@ struct Chunk {
   std::vector<unsigned> want;  // data shards
 };
 
-// Jobs that run side by side, and one task that waits for them.
-struct Fan {
-  explicit Fan(std::size_t count) : left(count + 1) {}
+// What is asked of drives side by side, and one task that waits for it. Owned by the jobs too, which it may outlive.
+class Fan final : public WaitWatch::Waiter {
+ public:
+  Fan(std::shared_ptr<Chunk> chunk_in, std::vector<std::shared_ptr<ShardJob>> jobs_in)
+      : chunk(std::move(chunk_in)), jobs(std::move(jobs_in)), left_(jobs.size() + 1) {}
+
+  // One of the jobs, or the waiting task.
   void one_ended() {
-    if (--left == 0) done.set(true);
+    if (--left_ == 0) wake();
   }
-  std::atomic<std::size_t> left;  // and the waiting task
-  std::atomic<bool> overloaded{false};
+  // What is left hangs in drives that have gone.
+  void look() override {
+    const bool left_behind =
+        std::all_of(jobs.begin(), jobs.end(), [](const auto& job) { return job->ended() || job->lost(); });
+    if (left_behind) wake();
+  }
+
+  const std::shared_ptr<Chunk> chunk;  // null: shards are only checked
+  const std::vector<std::shared_ptr<ShardJob>> jobs;
+  bool overloaded = false;  // the waiting task's
   OneShot<bool> done;
+
+ private:
+  void wake() {
+    if (!woken_.exchange(true)) done.set(true);
+  }
+
+  std::atomic<std::size_t> left_;
+  std::atomic<bool> woken_{false};
 };
 using FanPtr = std::shared_ptr<Fan>;
 
-Task<Status> wait_for(FanPtr fan) {
-  fan->one_ended();
-  co_await fan->done;
-  if (fan->overloaded) co_return fail(Errc::kOverloaded, "a drive's queue is full");
-  co_return Status{};
-}
-
-// Owned by the Reader and by the jobs that it posts.
+// Owned by the Reader. The jobs own what they use.
 class ReadState : public std::enable_shared_from_this<ReadState> {
  public:
   // The blob is pinned by the caller; unpinned here.
@@ -60,15 +74,16 @@ class ReadState : public std::enable_shared_from_this<ReadState> {
   Task<Status> check(std::vector<unsigned> shards);
   // Starts reading what is wanted on the drives' pools; then load() waits, and rebuilds what is bad.
   FanPtr start(const std::shared_ptr<Chunk>& chunk);
-  Task<Status> load(std::shared_ptr<Chunk> chunk, FanPtr started);
+  Task<Status> load(FanPtr started);
+  // Waits for the jobs, no longer than their drives are there, and takes what they answered.
+  Task<Status> wait_for(FanPtr fan);
   // The chunk's bytes, once loaded; valid until the next call, and while the chunk is not changed.
   ByteView view(Chunk& chunk);
   // Ends the last view().
   void forget_view() { joined_ = Buffer(); }
 
  private:
-  template <typename Work>
-  FanPtr on_drives(const std::vector<unsigned>& shards, Work work);
+  FanPtr on_drives(const std::shared_ptr<Chunk>& chunk, const std::vector<unsigned>& shards);
   [[nodiscard]] bool complete(const Chunk& chunk) const;
 
   StoreCore& core_;
@@ -114,21 +129,38 @@ bool ReadState::load_now(Chunk& chunk) {
   return complete(chunk);
 }
 
-// Runs `work(shard)` for each on its drive's pool.
-template <typename Work>
-FanPtr ReadState::on_drives(const std::vector<unsigned>& shards, Work work) {
-  auto fan = std::make_shared<Fan>(shards.size());
-  for (const unsigned shard : shards) {
-    const bool posted = access_.drive(shard)->post([self = shared_from_this(), fan, work, shard] {
-      work(shard);
+FanPtr ReadState::on_drives(const std::shared_ptr<Chunk>& chunk, const std::vector<unsigned>& shards) {
+  std::vector<std::shared_ptr<ShardJob>> jobs;
+  jobs.reserve(shards.size());
+  for (const unsigned shard : shards) jobs.push_back(access_.make_job(chunk == nullptr ? nullptr : &chunk->set, shard));
+  auto fan = std::make_shared<Fan>(chunk, std::move(jobs));
+  for (const auto& job : fan->jobs) {
+    const bool posted = job->shard->drive->post([fan, job] {
+      job->run();
       fan->one_ended();
     });
-    if (!posted) {
-      fan->overloaded = true;
-      fan->one_ended();
-    }
+    if (posted) continue;
+    job->refused();
+    fan->overloaded = true;
+    fan->one_ended();
   }
   return fan;
+}
+
+Task<Status> ReadState::wait_for(FanPtr fan) {
+  fan->one_ended();
+  core_.wait_watch.begin(fan);
+  co_await fan->done;
+  core_.wait_watch.end(fan.get());
+  for (const auto& job : fan->jobs) {
+    if (!job->ended()) {
+      log_warning("a shard is given up under a read: its drive went away",
+                  {{"blob", blob_.to_string()}, {"drive", job->shard->drive->id().to_string()}});
+    }
+    access_.settle(fan->chunk == nullptr ? nullptr : &fan->chunk->set, *job);
+  }
+  if (fan->overloaded) co_return fail(Errc::kOverloaded, "a drive's queue is full");
+  co_return Status{};
 }
 
 Task<Status> ReadState::check(std::vector<unsigned> shards) {
@@ -136,10 +168,7 @@ Task<Status> ReadState::check(std::vector<unsigned> shards) {
   for (const unsigned shard : shards) {
     if (access_.check(shard, Wait::kNo) == Access::kBlocks) blocking.push_back(shard);
   }
-  if (!blocking.empty()) {
-    ShardAccess* const access = &access_;
-    CO_CHECK_OK(co_await wait_for(on_drives(blocking, [access](unsigned shard) { access->check(shard, Wait::kYes); })));
-  }
+  if (!blocking.empty()) CO_CHECK_OK(co_await wait_for(on_drives(nullptr, blocking)));
   for (const unsigned shard : shards) {
     if (access_.check(shard, Wait::kNo) == Access::kReady) continue;
     ReadState* const self = this;
@@ -153,11 +182,11 @@ FanPtr ReadState::start(const std::shared_ptr<Chunk>& chunk) {
   for (const unsigned shard : chunk->want) {
     if (!chunk->set.shards[shard].tried && access_.drive(shard) != nullptr) reading.push_back(shard);
   }
-  ShardAccess* const access = &access_;
-  return on_drives(reading, [access, chunk](unsigned shard) { access->read(chunk->set, shard, Wait::kYes); });
+  return on_drives(chunk, reading);
 }
 
-Task<Status> ReadState::load(std::shared_ptr<Chunk> chunk, FanPtr started) {
+Task<Status> ReadState::load(FanPtr started) {
+  const auto chunk = started->chunk;
   CO_CHECK_OK(co_await wait_for(std::move(started)));
   if (complete(*chunk)) co_return Status{};
   const auto self = shared_from_this();
@@ -201,7 +230,7 @@ class VolumeReader final : public Reader {
     if (deadline_.passed(clock_)) co_return fail(Errc::kTimeout, "reading took longer than allowed");
     if (at_ == end_) co_return ByteView{};
     // A shard is read by one at a time: what was being read ahead at a rest ends first.
-    if (left_behind_ != nullptr) static_cast<void>(co_await wait_for(std::exchange(left_behind_, nullptr)));
+    if (left_behind_ != nullptr) static_cast<void>(co_await state_->wait_for(std::exchange(left_behind_, nullptr)));
     ReadAhead now = std::move(ahead_);
     ahead_ = {};
     if (now.chunk == nullptr) {
@@ -210,10 +239,10 @@ class VolumeReader final : public Reader {
       state_->plan(*now.chunk, at_, end_, most_);
       if (!state_->load_now(*now.chunk)) {
         cold_ = true;
-        CO_CHECK_OK(co_await state_->load(now.chunk, state_->start(now.chunk)));
+        CO_CHECK_OK(co_await state_->load(state_->start(now.chunk)));
       }
     } else {
-      CO_CHECK_OK(co_await state_->load(now.chunk, now.started));
+      CO_CHECK_OK(co_await state_->load(now.started));
     }
     spare_ = std::move(current_);
     current_ = std::move(now.chunk);
@@ -226,7 +255,10 @@ class VolumeReader final : public Reader {
   void read_at_most(std::uint64_t bytes) override { most_ = std::min(bytes, kChunkBytes); }
 
   void rest_at(std::uint64_t offset) override {
-    if (ahead_.started != nullptr) left_behind_ = std::move(ahead_.started);
+    if (ahead_.started != nullptr) {
+      for (const auto& job : ahead_.started->jobs) job->forget();
+      left_behind_ = std::move(ahead_.started);
+    }
     ahead_ = {};
     current_.reset();
     spare_.reset();

@@ -43,7 +43,7 @@ class StoreCore {
   void writer_ends(BlobId blob);
   [[nodiscard]] bool is_written(BlobId blob) const;
 
-  // Readers, and the jobs that they leave behind.
+  // Readers; jobs that they leave behind own what they use.
   void reader_begins();
   void reader_ends();
 

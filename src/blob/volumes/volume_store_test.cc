@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "base/test_memory.h"
 #include "blob/volumes/record.h"
 #include "blob/volumes/test_cloud.h"
 #include "io/temporary_folder.h"
@@ -504,6 +505,30 @@ TEST(VolumeStore, AReaderThatRestedWaitsForWhatWasReadAhead) {
   cloud.disk(0).set_hanging(false);
   waits.join();
   keeps_the_drive.join();
+}
+
+TEST(VolumeStore, ReadersThatRestHoldNothingOfWhatWasReadAhead) {
+  constexpr std::size_t kReaders = 100;
+  TestCloud cloud(1);
+  const Bytes data = random_bytes(cloud.random, 2 << 20);
+  const auto ref = cloud.put(cloud.target({1, 0}), data);
+  ASSERT_TRUE(ref);
+  std::vector<std::unique_ptr<Reader>> resting;
+  std::size_t before_kib = 0;
+  std::size_t piece = 0;
+  for (std::size_t i = 0; i < kReaders + 10; ++i) {
+    if (i == 10) before_kib = resident_kib();
+    resting.push_back(*sync_wait(cloud.store().open_reader(*ref, 0, data.size(), Deadline::never())));
+    const auto part = sync_wait(resting.back()->read());
+    ASSERT_TRUE(part);
+    piece = part->size();
+    resting.back()->rest_at(0);
+  }
+#if !defined(__SANITIZE_ADDRESS__) && !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+  EXPECT_TRUE(eventually([&] { return resident_kib() < before_kib + kReaders * piece / 4096; }))
+      << resident_kib() - before_kib << " KiB";
+#endif
+  EXPECT_TRUE(*cloud.get(*ref) == data);
 }
 
 TEST(VolumeStore, AReaderKeepsARemovedBlob) {

@@ -18,7 +18,7 @@ WaitWatch::~WaitWatch() {
 void WaitWatch::begin(const std::shared_ptr<Waiter>& waiter) {
   const std::lock_guard lock(mutex_);
   waiters_[waiter.get()] = waiter;
-  if (waiters_.size() == 1) changed_.notify_all();
+  if (idle_) changed_.notify_all();
 }
 
 void WaitWatch::end(const Waiter* waiter) {
@@ -30,7 +30,9 @@ void WaitWatch::watch() {
   name_thread("blob-waits");
   std::unique_lock lock(mutex_);
   while (!stopping_) {
+    idle_ = true;
     changed_.wait(lock, [this] { return stopping_ || !waiters_.empty(); });
+    idle_ = false;
     changed_.wait_for(lock, kLookAtWaitsEvery, [this] { return stopping_; });
     std::vector<std::shared_ptr<Waiter>> now;
     for (const auto& [key, waiter] : waiters_) {

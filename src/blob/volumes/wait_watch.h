@@ -39,6 +39,7 @@ class WaitWatch {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::unordered_map<const Waiter*, std::weak_ptr<Waiter>> waiters_;
+  bool idle_ = false;  // the thread sleeps until somebody waits: nobody else need wake it
   bool stopping_ = false;
   std::thread thread_;
 };

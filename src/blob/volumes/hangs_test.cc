@@ -1,0 +1,212 @@
+// The volume store over a drive that hangs, neither answering nor failing, at its Nth I/O, then N + 1, until all pass.
+// Nobody whom the store serves may wait for it once it is offline, and what it keeps must not touch what is theirs.
+#include <gtest/gtest.h>
+
+#include "blob/volumes/test_cloud.h"
+
+namespace andromede::blob {
+namespace {
+
+constexpr unsigned kHanging = 1;
+constexpr unsigned kLost = 0;
+constexpr std::uint64_t kMostOperations = 300;
+constexpr std::chrono::seconds kSoon{5};  // a second, on a machine that has much to do
+
+VolumeOptions impatient() {
+  VolumeOptions options = TestCloud::small_volumes();
+  options.answer_limit = std::chrono::milliseconds(300);
+  return options;
+}
+
+// Several stripes in two groups, so that shards are read and written in parts.
+constexpr std::size_t kBlobBytes = 2'500'000;
+
+class Hangs : public testing::Test {
+ protected:
+  struct Stored {
+    BlobRef ref;
+    Bytes data;
+  };
+  static Stored store(TestCloud& cloud, std::vector<unsigned> on) {
+    Bytes data = random_bytes(cloud.random, kBlobBytes);
+    Target target{.code = {2, 2}, .drives = {}};
+    for (const unsigned drive : on) target.drives.push_back(cloud.id(drive));
+    auto ref = cloud.put(target, data);
+    EXPECT_TRUE(ref) << ref.error().describe();
+    return {*std::move(ref), std::move(data)};
+  }
+  static bool soon(const std::function<bool()>& condition) {
+    const auto end = std::chrono::steady_clock::now() + kSoon;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  }
+
+  // `work` on a cloud that `prepare` made, which hangs; it is taken offline as soon as it is asked for anything.
+  template <typename Prepare, typename Work>
+  static void at_every_operation(Prepare prepare, Work work) {
+    bool passed = false;
+    for (std::uint64_t n = 1; n < kMostOperations && !passed; ++n) {
+      SCOPED_TRACE("the drive hangs at operation " + std::to_string(n));
+      TestCloud cloud(6, impatient(), n);
+      const Stored stored = prepare(cloud);
+      io::FaultDisk& disk = cloud.disk(kHanging);
+      disk.arm({.action = io::FaultAction::kHang, .path_prefix = "volumes", .nth = n});
+      std::atomic<bool> done{false};
+      std::thread thread([&] {
+        work(cloud, stored);
+        done = true;
+      });
+      EXPECT_TRUE(eventually([&] { return done || disk.hanging() > 0; }));
+      cloud.drives().report_failure(cloud.id(kHanging), Error(make_error_code(Errc::kIo), "does not answer"));
+      const bool ended = soon([&] { return done.load(); });
+      EXPECT_TRUE(ended) << "somebody waits for a drive that is offline";
+      passed = disk.fired() == 0;
+      disk.disarm();
+      disk.set_hanging(false);
+      thread.join();
+      if (!ended) return;
+      cloud.drives().probe_all();
+      const auto read = cloud.get(stored.ref);
+      ASSERT_TRUE(read) << read.error().describe();
+      EXPECT_TRUE(*read == stored.data);
+    }
+    EXPECT_TRUE(passed);
+  }
+};
+
+TEST_F(Hangs, AHealRebuildsFromTheOthers) {
+  at_every_operation(
+      [](TestCloud& cloud) {
+        Stored stored = store(cloud, {0, 1, 2, 3});
+        cloud.take_offline(kLost);
+        return stored;
+      },
+      [](TestCloud& cloud, const Stored& stored) {
+        const auto place = cloud.store().copy_shard(stored.ref, kLost, cloud.id(4), {});
+        ASSERT_TRUE(place) << place.error().describe();
+        BlobRef healed = stored.ref;
+        healed.shards[kLost] = *place;
+        const auto read = cloud.get(healed);
+        ASSERT_TRUE(read) << read.error().describe();
+        EXPECT_TRUE(*read == stored.data);
+      });
+}
+
+TEST_F(Hangs, AHealOntoItEndsAndAnotherDriveTakesTheShard) {
+  at_every_operation(
+      [](TestCloud& cloud) {
+        Stored stored = store(cloud, {0, 2, 3, 4});
+        cloud.take_offline(kLost);
+        return stored;
+      },
+      [](TestCloud& cloud, const Stored& stored) {
+        const auto place = cloud.store().copy_shard(stored.ref, 0, cloud.id(kHanging), {});
+        if (!place) {
+          EXPECT_EQ(place.error(), Errc::kUnavailable) << place.error().describe();
+        }
+        EXPECT_TRUE(cloud.store().copy_shard(stored.ref, 0, cloud.id(5), {}));
+      });
+}
+
+TEST_F(Hangs, AScrubEndsAndTakesNothingForDamaged) {
+  at_every_operation([](TestCloud& cloud) { return store(cloud, {0, 1, 2, 3}); },
+                     [](TestCloud& cloud, const Stored& stored) {
+                       class Nobody final : public Authenticator {
+                         Result<ShardSet> liars(const BlobRef&, std::uint64_t, std::uint64_t) override { return 0; }
+                       } nobody;
+                       EXPECT_TRUE(cloud.store().verify_blob(stored.ref, nobody, {}));
+                       const auto health = cloud.store().verify_shard(stored.ref, 1, {});
+                       ASSERT_TRUE(health) << health.error().describe();
+                       EXPECT_NE(*health, ShardHealth::kDamaged);
+                       EXPECT_TRUE(cloud.store().take_damaged().empty());
+                     });
+}
+
+// More of them than there are threads that rebuild.
+TEST_F(Hangs, ReadersGoOnWithoutIt) {
+  at_every_operation(
+      [](TestCloud& cloud) {
+        Stored stored = store(cloud, {0, 1, 2, 3});
+        cloud.take_offline(kLost);
+        return stored;
+      },
+      [](TestCloud& cloud, const Stored& stored) {
+        std::vector<std::thread> readers;
+        for (int i = 0; i < 4; ++i) {
+          readers.emplace_back([&] {
+            const auto read = cloud.get(stored.ref);
+            ASSERT_TRUE(read) << read.error().describe();
+            EXPECT_TRUE(*read == stored.data);
+          });
+        }
+        for (auto& reader : readers) reader.join();
+        EXPECT_TRUE(cloud.get(stored.ref, 1'000'000, 100));
+      });
+}
+
+TEST_F(Hangs, AReclaimEnds) {
+  at_every_operation(
+      [](TestCloud& cloud) {
+        store(cloud, {0, 1, 2, 3});  // which no catalog names
+        return store(cloud, {0, 1, 2, 3});
+      },
+      [](TestCloud& cloud, const Stored& stored) {
+        MapCatalog catalog;
+        catalog.refs[stored.ref.id] = stored.ref;
+        static_cast<void>(cloud.store().reclaim_orphans(cloud.id(kHanging), catalog, std::chrono::milliseconds(0)));
+      });
+}
+
+TEST_F(Hangs, WhoWaitsForACountGoesOn) {
+  at_every_operation([](TestCloud& cloud) { return store(cloud, {0, 1, 2, 3}); },
+                     [](TestCloud& cloud, const Stored&) {
+                       cloud.restart();
+                       static_cast<void>(cloud.store().count(cloud.id(kHanging), {}));
+                     });
+}
+
+// Offers the given drives, one at a time.
+class OneByOne final : public Replacer {
+ public:
+  explicit OneByOne(std::vector<DriveId> drives) : drives_(std::move(drives)) {}
+  Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept, const std::vector<DriveId>&,
+                                       std::uint64_t) override {
+    std::vector<DriveId> answer;
+    for (const auto& drive : kept) {
+      answer.push_back(drive.value_or(DriveId{}));
+      if (drive || next_ == drives_.size()) continue;
+      answer.back() = drives_[next_++];
+    }
+    return answer;
+  }
+
+ private:
+  const std::vector<DriveId> drives_;
+  std::size_t next_ = 0;
+};
+
+TEST_F(Hangs, AWriteThatRebuildsGoesOnWithoutIt) {
+  at_every_operation([](TestCloud& cloud) { return store(cloud, {2, 3, 4, 5}); },
+                     [](TestCloud& cloud, const Stored& stored) {
+                       // Two drives are away, and the first that is chosen in their place hangs.
+                       OneByOne replacer({cloud.id(kHanging), cloud.id(4), cloud.id(5)});
+                       Target target{.code = {2, 2},
+                                     .drives = {cloud.id(0), cloud.id(2), DriveId{}, DriveId{}},
+                                     .replacer = &replacer};
+                       auto writer = sync_wait(cloud.store().open_writer(BlobId::random(cloud.random), target,
+                                                                         stored.data.size(), Deadline::never()));
+                       ASSERT_TRUE(writer) << writer.error().describe();
+                       ASSERT_TRUE(sync_wait((*writer)->write(stored.data)));
+                       const auto ref = sync_wait((*writer)->finish());
+                       ASSERT_TRUE(ref) << ref.error().describe();
+                       const auto read = cloud.get(*ref);
+                       ASSERT_TRUE(read) << read.error().describe();
+                       EXPECT_TRUE(*read == stored.data);
+                     });
+}
+
+}  // namespace
+}  // namespace andromede::blob
