@@ -143,8 +143,10 @@ constexpr Translation kTranslations[] = {
     {Msg::kSeeHelp, "More: {0} --help", "Aide : {0} --help"},
     {Msg::kOptAcceptUnerased, "let an offline drive leave though what it holds cannot be erased; the journal says so",
      "laisse partir un disque absent bien que son contenu ne puisse être effacé ; le journal le dit"},
-    {Msg::kOptBandwidth, "bytes a second of this drain, 64KiB or more, as 50MiB, instead of the configured limit; {0}",
-     "octets par seconde de ce retrait, 64Kio au moins, par exemple 50Mio, au lieu de la limite configurée ; {0}"},
+    {Msg::kOptBandwidth,
+     "bytes a second of this drain, 64KiB or more, as 50MiB, instead of the configured limit, over restarts too; {0}",
+     "octets par seconde de ce retrait, 64Kio au moins, par exemple 50Mio, au lieu de la limite configurée, même après "
+     "un redémarrage ; {0}"},
     {Msg::kOptAbort, "abort the drain that runs", "abandonne le retrait en cours"},
     {Msg::kOptDrainSite, "the site that leaves", "le site qui part"},
     {Msg::kOptDrainDrive, "the drive that leaves", "le disque qui part"},

@@ -92,9 +92,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const std::lock_guard operators(operators_);
   const auto map = drives_.map();
   CHECK_OK(check_free());
-  const Request wanted{.kind = JobKind::kDrain,
-                       .bandwidth_bytes_per_s = request.bandwidth_bytes_per_s,
-                       .accept_unerased = request.accept_unerased};
+  const Request wanted{.kind = JobKind::kDrain, .drain = {request.bandwidth_bytes_per_s, request.accept_unerased}};
   const auto named = [&] { return request.site ? request.site->value() : request.drive->value(); };
   if (const auto draining = drives_in(*map, DriveState::kDraining); !draining.empty()) {
     const bool same = std::all_of(draining.begin(), draining.end(), [&](const DriveInfo& drive) {
@@ -106,7 +104,8 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
     // Its job failed: an operator who mended the cause starts it again.
     Parameters parameters{{"drives", names_of(draining)}};
     if (request.accept_unerased) parameters.emplace_back("acceptedUnerased", names_of(offline_of(draining)));
-    CHECK_OK(witness_.record("ResumeDrain", std::move(operator_name), std::move(parameters)));
+    CHECK_OK(witness_.record_drain("ResumeDrain", std::move(operator_name), std::move(parameters), wanted.drain));
+    keep_terms(wanted.drain);
     return job(request_job(wanted, named()));
   }
   TRY(const auto leaving, leaving_drives(*map, request));
@@ -125,7 +124,9 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const auto accepted_now = static_cast<std::uint8_t>(check.after.site_losses);
   if (accepts) parameters.emplace_back("acceptedSiteLosses", std::to_string(accepted_now));
   if (request.accept_unerased) parameters.emplace_back("acceptedUnerased", names_of(offline_of(leaving)));
-  CHECK_OK(witness_.record(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name), std::move(parameters)));
+  CHECK_OK(witness_.record_drain(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name),
+                                 std::move(parameters), wanted.drain));
+  keep_terms(wanted.drain);
   CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
     for (DriveInfo& drive : changed.drives) {
       if (std::find(leaving_ids.begin(), leaving_ids.end(), drive.id) != leaving_ids.end()) {
@@ -140,6 +141,18 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   TRY(Job started, job(request_job(wanted, named())));
   if (accepts) started.message = what_is_accepted(accepted_now, *request.accept_site_losses, rule_.site_losses);
   return started;
+}
+
+void FleetImpl::keep_terms(const DrainTerms& terms) {
+  const std::lock_guard lock(mutex_);
+  drain_terms_ = terms;
+}
+
+Request FleetImpl::resumed_drain(const std::vector<DriveInfo>& draining) {
+  return {.job = board_.open(JobKind::kDrain, names_of(draining)),
+          .kind = JobKind::kDrain,
+          .asked = true,
+          .drain = drain_terms_};
 }
 
 Status FleetImpl::abort_drain(std::string operator_name) {
@@ -195,7 +208,7 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
   if (!total) return ended_with(total.error(), message);
   board_.change(request.job, [&](Job& running) { running.bytes_total = *total; });
   std::optional<Throttle::Limit> limit;
-  if (request.bandwidth_bytes_per_s > 0) limit.emplace(throttle_, request.bandwidth_bytes_per_s);
+  if (request.drain.bandwidth_bytes_per_s > 0) limit.emplace(throttle_, request.drain.bandwidth_bytes_per_s);
 
   std::uint64_t moved = 0;
   std::vector<DriveInfo> unerased;
@@ -209,7 +222,7 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
     if (!pass) return ended_with(pass.error(), message);
     count(request.job, *pass);
     moved += pass->shards;
-    auto left = left_on(leaving, request.accept_unerased);
+    auto left = left_on(leaving, request.drain.accept_unerased);
     if (!left) return ended_with(left.error(), message);
     if (left->what.empty()) {
       unerased = offline_of(leaving);

@@ -109,6 +109,46 @@ TEST(Drain, GoesOnAfterEveryRestart) {
   EXPECT_EQ(cloud.drives->map()->accepted_site_losses, std::uint8_t{1});
 }
 
+TEST(Drain, KeepsItsBandwidthOverARestart) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.put_many(30, 50'000);
+  DrainRequest request = site("s1");
+  // After each shard it waits for hours.
+  request.bandwidth_bytes_per_s = 1;
+  ASSERT_TRUE(cloud.fleet->drain(request, "claire"));
+  cloud.reopen();
+  const auto moved = [&] {
+    const auto status = cloud.fleet->status();
+    return !status->jobs.empty() && status->jobs.front().kind == JobKind::kDrain && status->jobs.front().bytes_done > 0;
+  };
+  ASSERT_TRUE(eventually(moved)) << cloud.reasons();
+  // Long enough to end at the configured bandwidth.
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kDraining);
+  EXPECT_LT(cloud.fleet->status()->jobs.front().bytes_done, 300'000U);
+
+  ASSERT_TRUE(cloud.fleet->abort_drain("claire"));
+  ASSERT_TRUE(eventually([&] { return cloud.fleet->drain(site("s1"), "claire").has_value(); }));
+  cloud.reopen();
+  ASSERT_TRUE(eventually([&] { return drained(cloud, "s1-1"); })) << cloud.reasons();
+}
+
+TEST(Drain, WhatWasAcceptedOfItHoldsOverARestart) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.options.bandwidth_bytes_per_s = 1;
+  cloud.options.max_fruitless_passes = 2;
+  cloud.reopen();
+  cloud.put_many(10, 40'000);
+  std::filesystem::rename(cloud.path("s1-1"), cloud.path("away"));
+  ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));
+  DrainRequest accepting = site("s1");
+  accepting.accept_unerased = true;
+  ASSERT_TRUE(cloud.fleet->drain(accepting, "claire"));
+  cloud.options.bandwidth_bytes_per_s = 64 << 20;
+  cloud.reopen();
+  ASSERT_TRUE(eventually([&] { return drained(cloud, "s1-1"); })) << cloud.reasons();
+}
+
 TEST(Drain, WritesDuringADrainGoElsewhere) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   cloud.options.bandwidth_bytes_per_s = 2 << 20;

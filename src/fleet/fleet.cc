@@ -68,10 +68,16 @@ Status FleetImpl::start() {
   drives_.watch();
   scrub_at_ = next_scrub();
   const auto draining = drives_in(*drives_.map(), DriveState::kDraining);
+  if (const auto terms = witness_.drain_terms()) {
+    keep_terms(*terms);
+  } else {
+    log_warning("a drain goes on with the configured bandwidth: what was asked of it is unknown",
+                {{"error", terms.error().describe()}});
+  }
   {
     const std::lock_guard lock(mutex_);
     if (!draining.empty()) {
-      requested_ = Request{board_.open(JobKind::kDrain, names_of(draining)), JobKind::kDrain, true};
+      requested_ = resumed_drain(draining);
       log_info("resuming a drain", {{"drives", names_of(draining)}});
     }
     // An earlier process may have stopped in the middle of anything: one look at every record tells.
@@ -257,8 +263,7 @@ void FleetImpl::resume_drain_of(DriveId drive) {
   const auto map = drives_.map();
   const DriveInfo* const back = map->find(drive);
   if (back == nullptr || back->state != DriveState::kDraining) return;
-  const auto draining = drives_in(*map, DriveState::kDraining);
-  requested_ = Request{board_.open(JobKind::kDrain, names_of(draining)), JobKind::kDrain, true};
+  requested_ = resumed_drain(drives_in(*map, DriveState::kDraining));
   make_way_ = true;
   throttle_.wake();
   wake_.notify_all();

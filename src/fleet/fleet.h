@@ -78,7 +78,7 @@ struct DrainRequest {
   std::optional<SiteId> site;
   std::optional<DriveName> drive;                  // one of the two
   std::optional<std::uint8_t> accept_site_losses;  // the operators accept to tolerate only so many from now on
-  std::uint64_t bandwidth_bytes_per_s = 0;  // of this drain, until it ends or the process does; 0: the configured one
+  std::uint64_t bandwidth_bytes_per_s = 0;         // of this drain, over restarts; 0: the configured one
   // A leaving drive that is offline counts as left although what it holds cannot be erased; the journal says so.
   bool accept_unerased = false;
 };

@@ -36,9 +36,8 @@ using Parameters = std::vector<std::pair<std::string, std::string>>;
 struct Request {
   std::uint64_t job = 0;
   JobKind kind = JobKind::kHeal;
-  bool asked = false;                       // by an operator, or resumed for one
-  std::uint64_t bandwidth_bytes_per_s = 0;  // 0: the configured one
-  bool accept_unerased = false;
+  bool asked = false;  // by an operator, or resumed for one
+  DrainTerms drain;    // of JobKind::kDrain
 };
 
 // A reclaim that erased nothing, until it goes on.
@@ -155,6 +154,9 @@ class FleetImpl final : public Fleet {
   Status erase_and_mark_drained(const std::vector<DriveInfo>& leaving, bool& announced);
   Status mark_drained(const std::vector<DriveInfo>& leaving);
   [[nodiscard]] std::vector<DriveInfo> offline_of(const std::vector<DriveInfo>& drives) const;
+  // An operator's drain of an earlier process, or of a drive that was away. Under mutex_.
+  Request resumed_drain(const std::vector<DriveInfo>& draining);
+  void keep_terms(const DrainTerms& terms);
   JobState ended_with(const Error& error, std::string& message) const;
   void count(std::uint64_t job, const PassResult& result);
   Progress progress_of(std::uint64_t job);
@@ -200,6 +202,7 @@ class FleetImpl final : public Fleet {
   std::condition_variable wake_;
   std::optional<Request> requested_;
   std::optional<Request> running_;
+  DrainTerms drain_terms_;  // as the metadata have them
   bool heal_due_ = false;
   bool rebalance_due_ = false;
   SteadyTime heal_retry_at_ = SteadyTime::max();

@@ -11,6 +11,8 @@ constexpr std::chrono::seconds kCommitTimeout{30};
 constexpr const char* kCloudPartition = "cloud";
 constexpr const char* kScrubKey = "fleet/scrub";
 constexpr std::uint8_t kScrubVersion = 1;
+constexpr const char* kDrainKey = "fleet/drain";
+constexpr std::uint8_t kDrainVersion = 1;
 
 }  // namespace
 
@@ -59,6 +61,34 @@ Result<std::optional<Timestamp>> Witness::last_scrub() const {
   CHECK_OK(reader.finish(kScrubKey));
   if (version != kScrubVersion) return fail(Errc::kCorrupt, "fleet/scrub: unknown version");
   return std::optional(Timestamp{static_cast<std::int64_t>(ms)});
+}
+
+Status Witness::record_drain(std::string name, std::string principal,
+                             std::vector<std::pair<std::string, std::string>> parameters,
+                             const DrainTerms& terms) const {
+  Bytes value;
+  ByteWriter writer(value);
+  writer.u8(kDrainVersion);
+  writer.u64(terms.bandwidth_bytes_per_s);
+  writer.u8(terms.accept_unerased ? 1 : 0);
+  meta::Commit change;
+  change.put.push_back({{meta::Space::kRecords, kDrainKey}, std::string(as_text(value))});
+  return commit(std::move(name), std::move(principal), std::move(parameters), std::move(change));
+}
+
+Result<DrainTerms> Witness::drain_terms() const {
+  TRY(const auto value, sync_wait(store_.get(kCloudPartition, {meta::Space::kRecords, kDrainKey})));
+  if (!value) return DrainTerms();
+  ByteReader reader(as_bytes(*value));
+  const std::uint8_t version = reader.u8();
+  DrainTerms terms;
+  terms.bandwidth_bytes_per_s = reader.u64();
+  const std::uint8_t unerased = reader.u8();
+  CHECK_OK(reader.finish(kDrainKey));
+  if (version != kDrainVersion) return fail(Errc::kCorrupt, "fleet/drain: unknown version");
+  if (unerased > 1) return fail(Errc::kCorrupt, "fleet/drain: neither accepted nor not");
+  terms.accept_unerased = unerased == 1;
+  return terms;
 }
 
 }  // namespace andromede::fleet

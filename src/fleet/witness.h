@@ -1,6 +1,7 @@
 // Witness: puts what operators, and the fleet by itself, do into the journal before it is done. Blocks; thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,13 @@
 namespace andromede::fleet {
 
 using journal::kFleetItself;
+
+// What an operator asked of a drain beside the drives: it holds until the drain ends, in whichever process that is.
+struct DrainTerms {
+  std::uint64_t bandwidth_bytes_per_s = 0;  // 0: the configured one
+  bool accept_unerased = false;
+  bool operator==(const DrainTerms&) const = default;
+};
 
 class Witness {
  public:
@@ -30,6 +38,11 @@ class Witness {
   // A scrub of everything ended, journaled with what it found; and when the last one did (nullopt: none yet).
   Status record_scrub(Timestamp ended, std::string outcome) const;
   [[nodiscard]] Result<std::optional<Timestamp>> last_scrub() const;
+
+  // As record(), of a drain that begins or goes on; and on what terms the last one did.
+  Status record_drain(std::string name, std::string principal,
+                      std::vector<std::pair<std::string, std::string>> parameters, const DrainTerms& terms) const;
+  [[nodiscard]] Result<DrainTerms> drain_terms() const;
 
  private:
   Status commit(std::string name, std::string principal, std::vector<std::pair<std::string, std::string>> parameters,

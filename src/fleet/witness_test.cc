@@ -5,11 +5,11 @@
 namespace andromede::fleet {
 namespace {
 
-void store_scrub(FleetCloud& cloud, std::string value) {
+void store(FleetCloud& cloud, const char* key, std::string value) {
   meta::Commit commit;
   commit.partition = "cloud";
   commit.unwitnessed = "a test's bytes";
-  commit.put.push_back({{meta::Space::kRecords, "fleet/scrub"}, std::move(value)});
+  commit.put.push_back({{meta::Space::kRecords, key}, std::move(value)});
   ASSERT_TRUE(sync_wait(cloud.meta->commit(std::move(commit), Deadline::never())));
 }
 
@@ -31,8 +31,28 @@ TEST(Witness, RefusesWhatItDidNotWrite) {
   FleetCloud cloud({1, 1, 1, 1});
   const Witness witness(*cloud.meta, cloud.clock);
   for (const char* hex : {"", "01", "020807060504030201", "01080706050403020100"}) {
-    store_scrub(cloud, std::string(as_text(*from_hex(hex))));
+    store(cloud, "fleet/scrub", std::string(as_text(*from_hex(hex))));
     const auto read = witness.last_scrub();
+    ASSERT_FALSE(read) << hex;
+    EXPECT_EQ(read.error(), Errc::kCorrupt) << hex;
+  }
+}
+
+TEST(Witness, StoresWhatWasAskedOfADrainAsSpecified) {
+  FleetCloud cloud({1, 1, 1, 1});
+  const Witness witness(*cloud.meta, cloud.clock);
+  EXPECT_EQ(*witness.drain_terms(), DrainTerms());
+  const DrainTerms terms{.bandwidth_bytes_per_s = 0x0102030405060708, .accept_unerased = true};
+  ASSERT_TRUE(witness.record_drain("DrainDrive", "claire", {{"drive", "s1-1"}}, terms));
+  const auto stored = sync_wait(cloud.meta->get("cloud", {meta::Space::kRecords, "fleet/drain"}));
+  ASSERT_TRUE(stored && *stored);
+  EXPECT_EQ(to_hex(as_bytes(**stored)), "01080706050403020101");
+  EXPECT_EQ(*witness.drain_terms(), terms);
+  EXPECT_TRUE(cloud.journaled("DrainDrive"));
+  for (const char* hex :
+       {"", "010807060504030201", "02080706050403020101", "01080706050403020102", "0108070605040302010100"}) {
+    store(cloud, "fleet/drain", std::string(as_text(*from_hex(hex))));
+    const auto read = witness.drain_terms();
     ASSERT_FALSE(read) << hex;
     EXPECT_EQ(read.error(), Errc::kCorrupt) << hex;
   }
