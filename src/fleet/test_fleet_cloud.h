@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/test_eventually.h"
 #include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "fleet/fleet.h"
@@ -27,17 +28,6 @@
 #include "objects/records.h"
 
 namespace andromede::fleet {
-
-// Waits until `condition` holds; false when it never does.
-template <typename Condition>
-bool eventually(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
-  do {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  } while (std::chrono::steady_clock::now() < end);
-  return false;
-}
 
 // Says what the test tells it to: with bodies that are not sealed nobody else could tell.
 class ToldAuthenticator final : public blob::Authenticator {

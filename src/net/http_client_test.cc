@@ -75,7 +75,7 @@ TEST(HttpClient, ConnectsAgainWhenTheServerClosed) {
   const auto client = client_of(server.port());
   EXPECT_TRUE(client->request("GET", "/", {}, {}));
   server.pass(milliseconds(600));
-  EXPECT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 0; }));
+  EXPECT_TRUE(eventually([&] { return server.metric("andromede_http_connections") == 0; }));
   EXPECT_TRUE(client->request("POST", "/echo", {}, "x"));
   EXPECT_EQ(server.metric("andromede_http_connections_accepted_total"), 2);
 }

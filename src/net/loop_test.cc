@@ -106,7 +106,7 @@ TEST(Loops, BeatWhileNothingHappens) {
   EXPECT_EQ(loops.size(), 2U);
   for (int i = 0; i < 3; ++i) {
     clock.advance(milliseconds(300));
-    EXPECT_TRUE(TestServer::eventually([&] { return loops.slowest_heartbeat() == milliseconds(0); }));
+    EXPECT_TRUE(eventually([&] { return loops.slowest_heartbeat() == milliseconds(0); }));
   }
 }
 
@@ -123,7 +123,7 @@ TEST(Loops, ShowThatOneIsHeldUp) {
   std::atomic<bool> blocked{false};
   std::atomic<bool> released{false};
   tasks.start(block(loops.scheduler(1), blocked, released));
-  ASSERT_TRUE(TestServer::eventually([&] { return blocked.load(); }));
+  ASSERT_TRUE(eventually([&] { return blocked.load(); }));
   clock.advance(milliseconds(300));
   EXPECT_EQ(loops.slowest_heartbeat(), milliseconds(300));
   released = true;

@@ -76,7 +76,7 @@ TEST(ServerLimits, SaysSoWhenThereIsNoMemoryForALongHead) {
     bodies.push_back(server.peer());
     bodies.back().send("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbegins");
   }
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().requests == 258; }));
+  ASSERT_TRUE(eventually([&] { return server.state().requests == 258; }));
   RawPeer peer = server.peer();
   peer.send(long_head);
   EXPECT_TRUE(peer.read_response().starts_with("HTTP/1.1 503 "));
@@ -88,7 +88,7 @@ TEST(ServerLimits, CutsABodyThatStops) {
   TestServer server(std::move(options));
   RawPeer peer = server.peer();
   peer.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().requests == 1; }));
+  ASSERT_TRUE(eventually([&] { return server.state().requests == 1; }));
   server.pass(milliseconds(200));
   EXPECT_FALSE(peer.readable_within(milliseconds(0)));
   server.pass(milliseconds(100));
@@ -121,7 +121,7 @@ TEST(ServerLimits, BlamesNobodyForItsOwnSlowness) {
   TestServer server(std::move(options));
   RawPeer peer = server.peer();
   peer.send(get("/gate"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
   server.pass(milliseconds(600));
   server.state().gate.set(true);
   EXPECT_TRUE(peer.read_response().ends_with("opened"));
@@ -164,10 +164,10 @@ TEST(ServerLimits, LetsConnectionsBeyondTheLimitWait) {
   for (RawPeer* peer : {&first, &second}) {
     peer->send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
   }
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().requests == 2; }));
+  ASSERT_TRUE(eventually([&] { return server.state().requests == 2; }));
   RawPeer third = server.peer();
   third.send(get("/"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 3; }));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 3; }));
   server.pass(milliseconds(200));
   EXPECT_FALSE(third.readable_within(milliseconds(0)));
   EXPECT_EQ(server.metric("andromede_http_connections"), 2);
@@ -188,7 +188,7 @@ TEST(ServerLimits, TheLongestIdleConnectionGivesWay) {
   newer.read_response();
   RawPeer busy = server.peer();
   busy.send(get("/gate"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
   server.pass(milliseconds(1'200));
   // Nobody asked for room yet.
   EXPECT_FALSE(older.readable_within(milliseconds(0)));
@@ -208,10 +208,10 @@ TEST(ServerLimits, OneWhoSaysNothingDoesNotKeepOthersOut) {
   TestServer server(std::move(options));
   const RawPeer first = server.peer();
   const RawPeer second = server.peer();
-  ASSERT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 2; }));
+  ASSERT_TRUE(eventually([&] { return server.metric("andromede_http_connections") == 2; }));
   RawPeer third = server.peer();
   third.send(get("/"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 3; }));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 3; }));
   server.pass(milliseconds(500));
   EXPECT_FALSE(third.readable_within(milliseconds(0)));
   server.pass(milliseconds(600));
@@ -235,7 +235,7 @@ TEST(ServerLimits, OnePeerHasItsShare) {
   other.send(get("/who"));
   EXPECT_TRUE(other.read_response().ends_with("127.0.0.2 plain"));
   first.close();
-  EXPECT_TRUE(TestServer::eventually([&] {
+  EXPECT_TRUE(eventually([&] {
     RawPeer again = server.peer();
     again.send(get("/"));
     return again.read_response().ends_with("hello");
@@ -281,7 +281,7 @@ TEST(ServerLimits, TwoPeersWhoProveNothingKeepNobodyOut) {
     hostile.emplace_back(server.port(), 0, i % 2 == 0 ? "127.0.0.2" : "127.0.0.3");
     hostile.back().send(kinds[i % 3]);
   }
-  ASSERT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 41; }));
+  ASSERT_TRUE(eventually([&] { return server.metric("andromede_http_connections") == 41; }));
   server.pass(milliseconds(1'200));
   good.send(get("/"));
   good.read_response();
@@ -315,7 +315,7 @@ TEST(ServerLimits, RefusedRequestsKeepNoConnection) {
   });
   RawPeer wanting = server.peer();
   wanting.send(get("/"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 3; }));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 3; }));
   server.pass(milliseconds(1'100));
   EXPECT_TRUE(wanting.read_response().ends_with("hello"));
   served = true;
@@ -331,11 +331,11 @@ TEST(ServerLimits, AStalledRequestGivesWayAndOneAtWorkDoesNot) {
   stalled.send("POST /size HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf");
   RawPeer working(server.port(), 0, "127.0.0.2");
   working.send(get("/gate"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().requests == 2 && server.state().at_gate == 1; }));
+  ASSERT_TRUE(eventually([&] { return server.state().requests == 2 && server.state().at_gate == 1; }));
   server.pass(milliseconds(1));
   RawPeer wanting = server.peer();
   wanting.send(get("/"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 3; }));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 3; }));
   server.pass(milliseconds(5'000));
   EXPECT_FALSE(wanting.readable_within(milliseconds(0)));
   server.pass(milliseconds(1'100));
@@ -353,7 +353,7 @@ std::string newcomer_among(std::string_view piece, std::string_view request, int
   TestServer server(std::move(options));
   RawPeer working(server.port(), 0, "127.0.0.2");
   working.send(request);
-  EXPECT_TRUE(TestServer::eventually([&] { return server.state().requests == 1; }));
+  EXPECT_TRUE(eventually([&] { return server.state().requests == 1; }));
   server.pass(milliseconds(1));
   const auto step = [&] {
     if (working.readable_within(milliseconds(0))) working.read_response();
@@ -363,7 +363,7 @@ std::string newcomer_among(std::string_view piece, std::string_view request, int
   for (int i = 0; i < 3; ++i) step();
   RawPeer wanting = server.peer();
   wanting.send(get("/"));
-  EXPECT_TRUE(TestServer::eventually([&] { return server.accepted() == 2; }));
+  EXPECT_TRUE(eventually([&] { return server.accepted() == 2; }));
   for (int i = 0; i < steps && !wanting.readable_within(milliseconds(0)); ++i) step();
   return wanting.readable_within(milliseconds(0)) ? wanting.read_response() : "";
 }
@@ -408,7 +408,7 @@ TEST(ServerLimits, APeerThatIsRefusedAgainAndAgainIsServedMoreSlowly) {
   }
   RawPeer fresh = server.peer();
   fresh.send(get("/"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 6; }));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 6; }));
   server.pass(milliseconds(200));
   EXPECT_FALSE(fresh.readable_within(milliseconds(0)));
   RawPeer elsewhere(server.port(), 0, "127.0.0.2");
@@ -445,7 +445,7 @@ TEST(ServerLimits, WhoAsksWhatAnybodyMayGivesWay) {
   });
   RawPeer wanting = server.peer();
   wanting.send(get("/"));
-  EXPECT_TRUE(TestServer::eventually([&] {
+  EXPECT_TRUE(eventually([&] {
     server.pass(milliseconds(500));
     return wanting.readable_within(milliseconds(0));
   }));
@@ -461,7 +461,7 @@ TEST(ServerLimits, WithoutDescriptorsQuietConnectionsGiveWay) {
   TestServer server;
   std::vector<RawPeer> idle;
   for (int i = 0; i < 40; ++i) idle.push_back(server.peer());
-  ASSERT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 40; }));
+  ASSERT_TRUE(eventually([&] { return server.metric("andromede_http_connections") == 40; }));
   server.pass(milliseconds(1'200));
   RawPeer wanting = server.peer();  // its own descriptor, and none for the other end
   wanting.send(get("/"));

@@ -48,7 +48,7 @@ TEST(ServerStop, LetsRequestsFinishAndSaysGoodbye) {
   TestServer server({}, 1);
   RawPeer peer = server.peer();
   peer.send(get("/gate"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
   RawPeer idle = server.peer();
   idle.send(get("/"));
   idle.read_response();
@@ -68,9 +68,9 @@ TEST(ServerStop, IsHeardByAClientThatIsStillSending) {
   TestServer server;
   RawPeer peer = server.peer();
   peer.send("POST /gate HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n");
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
   std::thread stopper([&] { server.server().stop(kPatience); });
-  ASSERT_TRUE(TestServer::eventually([&] { return refuses_connections(server.port()); }));
+  ASSERT_TRUE(eventually([&] { return refuses_connections(server.port()); }));
   server.state().gate.set(true);
   EXPECT_TRUE(peer.send(std::string(8 << 20, 'x')));
   peer.close_write();
@@ -84,7 +84,7 @@ TEST(ServerStop, CutsWhatOutlastsItsGrace) {
   not_reading.send(get("/stream"));
   RawPeer half_sent = server.peer();
   half_sent.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().requests == 2; }));
+  ASSERT_TRUE(eventually([&] { return server.state().requests == 2; }));
   const milliseconds took = time_to_stop(server.server(), milliseconds(300));
   EXPECT_GE(took, milliseconds(250));
   EXPECT_LT(took, kPatience);
@@ -113,7 +113,7 @@ TEST(ServerStop, HandlersThatOnlyWorkAreToldThatNobodyWaits) {
   ASSERT_TRUE(server);
   RawPeer peer((*server)->port());
   peer.send(get("/"));
-  ASSERT_TRUE(TestServer::eventually([&] { return working == 1; }));
+  ASSERT_TRUE(eventually([&] { return working == 1; }));
   const milliseconds took = time_to_stop(**server, milliseconds(300));
   EXPECT_GE(took, milliseconds(250));
   EXPECT_LT(took, kPatience);
@@ -137,7 +137,7 @@ TEST(ServerStop, StopsWhileItWaitsForRoom) {
   only.send(get("/"));
   only.read_response();
   RawPeer waiting = server.peer();
-  ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 2; }));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 2; }));
   EXPECT_LT(time_to_stop(server.server(), seconds(300)), kPatience);
 }
 
@@ -163,7 +163,7 @@ TEST(ServerStop, NoRequestIsAnsweredByHalfUnderLoad) {
       }
     });
   }
-  ASSERT_TRUE(TestServer::eventually([&] { return answered > 500; }));
+  ASSERT_TRUE(eventually([&] { return answered > 500; }));
   server.server().stop(kPatience);
   for (auto& client : clients) client.join();
   EXPECT_EQ(broken, 0);

@@ -161,7 +161,7 @@ TEST(Server, WhoLetsAStreamWaitGetsItWhole) {
   TestServer server;
   RawPeer peer(server.port(), 4096);
   peer.send(get("/some"));
-  ASSERT_TRUE(TestServer::eventually([&] {
+  ASSERT_TRUE(eventually([&] {
     server.pass(std::chrono::milliseconds(101));
     return server.state().stalls >= 1;
   }));
@@ -169,7 +169,7 @@ TEST(Server, WhoLetsAStreamWaitGetsItWhole) {
   EXPECT_LT(server.state().sent_at_first_stall, 1'000'000U) << "what the kernel takes for one that does not read";
   // More than the third of its buffer that the kernel wants free before it says that there is room.
   std::string body = peer.read_exactly(2'200'000);
-  ASSERT_TRUE(TestServer::eventually([&] {
+  ASSERT_TRUE(eventually([&] {
     server.pass(std::chrono::milliseconds(101));
     return server.state().stalls >= 2;
   }));
@@ -399,7 +399,7 @@ TEST(Server, NoticesPeersThatVanish) {
     mid_body.reset();
     EXPECT_TRUE(mid_chunk.read_all().starts_with("HTTP/1.1 400 "));
   }
-  EXPECT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 0; }));
+  EXPECT_TRUE(eventually([&] { return server.metric("andromede_http_connections") == 0; }));
   EXPECT_EQ(server.state().body_errors, 2);
   EXPECT_EQ(server.state().write_errors, 1);
   RawPeer after = server.peer();
@@ -417,7 +417,7 @@ TEST(Server, CountsBytesAndConnections) {
     response = peer.read_response();
     EXPECT_EQ(server.metric("andromede_http_connections"), 1);
   }
-  EXPECT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 0; }));
+  EXPECT_TRUE(eventually([&] { return server.metric("andromede_http_connections") == 0; }));
   EXPECT_EQ(server.metric("andromede_http_connections_accepted_total"), 1);
   EXPECT_EQ(server.metric("andromede_http_received_bytes_total"), static_cast<double>(request.size()));
   EXPECT_EQ(server.metric("andromede_http_sent_bytes_total"), static_cast<double>(response.size()));
@@ -428,7 +428,7 @@ TEST(Server, TinyChunksLeaveTheLoopToOthersInBetween) {
   TestServer server({}, 1);
   RawPeer other = server.peer();
   other.send(get("/rounds"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().rounds > 0; }));
+  ASSERT_TRUE(eventually([&] { return server.state().rounds > 0; }));
   std::string body;
   for (int i = 0; i < 5'000; ++i) body += "1\r\nx\r\n";
   RawPeer peer = server.peer();

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/test_eventually.h"
 #include "net/http.h"
 
 namespace andromede::net {
@@ -318,16 +319,6 @@ class TestServer {
     return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size()));
   }
   [[nodiscard]] double accepted() const { return metric("andromede_http_connections_accepted_total"); }
-  // Whether `condition` comes true.
-  template <typename Condition>
-  static bool eventually(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    do {
-      if (condition()) return true;
-      ::usleep(5'000);
-    } while (std::chrono::steady_clock::now() < end);
-    return false;
-  }
 
  private:
   HandlerState state_;

@@ -93,7 +93,7 @@ TEST_F(Tls, HandshakesThatDoNotEndGiveWay) {
     hostile.emplace_back(server.port(), 0, i % 2 == 0 ? "127.0.0.2" : "127.0.0.3");
     hostile.back().send(kinds[i / 2 % 2]);
   }
-  ASSERT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 8; }));
+  ASSERT_TRUE(eventually([&] { return server.metric("andromede_http_connections") == 8; }));
   server.pass(milliseconds(1'200));
   std::vector<std::unique_ptr<Client>> good;
   for (int i = 0; i < 3; ++i) {
@@ -126,7 +126,7 @@ TEST_F(Tls, SpeaksOnlyVersionsAndCiphersThatAreSound) {
   EXPECT_EQ(handshake(server.port(), TLS1_1_VERSION), "refused");
   EXPECT_EQ(handshake(server.port(), TLS1_VERSION), "refused");
   EXPECT_EQ(handshake(server.port(), TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA"), "refused");
-  EXPECT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_protocol_errors_total") == 3; }));
+  EXPECT_TRUE(eventually([&] { return server.metric("andromede_http_protocol_errors_total") == 3; }));
 }
 
 TEST_F(Tls, ReloadsForConnectionsToCome) {
@@ -176,7 +176,7 @@ TEST_F(Tls, CutsHandshakesThatStallAndPlainHttp) {
   RawPeer silent = server.peer();
   RawPeer plain = server.peer();
   plain.send(get("/"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 2; }));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 2; }));
   for (int i = 0; i < 2; ++i) server.pass(milliseconds(350));
   EXPECT_EQ(plain.read_all().find("HTTP/1.1"), std::string::npos);
   EXPECT_EQ(silent.read_all(), "");
@@ -225,13 +225,13 @@ TEST_F(Tls, WhoLetsAStreamWaitGetsItWhole) {
     }
     return true;
   };
-  ASSERT_TRUE(TestServer::eventually([&] {
+  ASSERT_TRUE(eventually([&] {
     server.pass(std::chrono::milliseconds(101));
     return server.state().stalls >= 1;
   }));
   // More than the third of its buffer that the kernel wants free before it says that there is room.
   ASSERT_TRUE(read(2'200'000));
-  ASSERT_TRUE(TestServer::eventually([&] {
+  ASSERT_TRUE(eventually([&] {
     server.pass(std::chrono::milliseconds(101));
     return server.state().stalls >= 2;
   }));
@@ -495,7 +495,7 @@ TEST_F(Tls, TinyRecordsLeaveTheLoopToOthersInBetween) {
     hostile.write("POST /run HTTP/1.1\r\nHost: a\r\nContent-Length: " + size + "\r\n\r\n");
     for (std::size_t i = 0; i < kRecords; ++i) hostile.write(std::string(record, 'x'));
     std::thread other([&] { EXPECT_TRUE(client(server)->request("GET", "/rounds", {}, {})); });
-    EXPECT_TRUE(TestServer::eventually([&] { return server.state().rounds > 0; }));
+    EXPECT_TRUE(eventually([&] { return server.state().rounds > 0; }));
     EXPECT_TRUE(raw.send(hostile.take()));
     other.join();
     char response[1'000];
@@ -513,7 +513,7 @@ TEST_F(Tls, AFloodOfHandshakesCostsItsConnectionAndNoOther) {
   const TlsPeer hostile(server.port());
   SSL_renegotiate(hostile.ssl.get());
   EXPECT_NE(SSL_do_handshake(hostile.ssl.get()), 1);
-  EXPECT_TRUE(TestServer::eventually([&] { return server.metric("andromede_http_connections") == 1; }));
+  EXPECT_TRUE(eventually([&] { return server.metric("andromede_http_connections") == 1; }));
   EXPECT_TRUE(neighbour->request("GET", "/", {}, {}));
 }
 

@@ -106,8 +106,7 @@ class MultipartTest : public testing::Test {
       scan.end = layout::past_prefix(prefix);
       EXPECT_TRUE(TestCloud::must(sync_wait(cloud_.meta().scan(scan))).empty()) << prefix;
     }
-    for (int i = 0; i < 12'000 && cloud_.shards() > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    EXPECT_EQ(cloud_.shards(), 0U);
+    EXPECT_TRUE(eventually([&] { return cloud_.shards() == 0; }));
   }
 
   TestCloud cloud_;

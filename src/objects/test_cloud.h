@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/test_eventually.h"
 #include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "identity/directory.h"

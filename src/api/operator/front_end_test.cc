@@ -144,7 +144,7 @@ TEST_F(OperatorFrontEndTest, HealthAndMetricsNeedNoToken) {
   EXPECT_EQ(call("GET", "/health/ready", "", "").status, 200U);
   ready_ = false;
   Answer unready;
-  ASSERT_TRUE(fleet::eventually([&] {
+  ASSERT_TRUE(eventually([&] {
     unready = call("GET", "/health/ready", "", "");
     return unready.status == 503U;
   }));
@@ -188,10 +188,10 @@ TEST_F(OperatorFrontEndTest, ReadinessIsToldWhileCallsAreStuck) {
     stuck.emplace_back(
         [this] { EXPECT_TRUE(another_client()->request("GET", "/v1/journal?first=1", with_token(), {})); });
   }
-  ASSERT_TRUE(fleet::eventually([&] { return store_.waiting() == 4; }));
+  ASSERT_TRUE(eventually([&] { return store_.waiting() == 4; }));
   EXPECT_EQ(call("GET", "/health/ready", "", "").status, 200U);
   const std::string depth = "andromede_pool_queue_depth{pool=\"operator\"} 1";
-  EXPECT_TRUE(fleet::eventually([&] { return call("GET", "/metrics", "", "").text.find(depth) != std::string::npos; }));
+  EXPECT_TRUE(eventually([&] { return call("GET", "/metrics", "", "").text.find(depth) != std::string::npos; }));
   store_.open();
   for (auto& thread : stuck) thread.join();
 }
@@ -204,7 +204,7 @@ TEST_F(OperatorFrontEndTest, TheJournalIsVerifiedOnceAtATime) {
     const auto verified = another_client()->request("GET", "/v1/journal/verify", with_token(), {});
     if (verified) first_status = verified->status;
   });
-  ASSERT_TRUE(fleet::eventually([&] { return store_.waiting() == 1; }));
+  ASSERT_TRUE(eventually([&] { return store_.waiting() == 1; }));
   const Answer second = call("GET", "/v1/journal/verify");
   EXPECT_EQ(second.status, 409U);
   EXPECT_EQ(second.body["code"], "conflict");
@@ -218,7 +218,7 @@ TEST_F(OperatorFrontEndTest, AStopDoesNotWaitForACallThatIsStuck) {
   store_.shut();
   std::thread caller(
       [this] { EXPECT_FALSE(another_client()->request("GET", "/v1/journal/verify", with_token(), {})); });
-  ASSERT_TRUE(fleet::eventually([&] { return store_.waiting() == 1; }));
+  ASSERT_TRUE(eventually([&] { return store_.waiting() == 1; }));
   const auto began = std::chrono::steady_clock::now();
   server_->stop(std::chrono::milliseconds(200));
   EXPECT_LT(std::chrono::steady_clock::now() - began, kPatience);
@@ -267,7 +267,7 @@ TEST_F(OperatorFrontEndTest, EverythingElseNeedsAToken) {
     EXPECT_EQ(refused.body["code"], "unauthorised");
   }
   for (const char* target : {"/v1/journal", "/v1/nothing"}) EXPECT_EQ(call("GET", target, "", "").status, 401U);
-  ASSERT_TRUE(fleet::eventually([&] { return refusals().size() == 1; }));
+  ASSERT_TRUE(eventually([&] { return refusals().size() == 1; }));
   const auto entries = cloud_.meta->last_sequence();
   EXPECT_EQ(call("POST", "/v1/drain", R"({"site":"s0"})", "").status, 401U);
   EXPECT_EQ(cloud_.meta->last_sequence(), entries);
@@ -280,7 +280,7 @@ TEST_F(OperatorFrontEndTest, WrongTokensAreJournaledOnceAMinuteAndTakeNothingFro
   }
   for (int i = 0; i < 20; ++i) EXPECT_EQ(call("GET", "/v1/status", "", "Bearer wrong").status, 429U);
   EXPECT_EQ(call("GET", "/v1/status").status, 200U);
-  ASSERT_TRUE(fleet::eventually([&] { return !refusals().empty(); }));
+  ASSERT_TRUE(eventually([&] { return !refusals().empty(); }));
   EXPECT_EQ(refusals(), std::vector<std::string>{"127.0.0.1 1"});
   EXPECT_EQ(cloud_.meta->last_sequence(), entries + 1);
   EXPECT_NE(call("GET", "/metrics", "", "").text.find("andromede_operator_refused_tokens_total 30"), std::string::npos);
@@ -296,7 +296,7 @@ TEST_F(OperatorFrontEndTest, WrongTokensOccupyNoThreadThatOperatorsNeedWhileTheJ
   for (auto& thread : refused) thread.join();
   EXPECT_EQ(call("GET", "/v1/status").status, 200U);
   store_.hold_commits(false);
-  EXPECT_TRUE(fleet::eventually([&] { return refusals().size() == 8; })) << "none is forgotten";
+  EXPECT_TRUE(eventually([&] { return refusals().size() == 8; })) << "none is forgotten";
 }
 
 TEST_F(OperatorFrontEndTest, OneHostIsOnePeerWhateverAddressesItTakes) {
@@ -305,7 +305,7 @@ TEST_F(OperatorFrontEndTest, OneHostIsOnePeerWhateverAddressesItTakes) {
   }
   EXPECT_EQ(refused_from("2001:db8::ffff", "2001:db8::/64"), 429U);
   EXPECT_EQ(refused_from("2001:db8:0:1::1", "2001:db8:0:1::/64"), 401U);
-  ASSERT_TRUE(fleet::eventually([&] { return refusals().size() == 2; }));
+  ASSERT_TRUE(eventually([&] { return refusals().size() == 2; }));
   EXPECT_EQ(refusals().front(), "2001:db8::/64 1");
 }
 
@@ -333,7 +333,7 @@ TEST_F(OperatorFrontEndTest, RunsADrainAndNamesItsOperatorInTheJournal) {
   const Answer started = call("POST", "/v1/drain", R"({"site":"s0"})");
   ASSERT_EQ(started.status, 202U) << started.text;
   const std::string target = "/v1/jobs/" + std::to_string(started.body["number"].get<unsigned>());
-  ASSERT_TRUE(fleet::eventually([&] { return call("GET", target).body["state"] == "done"; }));
+  ASSERT_TRUE(eventually([&] { return call("GET", target).body["state"] == "done"; }));
   const Answer journal = call("GET", "/v1/journal?limit=100");
   const std::string text = journal.text;
   EXPECT_NE(text.find("DrainSite"), std::string::npos);
@@ -345,8 +345,8 @@ TEST_F(OperatorFrontEndTest, RunsADrainAndNamesItsOperatorInTheJournal) {
 
 TEST_F(OperatorFrontEndTest, ARefusalHasItsCodeAndMessage) {
   ASSERT_EQ(call("POST", "/v1/drain", R"({"site":"s0"})").status, 202U);
-  ASSERT_TRUE(fleet::eventually([&] { return cloud_.drive("s0-1").info.state == io::DriveState::kDrained; }));
-  ASSERT_TRUE(fleet::eventually([&] { return cloud_.healthy(); })) << cloud_.reasons();
+  ASSERT_TRUE(eventually([&] { return cloud_.drive("s0-1").info.state == io::DriveState::kDrained; }));
+  ASSERT_TRUE(eventually([&] { return cloud_.healthy(); })) << cloud_.reasons();
   const Answer refused = call("POST", "/v1/drain", R"({"site":"s1"})");
   EXPECT_EQ(refused.status, 422U);
   EXPECT_EQ(refused.body["code"], "refused");

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/random.h"
+#include "base/test_eventually.h"
 #include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "io/fault_disk.h"
@@ -40,17 +41,6 @@ inline Bytes random_bytes(Random& random, std::size_t size) {
   Bytes bytes(size);
   random.fill(bytes);
   return bytes;
-}
-
-// Waits until `condition` holds; false when it never does.
-template <typename Condition>
-bool eventually(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
-  do {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  } while (std::chrono::steady_clock::now() < end);
-  return false;
 }
 
 class TestCloud {

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/random.h"
+#include "base/test_eventually.h"
 #include "crypto/digest.h"
 #include "io/drives.h"
 #include "io/fault_disk.h"
@@ -53,17 +54,6 @@ class ChainSealer final : public LogSealer {
   std::uint64_t sequence_ = 0;
   std::string last_;
 };
-
-// Waits until `condition` holds; false when it never does.
-template <typename Condition>
-bool eventually(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(2);
-  do {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  } while (std::chrono::steady_clock::now() < end);
-  return false;
-}
 
 class TestCloud {
  public:
