@@ -34,6 +34,7 @@ namespace andromede::meta {
 inline constexpr std::size_t kMaxKeyBytes = 4096;
 inline constexpr std::size_t kMaxValueBytes = 4 << 20;
 inline constexpr std::size_t kMaxCommitBytes = 16 << 20;
+inline constexpr std::size_t kMaxExpectations = 10'000;  // of one commit
 inline constexpr std::size_t kMaxScanItems = 4096;
 
 // Where a key lives. Small records that listings scan stay apart from payloads that listings must not drag along.

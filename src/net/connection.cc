@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "base/log.h"
+#include "base/slow_peer.h"
 #include "net/request_body.h"
 #include "net/response_writer.h"
 
@@ -15,9 +16,8 @@ constexpr std::chrono::milliseconds kParkAfter{1'000};
 constexpr std::chrono::milliseconds kLinger{3'000};
 // A peer that lets a request wait for so long while others want in is as good as quiet from then on.
 constexpr std::chrono::seconds kStalled{5};
-// As good as quiet is, too, whose waits add up to as much beyond what its bytes are worth and a second for each
-// request.
-constexpr std::uint64_t kFairBytesPerSecond = 32 * 1024;
+// As good as quiet is, too, whose waits add up to as much beyond what its bytes are worth (kFairBytesPerSecond) and a
+// second for each request.
 constexpr std::chrono::seconds kFairWaitPerRequest{1};
 
 class HttpExchange final : public Exchange {

@@ -4,6 +4,8 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 
+#include "base/slow_peer.h"
+
 namespace andromede::net {
 namespace {
 
@@ -13,8 +15,6 @@ constexpr std::size_t kMaxPieces = 8;
 // A body that never has to wait lets other connections have their turn after so much.
 constexpr std::size_t kTurnBytes = 1 << 20;
 constexpr std::size_t kTlsRecordBytes = 16 * 1024;
-// A peer that lets us wait for longer is to have no memory of ours meanwhile.
-constexpr std::chrono::milliseconds kPatience{100};
 
 tl::unexpected<Error> cancelled() { return fail(Errc::kCancelled, "the connection was closed"); }
 
@@ -319,7 +319,7 @@ Task<Status> Stream::write(std::span<ByteView> pieces, Pace& pace) {
 }
 
 Task<Status> Stream::write_some(std::span<ByteView> pieces, Pace& pace) {
-  return write_patiently(pieces, pace, kPatience);
+  return write_patiently(pieces, pace, kPeerPatience);
 }
 
 Task<Status> Stream::wait_for_room(Pace& pace) {

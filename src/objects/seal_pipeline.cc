@@ -12,9 +12,6 @@ using crypto::kSealedSegmentBytes;
 using crypto::kSegmentBytes;
 using crypto::kTagBytes;
 
-// A peer that keeps us waiting for longer is slow: its body takes little memory from there on.
-constexpr std::chrono::milliseconds kPatience{100};
-
 std::uint8_t* bytes_of(std::string& text) { return reinterpret_cast<std::uint8_t*>(text.data()); }
 
 // Seals a body that lies whole in memory. `plain` is used up: where one segment holds it, it becomes the payload.
@@ -57,7 +54,7 @@ Status check_pace(SteadyTime::duration waited, std::uint64_t got) {
   return fail(ObjectErrc::kRequestTimeout,
               std::to_string(got) + " bytes of the body arrived in " +
                   std::to_string(std::chrono::duration_cast<std::chrono::seconds>(waited).count()) + " s; at least " +
-                  std::to_string(kSlowestBytesPerSecond) + " a second are expected");
+                  std::to_string(kFairBytesPerSecond) + " a second are expected");
 }
 
 // Cuts a stream of plaintext into pieces, each sealed under its own key and written to its own blob.
@@ -210,7 +207,7 @@ Task<Result<std::uint64_t>> pump(BodySource& body, std::string_view head, ByteVi
       if (view.empty()) break;
       const SteadyTime::duration waited_now = clock.steady() - began;
       waited += waited_now;
-      if (waited_now >= kPatience) writer.waited();
+      if (waited_now >= kPeerPatience) writer.waited();
       CO_CHECK_OK(check_pace(waited, size + view.size()));
     }
     size += view.size();

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "base/slow_peer.h"
 #include "base/stream.h"
 #include "base/task.h"
 #include "blob/store.h"
@@ -31,14 +32,14 @@ static_assert(2 * kBatchBytes + kSegmentsPerBatch * crypto::kSealedSegmentBytes 
 inline constexpr std::uint64_t kFirstBlobBytes = 64ULL << 20;
 inline constexpr std::uint64_t kLargestBlobBytes = 1ULL << 30;
 
-// A transfer that is slower than this ends with kTimeout: what a stream of `bytes` may take is `base` and so much more.
-inline constexpr std::uint64_t kSlowestBytesPerSecond = 32 * 1024;
+// A transfer that is slower than kFairBytesPerSecond ends with kTimeout: what a stream of `bytes` may take is `base`
+// and so much more.
 inline std::chrono::milliseconds transfer_time(std::chrono::milliseconds base, std::uint64_t bytes) {
-  return base + std::chrono::seconds(bytes / kSlowestBytesPerSecond);
+  return base + std::chrono::seconds(bytes / kFairBytesPerSecond);
 }
 
 // A peer that keeps us waiting for a body of a blob may do so for kSlowestGrace, and a second more for each
-// kSlowestBytesPerSecond that it sent: space on the drives is held meanwhile.
+// kFairBytesPerSecond that it sent: space on the drives is held meanwhile.
 inline constexpr std::chrono::seconds kSlowestGrace{120};
 
 // What the pipeline needs of its surroundings: all borrowed.

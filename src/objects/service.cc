@@ -249,7 +249,7 @@ Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId
         change.erase.push_back({meta::Space::kRecords, keys[i]});
       }
       co_await stretch.pause();
-      if (change.expect.size() < kMaxExpectations) change.expect.push_back({std::move(keys[i]), std::move(record)});
+      if (change.expect.size() < kMaxBlobsExpected) change.expect.push_back({std::move(keys[i]), std::move(record)});
     }
   }
   co_return Displaced(live_, version, std::move(refs), std::move(turn));

@@ -37,9 +37,10 @@ inline constexpr unsigned kMaxCommitTries = 100;
 // Where each try reads the parts of an upload anew, the last is the one that reads so many in all: ten times as many as
 // there can be.
 inline constexpr std::size_t kMaxPartsOverTries = 100'000;
-// How many blob records one commit expects. Blobs beyond are not expected: one that moves in that very moment leaves an
-// orphan.
-inline constexpr std::size_t kMaxExpectations = 8000;
+// How many blob records one commit expects, beside the few that say what is changed. Blobs beyond are not expected: one
+// that moves in that very moment leaves an orphan.
+inline constexpr std::size_t kMaxBlobsExpected = 8000;
+static_assert(kMaxBlobsExpected + 16 <= meta::kMaxExpectations);
 // How many deletions of one multi-delete are under way at once, and how many parts their objects have at most where
 // that is more than one object: each part is some hundred bytes of records while its deletion goes on.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;

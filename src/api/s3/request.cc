@@ -2,15 +2,17 @@
 
 #include <charconv>
 
+#include "base/slow_peer.h"
+
 namespace andromede::api::s3 {
 
 namespace {
 
 // How long a client waits for the memory of its answer.
 constexpr std::chrono::milliseconds kAnswerPatience{30'000};
-// A peer takes a long answer within so long, and a second more for each 32 KiB: others wait for its memory.
+// A peer takes a long answer within so long, and a second more for each kFairBytesPerSecond: others wait for its
+// memory.
 constexpr std::chrono::milliseconds kLongAnswerTime{30'000};
-constexpr std::size_t kLongAnswerBytesPerS = 32 * 1024;
 
 }  // namespace
 
@@ -107,7 +109,7 @@ Task<Status> Request::reply_long(std::string xml, net::ResponseHead head) {
   xml.shrink_to_fit();
   if (answer_share_) answer_share_->shrink(xml.size());
   const std::chrono::milliseconds time =
-      kLongAnswerTime + std::chrono::milliseconds(xml.size() * 1000 / kLongAnswerBytesPerS);
+      kLongAnswerTime + std::chrono::milliseconds(xml.size() * 1000 / kFairBytesPerSecond);
   const Deadline deadline = Deadline::after(clock_, time);
   CO_CHECK_OK(co_await start_stream(std::move(head), xml.size()));
   ByteView left = as_bytes(xml);

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::size_t kMaxGroupCommits = 1024;
 constexpr std::size_t kMaxQueuedBytes = 256 << 20;
-constexpr std::size_t kMaxExpectations = 10'000;
 constexpr std::chrono::milliseconds kSpaceCheckInterval{500};
 // Who holds commits back looks again at least so often: what is asked for may change with the drive map.
 constexpr std::chrono::milliseconds kHeldCheckInterval{250};

@@ -10,14 +10,9 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "meta/rocksdb/drive_work.h"
 
 namespace andromede::meta {
-namespace {
-
-// For a job that is about to end.
-constexpr std::chrono::seconds kLastWait{1};
-
-}  // namespace
 
 // Shared with the jobs that go on after it.
 struct Fanout::Round {
@@ -76,7 +71,7 @@ Fanout::~Fanout() {
     std::unique_lock lock(helper->mutex);
     helper->leaves = true;
     helper->changed.notify_all();
-    const bool idle = helper->changed.wait_for(lock, kLastWait, [&] { return !helper->busy; });
+    const bool idle = helper->changed.wait_for(lock, DriveWork::kLastWait, [&] { return !helper->busy; });
     lock.unlock();
     if (idle) {
       helper->thread.join();
