@@ -4,8 +4,9 @@
 // the commit (small) or to blob::Store → one atomic commit of record, location, journal event and usage → the old
 // blob's space is given back. A failure anywhere leaves nothing visible; what is left behind on drives is reclaimed.
 //
-// Threads: any event loop. Bodies are streamed; memory per request is bounded by kRequestBufferBytes.
-// Authorisation in this issue: a bucket answers to the account that owns it, and to no other (kAccessDenied).
+// Threads: any event loop. Bodies are streamed, each through kRequestBufferBytes at most; part lists and pages lie in
+// memory whole, some megabytes of them, so an account has few under way at once.
+// Authorisation: a bucket answers to the account that owns it, and to no other (kAccessDenied).
 #pragma once
 
 #include <cstdint>
@@ -43,7 +44,7 @@ inline constexpr std::uint64_t kMinPartBytes = 5ULL << 20;
 inline constexpr unsigned kMaxParts = 10'000;
 inline constexpr std::size_t kMaxListKeys = 1000;
 inline constexpr std::size_t kMaxBucketsPerAccount = 1000;
-inline constexpr std::size_t kRequestBufferBytes = 4 << 20;
+inline constexpr std::size_t kRequestBufferBytes = 4 << 20;  // of a body
 
 // Everything that a caller can be told; api/s3/errors.cc turns each into S3's code and status.
 enum class ObjectErrc {

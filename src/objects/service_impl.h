@@ -283,9 +283,11 @@ class ServiceImpl final : public Service {
   Transfers transfers_;
   Unfinished unfinished_;
   AccountTurns listings_;
-  AccountTurns removals_;      // DeleteObjects
-  AccountTurns part_lists_;    // completions and aborts
-  AccountTurns long_objects_;  // taken while one of the others may be held, never the other way round
+  AccountTurns removals_;    // DeleteObjects
+  AccountTurns part_lists_;  // completions and aborts
+  // Changes that take away objects whose parts lie apart. Taken while one of the others may be held, never the other
+  // way round.
+  AccountTurns long_objects_;
   BlobCatalog catalog_;
   BlobAuthenticator authenticator_;
   const SealContext seal_;

@@ -1,5 +1,6 @@
 // Custody in a sealed file of the operator's: the root key, encrypted by a passphrase-less sealing key that lies in a
-// second 0600 file, so that the two can be kept apart. The custody of this issue; a quorum of custodians follows.
+// second 0600 file, so that the two can be kept apart. Whoever has both has the root key: no quorum of
+// custodians is asked.
 // Bytes: docs/formats/root-key.md.
 #pragma once
 

@@ -10,7 +10,8 @@
 namespace andromede::meta {
 namespace {
 
-constexpr std::chrono::seconds kReadTimeout{30};
+// For those that read a mirror which is to be closed.
+constexpr std::chrono::seconds kReadersLeaveWithin{30};
 constexpr std::chrono::milliseconds kClosePoll{5};
 
 }  // namespace
@@ -236,7 +237,7 @@ Status MirrorSet::close_retired(DriveId drive, const std::string& root, std::chr
   for (auto& mirror : wanted) {
     // The list that held it and readers that began before it left still count.
     while (mirror.use_count() > 1) {
-      if (std::chrono::steady_clock::now() - begun > kReadTimeout) {
+      if (std::chrono::steady_clock::now() - begun > kReadersLeaveWithin) {
         std::erase(wanted, nullptr);
         const std::lock_guard lock(mutex_);
         retired_.insert(retired_.end(), wanted.begin(), wanted.end());
