@@ -44,9 +44,11 @@ class AccountTurns {
     AccountId account_;
   };
 
-  // kOverloaded: too many wait. kCancelled: nobody waits for this one any more. kTimeout: its deadline passed, which is
-  // looked at when a turn comes free; whoever has one gives it back by a deadline of his own.
+  // kOverloaded: too many wait. kCancelled: nobody waits for this one any more, which counts where a turn is free too.
+  // kTimeout: its deadline passed, which is looked at when a turn comes free; whoever has one gives it back by a
+  // deadline of his own.
   Task<Result<Turn>> take(AccountId account, meta::Patience patience) {
+    if (patience.stop.stop_requested()) co_return fail(nobody_waits());
     Waiter waiter{patience.deadline, {}};
     bool waits = false;
     {
@@ -81,6 +83,8 @@ class AccountTurns {
     std::deque<Waiter*> waiting;
   };
 
+  static Error nobody_waits() { return {make_error_code(Errc::kCancelled), "nobody waits for the answer any more"}; }
+
   // Whoever takes a waiter out of its line calls it.
   void leave(const AccountId& account, Waiter& waiter) {
     {
@@ -88,7 +92,7 @@ class AccountTurns {
       const auto line = lines_.find(account);
       if (line == lines_.end() || std::erase(line->second.waiting, &waiter) == 0) return;
     }
-    waiter.called.set(fail(Errc::kCancelled, "nobody waits for the answer any more"));
+    waiter.called.set(fail(nobody_waits()));
   }
 
   void give_back(const AccountId& account) {

@@ -215,7 +215,7 @@ TEST_F(CleanupTest, WhatIsLeftOfABucketIsNobodys) {
     if (again) create("bucket");
     const auto expected = again ? ObjectErrc::kNoSuchUpload : ObjectErrc::kNoSuchBucket;
     EXPECT_EQ(code_of(upload_part(upload, 2, 100'000)), expected);
-    EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "bucket", "key", upload))), expected);
+    EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "bucket", "key", upload, {}))), expected);
     ListPartsRequest list;
     list.bucket = "bucket";
     list.key = "key";

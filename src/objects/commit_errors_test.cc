@@ -60,12 +60,12 @@ class CommitErrorsTest : public testing::Test {
   Status remove(const std::string& key) {
     DeleteItem item;
     item.key = key;
-    return sync_wait(service().remove(me(), "bucket", item));
+    return sync_wait(service().remove(me(), "bucket", item, {}));
   }
   Status remove_among_many(const std::string& key) {
     DeleteItem item;
     item.key = key;
-    auto outcomes = TestCloud::must(sync_wait(service().remove_many(me(), "bucket", {item})));
+    auto outcomes = TestCloud::must(sync_wait(service().remove_many(me(), "bucket", {item}, {})));
     if (outcomes.front().error) return fail(*outcomes.front().error);
     return {};
   }
@@ -105,7 +105,7 @@ class CommitErrorsTest : public testing::Test {
     }
     return discard(sync_wait(service().complete_upload(me(), request)));
   }
-  Status abort(UploadId upload) { return sync_wait(service().abort_upload(me(), "bucket", "key", upload)); }
+  Status abort(UploadId upload) { return sync_wait(service().abort_upload(me(), "bucket", "key", upload, {})); }
   std::string get(const std::string& key = "key") {
     GetRequest request;
     request.bucket = "bucket";

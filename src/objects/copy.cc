@@ -59,7 +59,7 @@ Task<Result<CopyAnswer>> ServiceImpl::copy(identity::Caller caller, CopyRequest 
   record.user = request.replace_metadata ? request.user : info.user;
   record.pieces = sealed.pieces;
   CO_CHECK_OK(co_await commit_object({caller, bucket, request.bucket, request.key}, "CopyObject", record, sealed,
-                                     request.conditions));
+                                     request.conditions, std::move(request.stop)));
   co_return CopyAnswer{etag_text(record.head), record.head.modified, checksum_of(record)};
 }
 

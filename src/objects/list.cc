@@ -15,7 +15,7 @@ Task<Result<ListPage>> ServiceImpl::list(identity::Caller caller, ListRequest re
   const std::size_t max = std::min(request.max, kMaxListKeys);
   if (max == 0) co_return page;
 
-  const meta::Patience patience = this->patience(std::move(request.stop));
+  const meta::Patience patience = turn_patience(std::move(request.stop));
   CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(caller.account.id, patience));
   PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), layout::objects(bucket.id) + request.prefix,
                                layout::past_prefix(layout::objects(bucket.id) + request.prefix), patience),

@@ -243,7 +243,7 @@ TEST(Listings, ThatNobodyWaitsForGiveUpTheirTurn) {
   ASSERT_FALSE(page);
   EXPECT_EQ(page.error(), Errc::kCancelled);
   gone = {};
-  cloud.watch.before_cursor = [&] { cloud.clock().advance(kListingTime); };
+  cloud.watch.before_cursor = [&] { cloud.clock().advance(kTurnTime); };
   page = list();
   ASSERT_FALSE(page);
   EXPECT_EQ(page.error(), Errc::kTimeout);

@@ -357,7 +357,7 @@ Task<Result<PutAnswer>> ServiceImpl::complete_upload(identity::Caller caller, Co
     previous = part.number;
   }
   CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
-  CO_TRY(const AccountTurns::Turn turn, co_await part_lists_.take(caller.account.id, patience({})));
+  CO_TRY(const AccountTurns::Turn turn, co_await part_lists_.take(caller.account.id, turn_patience(request.stop)));
   ListWork work;
   for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
     auto done = co_await try_complete({caller, bucket, request.bucket, request.key}, request, work);
@@ -444,7 +444,8 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
     CO_CHECK_OK(check_whole(*request.checksum, checksum_of(record)));
   }
 
-  CO_TRY(Displaced displaced, co_await displace_object(bucket, current ? &*current : nullptr, change));
+  // Given up here, the upload stays held, which a part, a completion or an abort to come knows what to do with.
+  CO_TRY(Displaced displaced, co_await displace_object(bucket, current ? &*current : nullptr, change, request.stop));
   CO_TRY(Displaced dropped, co_await displace(bucket, BlobId{}, unused, change));
   if (record.parts_apart()) {
     for (std::size_t begin = 0; begin < parts.size(); begin += kPartsPerList) {
@@ -478,10 +479,11 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   co_return PutAnswer{etag_text(record.head), checksum_of(record), size_bytes};
 }
 
-Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) {
+Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload,
+                                       std::stop_token stop) {
   CO_CHECK_OK(check_key(key));
   CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
-  CO_TRY(const AccountTurns::Turn turn, co_await part_lists_.take(caller.account.id, patience({})));
+  CO_TRY(const AccountTurns::Turn turn, co_await part_lists_.take(caller.account.id, turn_patience(std::move(stop))));
   ListWork work;
   for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
     const Status done = co_await try_abort(
@@ -520,7 +522,7 @@ Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPart
   const std::size_t max = std::min(request.max, kMaxListKeys);
   if (max == 0 || request.after >= kMaxParts) co_return page;
   meta::Scan scan;
-  scan.patience = patience(std::move(request.stop));
+  scan.patience = turn_patience(std::move(request.stop));
   CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(caller.account.id, scan.patience));
   scan.partition = layout::bucket_partition(bucket.id);
   scan.begin = layout::part(request.upload, request.after + 1);
@@ -549,7 +551,7 @@ Task<Result<UploadPage>> ServiceImpl::list_uploads(identity::Caller caller, List
   if (max == 0) co_return page;
 
   const std::string base = layout::uploads(bucket.id);
-  const meta::Patience patience = this->patience(std::move(request.stop));
+  const meta::Patience patience = turn_patience(std::move(request.stop));
   CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(caller.account.id, patience));
   PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), base + request.prefix,
                                layout::past_prefix(base + request.prefix), patience),

@@ -90,9 +90,9 @@ class MultipartTest : public testing::Test {
   Status remove() {
     DeleteItem item;
     item.key = "key";
-    return sync_wait(service().remove(me(), "bucket", item));
+    return sync_wait(service().remove(me(), "bucket", item, {}));
   }
-  Status abort(UploadId id) { return sync_wait(service().abort_upload(me(), "bucket", "key", id)); }
+  Status abort(UploadId id) { return sync_wait(service().abort_upload(me(), "bucket", "key", id, {})); }
   void expect_nothing_left() {
     EXPECT_EQ(cloud_.blobs(), 0U);
     EXPECT_EQ(cloud_.payloads(), 0U);
@@ -551,6 +551,54 @@ TEST_F(MultipartTest, TenThousandPartsFitOneCommit) {
   EXPECT_EQ(object_parts(9'990, 1000)->size(), 10U);
   change_list(true);
   ASSERT_TRUE(remove());
+}
+
+TEST_F(MultipartTest, ACompletionOrAnAbortThatNobodyWaitsForIsNotBegun) {
+  const UploadId id = create();
+  CompleteRequest request = complete_request(id, {part(id, 1, "x")});
+  std::stop_source gone;
+  gone.request_stop();
+  bool changed = false;
+  cloud_.watch.before_commit = [&](const meta::Commit&) -> std::optional<Error> {
+    changed = true;
+    return std::nullopt;
+  };
+  request.stop = gone.get_token();
+  EXPECT_EQ(code_of(complete(request)), Errc::kCancelled);
+  EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "bucket", "key", id, gone.get_token()))), Errc::kCancelled);
+  EXPECT_FALSE(changed);
+  cloud_.watch.before_commit = {};
+  request.stop = {};
+  EXPECT_TRUE(complete(request));
+  EXPECT_EQ(*get(), "x");
+  EXPECT_TRUE(remove());
+  expect_nothing_left();
+}
+
+// Cut between the mark of its upload and the turn that taking away the object before it waits for.
+TEST_F(MultipartTest, ACompletionGivenUpHalfwayIsBegunAnew) {
+  cloud_.put_long_object(TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id, "key");
+  const UploadId id = create();
+  const UploadId aborted = create();
+  for (const UploadId upload : {id, aborted}) {
+    CompleteRequest request = complete_request(upload, {part(upload, 1, "x")});
+    std::stop_source gone;
+    request.stop = gone.get_token();
+    cloud_.watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
+      EXPECT_FALSE(change.event) << *change.event;
+      gone.request_stop();
+      return std::nullopt;
+    };
+    EXPECT_EQ(code_of(complete(request)), Errc::kCancelled);
+    EXPECT_TRUE(gone.stop_requested());
+    cloud_.watch.before_commit = {};
+    EXPECT_EQ(TestCloud::must(object_parts(0, kMaxParts)).size(), 1500U);
+  }
+  EXPECT_TRUE(abort(aborted));
+  const CompletedPart other = part(id, 1, "y");
+  EXPECT_TRUE(complete(id, {other}));
+  EXPECT_EQ(*get(), "y");
+  EXPECT_TRUE(remove());
 }
 
 }  // namespace

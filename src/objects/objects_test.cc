@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "base/test_memory.h"
@@ -56,7 +57,7 @@ class ObjectsTest : public testing::Test {
   Status remove(const std::string& key) {
     DeleteItem item;
     item.key = key;
-    return sync_wait(service().remove(me(), "bucket", item));
+    return sync_wait(service().remove(me(), "bucket", item, {}));
   }
   BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id; }
   std::int64_t objects_counted() { return cloud_.counter(layout::object_count(bucket_id())); }
@@ -655,7 +656,7 @@ TEST_F(ObjectsTest, DeletingManyAnswersForEach) {
     items.push_back(item);
   }
   items.push_back(items.front());  // twice the same
-  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items));
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items, {}));
   ASSERT_TRUE(outcomes);
   ASSERT_EQ(outcomes->size(), items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -695,7 +696,7 @@ TEST_F(ObjectsTest, MultiDeletesOfAnAccountTakeTurnsAndNobodyElsesWaitForThem) {
   std::vector<std::jthread> threads;
   for (const DeleteItem& item : items) {
     threads.emplace_back([&] {
-      const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}));
+      const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}, {}));
       if (outcomes && !outcomes->front().error) ++deleted;
     });
   }
@@ -703,7 +704,7 @@ TEST_F(ObjectsTest, MultiDeletesOfAnAccountTakeTurnsAndNobodyElsesWaitForThem) {
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   DeleteItem item;
   item.key = "key";
-  const auto outcomes = sync_wait(service().remove_many(other(), "others", {item}));
+  const auto outcomes = sync_wait(service().remove_many(other(), "others", {item}, {}));
   EXPECT_TRUE(outcomes && !outcomes->front().error);
   EXPECT_EQ(under_way, kRemovalsAtOnce);
   may_go_on = true;
@@ -712,6 +713,91 @@ TEST_F(ObjectsTest, MultiDeletesOfAnAccountTakeTurnsAndNobodyElsesWaitForThem) {
   EXPECT_EQ(deleted, items.size());
   EXPECT_EQ(most, kRemovalsAtOnce);
   cloud_.watch.before_commit = nullptr;
+}
+
+// As when the server has cut its connection.
+TEST_F(ObjectsTest, AMultiDeleteThatNobodyWaitsForIsNotBegunAndLeavesTheRest) {
+  std::vector<DeleteItem> items(kMaxDeletesAtOnce + 1);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    items[i].key = "key-" + std::to_string(i);
+    ASSERT_TRUE(put(items[i].key, "x"));
+  }
+  std::stop_source gone;
+  const auto remove_all = [&] {
+    return code_of(sync_wait(service().remove_many(me(), "bucket", items, gone.get_token())));
+  };
+  gone.request_stop();
+  EXPECT_EQ(remove_all(), Errc::kCancelled);
+  EXPECT_EQ(objects_counted(), static_cast<std::int64_t>(items.size()));
+  gone = {};
+  cloud_.watch.before_commit = [&](const meta::Commit&) -> std::optional<Error> {
+    gone.request_stop();
+    return std::nullopt;
+  };
+  EXPECT_EQ(remove_all(), Errc::kCancelled);
+  EXPECT_EQ(objects_counted(), 1) << "what was under way went on";
+  cloud_.watch.before_commit = {};
+  gone = {};
+  EXPECT_EQ(remove_all(), std::error_code{});
+  expect_nothing_left();
+}
+
+TEST_F(ObjectsTest, AMultiDeleteThatWaitsForItsTurnGoesWithItsConnection) {
+  std::atomic<bool> may_go_on = false;
+  std::atomic<std::size_t> under_way = 0;
+  std::vector<DeleteItem> items(kRemovalsAtOnce + 1);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    items[i].key = "key-" + std::to_string(i);
+    ASSERT_TRUE(put(items[i].key, "x"));
+  }
+  cloud_.watch.before_commit = [&](const meta::Commit&) -> std::optional<Error> {
+    ++under_way;
+    may_go_on.wait(false);
+    return std::nullopt;
+  };
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < kRemovalsAtOnce; ++i) {
+    threads.emplace_back([&, i] { EXPECT_TRUE(sync_wait(service().remove_many(me(), "bucket", {items[i]}, {}))); });
+  }
+  while (under_way < kRemovalsAtOnce) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::stop_source gone;
+  std::future<std::error_code> waits = std::async(std::launch::async, [&] {
+    return code_of(sync_wait(service().remove_many(me(), "bucket", {items.back()}, gone.get_token())));
+  });
+  EXPECT_EQ(waits.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  gone.request_stop();
+  EXPECT_EQ(waits.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  may_go_on = true;
+  may_go_on.notify_all();
+  EXPECT_EQ(waits.get(), Errc::kCancelled);
+  threads.clear();
+  cloud_.watch.before_commit = {};
+  EXPECT_EQ(objects_counted(), 1);
+}
+
+TEST_F(ObjectsTest, ALongObjectStaysWhereNobodyWaitsForItsTurn) {
+  cloud_.put_long_object(bucket_id(), "key");
+  ASSERT_TRUE(put("source", "x"));
+  std::stop_source gone;
+  gone.request_stop();
+  DeleteItem item;
+  item.key = "key";
+  EXPECT_EQ(code_of(sync_wait(service().remove(me(), "bucket", item, gone.get_token()))), Errc::kCancelled);
+  PutRequest request = put_request("key");
+  request.stop = gone.get_token();
+  MemoryBody body(pattern(kInlineLimit + 1));
+  EXPECT_EQ(code_of(put(std::move(request), body)), Errc::kCancelled);
+  CopyRequest copy;
+  copy.source_bucket = copy.bucket = "bucket";
+  copy.source_key = "source";
+  copy.key = "key";
+  copy.stop = gone.get_token();
+  EXPECT_EQ(code_of(sync_wait(service().copy(me(), std::move(copy)))), Errc::kCancelled);
+  GetRequest head = get_request("key");
+  head.head_only = true;
+  EXPECT_EQ(TestCloud::must(open(head))->info().parts, 1500U);
+  EXPECT_TRUE(eventually([&] { return cloud_.shards() == 0; })) << "the put's body";
+  EXPECT_TRUE(remove("key"));
 }
 
 TEST(DeletionsAtOnce, AreBoundedByObjectsAndByParts) {
@@ -730,33 +816,12 @@ TEST(DeletionsAtOnce, AreBoundedByObjectsAndByParts) {
 }
 
 TEST_F(ObjectsTest, ObjectsOfManyPartsAreDeletedTogether) {
-  // Made directly, as completions leave them: the parts' bodies would take minutes.
-  const BucketId bucket = bucket_id();
   std::vector<DeleteItem> items;
   for (const char* key : {"a", "b", "c"}) {
-    ObjectRecord record;
-    record.head.parts = 1500;
-    record.head.size_bytes = record.head.parts * kMinPartBytes;
-    record.upload = UploadId::random(cloud_.random());
-    meta::Commit change;
-    change.partition = layout::bucket_partition(bucket);
-    change.unwitnessed = "a test";
-    std::uint32_t number = 0;
-    for (std::uint32_t list = 0; list < 3; ++list) {
-      std::vector<PartRecord> parts(kPartsPerList);
-      for (PartRecord& part : parts) {
-        part.number = ++number;
-        part.size_bytes = kMinPartBytes;
-        part.pieces = {{BlobId::random(cloud_.random()), kMinPartBytes, false, Bytes(40, 1)}};
-      }
-      record.lists.push_back({number, kPartsPerList * kMinPartBytes});
-      change.put.push_back({{meta::Space::kRecords, layout::part_list(record.upload, list)}, encode(parts)});
-    }
-    change.put.push_back({{meta::Space::kRecords, layout::object(bucket, key)}, encode(record)});
-    TestCloud::must(sync_wait(cloud_.meta().commit(std::move(change), Deadline::never())));
+    cloud_.put_long_object(bucket_id(), key);
     items.emplace_back().key = key;
   }
-  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items));
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items, {}));
   ASSERT_TRUE(outcomes);
   for (const DeleteOutcome& outcome : *outcomes) EXPECT_FALSE(outcome.error) << outcome.error->describe();
   for (const DeleteItem& item : items) EXPECT_EQ(code_of(get(item.key)), ObjectErrc::kNoSuchKey);
@@ -769,12 +834,12 @@ TEST_F(ObjectsTest, OfDeletionsThatRaceWithTheSameEtagExactlyOneWins) {
   std::vector<std::error_code> codes(4);
   std::vector<std::thread> threads;
   for (std::error_code& code : codes) {
-    threads.emplace_back([&] { code = code_of(sync_wait(service().remove(me(), "bucket", item))); });
+    threads.emplace_back([&] { code = code_of(sync_wait(service().remove(me(), "bucket", item, {}))); });
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(std::ranges::count(codes, std::error_code{}), 1);
   EXPECT_EQ(std::ranges::count(codes, make_error_code(ObjectErrc::kNoSuchKey)), 3);
-  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}));
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}, {}));
   ASSERT_TRUE(outcomes);
   ASSERT_TRUE(outcomes->front().error);
   EXPECT_EQ(outcomes->front().error->code(), ObjectErrc::kNoSuchKey);
@@ -976,7 +1041,7 @@ TEST_F(ObjectsTest, WhatGivesSpaceBackGoesOnWhereMetadataSpaceIsLow) {
     return Error(make_error_code(Errc::kNoSpace), "low");
   };
   EXPECT_EQ(code_of(put("key", "x")), Errc::kNoSpace);
-  EXPECT_TRUE(sync_wait(service().abort_upload(me(), "bucket", "key", first->id)));
+  EXPECT_TRUE(sync_wait(service().abort_upload(me(), "bucket", "key", first->id, {})));
   EXPECT_TRUE(sync_wait(service().delete_bucket(me(), "bucket")));
 }
 
@@ -1015,7 +1080,7 @@ TEST_F(ObjectsTest, ANameThatChangedHandsIsItsNewOwners) {
                 {meta::Space::kRecords, layout::upload(id, "key", mine->id)}};
   gone.unwitnessed = "a test";
   TestCloud::must(sync_wait(cloud_.meta().commit(gone, Deadline::never())));
-  EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "mine", "key", mine->id))), ObjectErrc::kNoSuchBucket);
+  EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "mine", "key", mine->id, {}))), ObjectErrc::kNoSuchBucket);
 }
 
 TEST_F(ObjectsTest, ABucketReadBeforeItsNameWentIsNotRemembered) {

@@ -193,7 +193,7 @@ TEST_F(PartListsTest, AreTakenAndRefusedAsTheModelSays) {
       RC_ASSERT(complete(id, list)->etag == answer->etag);
     } else {
       // Nothing happened: the right list still completes it, or the upload is given up.
-      RC_ASSERT(sync_wait(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", id)).has_value());
+      RC_ASSERT(sync_wait(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", id, {})).has_value());
     }
   }));
   // Each of the model's answers was drawn.
@@ -242,7 +242,7 @@ TEST_F(PartListsTest, AreNotReadOverAndOverWhereTheyKeepChanging) {
     };
     EXPECT_EQ(complete(id, list).error().code(), ObjectErrc::kConditionalRequestConflict);
     EXPECT_EQ(std::exchange(tries, 0), expected);
-    EXPECT_EQ(sync_wait(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", id)).error().code(),
+    EXPECT_EQ(sync_wait(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", id, {})).error().code(),
               ObjectErrc::kConditionalRequestConflict);
     EXPECT_EQ(tries, expected);
     cloud_->watch.before_commit = {};
@@ -322,7 +322,7 @@ TEST_F(PartListsTest, AreWorkedOnInShortTurnsOfTheLoop) {
   EXPECT_LT(completed.longest(), completed.all() / 2);
   MeasuringLoop aborted;
   const UploadId other = make(crypto::Checksum::kNone, uploaded);
-  EXPECT_TRUE(aborted.run(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", other)));
+  EXPECT_TRUE(aborted.run(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", other, {})));
   EXPECT_LT(aborted.longest(), aborted.all() / 2);
 }
 

@@ -28,7 +28,7 @@ Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest req
   record.user = std::move(request.user);
   record.pieces = sealed.pieces;
   CO_CHECK_OK(co_await commit_object({caller, bucket, request.bucket, request.key}, "PutObject", record, sealed,
-                                     request.conditions));
+                                     request.conditions, std::move(request.stop)));
   co_return PutAnswer{etag_text(record.head), checksum_of(record), record.head.size_bytes};
 }
 
@@ -39,7 +39,7 @@ Task<Result<SealedBody>> ServiceImpl::store_body(const identity::Caller& caller,
 }
 
 Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,
-                                        const Conditions& conditions) {
+                                        const Conditions& conditions, std::stop_token stop) {
   const BucketRecord& bucket = names.bucket;
   const std::string object_key = layout::object(bucket.id, names.key);
   const std::string state_key = layout::bucket_state(bucket.id);
@@ -53,7 +53,7 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
     }
     CO_TRY(auto current, co_await find_object(bucket, names.key));
     CO_CHECK_OK(check_write(conditions, current ? &current->record.head : nullptr));
-    auto displaced = co_await displace_object(bucket, current ? &*current : nullptr, change);
+    auto displaced = co_await displace_object(bucket, current ? &*current : nullptr, change, stop);
     if (!displaced) {
       if (displaced.error() == Errc::kNotFound) continue;
       co_return fail(std::move(displaced).error());

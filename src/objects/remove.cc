@@ -19,21 +19,22 @@ std::size_t deletions_at_once(std::span<const std::optional<std::string>> record
   return count;
 }
 
-Task<Status> ServiceImpl::remove(identity::Caller caller, std::string bucket, DeleteItem item) {
+Task<Status> ServiceImpl::remove(identity::Caller caller, std::string bucket, DeleteItem item, std::stop_token stop) {
   CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
-  co_return co_await remove_in(caller, record, bucket, item);
+  co_return co_await remove_in(caller, record, bucket, item, std::move(stop));
 }
 
 Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Caller caller, std::string bucket,
-                                                                  std::vector<DeleteItem> items) {
+                                                                  std::vector<DeleteItem> items, std::stop_token stop) {
   CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
   // The line of commits is everybody's.
-  CO_TRY(const AccountTurns::Turn turn, co_await removals_.take(caller.account.id, patience({})));
+  CO_TRY(const AccountTurns::Turn turn, co_await removals_.take(caller.account.id, turn_patience(stop)));
   std::vector<DeleteOutcome> outcomes;
   outcomes.reserve(items.size());
   Stretch stretch;
   // Each is a commit of its own, with its own event; under way together they share an fsync.
   for (std::span<DeleteItem> left(items); !left.empty();) {
+    if (stop.stop_requested()) co_return fail(Errc::kCancelled, "nobody waits for the rest of the deletions any more");
     std::vector<std::string> keys;
     for (const DeleteItem& item : left.first(std::min(left.size(), kMaxDeletesAtOnce))) {
       keys.push_back(layout::object(record.id, item.key));
@@ -42,7 +43,7 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
     const std::size_t count = deletions_at_once(records);
     std::vector<Task<DeleteOutcome>> tasks;
     for (DeleteItem& item : left.first(count)) {
-      tasks.push_back(remove_one(caller, record, bucket, std::move(item), stretch));
+      tasks.push_back(remove_one(caller, record, bucket, std::move(item), stop, stretch));
     }
     std::ranges::move(co_await when_all(std::move(tasks)), std::back_inserter(outcomes));
     left = left.subspan(count);
@@ -51,16 +52,17 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
 }
 
 Task<DeleteOutcome> ServiceImpl::remove_one(const identity::Caller& caller, const BucketRecord& bucket,
-                                            const std::string& bucket_name, DeleteItem item, Stretch& stretch) {
+                                            const std::string& bucket_name, DeleteItem item, std::stop_token stop,
+                                            Stretch& stretch) {
   co_await stretch.pause();
   DeleteOutcome outcome{item.key, std::nullopt};
-  Status status = co_await remove_in(caller, bucket, bucket_name, item);
+  Status status = co_await remove_in(caller, bucket, bucket_name, item, std::move(stop));
   if (!status) outcome.error = std::move(status).error();
   co_return outcome;
 }
 
 Task<Status> ServiceImpl::remove_in(const identity::Caller& caller, const BucketRecord& bucket,
-                                    const std::string& bucket_name, const DeleteItem& item) {
+                                    const std::string& bucket_name, const DeleteItem& item, std::stop_token stop) {
   CO_CHECK_OK(check_key(item.key));
   if (!item.version_id.empty() && item.version_id != "null") {
     co_return fail(ObjectErrc::kNoSuchVersion, "the bucket keeps no versions: the only one is \"null\"");
@@ -70,7 +72,7 @@ Task<Status> ServiceImpl::remove_in(const identity::Caller& caller, const Bucket
     CO_CHECK_OK(check_delete(item, current ? &current->record.head : nullptr));
     if (!current) co_return Status{};
     meta::Commit change = change_in(bucket);
-    auto displaced = co_await displace_object(bucket, &*current, change);
+    auto displaced = co_await displace_object(bucket, &*current, change, stop);
     if (!displaced) {
       if (displaced.error() == Errc::kNotFound) continue;
       co_return fail(std::move(displaced).error());

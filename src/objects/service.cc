@@ -256,12 +256,12 @@ Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId
 }
 
 Task<Result<Displaced>> ServiceImpl::displace_object(const BucketRecord& bucket, const StoredObject* object,
-                                                     meta::Commit& change) {
+                                                     meta::Commit& change, std::stop_token stop) {
   if (object == nullptr) co_return Displaced(live_, BlobId{}, {});
   const ObjectRecord& record = object->record;
   std::optional<AccountTurns::Turn> turn;
   if (record.parts_apart()) {
-    CO_TRY(AccountTurns::Turn taken, co_await long_objects_.take(bucket.owner, patience({})));
+    CO_TRY(AccountTurns::Turn taken, co_await long_objects_.take(bucket.owner, turn_patience(std::move(stop))));
     turn.emplace(std::move(taken));
     for (std::uint32_t chunk = 0; chunk * kPartsPerList < record.head.parts; ++chunk) {
       change.erase.push_back({meta::Space::kRecords, layout::part_list(record.upload, chunk)});

@@ -190,6 +190,7 @@ struct PutRequest {
   StorageClass storage_class = StorageClass::kStandard;
   ChecksumDemand checksum;
   Conditions conditions;  // if_match, if_none_match "*"
+  std::stop_token stop;   // as CompleteRequest's
 };
 struct PutAnswer {
   std::string etag;
@@ -281,6 +282,7 @@ struct CopyRequest {
   crypto::Checksum checksum = crypto::Checksum::kNone;  // kNone: the source's kind
   bool names_encryption = false;                        // one of the things that a copy onto itself may be for
   Conditions conditions;
+  std::stop_token stop;          // as CompleteRequest's
   Progress* progress = nullptr;  // borrowed; may be null
 };
 struct CopyAnswer {
@@ -369,6 +371,8 @@ struct CompleteRequest {
   std::optional<ChecksumType> checksum_type;       // must be what the upload was created with
   std::optional<std::uint64_t> object_size_bytes;  // x-amz-mp-object-size, to be verified
   Conditions conditions;
+  std::stop_token
+      stop;  // asks to stop: nobody waits for the answer; what still waits for its turn gives up (kCancelled)
 };
 struct ListPartsRequest {
   std::string bucket;
@@ -434,9 +438,11 @@ class Service {
   virtual Task<Result<PutAnswer>> put(identity::Caller caller, PutRequest request, BodySource& body) = 0;
   virtual Task<Result<std::unique_ptr<OpenObject>>> get(identity::Caller caller, GetRequest request) = 0;
   // Deleting what is not there is a success, as S3 says, unless an ETag was to match (kNoSuchKey).
-  virtual Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item) = 0;
+  // `stop` as CompleteRequest's.
+  virtual Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item, std::stop_token stop) = 0;
+  // Each deletion is a change of its own: with `stop`, those that have not begun are left, and asking again is safe.
   virtual Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,
-                                                               std::vector<DeleteItem> items) = 0;
+                                                               std::vector<DeleteItem> items, std::stop_token stop) = 0;
   virtual Task<Result<CopyAnswer>> copy(identity::Caller caller, CopyRequest request) = 0;
   virtual Task<Result<ListPage>> list(identity::Caller caller, ListRequest request) = 0;
 
@@ -444,7 +450,8 @@ class Service {
   virtual Task<Result<PutAnswer>> upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) = 0;
   virtual Task<Result<CopyAnswer>> copy_part(identity::Caller caller, CopyPartRequest request) = 0;
   virtual Task<Result<PutAnswer>> complete_upload(identity::Caller caller, CompleteRequest request) = 0;
-  virtual Task<Status> abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) = 0;
+  virtual Task<Status> abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload,
+                                    std::stop_token stop) = 0;
   virtual Task<Result<PartPage>> list_parts(identity::Caller caller, ListPartsRequest request) = 0;
   virtual Task<Result<UploadPage>> list_uploads(identity::Caller caller, ListUploadsRequest request) = 0;
 

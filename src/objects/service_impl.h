@@ -51,9 +51,10 @@ inline constexpr std::size_t kRemovalsAtOnce = 8;
 inline constexpr std::size_t kRemovalsWaiting = 1024;
 // How many listings of one account are under way at once.
 inline constexpr std::size_t kListingsAtOnce = 4;
-// How many more of its may wait for those, and how long each may take in all: no client waits for longer.
+// How many more of its may wait for those.
 inline constexpr std::size_t kListingsWaiting = 256;
-inline constexpr std::chrono::milliseconds kListingTime{60'000};
+// How long a request waits for its turn, and how long a listing takes in all: no client waits for longer.
+inline constexpr std::chrono::milliseconds kTurnTime{60'000};
 // How many completions and aborts of uploads of one account are under way at once, each of which has all parts of its
 // upload in memory, ten thousand at most: some megabytes; and how many changes that take away objects with as many
 // parts.
@@ -101,9 +102,9 @@ class ServiceImpl final : public Service {
 
   Task<Result<PutAnswer>> put(identity::Caller caller, PutRequest request, BodySource& body) override;
   Task<Result<std::unique_ptr<OpenObject>>> get(identity::Caller caller, GetRequest request) override;
-  Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item) override;
+  Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item, std::stop_token stop) override;
   Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,
-                                                       std::vector<DeleteItem> items) override;
+                                                       std::vector<DeleteItem> items, std::stop_token stop) override;
   Task<Result<CopyAnswer>> copy(identity::Caller caller, CopyRequest request) override;
   Task<Result<ListPage>> list(identity::Caller caller, ListRequest request) override;
 
@@ -111,7 +112,8 @@ class ServiceImpl final : public Service {
   Task<Result<PutAnswer>> upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) override;
   Task<Result<CopyAnswer>> copy_part(identity::Caller caller, CopyPartRequest request) override;
   Task<Result<PutAnswer>> complete_upload(identity::Caller caller, CompleteRequest request) override;
-  Task<Status> abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload) override;
+  Task<Status> abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload,
+                            std::stop_token stop) override;
   Task<Result<PartPage>> list_parts(identity::Caller caller, ListPartsRequest request) override;
   Task<Result<UploadPage>> list_uploads(identity::Caller caller, ListUploadsRequest request) override;
 
@@ -173,15 +175,16 @@ class ServiceImpl final : public Service {
   Task<Result<Displaced>> displace(const BucketRecord& bucket, BlobId version, const std::vector<Piece>& pieces,
                                    meta::Commit& change, std::optional<AccountTurns::Turn> turn = {});
   // The same for a whole object (nothing for null), its part lists included, which takes a turn. kNotFound as
-  // read_part_list; AccountTurns'.
-  Task<Result<Displaced>> displace_object(const BucketRecord& bucket, const StoredObject* object, meta::Commit& change);
+  // read_part_list; AccountTurns'. `stop`: nobody waits for the change any more; nothing is changed yet.
+  Task<Result<Displaced>> displace_object(const BucketRecord& bucket, const StoredObject* object, meta::Commit& change,
+                                          std::stop_token stop);
 
   Task<Result<meta::CommitInfo>> commit(meta::Commit change);
   // Commits, and tells `displaced` and `body` (may be null) how it went.
   Task<Status> commit_change(meta::Commit change, Displaced& displaced, SealedBody* body);
-  // Of a listing that begins now.
-  [[nodiscard]] meta::Patience patience(std::stop_token stop) const {
-    return {Deadline::after(clock_, kListingTime), std::move(stop)};
+  // Of a request that asks for its turn now.
+  [[nodiscard]] meta::Patience turn_patience(std::stop_token stop) const {
+    return {Deadline::after(clock_, kTurnTime), std::move(stop)};
   }
   [[nodiscard]] std::string event(const identity::Caller& caller, const char* name,
                                   std::initializer_list<std::pair<const char*, std::string>> parameters) const;
@@ -192,15 +195,16 @@ class ServiceImpl final : public Service {
   // refused.
   Task<Result<SealedBody>> store_body(const identity::Caller& caller, const BucketRecord& bucket, BodySource& body,
                                       std::vector<crypto::Checksum> kinds);
-  // Makes `record` the object of that key, if the conditions hold then. Sets head.modified.
+  // Makes `record` the object of that key, if the conditions hold then. Sets head.modified. `stop` as displace_object.
   Task<Status> commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,
-                             const Conditions& conditions);
+                             const Conditions& conditions, std::stop_token stop);
 
   // --- remove.cc
   Task<Status> remove_in(const identity::Caller& caller, const BucketRecord& bucket, const std::string& bucket_name,
-                         const DeleteItem& item);
+                         const DeleteItem& item, std::stop_token stop);
   Task<DeleteOutcome> remove_one(const identity::Caller& caller, const BucketRecord& bucket,
-                                 const std::string& bucket_name, DeleteItem item, Stretch& stretch);
+                                 const std::string& bucket_name, DeleteItem item, std::stop_token stop,
+                                 Stretch& stretch);
 
   // --- get.cc
   struct OpenRequest {

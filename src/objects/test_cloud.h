@@ -27,6 +27,8 @@
 #include "keys/key_service.h"
 #include "meta/rocksdb/mirrored_store.h"
 #include "meta/test_forwarding_store.h"
+#include "objects/layout.h"
+#include "objects/records.h"
 #include "objects/service.h"
 
 namespace andromede::objects {
@@ -189,6 +191,30 @@ class TestCloud {
   void clean_up() {
     while (must(sync_wait(service_->clean_up()))) {
     }
+  }
+  // An object whose parts lie apart, made directly, as a completion leaves it: the parts' bodies, which never were,
+  // would take minutes.
+  void put_long_object(BucketId bucket, const std::string& key) {
+    ObjectRecord record;
+    record.head.parts = 1500;
+    record.head.size_bytes = record.head.parts * kMinPartBytes;
+    record.upload = UploadId::random(random_);
+    meta::Commit change;
+    change.partition = layout::bucket_partition(bucket);
+    change.unwitnessed = "a test";
+    std::uint32_t number = 0;
+    for (std::uint32_t list = 0; list < 3; ++list) {
+      std::vector<PartRecord> parts(kPartsPerList);
+      for (PartRecord& part : parts) {
+        part.number = ++number;
+        part.size_bytes = kMinPartBytes;
+        part.pieces = {{BlobId::random(random_), kMinPartBytes, false, Bytes(40, 1)}};
+      }
+      record.lists.push_back({number, kPartsPerList * kMinPartBytes});
+      change.put.push_back({{meta::Space::kRecords, layout::part_list(record.upload, list)}, encode(parts)});
+    }
+    change.put.push_back({{meta::Space::kRecords, layout::object(bucket, key)}, encode(record)});
+    must(sync_wait(meta_->commit(std::move(change), Deadline::never())));
   }
   // Every key of a space, in order.
   std::vector<std::string> keys(meta::Space space = meta::Space::kRecords) {

@@ -112,6 +112,7 @@ Task<Status> copy_object(Request& request) {
   copy.storage_class = described.storage_class;
   Waiting waiting(request);
   copy.progress = &waiting;
+  copy.stop = request.stop_token();
   CO_TRY(const objects::CopyAnswer answer, co_await request.service().copy(request.caller(), std::move(copy)));
   net::ResponseHead head;
   add_encryption_header(head.headers);

@@ -57,7 +57,8 @@ Task<Status> delete_object(Request& request) {
   if (const auto time = request.header("x-amz-if-match-last-modified-time")) {
     CO_TRY(item.if_modified, parse_time(*time));
   }
-  CO_CHECK_OK(co_await request.service().remove(request.caller(), request.bucket(), std::move(item)));
+  CO_CHECK_OK(
+      co_await request.service().remove(request.caller(), request.bucket(), std::move(item), request.stop_token()));
   co_return co_await request.reply({.status = 204, .headers = {}});
 }
 
@@ -85,7 +86,8 @@ Task<Status> delete_objects(Request& request) {
     CO_TRY(const objects::BucketInfo bucket,
            co_await request.service().head_bucket(request.caller(), request.bucket()));
   } else {
-    CO_TRY(outcomes, co_await request.service().remove_many(request.caller(), request.bucket(), std::move(accepted)));
+    CO_TRY(outcomes, co_await request.service().remove_many(request.caller(), request.bucket(), std::move(accepted),
+                                                            request.stop_token()));
   }
   codec::XmlWriter xml;
   xml.open("DeleteResult", kXmlNamespace);

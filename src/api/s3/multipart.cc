@@ -240,6 +240,7 @@ Task<Status> complete_multipart_upload(Request& request) {
   }
   complete.bucket = request.bucket();
   complete.key = request.key();
+  complete.stop = request.stop_token();
   CO_TRY(const objects::PutAnswer answer,
          co_await request.service().complete_upload(request.caller(), std::move(complete)));
   codec::XmlWriter xml;
@@ -256,7 +257,8 @@ Task<Status> complete_multipart_upload(Request& request) {
 
 Task<Status> abort_multipart_upload(Request& request) {
   CO_TRY(const UploadId upload, read_upload_id(request));
-  CO_CHECK_OK(co_await request.service().abort_upload(request.caller(), request.bucket(), request.key(), upload));
+  CO_CHECK_OK(co_await request.service().abort_upload(request.caller(), request.bucket(), request.key(), upload,
+                                                      request.stop_token()));
   co_return co_await request.reply({.status = 204, .headers = {}});
 }
 

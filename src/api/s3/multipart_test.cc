@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "api/s3/test_gateway.h"
+#include "crypto/digest.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -247,6 +248,45 @@ TEST_F(MultipartTest, Refusals) {
   EXPECT_EQ(gateway_.remove("/bucket/k?uploadId=" + upload).status, 204u);
   EXPECT_EQ(gateway_.remove("/bucket/k?uploadId=" + upload).code(), "NoSuchUpload");
   EXPECT_EQ(gateway_.get("/bucket/k?uploadId=" + upload).code(), "NoSuchUpload");
+}
+
+TEST_F(MultipartTest, WhatWaitsForItsTurnGoesWithItsConnection) {
+  std::stop_source cut;
+  cut.request_stop();
+  const std::string upload = create();
+  const std::string etag = gateway_.put(part_target(upload, 1), "x").header("ETag");
+  const std::string target = "/bucket/k?uploadId=" + upload;
+  const std::string parts = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>" + etag +
+                            "</ETag></Part></CompleteMultipartUpload>";
+  EXPECT_EQ(gateway_.send({.method = "POST", .target = target, .body = parts}, cut), 0U);
+  EXPECT_EQ(gateway_.send({.method = "DELETE", .target = target}, cut), 0U);
+  ASSERT_EQ(complete(upload, {{1, etag}}).status, 200U);
+
+  gateway_.cloud().put_long_object(
+      objects::TestCloud::must(sync_wait(gateway_.cloud().service().head_bucket(gateway_.cloud().caller(), "bucket")))
+          .id,
+      "long");
+  const std::string document = "<Delete><Object><Key>k</Key></Object></Delete>";
+  EXPECT_EQ(gateway_.send({.method = "POST",
+                           .target = "/bucket?delete",
+                           .headers = {{"Content-MD5", to_base64(crypto::md5(as_bytes(document)))}},
+                           .body = document},
+                          cut),
+            0U);
+  EXPECT_EQ(gateway_.send({.method = "PUT", .target = "/bucket/long", .body = "x"}, cut), 0U);
+  EXPECT_EQ(gateway_.send({.method = "DELETE", .target = "/bucket/long"}, cut), 0U);
+  // A copy is given up at its first byte already; this one once all of them are there.
+  cut = std::stop_source();
+  gateway_.cloud().watch.after_get = [&](const std::string& key) {
+    if (key.ends_with("long")) cut.request_stop();
+  };
+  EXPECT_EQ(
+      gateway_.send({.method = "PUT", .target = "/bucket/long", .headers = {{"x-amz-copy-source", "/bucket/k"}}}, cut),
+      0U);
+  gateway_.cloud().watch.after_get = {};
+  EXPECT_TRUE(cut.stop_requested());
+  EXPECT_EQ(gateway_.head("/bucket/k").status, 200U);
+  EXPECT_TRUE(gateway_.head("/bucket/long").header("ETag").ends_with("-1500\""));
 }
 
 }  // namespace

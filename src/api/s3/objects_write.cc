@@ -28,6 +28,7 @@ Task<Status> put_object(Request& request) {
   CO_TRY(put.checksum, read_checksum_demand(request));
   put.bucket = request.bucket();
   put.key = request.key();
+  put.stop = request.stop_token();
   put.system = std::move(described.system);
   put.user = std::move(described.user);
   put.storage_class = described.storage_class.value_or(objects::StorageClass::kStandard);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,12 +82,14 @@ class TestExchange final : public net::Exchange, private net::ResponseSink {
     co_return Status{};
   }
   [[nodiscard]] net::ResponseSink& sink() override { return *this; }
+  [[nodiscard]] std::stop_token stop_token() override { return cut.get_token(); }
   Task<Status> finish() override {
     response.finished = true;
     co_return Status{};
   }
 
   TestResponse response;
+  std::stop_source cut;
   std::function<void()> before_whole_answer;
   std::function<void()> before_more;  // than the peer had room for
 
@@ -183,6 +186,16 @@ class TestGateway {
     EXPECT_NE(exchange.response.status, 0u) << "no answer";
     EXPECT_EQ(exchange.response.header("x-amz-request-id").size(), 16u);
     return std::move(exchange.response);
+  }
+
+  // The status of the answer, 0: none, over a connection that the server cuts with `cut`.
+  unsigned send(const TestRequest& request, std::stop_source cut) {
+    net::RequestHead head = head_of(request);
+    signer(request.account).sign(head, request.payload_hash);
+    TestExchange exchange(std::move(head), request.body, true);
+    exchange.cut = std::move(cut);
+    sync_wait(front_end_->handler()(exchange));
+    return exchange.response.status;
   }
 
   TestResponse get(std::string target, std::vector<net::Header> headers = {}) {
