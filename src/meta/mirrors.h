@@ -23,7 +23,7 @@ struct MirrorStatus {
 // What an opening did by itself, to be journaled.
 struct MirrorEvent {
   DriveId drive;
-  bool copied = false;  // made anew; else it does not count any more
+  bool copied = false;  // made anew, since commits needed it; else it does not count any more
   std::string reason;
 };
 

@@ -188,7 +188,9 @@ Status Engine::open(LogSealer& sealer) {
   for (const auto& mirror : *mirrors) {
     if (!drives_.online(mirror->drive())) mirror->fail(went_offline());
   }
+  // Only where commits need them: those of the start come before anybody keeps the mirrors, and a copy takes long.
   for (const DriveId drive : recovered.stale) {
+    if (mirrors_.standing().enough) break;
     const Status added = add_mirror(drive, {});
     if (added) {
       events_.push_back({drive, true, "copied anew at start"});

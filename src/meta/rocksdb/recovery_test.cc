@@ -212,10 +212,40 @@ TEST(Recovery, DamagedMirrorIsCopiedAnew) {
     }
     const Status opened = cloud.open();
     ASSERT_TRUE(opened) << opened.error().describe();
+    EXPECT_FALSE(cloud.current(0)) << "commits do not need it";
+    EXPECT_EQ(commit_until_failure(cloud, 6, 7), 7);
+    ASSERT_TRUE(cloud.store().add_mirror(cloud.id(0), {}));
     EXPECT_TRUE(cloud.current(0));
     EXPECT_EQ(cloud.store().mirrors().size(), 2U);
     ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(1)));
-    check_whole(cloud, 6, 6);  // now from the copy
+    check_whole(cloud, 7, 7);  // now from the copy
+  }
+}
+
+// Nobody else could, as nothing is committed before.
+TEST(Recovery, OpeningCopiesAsManyMirrorsAsCommitsNeed) {
+  for (const std::size_t least : {1U, 2U, 3U}) {
+    SCOPED_TRACE(least);
+    TestCloud cloud(3, 3);
+    cloud.options.least_mirrors = cloud.options.least_sites = least;
+    ASSERT_TRUE(cloud.open());
+    ASSERT_EQ(commit_until_failure(cloud, 0, 6), 6);
+    cloud.close();
+    for (const std::size_t damaged : {0U, 2U}) std::filesystem::remove(cloud.root(damaged) + "/meta/state/CURRENT");
+    const Status opened = cloud.open();
+    ASSERT_TRUE(opened) << opened.error().describe();
+    std::size_t current = 0;
+    for (const std::size_t drive : {0U, 1U, 2U}) current += cloud.current(drive) ? 1 : 0;
+    EXPECT_EQ(current, least);
+    const auto mirrors = cloud.store().mirrors();
+    EXPECT_EQ(std::count_if(mirrors.begin(), mirrors.end(), [](const MirrorStatus& mirror) { return mirror.online; }),
+              static_cast<std::ptrdiff_t>(least));
+    const auto events = cloud.store().take_events();
+    EXPECT_EQ(std::count_if(events.begin(), events.end(), [](const MirrorEvent& event) { return event.copied; }),
+              static_cast<std::ptrdiff_t>(least) - 1);
+    EXPECT_EQ(events.size(), 2 + least - 1);
+    EXPECT_EQ(commit_until_failure(cloud, 6, 7), 7);
+    check_whole(cloud, 7, 7);
   }
 }
 
@@ -246,8 +276,9 @@ TEST(Recovery, MirrorWithADamagedLastEntryIsSetAsideWhileAnotherIsIntact) {
       continue;
     }
     ASSERT_TRUE(opened) << opened.error().describe();
-    EXPECT_TRUE(cloud.current(0));
+    EXPECT_FALSE(cloud.current(0));
     ASSERT_TRUE(cloud.put("after", "1"));
+    ASSERT_TRUE(cloud.store().add_mirror(cloud.id(0), {}));
     ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(1)));
     EXPECT_EQ(cloud.verify_journal(), 7U);  // from the copy
   }
@@ -347,6 +378,8 @@ TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
     cloud.lose_power(1);
     const Status opened = cloud.open();
     ASSERT_TRUE(opened) << opened.error().describe();
+    EXPECT_EQ(cloud.current(1), !leader_flushed);
+    if (leader_flushed) ASSERT_TRUE(cloud.store().add_mirror(cloud.id(1), {}));
     const auto mirrors = cloud.store().mirrors();
     ASSERT_EQ(mirrors.size(), 2U);
     EXPECT_EQ(mirrors[0].commits, 10U);
@@ -362,6 +395,7 @@ TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
 // No store writes that; whatever does, none of the two is taken for a copy of the other.
 TEST(Recovery, AsManyCommitsWithAnotherLastEntryAreAnotherHistory) {
   TestCloud cloud(2, 2);
+  cloud.options.least_mirrors = 2;
   ASSERT_TRUE(cloud.open());
   ASSERT_TRUE(cloud.put("k", "before"));
   cloud.kill();
@@ -410,7 +444,7 @@ TEST(Recovery, LeadersReadErrorsAreNotTheFollowers) {
     cloud.disk(0).disarm();
     ASSERT_TRUE(opened) << opened.error().describe();
     EXPECT_TRUE(cloud.drives().online(cloud.id(1)));
-    EXPECT_TRUE(cloud.current(1));
+    if (!cloud.current(1)) ASSERT_TRUE(cloud.store().add_mirror(cloud.id(1), {})) << "copied from the leader's state";
     // Unless the fault was met before its log had been replayed, it leads.
     if (cloud.current(0)) check_whole(cloud, 5, 5);
     EXPECT_TRUE(cloud.put("after", "1"));
@@ -455,6 +489,8 @@ TEST(Recovery, NeverBeginsEmptyWhileAMirrorIsAway) {
   cloud.reopen_drives();
   ASSERT_TRUE(cloud.open());
   check_whole(cloud, 3, 3);
+  EXPECT_EQ(cloud.store().mirrors().size(), 1U);
+  ASSERT_TRUE(cloud.store().add_mirror(cloud.id(1), {}));
   EXPECT_EQ(cloud.store().mirrors().size(), 2U);
 }
 
