@@ -171,7 +171,7 @@ Result<sovereignty::Consortium> read_consortium(const std::string& path) {
 Cloud::Cloud(const Config& config, sovereignty::Consortium consortium)
     : folder_{config.folder}, consortium_(std::move(consortium)) {}
 
-Cloud::~Cloud() { stop(); }
+Cloud::~Cloud() { static_cast<void>(stop()); }
 
 Result<std::unique_ptr<Cloud>> Cloud::open(const Config& config, sovereignty::Consortium consortium, bool making) {
   auto cloud = std::unique_ptr<Cloud>(new Cloud(config, std::move(consortium)));
@@ -313,14 +313,18 @@ Status Cloud::remember_drive_paths() {
   return {};
 }
 
-void Cloud::stop() {
-  if (std::exchange(stopped_, true)) return;
+Status Cloud::stop() {
+  if (std::exchange(stopped_, true)) return {};
   if (fleet_) fleet_->stop();
   if (objects_) objects_->stop_cleanup();
   // Reports of failing drives have nobody to go to from here on.
   if (drives_) drives_->stop();
-  if (blobs_) blobs_->stop();
+  const Status blobs_ended = blobs_ ? blobs_->stop() : Status{};
   if (meta_) meta_->stop();
+  CHECK_OK(blobs_ended);
+  const std::size_t hanging = drives_ ? drives_->hanging_calls() : 0;
+  if (hanging == 0) return {};
+  return fail(Errc::kTimeout, std::to_string(hanging) + " calls of drives have not ended");
 }
 
 }  // namespace andromede::app

@@ -60,7 +60,9 @@ class Cloud {
   [[nodiscard]] Status ready();
   // What operators should look at beside what the fleet tells, in words.
   [[nodiscard]] std::vector<std::string> warnings() const;
-  void stop();
+  // Ends all that is to be ended, metadata last, whatever a drive does. kTimeout: a drive that hangs keeps threads,
+  // which go on using this: who destroys it waits for them.
+  Status stop();
 
   // How the process's descriptors are shared among its drives, mirrors and connections.
   [[nodiscard]] const DescriptorPlan& descriptors() const { return descriptors_; }

@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <thread>
 
 #include "api/operator/front_end.h"
@@ -140,7 +142,14 @@ Status serve(const Config& config) {
     const std::jthread stopping_operators([&operators] { operators->stop(kGrace); });
     s3->stop(kGrace);
   }
-  cloud->stop();
+  const Status ended = cloud->stop();
+  if (!ended) {
+    // All is durable. Threads in the kernel would keep us for ever, and, should their drive answer while the process
+    // takes itself down, would meet what is gone.
+    log_warning("stopped; threads that a drive keeps are left behind", {{"error", ended.error().describe()}});
+    std::fflush(nullptr);
+    ::_exit(0);
+  }
   log_info("stopped");
   return {};
 }

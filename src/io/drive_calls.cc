@@ -44,6 +44,12 @@ std::vector<std::optional<Status>> DriveCalls::run(std::vector<Call> calls) {
   return answers;
 }
 
+std::size_t DriveCalls::hanging() {
+  const std::lock_guard running(running_);
+  join_ended();
+  return hanging_.size();
+}
+
 DriveCalls::Running DriveCalls::start(std::function<Status()> work) const {
   Running call;
   call.answer = std::make_shared<Answer>();

@@ -37,6 +37,8 @@ class DriveCalls {
   // Makes all calls at the same time. Answers in their order what they answered; nullopt: not within the limit, or an
   // earlier call at that path still hangs. kOverloaded: the process can start no more threads.
   std::vector<std::optional<Status>> run(std::vector<Call> calls);
+  // How many calls have not ended.
+  [[nodiscard]] std::size_t hanging();
   [[nodiscard]] std::chrono::milliseconds limit() const { return limit_; }
 
  private:

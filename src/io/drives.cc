@@ -860,6 +860,8 @@ void Drives::stop() {
   impl_->changed.wait(lock, [&] { return !impl_->telling; });
 }
 
+std::size_t Drives::hanging_calls() { return impl_->calls->hanging(); }
+
 void Drives::subscribe(std::function<void(DriveId, bool online)> listener) {
   const std::lock_guard lock(impl_->mutex);
   impl_->listeners.push_back(std::move(listener));

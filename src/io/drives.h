@@ -121,6 +121,8 @@ class Drives {
   void watch(std::chrono::milliseconds every = std::chrono::seconds(1));
   // Ends watching. When it answers, no listener is running and none is called any more. Not from a listener.
   void stop();
+  // How many calls of drives hang: their threads are left behind when this goes. Waits for calls that are being made.
+  [[nodiscard]] std::size_t hanging_calls();
   // Called from probing or failing threads after a drive went offline, came back or joined: one call at a time, in the
   // order in which it happened, with no lock held. Listeners live until stop().
   void subscribe(std::function<void(DriveId, bool online)> listener);

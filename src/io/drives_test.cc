@@ -721,8 +721,10 @@ TEST_F(HangingDrivesTest, IsTakenOfflineByProbingAndHoldsUpNobody) {
     EXPECT_TRUE(drives_->update(accept_one));
   }));
   EXPECT_EQ(stored("a").epoch, 2U);
+  EXPECT_EQ(drives_->hanging_calls(), 1U);
   disks_["b"]->set_hanging(false);
   EXPECT_TRUE(comes_back("b"));
+  EXPECT_EQ(drives_->hanging_calls(), 0U);
   EXPECT_EQ(stored("b"), *drives_->map());
   EXPECT_EQ(events, (Events{{id("b"), false}, {id("b"), true}}));
 }

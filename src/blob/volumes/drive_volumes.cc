@@ -716,14 +716,53 @@ void DriveVolumes::close_open_volume() {
   remove_if_dead(volume);
 }
 
+struct DriveVolumes::Rest {
+  explicit Rest(std::size_t threads) : missing(threads) {}
+  // As many of these as a pool has threads end only together, so that each thread takes one.
+  void come() {
+    std::unique_lock lock(mutex);
+    --missing;
+    changed.notify_all();
+    changed.wait(lock, [this] { return missing == 0 || refused; });
+  }
+  void refuse() {
+    const std::lock_guard lock(mutex);
+    refused = true;
+    changed.notify_all();
+  }
+  bool all(std::chrono::steady_clock::time_point until) {
+    std::unique_lock lock(mutex);
+    return changed.wait_until(lock, until, [this] { return missing == 0 || refused; }) && !refused;
+  }
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t missing;
+  bool refused = false;  // a queue is full, as it is where all hangs
+};
+
 void DriveVolumes::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
     counts_changed_.notify_all();
+    rest_ = std::make_shared<Rest>(options_.threads_per_drive + 1);
   }
-  const std::lock_guard growth(growth_);
-  if (online()) close_open_volume();
+  const auto last = [this] {
+    const std::lock_guard growth(growth_);
+    if (online()) close_open_volume();
+  };
+  const auto come = [rest = rest_] { rest->come(); };
+  bool posted = post(last) && sync_pool_.post(come);
+  for (unsigned i = 0; posted && i < options_.threads_per_drive; ++i) posted = post(come);
+  if (!posted) rest_->refuse();
+}
+
+bool DriveVolumes::stopped(std::chrono::steady_clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  if (!counts_changed_.wait_until(lock, until, [this] { return !counting_; })) return false;
+  const auto rest = rest_;
+  lock.unlock();
+  return rest->all(until);
 }
 
 // --- giving back

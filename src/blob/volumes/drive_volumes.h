@@ -166,8 +166,11 @@ class DriveVolumes {
   // Gives unknown pages back, which the caller knows to be named by nobody.
   Status punch_unknown(std::uint32_t volume, std::uint64_t offset, std::uint64_t bytes);
 
-  // Ends counting, and gives what was reserved ahead back: at the end of the store's life.
+  // Begins to end: counting, and what was reserved ahead is given back. At the end of the store's life.
   void stop();
+  // After stop(): whether nothing is left that the drive keeps, once it is so or that moment has come. Until then who
+  // destroys this waits for it.
+  bool stopped(std::chrono::steady_clock::time_point until);
 
  private:
   using Volumes = std::map<std::uint32_t, std::shared_ptr<Volume>>;
@@ -184,6 +187,8 @@ class DriveVolumes {
   };
   // A volume as a walk finds it.
   struct Census;
+  // Where the threads that have nothing left to do wait for each other.
+  struct Rest;
   // One call of the drive that is waited for so long only, and may end later.
   struct Call {
     std::shared_future<Status> answer;
@@ -273,6 +278,7 @@ class DriveVolumes {
   std::condition_variable counts_changed_;  // with mutex_: one ended, or is hurried, or the store stops
   bool counting_ = false;                   // the thread is at it, or about to
   bool stopping_ = false;
+  std::shared_ptr<Rest> rest_;        // after stop()
   std::size_t hurried_ = 0;           // how many wait for all counts
   std::optional<Error> uncountable_;  // of the last round: why a volume is left
 

@@ -45,10 +45,11 @@ class Hangs : public testing::Test {
   }
 
   // `work` on a cloud that `prepare` made, which hangs; it is taken offline as soon as it is asked for anything.
+  // At every operation, or, where there are many of a kind, at every `step`th.
   template <typename Prepare, typename Work>
-  static void at_every_operation(Prepare prepare, Work work) {
+  static void at_every_operation(Prepare prepare, Work work, std::uint64_t step = 1) {
     bool passed = false;
-    for (std::uint64_t n = 1; n < kMostOperations && !passed; ++n) {
+    for (std::uint64_t n = 1; n < kMostOperations && !passed; n += step) {
       SCOPED_TRACE("the drive hangs at operation " + std::to_string(n));
       TestCloud cloud(6, impatient(), n);
       const Stored stored = prepare(cloud);
@@ -69,6 +70,7 @@ class Hangs : public testing::Test {
       thread.join();
       if (!ended) return;
       cloud.drives().probe_all();
+      cloud.restart();
       const auto read = cloud.get(stored.ref);
       ASSERT_TRUE(read) << read.error().describe();
       EXPECT_TRUE(*read == stored.data);
@@ -144,7 +146,8 @@ TEST_F(Hangs, ReadersGoOnWithoutIt) {
         }
         for (auto& reader : readers) reader.join();
         EXPECT_TRUE(cloud.get(stored.ref, 1'000'000, 100));
-      });
+      },
+      7);
 }
 
 TEST_F(Hangs, AReclaimEnds) {
@@ -206,6 +209,24 @@ TEST_F(Hangs, AWriteThatRebuildsGoesOnWithoutIt) {
                        ASSERT_TRUE(read) << read.error().describe();
                        EXPECT_TRUE(*read == stored.data);
                      });
+}
+
+// Read, written to and given back, it does not keep a process that stops; what it keeps ends when it answers.
+TEST_F(Hangs, TheStoreStopsWithoutIt) {
+  at_every_operation([](TestCloud& cloud) { return store(cloud, {0, 1, 2, 3}); },
+                     [](TestCloud& cloud, const Stored& stored) {
+                       const Bytes data = random_bytes(cloud.random, 300'000);
+                       EXPECT_TRUE(cloud.put(cloud.target({2, 2}), data));
+                       EXPECT_TRUE(cloud.get(stored.ref));
+                       cloud.store().release_shard(stored.ref.id, kHanging, stored.ref.shards[kHanging]);
+                       const Status stopped = cloud.store().stop();
+                       if (stopped) {
+                         EXPECT_EQ(cloud.disk(kHanging).hanging(), 0U);
+                       } else {
+                         EXPECT_EQ(stopped.error(), Errc::kTimeout);
+                       }
+                     },
+                     5);
 }
 
 }  // namespace

@@ -111,10 +111,10 @@ void Releases::erase_if_idle(BlobId blob) {
   if (held.readers == 0 && held.waiting.empty() && held.being_released.empty()) held_.erase(found);
 }
 
-void Releases::stop() {
+bool Releases::stop(std::chrono::steady_clock::time_point until) {
   std::unique_lock lock(mutex_);
   stopping_ = true;
-  idle_.wait(lock, [this] { return running_ == 0; });
+  return idle_.wait_until(lock, until, [this] { return running_ == 0; });
 }
 
 }  // namespace andromede::blob

@@ -33,8 +33,8 @@ class Releases {
   // Queues one shard's release.
   void release(BlobId blob, unsigned shard, const ShardPlace& place);
 
-  // Refuses new releases and waits for those under way.
-  void stop();
+  // Refuses new releases and waits for those under way, until that moment at most. False: some have not ended.
+  bool stop(std::chrono::steady_clock::time_point until);
 
  private:
   struct Release {

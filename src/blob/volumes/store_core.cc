@@ -9,6 +9,7 @@ namespace {
 
 constexpr unsigned kRecoveryThreads = 2;
 constexpr std::chrono::seconds kTellEvery{5};
+constexpr std::chrono::seconds kLeastLastWait{1};
 
 std::uint64_t random_number(Random& random) {
   std::array<std::uint8_t, 8> bytes{};
@@ -39,7 +40,16 @@ StoreCore::StoreCore(io::Drives& drives, const Clock& clock_in, Random& random, 
           .sync_seconds = metrics.histogram("andromede_blob_sync_seconds", "Time of one sync of a volume")},
       recovery_pool("blob-recovery", kRecoveryThreads, kMaxQueuedJobs) {}
 
-StoreCore::~StoreCore() = default;
+StoreCore::~StoreCore() {
+  std::unique_lock lock(mutex_);
+  while (!idle_.wait_for(lock, kTellEvery, [this] { return users_ == 0; })) {
+    log_warning("the blob store waits for its readers and writers to end", {{"left", users_}});
+  }
+  lock.unlock();
+  while (!releases.stop(std::chrono::steady_clock::now() + kTellEvery)) {
+    log_warning("the blob store waits for its removals to end");
+  }
+}
 
 DriveVolumes* StoreCore::drive(DriveId id) const {
   const std::shared_lock lock(drives_mutex_);
@@ -171,16 +181,24 @@ void StoreCore::give_back(Buffer buffer) {
   kept_buffer_bytes_ += capacity;
 }
 
-void StoreCore::stop() {
+Status StoreCore::stop() {
+  auto until = std::chrono::steady_clock::now() + options_.answer_limit;
+  std::string left;
   {
     std::unique_lock lock(mutex_);
-    while (!idle_.wait_for(lock, kTellEvery, [this] { return users_ == 0; })) {
-      log_warning("the blob store waits for its readers and writers to end", {{"left", users_}});
-    }
+    idle_.wait_until(lock, until, [this] { return users_ == 0; });
+    if (users_ > 0) left = std::to_string(users_) + " readers and writers";
   }
-  releases.stop();
+  if (!releases.stop(until)) left += (left.empty() ? "" : ", ") + std::string("removals");
   const std::shared_lock lock(drives_mutex_);
   for (const auto& [id, drive] : by_id_) drive->stop();
+  // Whoever was waited for, the other drives end as they should.
+  until = std::max(until, std::chrono::steady_clock::now() + kLeastLastWait);
+  for (const auto& [id, drive] : by_id_) {
+    if (!drive->stopped(until)) left += (left.empty() ? "" : ", ") + std::string("drive ") + id.to_string();
+  }
+  if (left.empty()) return {};
+  return fail(Errc::kTimeout, "the blob store has not ended: " + left);
 }
 
 }  // namespace andromede::blob

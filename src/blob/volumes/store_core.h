@@ -59,9 +59,10 @@ class StoreCore {
   [[nodiscard]] Buffer staging_buffer(std::size_t capacity);
   void give_back(Buffer buffer);
 
-  // Waits until nothing runs that was started by a Writer, a Reader or a removal. A drive that hangs keeps it waiting,
-  // as its threads in the kernel keep the process.
-  void stop();
+  // Waits until nothing runs that was started by a Writer, a Reader, a removal or a count, VolumeOptions::answer_limit
+  // at most: a drive that hangs keeps its threads in the kernel, and what they use. kTimeout: there is such, and who
+  // destroys this waits for it.
+  Status stop();
 
   const Clock& clock;
   const std::uint64_t session;

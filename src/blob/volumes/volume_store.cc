@@ -30,7 +30,7 @@ class VolumeStoreImpl final : public VolumeStore {
   }
   VolumeStoreImpl(const VolumeStoreImpl&) = delete;
   VolumeStoreImpl& operator=(const VolumeStoreImpl&) = delete;
-  ~VolumeStoreImpl() override { stop_now(); }
+  ~VolumeStoreImpl() override { static_cast<void>(stop_now()); }
 
   void start(io::Drives& drives) {
     std::vector<std::thread> threads;
@@ -51,7 +51,7 @@ class VolumeStoreImpl final : public VolumeStore {
     });
   }
 
-  void stop() override { stop_now(); }
+  Status stop() override { return stop_now(); }
 
   Task<Result<std::unique_ptr<Writer>>> open_writer(BlobId id, Target target, std::uint64_t size_bytes,
                                                     Deadline deadline) override {
@@ -110,12 +110,12 @@ class VolumeStoreImpl final : public VolumeStore {
     if (found == nullptr) return fail(Errc::kUnavailable, "drive " + id.to_string() + " is not attached");
     return found;
   }
-  void stop_now() {
+  Status stop_now() {
     {
       const std::lock_guard lock(link_->mutex);
-      if (std::exchange(link_->core, nullptr) == nullptr) return;
+      if (std::exchange(link_->core, nullptr) == nullptr) return {};
     }
-    core_.stop();
+    return core_.stop();
   }
 
   StoreCore core_;

@@ -22,7 +22,7 @@ struct VolumeOptions {
   // is, twice this at most.
   std::uint64_t whole_region_bytes = 32ULL << 20;
   unsigned threads_per_drive = 2;
-  // So long a drive is waited for that does not answer to being attached or detached.
+  // So long a drive is waited for that does not answer to being attached or detached, and all of them at the end.
   std::chrono::milliseconds answer_limit = io::kDriveAnswerLimit;
 };
 
@@ -31,8 +31,9 @@ class VolumeStore : public Store, public Maintenance {
   // Opens every online drive of the map. `drives`, `clock`, `random` and `metrics` outlive the store.
   static Result<std::unique_ptr<VolumeStore>> open(io::Drives& drives, const Clock& clock, Random& random,
                                                    Metrics& metrics, VolumeOptions options);
-  // Ends removals under way, then joins.
-  virtual void stop() = 0;
+  // Ends removals under way and all else that runs, which is waited for so long as VolumeOptions says. kTimeout: a
+  // drive that hangs keeps some of it, and keeps whoever destroys the store.
+  virtual Status stop() = 0;
 };
 
 }  // namespace andromede::blob
