@@ -106,7 +106,7 @@ Status DriveVolumes::attach_now() {
   const std::lock_guard growth(growth_);
   std::shared_ptr<io::Disk> disk = drives_.disk(id_);
   if (disk == nullptr) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
-  // Closed with no lock that others need: the opening before may hang.
+  // Closed out of mutex_, for which event loops wait: the opening before may hang.
   std::shared_ptr<io::Disk> former_disk;
   Volumes former;
   {
