@@ -9,6 +9,8 @@ namespace {
 
 // Groups without a connection are remembered for their debt; beyond so many, those that have paid are looked for.
 constexpr std::size_t kMostIdleGroups = 4096;
+// Those who wait for a place ask again at each tick.
+constexpr std::chrono::seconds kShortFor{1};
 
 using Duration = std::chrono::steady_clock::duration;
 
@@ -64,6 +66,7 @@ Admission::Answer Admission::enter(const std::string& name) {
   Answer answer;
   const bool has_share = group.staying() >= limits_.connections_per_peer;
   if (has_share || seats_.size() - leaving_ >= limits_.connections) {
+    short_until_.store(now + kShortFor, std::memory_order_relaxed);
     answer.may_wait = !has_share;
     const std::size_t most = most_leaving(limits_.connections);
     const bool many_leave = leaving_ >= most || seats_.size() >= limits_.connections + most;
@@ -110,6 +113,7 @@ Admission::Victim Admission::send_off(Seat& seat) {
 
 std::optional<Admission::Victim> Admission::make_room() {
   const std::lock_guard lock(mutex_);
+  short_until_.store(clock_.steady() + kShortFor, std::memory_order_relaxed);
   Seat* const victim = leaving_ < most_leaving(limits_.connections) ? find_victim(nullptr, clock_.steady()) : nullptr;
   if (victim == nullptr) return std::nullopt;
   return send_off(*victim);

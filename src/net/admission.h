@@ -89,6 +89,9 @@ class Admission {
   // How many connections a group has.
   [[nodiscard]] std::size_t of_group(const std::string& group) const;
 
+  // Whether somebody found no free place a moment ago. Any thread, at no cost.
+  [[nodiscard]] bool short_of_seats(SteadyTime now) const { return now < short_until_.load(std::memory_order_relaxed); }
+
   void stop();
   // Blocks until no connection is open; false when `grace` passed first.
   bool wait_empty(std::chrono::milliseconds grace);
@@ -107,6 +110,7 @@ class Admission {
   const ServerLimits& limits_;
   const Clock& clock_;
   const Gauge gauge_;
+  std::atomic<SteadyTime> short_until_{SteadyTime{}};
   mutable std::mutex mutex_;
   std::condition_variable empty_;
   std::vector<std::size_t> open_;  // by shard

@@ -120,9 +120,17 @@ void Connection::wake_if_idle() {
 SteadyTime Connection::quiet_since() const {
   if (!at_work_) return quiet_since_;
   const SteadyTime waiting_since = stream_.waiting_since();
-  if (waiting_since == SteadyTime::max()) return waiting_since;
+  if (waiting_since == SteadyTime::max()) return hung_up_since_;
   // A byte now and then does not begin the waiting anew.
-  return waiting_since + kStalled - std::max(arrears(), std::chrono::steady_clock::duration(0));
+  return std::min(hung_up_since_,
+                  waiting_since + kStalled - std::max(arrears(), std::chrono::steady_clock::duration(0)));
+}
+
+void Connection::note_hang_up(SteadyTime now) {
+  const std::uint64_t bytes_out = stream_.bytes_out();
+  if (hung_up_since_ != SteadyTime::max() && bytes_out == bytes_out_as_hung_up_) return;
+  hung_up_since_ = now;
+  bytes_out_as_hung_up_ = bytes_out;
 }
 
 std::chrono::steady_clock::duration Connection::arrears() const {

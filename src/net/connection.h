@@ -40,8 +40,13 @@ class Connection {
   // Ends a wait for the next request, so that run() sees that the server stops. Nothing while a request is under way.
   void wake_if_idle();
   [[nodiscard]] Seat& seat() { return seat_; }
-  // Since when it has had no request admitted; while one is under way, SteadyTime::max(), but if the peer lets us wait.
+  // Since when it has had no request admitted; while one is under way, SteadyTime::max(), but if the peer lets us wait,
+  // or has hung up and takes nothing.
   [[nodiscard]] SteadyTime quiet_since() const;
+  // Whether only note_hang_up() can tell that the peer is gone: nothing is read while a request is under way.
+  [[nodiscard]] bool at_work() const { return at_work_; }
+  // The peer sends no more, as of `now`: it is gone, or waits for its answer alone.
+  void note_hang_up(SteadyTime now);
   // Ends it, to make room for another.
   void give_way();
 
@@ -75,6 +80,8 @@ class Connection {
   std::chrono::steady_clock::duration arrears_{};
   std::chrono::steady_clock::duration waited_before_{};
   std::uint64_t bytes_before_ = 0;
+  SteadyTime hung_up_since_ = SteadyTime::max();  // and has taken nothing since
+  std::uint64_t bytes_out_as_hung_up_ = 0;
   bool idle_ = false;     // waits for a request
   bool at_work_ = false;  // on a request that was admitted
   bool giving_way_ = false;

@@ -1,5 +1,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ constexpr std::chrono::seconds kSaySoEvery{10};
 constexpr int kUnsentBytes = 256 * 1024;
 // For somebody to give way.
 constexpr std::chrono::seconds kMostWaitingTime{10};
+// Twice until whoever hung up counts as quiet, so that one who still takes its answer is seen to.
+constexpr std::chrono::milliseconds kHangUpsEvery = std::chrono::milliseconds(kMinQuiet) / 2;
 // Whoever connects in a flood does not keep the acceptor's loop from its connections.
 constexpr unsigned kAcceptsPerTurn = 16;
 
@@ -109,7 +112,8 @@ struct Newcomer {
 // The connections that a server has on one loop. On that loop's thread.
 class Shard final : public Loop::Ticking {
  public:
-  Shard(Loop& loop, Counter bytes_in, Counter bytes_out) : loop_(loop), bytes_in_(bytes_in), bytes_out_(bytes_out) {}
+  Shard(Loop& loop, const Admission& admission, Counter bytes_in, Counter bytes_out)
+      : loop_(loop), admission_(admission), bytes_in_(bytes_in), bytes_out_(bytes_out) {}
 
   [[nodiscard]] Loop& loop() const { return loop_; }
   [[nodiscard]] const bool& stopping() const { return stopping_; }
@@ -148,6 +152,7 @@ class Shard final : public Loop::Ticking {
   }
 
   void tick(SteadyTime now) override {
+    if (admission_.short_of_seats(now) && now >= look_for_hang_ups_at_) look_for_hang_ups(now);
     for (Connection* const connection : connections_) {
       connection->stream().sweep(now);
       connection->seat().set_quiet_since(connection->quiet_since());
@@ -156,6 +161,21 @@ class Shard final : public Loop::Ticking {
   }
 
  private:
+  // Nobody reads from a connection whose handler waits for a drive, so nobody would notice. All in one call.
+  void look_for_hang_ups(SteadyTime now) {
+    look_for_hang_ups_at_ = now + kHangUpsEvery;
+    std::vector<Connection*> at_work;
+    std::vector<pollfd> looks;
+    for (Connection* const connection : connections_) {
+      if (!connection->at_work()) continue;
+      at_work.push_back(connection);
+      looks.push_back({connection->stream().fd(), POLLRDHUP, 0});
+    }
+    if (looks.empty() || ::poll(looks.data(), looks.size(), 0) <= 0) return;
+    for (std::size_t i = 0; i < looks.size(); ++i) {
+      if (looks[i].revents != 0) at_work[i]->note_hang_up(now);
+    }
+  }
   void count_bytes() {
     std::uint64_t in = in_gone_;
     std::uint64_t out = out_gone_;
@@ -168,6 +188,7 @@ class Shard final : public Loop::Ticking {
   }
 
   Loop& loop_;
+  const Admission& admission_;
   Counter bytes_in_;
   Counter bytes_out_;
   std::vector<Connection*> connections_;
@@ -175,6 +196,7 @@ class Shard final : public Loop::Ticking {
   std::uint64_t out_gone_ = 0;
   std::uint64_t in_counted_ = 0;
   std::uint64_t out_counted_ = 0;
+  SteadyTime look_for_hang_ups_at_{};
   bool stopping_ = false;
   bool cut_ = false;
 };
@@ -201,7 +223,7 @@ class HttpServer final : public Server, private Loop::Ticking {
         pause_(loops.impl().loops.front()->context()) {
     const Counter in = metrics.counter("andromede_http_received_bytes_total", "Bytes received, without TLS", labels_);
     const Counter out = metrics.counter("andromede_http_sent_bytes_total", "Bytes sent, without TLS", labels_);
-    for (const auto& loop : loops.impl().loops) shards_.push_back(std::make_unique<Shard>(*loop, in, out));
+    for (const auto& loop : loops.impl().loops) shards_.push_back(std::make_unique<Shard>(*loop, admission_, in, out));
     admission_.on_leave = [this] { somebody_left(); };
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;

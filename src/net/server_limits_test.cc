@@ -345,6 +345,44 @@ TEST(ServerLimits, AStalledRequestGivesWayAndOneAtWorkDoesNot) {
   EXPECT_TRUE(working.read_response().ends_with("opened"));
 }
 
+// Nobody reads from a connection while its handler waits for something of ours.
+TEST(ServerLimits, OneWhoHungUpGivesWayWhileItsRequestIsAtWork) {
+  for (const bool reset : {false, true}) {
+    ListenOptions options;
+    options.limits.connections = 1;
+    TestServer server(std::move(options));
+    RawPeer gone(server.port(), 0, "127.0.0.2");
+    gone.send(get("/gate"));
+    ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+    reset ? gone.reset() : gone.close();
+    server.pass(milliseconds(5'000));
+    RawPeer wanting = server.peer();
+    wanting.send(get("/"));
+    ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 2; }));
+    server.pass(milliseconds(900));
+    EXPECT_FALSE(wanting.readable_within(milliseconds(0))) << "it counts from when it is seen";
+    server.pass(milliseconds(1'000));
+    server.pass(milliseconds(1'000));
+    EXPECT_TRUE(wanting.read_response().ends_with("hello"));
+    server.state().gate.set(true);
+  }
+}
+
+// It has said all it has to say (RFC 9112, 9.6): it is to have its answer, unless others want its place.
+TEST(ServerLimits, OneWhoHasClosedItsSideAloneIsAnsweredWhileThereAreSeats) {
+  ListenOptions options;
+  options.limits.connections = 2;
+  TestServer server(std::move(options));
+  RawPeer half(server.port(), 0, "127.0.0.2");
+  half.send(get("/gate"));
+  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  half.close_write();
+  for (int i = 0; i < 10; ++i) server.pass(milliseconds(1'500));
+  EXPECT_FALSE(half.readable_within(milliseconds(0)));
+  server.state().gate.set(true);
+  EXPECT_TRUE(half.read_response().ends_with("opened"));
+}
+
 // For one connection at work; a newcomer waits for its place for as long as `steps` take. What it read, or nothing.
 std::string newcomer_among(std::string_view piece, std::string_view request, int steps) {
   ListenOptions options;

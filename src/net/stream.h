@@ -77,6 +77,8 @@ class Stream {
   [[nodiscard]] Status check(const Pace& pace) const;
   // Whose turn it takes for what arrives.
   void set_flow(Flow flow) { turn_.flow = flow; }
+  // To be looked at, no more.
+  [[nodiscard]] int fd() { return socket_.native_handle(); }
   [[nodiscard]] Loop& loop() const { return loop_; }
   [[nodiscard]] const ServerLimits& limits() const { return limits_; }
   [[nodiscard]] bool tls() const { return tls_ != nullptr; }
