@@ -127,10 +127,33 @@ Status check_census(const Census& census, bool create) {
   return {};
 }
 
+// Whether the journal of `follower` ends with an entry that `leader` has too; nullopt: the leader cannot tell.
+Result<std::optional<bool>> begins_alike(const Candidate& leader, const Candidate& follower) {
+  std::uint64_t sequence = 0;
+  std::string entry;
+  TRY(const Found any, follower.mirror->state().last_entry(sequence, entry));
+  if (any == Found::kNo) return std::optional(true);
+  Bytes key;
+  append_be64(key, sequence);
+  std::string its;
+  const auto found = leader.mirror->state().get(Space::kJournal, as_text(key), Tier::kAll, its);
+  if (found) return std::optional(*found == Found::kYes && its == entry);
+  log_error("metadata: the journal of the mirror with the most commits cannot be read",
+            {{"drive", leader.mirror->drive().to_string()}, {"error", found.error().describe()}});
+  return std::optional<bool>();
+}
+
 // Applies what `leader` has above `follower`'s state. False: the leader's log does not reach back that far, or cannot
 // be read, which says nothing against the follower. An error is the follower's own.
 Result<bool> catch_up(const Candidate& leader, Candidate& follower) {
   State& state = follower.mirror->state();
+  if (state.applied() < leader.mirror->state().applied()) {
+    TRY(const std::optional<bool> alike, begins_alike(leader, follower));
+    if (!alike) return false;
+    // On top of what it did otherwise the leader's commits would make a state that never was.
+    if (!*alike)
+      return fail(Errc::kCorrupt, "its journal ends otherwise than that of the mirror with the most commits");
+  }
   for (const CommitLog::Position& position : leader.records) {
     const RecordHeader& header = position.header;
     if (header.last_index() <= state.applied()) continue;

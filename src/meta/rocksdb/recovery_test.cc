@@ -425,6 +425,40 @@ TEST(Recovery, AsManyCommitsWithAnotherLastEntryAreAnotherHistory) {
   EXPECT_EQ((*copies)[0].value, (*copies)[1].value);
 }
 
+// The one with fewer commits is not brought up to date on top of what only it has.
+TEST(Recovery, FewerCommitsWithAnEntryOfTheirOwnAreAnotherHistory) {
+  TestCloud cloud(2, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "before"));
+  cloud.kill();
+  for (const std::uint64_t i : {0U, 1U}) {
+    Mirror::Options mirror_options;
+    mirror_options.log_segment_bytes = cloud.options.log_segment_bytes;
+    const auto mirror = open_and_replay(cloud.id(i), cloud.drives().disk(cloud.id(i)), mirror_options);
+    ASSERT_TRUE(mirror) << mirror.error().describe();
+    const std::uint64_t salt = i + 1;
+    ASSERT_TRUE(begin_epoch(**mirror, salt, mirror_options.log_segment_bytes));
+    std::string previous = ChainSealer::entry(1, "", "put k");
+    for (std::uint64_t commit = 0; commit <= i; ++commit) {
+      const std::string name = std::to_string(i) + "-" + std::to_string(commit);
+      RecordBuilder builder;
+      builder.put(Space::kRecords, name, "1");
+      Bytes sequence;
+      append_be64(sequence, 2 + commit);
+      previous = ChainSealer::entry(2 + commit, previous, "put " + name);
+      builder.put(Space::kJournal, as_text(sequence), previous);
+      const std::uint64_t index = (*mirror)->state().applied() + 1 + commit;
+      ASSERT_TRUE((*mirror)->write(builder.finish(salt, index, 1), index));
+    }
+  }
+  ASSERT_TRUE(cloud.open());
+  EXPECT_TRUE(cloud.current(0) && cloud.current(1)) << "one is copied anew";
+  ASSERT_TRUE(cloud.store().remove_mirror(cloud.id(1)));
+  EXPECT_EQ(cloud.verify_journal(), 3U);
+  EXPECT_EQ(cloud.read("1-0"), "1");
+  EXPECT_EQ(cloud.read("0-0"), "absent") << "of a history that is none";
+}
+
 TEST(Recovery, LeadersReadErrorsAreNotTheFollowers) {
   for (std::uint64_t n = 1;; ++n) {
     SCOPED_TRACE("read " + std::to_string(n));
