@@ -369,6 +369,14 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     drive.metadata_mirror_current = std::any_of(mirrors.begin(), mirrors.end(), [&](const meta::MirrorStatus& mirror) {
       return mirror.drive == info.id && mirror.online;
     });
+    for (const meta::MirrorStatus& mirror : mirrors) {
+      if (mirror.drive != info.id || mirror.waited_for.count() == 0) continue;
+      status.warnings.push_back("drive " + info.name.value() + " (site " + info.site.value() +
+                                ") is slow: within the last minute changes waited " +
+                                std::to_string(mirror.waited_for.count()) +
+                                " ms for it, when another metadata mirror had them; where the others are enough it is "
+                                "taken out should that go on: find out why, or replace it");
+    }
     drive.fill = room_.fill_of(info.id);
     if (drive.fill.left && *drive.fill.left < kWarnAhead) {
       status.warnings.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") will be full in " +

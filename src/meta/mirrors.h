@@ -2,6 +2,7 @@
 // Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -18,6 +19,8 @@ struct MirrorStatus {
   bool online = false;        // takes part in every commit
   std::uint64_t commits = 0;  // index of the last commit that it has durably
   std::uint64_t bytes = 0;
+  // How long commits waited for it within the last minute, when another one had done its part; 0: not worth telling.
+  std::chrono::milliseconds waited_for{0};
 };
 
 // What an opening did by itself, to be journaled.

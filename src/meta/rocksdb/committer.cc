@@ -254,6 +254,7 @@ void Committer::run() {
     if (!group.empty()) process(group, lacking);
     resume_waiters();
     group.clear();
+    give_up_late();
   }
   {
     const std::lock_guard lock(mutex_);
@@ -618,12 +619,41 @@ void Committer::run_parts(const MirrorSet::List& mirrors, const std::function<bo
   for (const auto& mirror : healthy) {
     jobs.emplace_back([mirror, work, record = builder_] { return work(*mirror); });
   }
-  const std::vector<bool> ended = fanout_.run(std::move(jobs), options_.mirror_patience);
+  const std::vector<Fanout::Behind> behind = fanout_.run(std::move(jobs), options_.mirror_patience, clock_);
   for (std::size_t i = 0; i < healthy.size(); ++i) {
-    if (ended[i]) continue;
+    if (behind[i]) continue;
     builder_is_read_ = true;
     healthy[i]->fail(Error(make_error_code(Errc::kTimeout), "the drive has not done what others did long ago"));
   }
+  note_lags(healthy, behind);
+}
+
+void Committer::note_lags(const MirrorSet::List& mirrors, const std::vector<Fanout::Behind>& behind) {
+  for (std::size_t i = 0; i < mirrors.size(); ++i) {
+    if (!behind[i] || *behind[i] < kLeastLag) continue;
+    const DriveId drive = mirrors[i]->drive();
+    if (!lags_.note(drive, *behind[i], clock_.steady())) continue;
+    log_warning("metadata: commits wait for a slow drive",
+                {{"drive", drive.to_string()}, {"waited_ms", waited_for(drive).count()}});
+  }
+}
+
+void Committer::give_up_late() {
+  const std::vector<DriveId> late = lags_.spent(clock_.steady());
+  for (const DriveId drive : late) {
+    const auto mirror = mirrors_.find(drive);
+    if (mirror == nullptr || !mirrors_.standing({drive}).enough) continue;
+    const std::string waited = std::to_string(waited_for(drive).count());
+    // One at a time: where all are busy, those that are left may do better without it.
+    lags_.forget_all();
+    mirror->fail(Error(make_error_code(Errc::kTimeout),
+                       "the drive answers late: within a minute commits waited " + waited + " ms for it alone"));
+    return;
+  }
+}
+
+std::chrono::milliseconds Committer::waited_for(DriveId drive) const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(lags_.worth_telling(drive, clock_.steady()));
 }
 
 // kNoSpace, kInvalidArgument: nothing is written.

@@ -20,6 +20,7 @@
 #include "base/metrics.h"
 #include "base/task.h"
 #include "meta/rocksdb/fanout.h"
+#include "meta/rocksdb/lags.h"
 #include "meta/rocksdb/log_record.h"
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/store.h"
@@ -65,6 +66,9 @@ class Committer {
   // Why commits are not acknowledged: the mirrors are too few, or a lost one is not marked out. Any thread.
   [[nodiscard]] std::optional<std::string> shortfall() const;
   [[nodiscard]] std::uint64_t last_sequence() const { return last_sequence_.load(std::memory_order_acquire); }
+
+  // How long commits waited within the last minute for the mirror there alone; 0: not worth telling. Any thread.
+  [[nodiscard]] std::chrono::milliseconds waited_for(DriveId drive) const;
 
   // Something is to be done besides commits: a mirror failed. Any thread.
   void wake();
@@ -137,6 +141,9 @@ class Committer {
   void on_each(const MirrorSet::List& mirrors, const std::function<Status(Mirror&)>& work);
   // The same, but whether a mirror fails is the work's: it answers whether it did its part.
   void run_parts(const MirrorSet::List& mirrors, const std::function<bool(Mirror&)>& work);
+  void note_lags(const MirrorSet::List& mirrors, const std::vector<Fanout::Behind>& behind);
+  // Fails a mirror that is late again and again, where the others are enough without it.
+  void give_up_late();
   Status make_room(std::size_t record_bytes);
   Status check_space(const MirrorSet::List& mirrors);
   // Takes out those without space where the others are enough; else every commit waits for space.
@@ -174,6 +181,7 @@ class Committer {
   Group parked_;       // not begun: wait for redundancy
   Group unconfirmed_;  // stored on too few mirrors: wait for another one that has them
   Fanout fanout_;
+  Lags lags_;  // itself of any thread
   std::shared_ptr<RecordBuilder> builder_ = std::make_shared<RecordBuilder>();
   bool builder_is_read_ = false;  // by a mirror that is late: the next group needs one of its own
   Overlay overlay_;

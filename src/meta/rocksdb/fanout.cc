@@ -124,12 +124,30 @@ std::shared_ptr<Fanout::Round> Fanout::begin(std::vector<Job> jobs) {
   return round;
 }
 
-std::vector<bool> Fanout::run(std::vector<Job> jobs, std::chrono::milliseconds patience) {
+std::vector<Fanout::Behind> Fanout::run(std::vector<Job> jobs, std::chrono::milliseconds patience, const Clock& clock) {
   const auto round = begin(std::move(jobs));
+  std::vector<Behind> behind(round->ended.size());
+  std::size_t seen = 0;
+  SteadyTime first = SteadyTime::max();
+  const auto look = [&] {
+    if (round->count == seen) return;
+    seen = round->count;
+    const SteadyTime now = clock.steady();
+    if (round->any_done) first = std::min(first, now);
+    for (std::size_t i = 0; i < behind.size(); ++i) {
+      if (round->ended[i] && !behind[i]) behind[i] = now - std::min(first, now);
+    }
+  };
   std::unique_lock lock(round->mutex);
-  round->changed.wait(lock, [&] { return round->any_done || round->all_ended(); });
-  round->changed.wait_for(lock, patience, [&] { return round->all_ended(); });
-  return round->ended;
+  round->changed.wait(lock, [&] {
+    look();
+    return round->any_done || round->all_ended();
+  });
+  round->changed.wait_for(lock, patience, [&] {
+    look();
+    return round->all_ended();
+  });
+  return behind;
 }
 
 bool Fanout::run_alone(Job job, std::chrono::milliseconds patience, const std::function<bool()>& dispensable) {

@@ -6,7 +6,10 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace andromede::meta {
 
@@ -21,9 +24,12 @@ class Fanout {
   // A job that has not ended is left to itself, with its thread.
   ~Fanout();
 
-  // Answers when all have ended, or `patience` after the first one has done its part: which have ended. The others go
-  // on, and own what they use. A job for which the process can start no thread runs on the caller's.
-  std::vector<bool> run(std::vector<Job> jobs, std::chrono::milliseconds patience);
+  // How long after the first one that did its part a job ended; nullopt: it has not.
+  using Behind = std::optional<std::chrono::steady_clock::duration>;
+  // Answers when all have ended, or `patience` after the first one has done its part. Those that have not ended go on,
+  // and own what they use. A job for which the process can start no thread runs on the caller's. `clock` measures what
+  // is answered, no more.
+  std::vector<Behind> run(std::vector<Job> jobs, std::chrono::milliseconds patience, const Clock& clock);
   // One job. False: it has not ended, and goes on, since `dispensable`, asked each time `patience` is over, said that
   // nobody needs it.
   bool run_alone(Job job, std::chrono::milliseconds patience, const std::function<bool()>& dispensable);

@@ -41,14 +41,35 @@ class Gate {
   bool opened_ = false;
 };
 
+std::vector<bool> ended(Fanout& fanout, std::vector<Fanout::Job> jobs, milliseconds patience) {
+  const ManualClock clock(Timestamp{0});
+  std::vector<bool> ended;
+  for (const Fanout::Behind& behind : fanout.run(std::move(jobs), patience, clock)) ended.push_back(behind.has_value());
+  return ended;
+}
+
 bool done() { return true; }
 bool failed() { return false; }
 
 TEST(Fanout, WaitsForSoLongAfterTheFirstJobThatDidItsPart) {
   Fanout fanout;
   Gate gate;
-  EXPECT_EQ(fanout.run({done, gate.job(), failed}, kShort), (std::vector<bool>{true, false, true}));
-  EXPECT_EQ(fanout.run({done, failed, done}, kLong), (std::vector<bool>{true, true, true}));
+  EXPECT_EQ(ended(fanout, {done, gate.job(), failed}, kShort), (std::vector<bool>{true, false, true}));
+  EXPECT_EQ(ended(fanout, {done, failed, done}, kLong), (std::vector<bool>{true, true, true}));
+}
+
+TEST(Fanout, TellsHowLongAfterTheFirstThatDidItsPartEachEnded) {
+  Fanout fanout;
+  ManualClock clock(Timestamp{0});
+  const auto after = [&](milliseconds wait, bool did) {
+    return [&clock, wait, did] {
+      std::this_thread::sleep_for(wait);
+      if (wait > kShort) clock.advance(wait);
+      return did;
+    };
+  };
+  const auto behind = fanout.run({after(kShort, true), after(3 * kShort, true), failed}, kLong, clock);
+  EXPECT_EQ(behind, (std::vector<Fanout::Behind>{milliseconds(0), 3 * kShort, milliseconds(0)}));
 }
 
 TEST(Fanout, AJobThatFailedAtOnceSaysNothingOfHowLongTheOthersNeed) {
@@ -58,13 +79,13 @@ TEST(Fanout, AJobThatFailedAtOnceSaysNothingOfHowLongTheOthersNeed) {
     std::this_thread::sleep_for(5 * kShort);
     gate.open();
   });
-  EXPECT_EQ(fanout.run({failed, gate.job(), gate.job()}, kShort), (std::vector<bool>{true, true, true}));
+  EXPECT_EQ(ended(fanout, {failed, gate.job(), gate.job()}, kShort), (std::vector<bool>{true, true, true}));
 }
 
 TEST(Fanout, WhereEveryJobFailsNobodyWaits) {
   Fanout fanout;
-  EXPECT_EQ(fanout.run({failed, failed}, kLong), (std::vector<bool>{true, true}));
-  EXPECT_TRUE(fanout.run({}, kLong).empty());
+  EXPECT_EQ(ended(fanout, {failed, failed}, kLong), (std::vector<bool>{true, true}));
+  EXPECT_TRUE(ended(fanout, {}, kLong).empty());
 }
 
 TEST(Fanout, AJobAloneIsGivenUpWhenNobodyNeedsIt) {
@@ -95,7 +116,7 @@ TEST(Fanout, OneRoundsThreadsDoForAllRounds) {
     threads.insert(std::this_thread::get_id());
     return true;
   };
-  for (int i = 0; i < 1000; ++i) fanout.run({job, job, job}, kLong);
+  for (int i = 0; i < 1000; ++i) ended(fanout, {job, job, job}, kLong);
   EXPECT_LE(threads.size(), 3U);
 }
 
@@ -134,7 +155,7 @@ TEST(Fanout, AJobForWhichNoThreadCanBeHadRunsOnTheCallers) {
     while (here < 2) std::this_thread::yield();
     return true;
   };
-  EXPECT_EQ(fanout.run({keeps_the_thread, job, job}, kLong), (std::vector<bool>{true, true, true}));
+  EXPECT_EQ(ended(fanout, {keeps_the_thread, job, job}, kLong), (std::vector<bool>{true, true, true}));
   EXPECT_EQ(here, 2);
 }
 

@@ -242,7 +242,8 @@ std::vector<MirrorStatus> Engine::mirrors() const {
   const auto online = mirrors_.list();
   for (const auto& mirror : *online) {
     all.push_back({mirror->drive(), !mirror->failed(), mirror->state().applied(),
-                   mirror->state().bytes() + mirror->log().bytes()});
+                   mirror->state().bytes() + mirror->log().bytes(),
+                   mirror->failed() ? std::chrono::milliseconds(0) : committer_.waited_for(mirror->drive())});
   }
   const auto map = drives_.map();
   for (const io::DriveInfo& drive : map->drives) {

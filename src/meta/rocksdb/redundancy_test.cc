@@ -401,6 +401,41 @@ TEST_F(RedundancyTest, MirrorsThatHangAreWaitedForSoLongAndTheOthersGoOn) {
   for (const std::size_t drive : {0, 1, 2}) EXPECT_TRUE(cloud_.current(drive)) << drive;
 }
 
+// Each time well within what is waited for.
+TEST_F(RedundancyTest, AMirrorThatIsLateAgainAndAgainIsToldAndThenDoneWithoutAsLongAsTheOthersAreEnough) {
+  ManualClock clock(Timestamp{0});
+  cloud_.clock = &clock;
+  open(std::chrono::milliseconds(0));
+  const auto late = [&](std::size_t drive, const std::string& key) {
+    cloud_.disk(drive).set_hanging(true);
+    auto commit = begin(put_of(key, "1"));
+    EXPECT_TRUE(eventually([&] { return cloud_.disk(drive).hanging() > 0; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the others have done their part
+    clock.advance(std::chrono::seconds(6));
+    cloud_.disk(drive).set_hanging(false);
+    EXPECT_TRUE(commit.get()) << key;
+  };
+  const auto told = [&](std::size_t drive) {
+    for (const MirrorStatus& mirror : cloud_.store().mirrors()) {
+      if (mirror.drive == cloud_.id(drive)) return mirror.waited_for;
+    }
+    return std::chrono::milliseconds(-1);
+  };
+  late(1, "first");
+  EXPECT_EQ(told(1), std::chrono::seconds(6));
+  EXPECT_EQ(told(0), std::chrono::seconds(0));
+  EXPECT_TRUE(cloud_.current(1));
+  late(1, "second");
+  EXPECT_TRUE(eventually([&] { return !cloud_.current(1); }));
+  EXPECT_NE(cloud_.drives().offline_reason(cloud_.id(1)).find("12000 ms"), std::string::npos);
+  EXPECT_EQ(cloud_.read("second"), "1");
+  // Two are left, and both are needed.
+  for (int i = 0; i < 4; ++i) late(2, "needed " + std::to_string(i));
+  EXPECT_EQ(told(2), std::chrono::seconds(24));
+  EXPECT_TRUE(cloud_.put("more", "1"));
+  EXPECT_TRUE(cloud_.current(2));
+}
+
 // Who asks the drives for their space must not hang with one.
 TEST_F(RedundancyTest, AMirrorThatHangsWhenAskedForItsSpaceIsWaitedForSoLongToo) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(100);

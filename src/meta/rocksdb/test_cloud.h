@@ -99,7 +99,7 @@ class TestCloud {
   Status open() {
     sealer_ = std::make_unique<ChainSealer>();
     metrics_ = std::make_unique<Metrics>();
-    TRY(store_, MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, options));
+    TRY(store_, MirroredStore::open(*drives_, *sealer_, *clock, *metrics_, options));
     options.create = false;
     return {};
   }
@@ -193,6 +193,7 @@ class TestCloud {
   }
 
   MirroredOptions options;
+  const Clock* clock = &system_clock_;  // outlives the store
 
  private:
   io::Drives::OpenDisk opener() {
@@ -205,7 +206,7 @@ class TestCloud {
   }
 
   SeededRandom random_{1};
-  SystemClock clock_;
+  SystemClock system_clock_;
   std::vector<std::unique_ptr<io::TemporaryFolder>> folders_;
   std::map<std::string, std::unique_ptr<io::FaultDisk>> disks_;
   std::vector<DriveId> ids_;
