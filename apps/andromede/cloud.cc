@@ -121,6 +121,12 @@ Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereign
   if (!survey && survey.error() == Errc::kConflict) {
     return fail(Errc::kConflict, text(Msg::kServedAlready, {survey.error().message()}));
   }
+  // Nothing of the cloud is missing, and there is nothing to decide.
+  const bool kept = survey ? !survey->kept().empty() && survey->finding() != io::DriveSurvey::Finding::kClear
+                           : survey.error() == Errc::kTimeout;
+  if (kept) {
+    return fail(Errc::kUnavailable, text(Msg::kDrivesKept, {survey ? survey->kept() : survey.error().message()}));
+  }
   if (!survey && survey.error() == Errc::kNotFound) {
     return fail(Errc::kUnavailable, text(Msg::kNoDriveFound, {folder.drive_paths()}));
   }

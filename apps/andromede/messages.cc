@@ -159,6 +159,19 @@ constexpr Translation kTranslations[] = {
      "le serveur {0} ne répond pas : démarrez-le avec « andromede serve --config {1} »"},
     {Msg::kServedAlready, "this cloud is being served, or a command has its drives: stop that first ({0})",
      "ce nuage est déjà servi, ou une commande tient ses disques : arrêtez-la d'abord ({0})"},
+    {Msg::kDrivesKept,
+     "a server that has ended still has drives: {0}. Until that drive's call returns the kernel keeps all that the "
+     "process had: all of its drives, also those that answer, and its addresses. Nothing of the cloud is lost, and no "
+     "file is to be put back. Find the drive that hangs: the last lines of that server's log name one that does not "
+     "answer, `ps -eLo pid,stat,wchan:30 | grep ' D'` shows threads that hang, and dmesg the device. Make it answer or "
+     "fail (thaw the file system, bring the device back or remove it, unmount a network drive with umount -f), or "
+     "restart the machine; then start again.",
+     "un serveur qui a pris fin tient encore des disques : {0}. Tant que l'appel de ce disque ne revient pas, le noyau "
+     "garde tout ce que le processus avait : tous ses disques, même ceux qui répondent, et ses adresses. Rien du nuage "
+     "n'est perdu et aucun fichier n'est à remettre. Trouvez le disque qui ne répond plus : les dernières lignes du "
+     "journal de ce serveur en nomment un, « ps -eLo pid,stat,wchan:30 | grep ' D' » montre les fils en attente et "
+     "dmesg le périphérique. Faites-le répondre ou échouer (dégelez le système de fichiers, rebranchez ou retirez le "
+     "périphérique, démontez un disque réseau par umount -f), ou redémarrez la machine ; puis démarrez à nouveau."},
     {Msg::kNoDriveFound,
      "none of the paths leads to a drive of this cloud. Put {0} back from the backup, or write the path of one of its "
      "drives into the consortium's file (path of a [[site.drive]]): the others are found by it. The log says what each "

@@ -90,6 +90,7 @@ enum class Msg {
   kError,
   kUnreachable,
   kServedAlready,
+  kDrivesKept,
   kNoDriveFound,
   kNoConsortium,
   kDrivesOfAnotherCloud,

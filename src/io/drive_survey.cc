@@ -82,6 +82,16 @@ class DriveSurvey::Misses {
     const std::lock_guard lock(mutex_);
     foreign_ = true;
   }
+  // A process that has ended still has the drive.
+  void kept(const std::string& path, const std::string& why) {
+    no_drive(path, why);
+    const std::lock_guard lock(mutex_);
+    if (kept_.empty()) kept_ = why;
+  }
+  [[nodiscard]] std::string any_kept() {
+    const std::lock_guard lock(mutex_);
+    return kept_;
+  }
   // A path that no map has a drive at any more is an old one of the consortium's file: nobody misses a drive there.
   void tell(const std::set<std::string>& used) {
     const std::lock_guard lock(mutex_);
@@ -98,6 +108,7 @@ class DriveSurvey::Misses {
  private:
   std::mutex mutex_;
   std::map<std::string, std::string> unfound_;
+  std::string kept_;
   bool foreign_ = false;
 };
 
@@ -128,6 +139,10 @@ Result<std::optional<DriveSurvey::Sighting>> DriveSurvey::look_at(const std::str
   auto opened = look.open_disk(where);
   const bool ours = !opened && (opened.error() == Errc::kConflict || opened.error() == Errc::kOverloaded);
   if (ours) return fail(opened.error());
+  if (!opened && opened.error() == Errc::kTimeout) {
+    look.misses->kept(path, opened.error().message());
+    return std::nullopt;
+  }
   if (!opened) {
     look.misses->no_drive(path, opened.error().describe());
     return std::nullopt;
@@ -192,7 +207,9 @@ Status DriveSurvey::discover(const std::vector<std::string>& seeds) {
     }
   }
   misses->tell(used);
+  kept_ = misses->any_kept();
   if (!sightings_.empty()) return {};
+  if (!kept_.empty()) return fail(Errc::kTimeout, kept_);
   if (misses->any_foreign()) {
     return fail(Errc::kRefused, "the drives that are there were not written with the keys of this cloud");
   }

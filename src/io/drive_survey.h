@@ -43,7 +43,8 @@ class DriveSurvey {
 
   // Looks at `paths`, and at every path that an authentic map found so far names. Each drive is waited for as
   // Drives::open says. kNotFound when no path leads to a drive, kRefused when only to drives that another cloud's keys
-  // labelled; kUnavailable when no drive carries an authentic map; kConflict when another process has one of them.
+  // labelled; kUnavailable when no drive carries an authentic map; kConflict when another process has one of them;
+  // kTimeout when none can be had, and one is kept().
   static Result<DriveSurvey> make(const std::vector<std::string>& paths, std::shared_ptr<const DriveSeal> seal,
                                   OpenDisk open_disk, std::chrono::milliseconds answer_limit = kDriveAnswerLimit);
   DriveSurvey(DriveSurvey&&) noexcept;
@@ -62,6 +63,9 @@ class DriveSurvey {
   [[nodiscard]] std::string describe_histories() const;
   // Of two histories: the drives that decide() wants named to keep `kept`, by name; none when it cannot be kept alone.
   [[nodiscard]] std::vector<DriveInfo> to_leave_for(const Line& kept);
+  // What keeps a drive that a process still holds which has ended, in words; empty: there is none. It lasts until the
+  // call that this process hangs in returns.
+  [[nodiscard]] const std::string& kept() const { return kept_; }
   // Drives in use that lie where no map says, and not where the true one does: nothing opens them there.
   [[nodiscard]] std::vector<Elsewhere> elsewhere() const;
   // kRefused or kUnavailable with a message for people, unless the finding is kClear.
@@ -117,6 +121,7 @@ class DriveSurvey {
   OpenDisk open_disk_;
   std::unique_ptr<DriveCalls> calls_;
   std::vector<Sighting> sightings_;
+  std::string kept_;
   std::vector<Line> lines_;  // the most epochs first
   std::vector<Line> ancient_;
   std::vector<Gone> gone_;

@@ -312,6 +312,27 @@ TEST_F(HistoriesTest, PathsInAForgedMapAreNotFollowed) {
   EXPECT_EQ(asked, std::set<std::string>{"thales-2"});
 }
 
+// As RealDisk says it.
+TEST_F(HistoriesTest, DrivesThatAProcessHoldsWhichHasEndedAreToldOfAndNotMissing) {
+  std::set<std::string> held{names_.begin(), names_.end()};
+  const auto holding = [&](const DriveInfo& drive) -> Result<std::unique_ptr<Disk>> {
+    if (held.contains(drive.path)) return fail(Errc::kTimeout, "held by process 7");
+    return opener()(drive);
+  };
+  const auto none = DriveSurvey::make(names_, test_seal(), holding);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error(), Errc::kTimeout);
+  EXPECT_EQ(none.error().message(), "held by process 7");
+  // Those that are there decide, as if the others hung.
+  held = {"orange-1"};
+  const auto most = DriveSurvey::make(names_, test_seal(), holding);
+  ASSERT_TRUE(most) << most.error().describe();
+  EXPECT_EQ(most->finding(), DriveSurvey::Finding::kClear);
+  EXPECT_EQ(most->kept(), "held by process 7");
+  held.clear();
+  EXPECT_EQ(DriveSurvey::make(names_, test_seal(), holding)->kept(), "");
+}
+
 TEST_F(HistoriesTest, ADamagedMapIsWrittenAnewAndToldOf) {
   ASSERT_TRUE(disks_.at("orange-1")->corrupt("map", 40, 1));
   ASSERT_TRUE(disks_.at("orange-2")->remove("map"));

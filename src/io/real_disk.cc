@@ -259,7 +259,8 @@ std::optional<long> locker_of(const struct stat& root) {
   return std::nullopt;
 }
 
-// Whether only the kernel still keeps it, until a drive that it waits for answers (proc(5), /proc/pid/stat).
+// Whether only the kernel still keeps it, until a drive that it waits for answers (proc(5), /proc/pid/stat). Its
+// threads share what is open, so the one that hangs keeps the locks of all drives, those that answer among them.
 bool has_ended(long process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string line;
@@ -271,8 +272,8 @@ bool has_ended(long process) {
 Error held_by_another(const std::string& path, const struct stat& root) {
   const std::optional<long> process = locker_of(root);
   if (process && has_ended(*process)) {
-    return {make_error_code(Errc::kTimeout), "drive " + path + " does not answer process " + std::to_string(*process) +
-                                                 ", which has ended and waits for it in the kernel"};
+    return {make_error_code(Errc::kTimeout), "drive " + path + " is held by process " + std::to_string(*process) +
+                                                 ", which has ended, and waits in the kernel for a drive that hangs"};
   }
   return {make_error_code(Errc::kConflict),
           "drive " + path + " is in use by " + (process ? "process " + std::to_string(*process) : "another process")};

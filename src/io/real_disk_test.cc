@@ -158,8 +158,8 @@ TEST_F(RealDiskTest, ARootThatOnlyAProcessThatHasEndedHoldsDoesNotAnswer) {
   }
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error(), Errc::kTimeout);
-  EXPECT_EQ(opened.error().message(), "drive " + root_ + " does not answer process " + std::to_string(child) +
-                                          ", which has ended and waits for it in the kernel");
+  EXPECT_EQ(opened.error().message(), "drive " + root_ + " is held by process " + std::to_string(child) +
+                                          ", which has ended, and waits in the kernel for a drive that hangs");
   kill(child, SIGKILL);
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
