@@ -39,10 +39,10 @@ Result<std::vector<std::string>> known_drive_paths(const CloudFolder& folder,
 
 // So that connections never take what drives and metadata need to open. By the map: drives joined since the consortium
 // file was written.
-Result<DescriptorPlan> share_descriptors(std::size_t limit, const io::DriveMap& map, const sovereignty::Rule& rule) {
+Result<DescriptorPlan> share_descriptors(std::size_t limit, const io::DriveMap& map, std::size_t mirrors) {
   const auto drives = static_cast<std::size_t>(std::count_if(map.drives.begin(), map.drives.end(), io::in_use));
-  TRY(const DescriptorPlan plan, plan_descriptors(limit, drives, rule.mirrors()));
-  const std::size_t wanted = descriptors_of(DescriptorPlan{}, drives, rule.mirrors());
+  TRY(const DescriptorPlan plan, plan_descriptors(limit, drives, mirrors));
+  const std::size_t wanted = descriptors_of(DescriptorPlan{}, drives, mirrors);
   if (limit < wanted) {
     log_warning(
         "few file descriptors: fewer connections and open files than usual; raise the hard limit "
@@ -191,23 +191,12 @@ Status Cloud::open_all(const Config& config, bool making) {
   TRY(const auto seal, open_drive_seal(folder_, *custody_));
   TRY(io::DriveSurvey survey, survey_drives(folder_, consortium_, seal));
   CHECK_OK(start_refusal(survey));
-  TRY(descriptors_, share_descriptors(descriptor_limit, survey.truth().map, consortium_.rule));
+  TRY(descriptors_, share_descriptors(descriptor_limit, survey.truth().map, consortium_.rule.mirrors()));
   for (const io::DriveSurvey::Elsewhere& one : survey.elsewhere()) {
     log_warning("a drive lies elsewhere than the map says, and is not opened there",
                 {{"drive", one.drive.name.value()}, {"found", one.found_at}, {"expected", one.drive.path}});
   }
-  const std::string elsewhere = misplaced(survey);
-  TRY(drives_, io::Drives::open(std::move(survey)));
-
-  meta::MirroredOptions meta_options;
-  meta_options.cache_bytes = config.cache_bytes;
-  meta_options.max_open_files = descriptors_.per_mirror;
-  meta_options.create = making;
-  meta_options.least_mirrors = consortium_.rule.least_mirrors();
-  meta_options.least_sites = consortium_.rule.least_sites();
-  auto meta = meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, meta_options);
-  if (!meta) return tl::unexpected<Error>(Error(meta.error().code(), meta.error().message() + elsewhere));
-  meta_ = std::move(*meta);
+  CHECK_OK(open_metadata(config, std::move(survey), minimum_of(consortium_.rule), making));
   CHECK_OK(keep_consortium(config, making));
   CHECK_OK(demand_minimum());
 
@@ -242,7 +231,23 @@ Status Cloud::open_all(const Config& config, bool making) {
   return remember_drive_paths();
 }
 
-Status Cloud::keep_consortium(const Config& config, bool making) {
+Status Cloud::open_metadata(const Config& config, io::DriveSurvey survey, io::Minimum least, bool making) {
+  const std::string elsewhere = misplaced(survey);
+  TRY(drives_, io::Drives::open(std::move(survey)));
+  meta::MirroredOptions options;
+  options.cache_bytes = config.cache_bytes;
+  options.max_open_files = descriptors_.per_mirror;
+  options.create = making;
+  options.least_mirrors = least.drives;
+  options.least_sites = least.sites;
+  auto meta = meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, options);
+  if (!meta) return tl::unexpected<Error>(Error(meta.error().code(), meta.error().message() + elsewhere));
+  meta_ = std::move(*meta);
+  make_consortium_keeper(config);
+  return {};
+}
+
+void Cloud::make_consortium_keeper(const Config& config) {
   const auto in_use = [this] {
     std::vector<sovereignty::DriveInUse> drives;
     const auto map = drives_->map();
@@ -253,6 +258,9 @@ Status Cloud::keep_consortium(const Config& config, bool making) {
   };
   const auto write = [path = config.consortium](const std::string& text) { return write_file(path, text, false); };
   consortium_keeper_ = std::make_unique<control::ConsortiumKeeper>(*meta_, clock_, in_use, write);
+}
+
+Status Cloud::keep_consortium(const Config& config, bool making) {
   if (making) return {};
   Status agreed = consortium_keeper_->agree(consortium_);
   if (agreed) {
@@ -261,15 +269,53 @@ Status Cloud::keep_consortium(const Config& config, bool making) {
     std::filesystem::remove(folder_.recorded_consortium(), code);
   }
   if (agreed || !(agreed.error() == Errc::kInvalidArgument)) return agreed;
-  // For who has no other copy of it.
-  TRY(const auto record, consortium_keeper_->current());
-  CHECK_OK(write_file(folder_.recorded_consortium(), record.text, false));
+  TRY(const auto record, hand_back_consortium());
   TRY(const auto recorded, sovereignty::parse_consortium(record.text, folder_.recorded_consortium()));
   const std::string differences = control::told(sovereignty::differences(recorded, consortium_));
   log_error("the consortium file is not the recorded one", {{"error", agreed.error().describe()}});
   return fail(Errc::kInvalidArgument,
               text(Msg::kConsortiumIsAnother,
                    {config.consortium, std::to_string(record.version), differences, folder_.recorded_consortium()}));
+}
+
+// For who has no other copy of it.
+Result<sovereignty::ConsortiumRecord> Cloud::hand_back_consortium() {
+  TRY(auto record, consortium_keeper_->current());
+  CHECK_OK(write_file(folder_.recorded_consortium(), record.text, false));
+  return record;
+}
+
+Result<sovereignty::ConsortiumRecord> Cloud::recorded_consortium(const Config& config) {
+  Cloud cloud(config, {});
+  TRY(const std::size_t descriptor_limit, raise_descriptor_limit());
+  TRY(cloud.custody_, open_custody(cloud.folder_, cloud.random_));
+  TRY(const auto seal, open_drive_seal(cloud.folder_, *cloud.custody_));
+  TRY(io::DriveSurvey survey, survey_drives(cloud.folder_, cloud.consortium_, seal));
+  CHECK_OK(start_refusal(survey));
+  // What the policy demands is in the map too.
+  const io::DriveMap& map = survey.truth().map;
+  const io::Minimum least = map.minimum;
+  TRY(cloud.descriptors_, share_descriptors(descriptor_limit, map, least.drives));
+  CHECK_OK(cloud.open_metadata(config, std::move(survey), least, false));
+  return cloud.hand_back_consortium();
+}
+
+Result<sovereignty::Consortium> consortium_of(const Config& config) {
+  std::error_code code;
+  auto consortium =
+      std::filesystem::exists(config.consortium, code) || code
+          ? read_consortium(config.consortium)
+          : fail(Errc::kInvalidArgument, text(Msg::kConsortiumIsGone, {config.consortium_at, config.consortium}));
+  if (consortium || !(consortium.error() == Errc::kInvalidArgument)) return consortium;
+  const auto recorded = Cloud::recorded_consortium(config);
+  if (!recorded) {
+    log_warning("the recorded consortium file cannot be written", {{"error", recorded.error().describe()}});
+    return consortium;
+  }
+  const std::string file = CloudFolder{config.folder}.recorded_consortium();
+  return fail(Errc::kInvalidArgument,
+              text(Msg::kConsortiumHandedBack,
+                   {consortium.error().message(), std::to_string(recorded->version), file, config.consortium}));
 }
 
 Status Cloud::ready() {

@@ -35,6 +35,10 @@ namespace andromede::app {
 // The consortium file of a configuration, read and checked.
 Result<sovereignty::Consortium> read_consortium(const std::string& path);
 
+// The same of the configuration that is to be served or opened. Where it is not there or not right, the recorded one is
+// written beside it, if the drives can be found and opened without it, and the error says so: kInvalidArgument.
+Result<sovereignty::Consortium> consortium_of(const Config& config);
+
 // Looks at the drives that the consortium file names and that the last run knew: nothing is opened or written yet.
 // Errors of io::DriveSurvey::make, and of the file that remembers.
 Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereignty::Consortium& consortium,
@@ -55,6 +59,10 @@ class Cloud {
   Cloud& operator=(const Cloud&) = delete;
   // Stops what still runs, in the reverse order.
   ~Cloud();
+
+  // Opens the drives and the metadata, by `drive-paths` alone, and writes what is recorded to the folder's
+  // consortium.recorded.toml. Errors as open().
+  static Result<sovereignty::ConsortiumRecord> recorded_consortium(const Config& config);
 
   // Whether tenants can be served now: metadata mirrors, drives and room enough to write.
   [[nodiscard]] Status ready();
@@ -81,7 +89,11 @@ class Cloud {
  private:
   Cloud(const Config& config, sovereignty::Consortium consortium);
   Status open_all(const Config& config, bool making);
-  // The consortium's record, and, unless init is about to make it, that the file means the same.
+  // `least`: what acknowledging needs.
+  Status open_metadata(const Config& config, io::DriveSurvey survey, io::Minimum least, bool making);
+  void make_consortium_keeper(const Config& config);
+  Result<sovereignty::ConsortiumRecord> hand_back_consortium();
+  // Unless init is about to record it: that the file means what is recorded.
   Status keep_consortium(const Config& config, bool making);
   // Has the map say what the policy demands now.
   Status demand_minimum();

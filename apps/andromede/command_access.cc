@@ -88,7 +88,7 @@ int create_operator_offline(const CommonOptions& common, const OperatorOptions& 
   set_log_level(LogLevel::kWarning);
   const auto config = find_config(common);
   if (!config) return report_usage(config.error());
-  const auto consortium = read_consortium(config->consortium);
+  const auto consortium = consortium_of(*config);
   if (!consortium) return report_usage(consortium.error());
   const auto cloud = Cloud::open(*config, *consortium);
   if (!cloud) return report(cloud.error());

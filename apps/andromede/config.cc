@@ -169,10 +169,6 @@ Status check_files(const Config& config) {
     if (path.empty() || std::filesystem::exists(path, code)) return {};
     return fail(Errc::kInvalidArgument, at + ": " + path + " is not there: " + remedy);
   };
-  CHECK_OK(
-      there(config.consortium, config.consortium_at,
-            "put the one back that was applied last (at first, the one that `andromede init` made), or name it with "
-            "`consortium`"));
   std::error_code code;
   const bool local_ca = std::filesystem::exists(CloudFolder{config.folder}.tls() + "/ca.crt", code);
   const char* const remedy =

@@ -55,7 +55,7 @@ struct Config {
 
 // kInvalidArgument, kNotFound, kIo.
 Result<Config> read_config(const std::string& path);
-// Whether the files that it names are there, for who will serve: kInvalidArgument with the line that names one.
+// Whether the TLS files that it names are there, for who will serve: kInvalidArgument with the line that names one.
 Status check_files(const Config& config);
 // `text` as the file `path`: relative paths in it are relative to that file's folder.
 Result<Config> parse_config(std::string_view text, const std::string& path);

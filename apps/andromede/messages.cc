@@ -239,6 +239,15 @@ constexpr Translation kTranslations[] = {
      "par un serveur qui tourne : remettez le fichier enregistré, démarrez, puis « andromede consortium apply FICHIER "
      "». "
      "Celui qui est enregistré est dans {3}"},
+    {Msg::kConsortiumIsGone,
+     "{0}: {1} is not there: put the one back that was applied last (at first, the one that `andromede init` made), or "
+     "name it with `consortium`",
+     "{0} : {1} n'existe pas : remettez celui qui a été appliqué en dernier (au début, celui qu'a fait « andromede "
+     "init "
+     "»), ou nommez-le par « consortium »"},
+    {Msg::kConsortiumHandedBack,
+     "{0}. The one that is recorded, version {1}, was written to {2}: put it at {3}, and start",
+     "{0}. Celui qui est enregistré, version {1}, a été écrit dans {2} : mettez-le à la place de {3}, et démarrez"},
     {Msg::kFewDescriptors,
      "this process may hold {0} file descriptors, and a cloud of {1} drives takes at least {2}: raise the hard limit "
      "(LimitNOFILE= of the service, ulimit -Hn)",

@@ -109,6 +109,8 @@ enum class Msg {
   kOfTheSameHistory,
   kTooManyDecisions,
   kConsortiumIsAnother,
+  kConsortiumIsGone,
+  kConsortiumHandedBack,
   kFewDescriptors,
   kCannotListen,
   kCaIsThere,

@@ -99,7 +99,7 @@ Status serve(const Config& config) {
   const sigset_t signals = block_signals();
   set_log_level(config.log_level);
   CHECK_OK(check_files(config));
-  TRY(const auto consortium, read_consortium(config.consortium));
+  TRY(const auto consortium, consortium_of(config));
   TRY(const auto cloud, Cloud::open(config, consortium));
 
   api::s3::Options s3_options;

@@ -40,6 +40,30 @@ class Consortium(OperationsCase):
         recorded.rename(self.file)
         self.cloud.start()
 
+    def test_a_file_that_is_cut_off_or_gone_is_handed_back(self):
+        recorded = self.cloud.folder / "consortium.recorded.toml"
+
+        def cut():
+            self.file.write_text(self.founding[:len(self.founding) // 2].rstrip() + "\nid = ")
+
+        for spoil, said in ((cut, "consortium.toml:"), (self.file.unlink, "put the one back that was applied last")):
+            spoil()
+            refused = self.serve_and_fail()
+            self.assertEqual(refused.returncode, 2, refused.stderr)
+            self.assertIn(said, refused.stderr)
+            self.assertIn(f"version 1, was written to {recorded}: put it at {self.file}", refused.stderr)
+            self.assertIn("Celui qui est enregistré, version 1,", self.serve_and_fail("fr_FR.UTF-8").stderr)
+            self.assertEqual(recorded.read_text(), self.founding)
+            recorded.rename(self.file)
+            self.cloud.start()
+            self.cloud.stop()
+        self.file.unlink()
+        (self.cloud.folder / "drive-paths").unlink()
+        refused = self.serve_and_fail()
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertNotIn("was written to", refused.stderr)
+        self.assertFalse(recorded.exists())
+
     def test_the_same_written_otherwise_and_another_mount_point_are_no_difference(self):
         self.file.write_text("# Ours.\n" + self.edited(("capital_meur = 135", "capital_meur    = 135"),
                                                        ('"drives/thales-2"', '"/mnt/thales-2"')))
