@@ -37,7 +37,7 @@ struct Request {
   std::uint64_t job = 0;
   JobKind kind = JobKind::kHeal;
   bool asked = false;  // by an operator, or resumed for one
-  DrainTerms drain;    // of JobKind::kDrain
+  DrainTerms drain{};  // of JobKind::kDrain
 };
 
 // A reclaim that erased nothing, until it goes on.
