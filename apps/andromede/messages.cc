@@ -254,10 +254,18 @@ constexpr Translation kTranslations[] = {
      "ce processus peut tenir {0} descripteurs de fichiers, et un nuage de {1} disques en demande au moins {2} : "
      "relevez "
      "la limite (LimitNOFILE= du service, ulimit -Hn)"},
-    {Msg::kCannotListen,
-     "{0}: {1}: {2}. `ss -ltnp` shows which program listens where: stop that one, or choose another address and port",
-     "{0} : {1} : {2}. « ss -ltnp » montre quel programme écoute où : arrêtez-le, ou choisissez une autre adresse et "
-     "un autre port"},
+    {Msg::kCannotListen, "{0}: {1}: {2}{3}", "{0} : {1} : {2}{3}"},
+    {Msg::kPortTaken,
+     ". `ss -ltnp` shows which program listens where: stop that one, or choose another address and port",
+     ". « ss -ltnp » montre quel programme écoute où : arrêtez-le, ou choisissez une autre adresse et un autre port"},
+    {Msg::kNotAnAddressHere,
+     ". It is not an address of this machine: `ip addr` shows those; 0.0.0.0 and [::] stand for all of them",
+     ". Ce n'est pas une adresse de cette machine : « ip addr » les montre ; 0.0.0.0 et [::] les désignent toutes"},
+    {Msg::kPortNeedsCapability,
+     ". Ports below 1024 are for who has CAP_NET_BIND_SERVICE (docs/operations.md, TLS): give it to the service, or "
+     "choose another port",
+     ". Les ports sous 1024 exigent CAP_NET_BIND_SERVICE (docs/fr/operations.md, TLS) : donnez-la au service, ou "
+     "choisissez un autre port"},
     {Msg::kCaIsThere, "{0} is there already", "{0} existe déjà"},
     {Msg::kCloudIsThere,
      "{0} holds a cloud already: choose another folder, or start that one with `andromede serve --config {1}`",

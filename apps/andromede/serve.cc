@@ -12,9 +12,9 @@
 #include "api/operator/front_end.h"
 #include "api/s3/front_end.h"
 #include "base/log.h"
+#include "cannot_listen.h"
 #include "cloud.h"
 #include "crypto/aes_gcm.h"
-#include "messages.h"
 #include "net/http.h"
 #include "version.h"
 
@@ -83,14 +83,12 @@ void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Ser
   }
 }
 
-// `key`: of the configuration, which says where it listens.
-Result<std::unique_ptr<net::Server>> start_listening(const Config& config, const char* key, Cloud& cloud,
+Result<std::unique_ptr<net::Server>> start_listening(const Config& config, Listener listener, Cloud& cloud,
                                                      net::Loops& loops, net::ListenOptions options,
                                                      net::Handler handler) {
   auto server = net::Server::start(loops, std::move(options), std::move(handler), cloud.metrics());
   if (server) return server;
-  return tl::unexpected<Error>(
-      Error(server.error().code(), text(Msg::kCannotListen, {config.file, key, server.error().message()})));
+  return tl::unexpected<Error>(cannot_listen(config, listener, server.error()));
 }
 
 }  // namespace
@@ -118,10 +116,10 @@ Status serve(const Config& config) {
   net::Loops loops(config.event_loops, cloud->clock());
   // Before the operators' listener, which says that the cloud is ready.
   TRY(const auto s3,
-      start_listening(config, "[s3] listen", *cloud, loops,
+      start_listening(config, Listener::kS3, *cloud, loops,
                       s3_listener(config, cloud->descriptors().s3_connections, s3_front_end), s3_front_end.handler()));
   TRY(const auto operators,
-      start_listening(config, "[operator] listen", *cloud, loops,
+      start_listening(config, Listener::kOperator, *cloud, loops,
                       operator_listener(config, cloud->descriptors().operator_connections),
                       [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); }));
   const std::string_view aes_engine = crypto::aes_gcm().name;

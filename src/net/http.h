@@ -177,8 +177,9 @@ class Loops {
 
 class Server {
  public:
-  // Listens and serves until stop(). `loops` and `metrics` outlive the server. Errors: kInvalidArgument (address),
-  // kIo (port taken, with a message that says which), kInvalidArgument (certificate or key unreadable or mismatched).
+  // Listens and serves until stop(). `loops` and `metrics` outlive the server. Errors: kInvalidArgument (no
+  // address; certificate or key unreadable or mismatched, which the message begins with the path of), kAlreadyExists
+  // (port taken), kNotFound (not an address of this machine), kRefused (not for this user), kIo.
   static Result<std::unique_ptr<Server>> start(Loops& loops, ListenOptions options, Handler handler, Metrics& metrics);
   virtual ~Server() = default;
   [[nodiscard]] virtual std::uint16_t port() const = 0;

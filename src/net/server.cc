@@ -74,7 +74,11 @@ Result<Descriptor> open_listener(const std::string& address, std::uint16_t port)
       ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
       ::listen(fd.get(), kBacklog) != 0) {
     const std::error_code reason(errno, std::generic_category());
-    return fail(Errc::kIo, "cannot listen on " + describe_address(address, port) + ": " + reason.message());
+    const Errc code = reason == std::errc::address_in_use          ? Errc::kAlreadyExists
+                      : reason == std::errc::address_not_available ? Errc::kNotFound
+                      : reason == std::errc::permission_denied     ? Errc::kRefused
+                                                                   : Errc::kIo;
+    return fail(code, "cannot listen on " + describe_address(address, port) + ": " + reason.message());
   }
   return fd;
 }

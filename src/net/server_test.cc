@@ -448,7 +448,7 @@ TEST(Server, SaysWhyItCannotStart) {
   taken.port = server.port();
   const auto second = start(taken);
   ASSERT_FALSE(second);
-  EXPECT_TRUE(second.error() == Errc::kIo);
+  EXPECT_TRUE(second.error() == Errc::kAlreadyExists);
   EXPECT_NE(second.error().message().find(std::to_string(server.port())), std::string::npos);
   ListenOptions bad_address;
   bad_address.address = "localhost:80";

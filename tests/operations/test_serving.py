@@ -129,6 +129,20 @@ class Serving(OperationsCase):
             self.assertIn(f"{self.cloud.config}: {key}: cannot listen on 127.0.0.1:{port}", told)
             self.assertIn("ss -ltnp", told)
 
+    def test_an_address_of_another_machine_and_a_certificate_that_is_none_are_told_as_that(self):
+        self.cloud.create(CONSORTIUM, "--local-ca")
+        self.edit_config(f"127.0.0.1:{self.cloud.s3_port}", f"192.0.2.1:{self.cloud.s3_port}")
+        refused = self.serve_and_fail()
+        self.assertEqual(refused.returncode, 1, refused.stderr)
+        self.assertIn("[s3] listen: cannot listen on 192.0.2.1:", refused.stderr)
+        self.assertIn("`ip addr`", refused.stderr)
+        self.assertNotIn("ss -ltnp", refused.stderr)
+        (self.cloud.folder / "tls/server.crt").write_text("no certificate\n")
+        refused = self.serve_and_fail()
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertRegex(refused.stderr, r"andromede\.toml:\d+: tls_certificate: .*server\.crt: not a readable PEM certificate chain")
+        self.assertNotIn("listen", refused.stderr.splitlines()[-1])
+
     def test_what_init_says_is_what_comes_next(self):
         said = subprocess.run([BINARY, "init", "--folder", self.cloud.folder, "--consortium", CONSORTIUM], check=True,
                               capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
