@@ -85,11 +85,13 @@ constexpr Translation kTranslations[] = {
     {Msg::kCmdDrain, "withdraw a site or a drive", "retire un site ou un disque"},
     {Msg::kCmdDrainLong,
      "Checked first: where the drives that remain cannot hold the spread, the tolerated losses or the bytes,\n"
-     "it is refused (status 3) before anything moves. Goes on while clients read and write, resumes after\n"
-     "a restart, and ends with the proof that nothing is left there.\n",
+     "it is refused (status 3) before anything moves; so it is for a drive that is offline, which cannot be erased,\n"
+     "without --accept-unerased. Goes on while clients read and write, resumes after a restart, and ends with the\n"
+     "proof that nothing is left there.\n",
      "Vérifié d'abord : si les disques restants ne peuvent tenir la répartition, les pertes tolérées ou les\n"
-     "octets, c'est refusé (code 3) avant tout mouvement. Se poursuit pendant que les clients lisent et\n"
-     "écrivent, reprend après un redémarrage et finit par la preuve que rien n'y reste.\n"},
+     "octets, c'est refusé (code 3) avant tout mouvement ; de même pour un disque absent, qui ne peut être effacé,\n"
+     "sans --accept-unerased. Se poursuit pendant que les clients lisent et écrivent, reprend après un redémarrage\n"
+     "et finit par la preuve que rien n'y reste.\n"},
     {Msg::kCmdJournal, "read and verify the journal", "lit et vérifie le journal"},
     {Msg::kCmdJournalTail, "show the latest entries", "montre les dernières entrées"},
     {Msg::kCmdJournalVerify, "check every link from the first entry", "vérifie chaque lien depuis la première entrée"},

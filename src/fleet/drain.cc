@@ -8,6 +8,13 @@ namespace andromede::fleet {
 
 namespace {
 
+std::string cannot_be_erased(const std::vector<DriveInfo>& offline) {
+  return names_of(offline) +
+         (offline.size() == 1 ? " is offline and cannot be erased: bring it back"
+                              : " are offline and cannot be erased: bring them back") +
+         ", or accept that with --accept-unerased";
+}
+
 std::string what_is_accepted(unsigned accepted, unsigned given, unsigned demanded) {
   std::string said = "from now on " + sovereignty::counted(accepted, "lost site") +
                      " must be survived; the policy demands " + std::to_string(demanded);
@@ -59,6 +66,13 @@ Result<CandidateList> FleetImpl::drain_candidates(const std::vector<DriveInfo>& 
   return list;
 }
 
+// Without this it would begin and end in vain: what is offline is not erased.
+Status FleetImpl::check_erasable(const std::vector<DriveInfo>& leaving, const DrainRequest& request) const {
+  const auto offline = offline_of(leaving);
+  if (offline.empty() || request.accept_unerased) return {};
+  return fail(Errc::kRefused, cannot_be_erased(offline));
+}
+
 Status FleetImpl::check_mirror_room(const std::vector<DriveInfo>& leaving, const CandidateList& candidates) const {
   const auto leaves = [&](DriveId id) {
     return std::any_of(leaving.begin(), leaving.end(), [id](const DriveInfo& drive) { return drive.id == id; });
@@ -101,6 +115,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
     if (!same) {
       return fail(Errc::kConflict, names_of(draining) + " is draining: wait until it has ended, or abort it");
     }
+    CHECK_OK(check_erasable(draining, request));
     // Its job failed: an operator who mended the cause starts it again.
     Parameters parameters{{"drives", names_of(draining)}};
     if (request.accept_unerased) parameters.emplace_back("acceptedUnerased", names_of(offline_of(draining)));
@@ -115,6 +130,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const auto accepted = request.accept_site_losses ? request.accept_site_losses : map->accepted_site_losses;
   TRY(const auto check, sovereignty::check_withdrawal(rule_, list, leaving_ids, accepted, options_.reserve_bytes));
   CHECK_OK(check_mirror_room(leaving, list));
+  CHECK_OK(check_erasable(leaving, request));
 
   Parameters parameters{{request.site ? "site" : "drive", named()},
                         {"drives", names_of(leaving)},
@@ -270,8 +286,7 @@ Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving
     }
     if (!drives_.online(drive.id)) {
       if (accept_unerased) continue;
-      return Left{drive.name.value() +
-                  " is offline and cannot be erased: bring it back, or accept that with --accept-unerased"};
+      return Left{cannot_be_erased({drive})};
     }
     TRY(const bool mirror_files, mirrors_.holds_files(drive.id));
     if (mirror_files) {

@@ -80,6 +80,7 @@ struct DrainRequest {
   std::optional<std::uint8_t> accept_site_losses;  // the operators accept to tolerate only so many from now on
   std::uint64_t bandwidth_bytes_per_s = 0;         // of this drain, over restarts; 0: the configured one
   // A leaving drive that is offline counts as left although what it holds cannot be erased; the journal says so.
+  // Without it a drain of one is refused, and one that is offline later keeps the drain from ending.
   bool accept_unerased = false;
 };
 

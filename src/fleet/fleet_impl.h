@@ -168,6 +168,7 @@ class FleetImpl final : public Fleet {
   std::uint64_t request_job(Request request, std::string subject);
   Result<std::vector<DriveInfo>> leaving_drives(const DriveMap& map, const DrainRequest& request) const;
   Result<CandidateList> drain_candidates(const std::vector<DriveInfo>& leaving);
+  [[nodiscard]] Status check_erasable(const std::vector<DriveInfo>& leaving, const DrainRequest& request) const;
   Status check_mirror_room(const std::vector<DriveInfo>& leaving, const CandidateList& candidates) const;
   Status restore_site_losses();
   // Joins or replaces a drive; where that fails after it was journaled, the journal says so too.

@@ -2,7 +2,7 @@
 
 import shutil
 
-from operations_case import OperationsCase
+from operations_case import OperationsCase, lose
 
 
 class Withdrawal(OperationsCase):
@@ -16,6 +16,21 @@ class Withdrawal(OperationsCase):
         unknown = self.cloud.operator("drain", "nowhere", check=False)
         self.assertEqual(unknown.returncode, 1, unknown.stderr)
         self.assertIn("nowhere", unknown.stderr)
+
+    def test_a_drain_of_a_drive_that_is_away_is_refused_unless_that_is_accepted(self):
+        self.cloud.create().start()
+        self.cloud.wait_for("the cloud is whole", self.settled)
+        lose(self.cloud.folder / "drives" / "orange-2")
+        self.cloud.wait_for("the loss is noticed", lambda: not self.drive("orange-2")["online"])
+        refused = self.cloud.operator("drain", "--drive", "orange-2", check=False)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("orange-2 is offline and cannot be erased: bring it back, or accept that with --accept-unerased", refused.stderr)
+        self.assertEqual(self.drive("orange-2")["state"], "active")
+        self.cloud.operator("drain", "--drive", "orange-2", "--accept-unerased")
+        self.assertEqual(self.drive("orange-2")["state"], "drained")
+
+    def drive(self, name):
+        return next(drive for drive in self.cloud.status()["drives"] if drive["name"] == name)
 
     def test_drain_is_aborted_then_resumed_over_kills(self):
         self.cloud.create()
