@@ -163,6 +163,29 @@ Result<Config> read_config(const std::string& path) {
   return parse_config(*text, path);
 }
 
+std::vector<std::string> changed_keys(const Config& from, const Config& to) {
+  std::vector<std::string> keys;
+  const auto compare = [&](const char* key, const auto& one, const auto& other) {
+    if (!(one == other)) keys.emplace_back(key);
+  };
+  compare("[cloud] folder", from.folder, to.folder);
+  compare("[cloud] consortium", from.consortium, to.consortium);
+  compare("[s3] listen", from.s3, to.s3);
+  compare("[s3] region", from.region, to.region);
+  compare("[s3] virtual_hosts", from.virtual_hosts, to.virtual_hosts);
+  compare("[s3] tls_certificate", from.tls_certificate, to.tls_certificate);
+  compare("[s3] tls_key", from.tls_key, to.tls_key);
+  compare("[s3] insecure_http", from.insecure_http, to.insecure_http);
+  compare("[operator] listen", from.operators, to.operators);
+  compare("[storage] inline_limit_bytes", from.inline_limit_bytes, to.inline_limit_bytes);
+  compare("[storage] cache_bytes", from.cache_bytes, to.cache_bytes);
+  compare("[storage] bandwidth_bytes_per_s", from.bandwidth_bytes_per_s, to.bandwidth_bytes_per_s);
+  compare("[storage] event_loops", from.event_loops, to.event_loops);
+  compare("[log] level", from.log_level, to.log_level);
+  compare("[log] access", from.access_log, to.access_log);
+  return keys;
+}
+
 Status check_files(const Config& config) {
   const auto there = [](const std::string& path, const std::string& at, const char* remedy) -> Status {
     std::error_code code;

@@ -55,6 +55,8 @@ struct Config {
 
 // kInvalidArgument, kNotFound, kIo.
 Result<Config> read_config(const std::string& path);
+// The keys, as "[s3] region", that mean something else in `to`: what a running process would have to be restarted for.
+std::vector<std::string> changed_keys(const Config& from, const Config& to);
 // Whether the TLS files that it names are there, for who will serve: kInvalidArgument with the line that names one.
 Status check_files(const Config& config);
 // `text` as the file `path`: relative paths in it are relative to that file's folder.

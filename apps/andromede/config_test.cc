@@ -141,6 +141,42 @@ TEST(OperationsPage, HasEveryKeyWithItsDefaultAndLimits) {
   }
 }
 
+TEST(Config, EveryKeyThatMeansSomethingElseIsNamed) {
+  const Config before = *parse_config("", "/c/a.toml");
+  EXPECT_TRUE(changed_keys(before, before).empty());
+  // The same, written otherwise.
+  EXPECT_TRUE(changed_keys(before, *parse_config("[cloud]\nfolder = \"../c/.\"\n", "/c/a.toml")).empty());
+  const auto after = parse_config(R"([cloud]
+folder = "elsewhere"
+consortium = "other.toml"
+[s3]
+listen = "127.0.0.1:8000"
+region = "fr-paris-1"
+virtual_hosts = ["s3.example.org"]
+tls_certificate = "a.crt"
+tls_key = "a.key"
+insecure_http = true
+[operator]
+listen = "127.0.0.1:8001"
+[storage]
+inline_limit_bytes = 0
+cache_bytes = 10000000
+bandwidth_bytes_per_s = 2000000
+event_loops = 1
+[log]
+level = "debug"
+access = true
+)",
+                                  "/c/a.toml");
+  ASSERT_TRUE(after) << after.error().message();
+  std::set<std::string> known;
+  for (const std::string& section : known_keys("")) {
+    for (const std::string& key : known_keys(section)) known.insert("[" + section + "] " + key);
+  }
+  const std::vector<std::string> changed = changed_keys(before, *after);
+  EXPECT_EQ(std::set<std::string>(changed.begin(), changed.end()), known);
+}
+
 TEST(OperationsPage, SaysTheSameInFrench) {
   const std::string english = document("/operations.md");
   const std::string french = document("/fr/operations.md");

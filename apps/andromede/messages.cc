@@ -38,9 +38,11 @@ constexpr Translation kTranslations[] = {
      "0600), le jeton de l'opérateur et andromede.toml.\n"},
     {Msg::kCmdServe, "serve the cloud until SIGTERM", "sert le nuage jusqu'à SIGTERM"},
     {Msg::kCmdServeLong,
-     "SIGTERM and SIGINT stop gracefully; SIGHUP reads the TLS certificate again. Logs are JSON lines on\n"
+     "SIGTERM and SIGINT stop gracefully; SIGHUP reads the TLS certificate again, and the log names what else of the\n"
+     "configuration has changed and waits for a restart. Logs are JSON lines on\n"
      "standard error. Tells systemd when it is ready (Type=notify, WatchdogSec).\n",
-     "SIGTERM et SIGINT arrêtent proprement ; SIGHUP relit le certificat TLS. Les journaux techniques sont\n"
+     "SIGTERM et SIGINT arrêtent proprement ; SIGHUP relit le certificat TLS, et le journal technique nomme ce qui a\n"
+     "changé d'autre dans la configuration et attend un redémarrage. Les journaux techniques sont\n"
      "des lignes JSON sur la sortie d'erreur. Prévient systemd quand il est prêt (Type=notify, WatchdogSec).\n"},
     {Msg::kCmdWelcome, "say where the cloud answers, and what to try first",
      "indique où répond le nuage et quoi essayer d'abord"},
@@ -293,9 +295,9 @@ constexpr Translation kTranslations[] = {
     {Msg::kInitNames, "It speaks for: {0}", "Elle vaut pour : {0}"},
     {Msg::kInitNamesHint,
      "Clients on the network reach none of these names. Set virtual_hosts in {0}, then: {1} certificate renew --config "
-     "{0}",
+     "{0}, before the server is started, or started again",
      "Les clients du réseau ne joignent aucun de ces noms. Réglez virtual_hosts dans {0}, puis : {1} certificate renew "
-     "--config {0}"},
+     "--config {0}, avant de démarrer ou de redémarrer le serveur"},
     {Msg::kInitListen, "--listen {0}: {1}", "--listen {0} : {1}"},
     {Msg::kInitNeedsTls,
      "is for the network, which needs TLS: add --local-ca, or make the cloud on 127.0.0.1 and then set listen, "
@@ -467,9 +469,9 @@ constexpr Translation kTranslations[] = {
      "autorité : donnez le nouveau tls/ca.crt aux clients, puis prévenez le serveur.\n"},
     {Msg::kCertificateRenewed,
      "Renewed. Clients trust {0} from now on. Tell the server: systemctl reload andromede, or kill -HUP with its "
-     "process's number",
+     "process's number; restart it where virtual_hosts has changed",
      "Renouvelé. Les clients se fient désormais à {0}. Prévenez le serveur : systemctl reload andromede, ou kill -HUP "
-     "avec le numéro de son processus"},
+     "avec le numéro de son processus ; redémarrez-le si virtual_hosts a changé"},
     {Msg::kOptOffline, "while nothing serves: with the cloud's own keys, for who lost every token",
      "pendant que rien ne sert : avec les clés du nuage, pour qui a perdu tous les jetons"},
 };

@@ -64,7 +64,20 @@ sigset_t block_signals() {
   return signals;
 }
 
-void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Server& s3) {
+// What a reload does not take over, so that nobody waits for it.
+void tell_what_waits_for_a_restart(const Config& config) {
+  const auto file = read_config(config.file);
+  if (!file) {
+    log_warning("the configuration is not right any more: a restart would be refused",
+                {{"error", file.error().describe()}});
+    return;
+  }
+  std::string keys;
+  for (const std::string& key : changed_keys(config, *file)) keys += (keys.empty() ? "" : ", ") + key;
+  if (!keys.empty()) log_warning("changes of the configuration wait for a restart", {{"keys", keys}});
+}
+
+void run_until_signal(const Config& config, const sigset_t& signals, const net::Loops& loops, net::Server& s3) {
   while (true) {
     const timespec second{1, 0};
     const int number = ::sigtimedwait(&signals, nullptr, &second);
@@ -77,6 +90,7 @@ void run_until_signal(const sigset_t& signals, const net::Loops& loops, net::Ser
       const Status reloaded = s3.reload_tls();
       log(reloaded ? LogLevel::kInfo : LogLevel::kError, "certificates read again",
           {{"error", reloaded ? std::string() : reloaded.error().describe()}});
+      tell_what_waits_for_a_restart(config);
       sd_notify(0, "READY=1");
     }
     if (loops.slowest_heartbeat() < kMaxHeartbeat) sd_notify(0, "WATCHDOG=1");
@@ -133,7 +147,7 @@ Status serve(const Config& config) {
                      {"tls", !config.tls_certificate.empty()},
                      {"operator", config.operators.address + ":" + std::to_string(operators->port())}});
   sd_notify(0, "READY=1");
-  run_until_signal(signals, loops, *s3);
+  run_until_signal(config, signals, loops, *s3);
   sd_notify(0, "STOPPING=1");
   {
     // Both at once: what they wait for adds up otherwise.

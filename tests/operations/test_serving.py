@@ -40,6 +40,24 @@ class Serving(OperationsCase):
         self.cloud.wait_for("the broken file is told", lambda: '"level":"error"' in self.cloud.log.read_text())
         self.assertEqual(self.certificate(), second, "the last good certificate stays")
 
+    def test_a_reload_names_what_waits_for_a_restart(self):
+        self.cloud.create(CONSORTIUM, "--local-ca").start()
+        self.reload()
+        self.cloud.wait_for("the certificates are read", lambda: "certificates read again" in self.cloud.log.read_text())
+        self.assertNotIn("wait for a restart", self.cloud.log.read_text())
+        self.edit_config('# virtual_hosts = ["s3.example.org"]', 'virtual_hosts = ["s3.example.org"]')
+        self.edit_config("# event_loops = 0", "event_loops = 1")
+        self.assertIn("restart it where virtual_hosts has changed",
+                      self.cloud.operator("certificate", "renew", language="C").stdout)
+        self.reload()
+        self.cloud.wait_for("what waits is told", lambda: '"keys":"[s3] virtual_hosts, [storage] event_loops"' in self.cloud.log.read_text())
+        self.edit_config("event_loops = 1", "event_loops = many")
+        self.reload()
+        self.cloud.wait_for("the broken file is told", lambda: "a restart would be refused" in self.cloud.log.read_text())
+
+    def reload(self):
+        self.cloud.process.send_signal(signal.SIGHUP)
+
     def test_the_local_authority_can_sign_nothing_else(self):
         self.cloud.create(CONSORTIUM, "--local-ca").start()
         tls = self.cloud.folder / "tls"
