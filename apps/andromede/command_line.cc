@@ -1,8 +1,13 @@
 #include "command_line.h"
 
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
@@ -16,6 +21,38 @@ namespace {
 
 constexpr std::chrono::milliseconds kPollEvery{300};
 constexpr std::chrono::seconds kWaitForServer{60};
+
+// What the handler writes, and how much of it: nothing else may be done there.
+char g_farewell[512];
+std::size_t g_farewell_size = 0;
+
+void say_farewell(int number) {
+  if (::write(STDERR_FILENO, g_farewell, g_farewell_size) < 0) ::_exit(128 + number);
+  // The handler stands for one signal: this one ends the process as any Ctrl-C does.
+  ::raise(number);
+}
+
+// While it lives, who ends the waiting with Ctrl-C is told that the job goes on.
+class Farewell {
+ public:
+  explicit Farewell(const std::string& line) {
+    const std::string words = (::isatty(STDERR_FILENO) == 1 ? "\n" : "") + line + "\n";
+    g_farewell_size = std::min(words.size(), sizeof g_farewell);
+    std::memcpy(g_farewell, words.data(), g_farewell_size);
+    struct sigaction action{};
+    action.sa_handler = say_farewell;
+    action.sa_flags = SA_RESETHAND;
+    ::sigaction(SIGINT, &action, &before_);
+    // Who started this so that no Ctrl-C ends it meant that.
+    if (before_.sa_handler == SIG_IGN) ::sigaction(SIGINT, &before_, nullptr);
+  }
+  Farewell(const Farewell&) = delete;
+  Farewell& operator=(const Farewell&) = delete;
+  ~Farewell() { ::sigaction(SIGINT, &before_, nullptr); }
+
+ private:
+  struct sigaction before_{};
+};
 
 int finish(const nlohmann::json& job, bool json) {
   const std::string state = job.value("state", "");
@@ -111,6 +148,8 @@ void print_json(const nlohmann::json& value) {
 }
 
 int wait_for_job(OperatorClient& client, const nlohmann::json& job, bool json) {
+  const std::string kind = job.value("kind", "");
+  const Farewell farewell(text(kind == "drain" ? Msg::kDrainGoesOn : Msg::kJobGoesOn, {kind}));
   ProgressBar bar;
   nlohmann::json now = job;
   auto gone_since = std::chrono::steady_clock::time_point::max();

@@ -89,11 +89,11 @@ constexpr Translation kTranslations[] = {
      "Checked first: where the drives that remain cannot hold the spread, the tolerated losses or the bytes,\n"
      "it is refused (status 3) before anything moves; so it is for a drive that is offline, which cannot be erased,\n"
      "without --accept-unerased. Goes on while clients read and write, resumes after a restart, and ends with the\n"
-     "proof that nothing is left there.\n",
+     "proof that nothing is left there. Ctrl-C ends the waiting, not the drain: that is --abort.\n",
      "Vérifié d'abord : si les disques restants ne peuvent tenir la répartition, les pertes tolérées ou les\n"
      "octets, c'est refusé (code 3) avant tout mouvement ; de même pour un disque absent, qui ne peut être effacé,\n"
      "sans --accept-unerased. Se poursuit pendant que les clients lisent et écrivent, reprend après un redémarrage\n"
-     "et finit par la preuve que rien n'y reste.\n"},
+     "et finit par la preuve que rien n'y reste. Ctrl-C met fin à l'attente, pas au retrait : c'est --abort.\n"},
     {Msg::kCmdJournal, "read and verify the journal", "lit et vérifie le journal"},
     {Msg::kCmdJournalTail, "show the latest entries", "montre les dernières entrées"},
     {Msg::kCmdJournalVerify, "check every link from the first entry", "vérifie chaque lien depuis la première entrée"},
@@ -341,6 +341,10 @@ constexpr Translation kTranslations[] = {
      "{0} : ses orphelins sont rendus, quel que soit leur nombre (le journal le dit)."},
     {Msg::kStarted, "job {0} ({1}) has started; `andromede status` shows how far it is.",
      "la tâche {0} ({1}) a démarré ; « andromede status » montre son avancement."},
+    {Msg::kJobGoesOn, "The {0} goes on; `andromede status` shows how far it is.",
+     "La tâche ({0}) continue ; « andromede status » montre son avancement."},
+    {Msg::kDrainGoesOn, "The drain goes on; `andromede status` shows how far it is, `andromede drain --abort` ends it.",
+     "Le retrait continue ; « andromede status » montre son avancement, « andromede drain --abort » l'abandonne."},
     {Msg::kJobDone, "{0} done: {1}", "{0} terminé : {1}"},
     {Msg::kJobFailed, "{0} failed: {1}", "{0} a échoué : {1}"},
     {Msg::kJobAborted, "{0} ended early: {1}", "{0} interrompu : {1}"},

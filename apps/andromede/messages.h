@@ -158,6 +158,8 @@ enum class Msg {
   kDriveReplaced,
   kDriveReclaims,
   kStarted,
+  kJobGoesOn,
+  kDrainGoesOn,
   kJobDone,
   kJobFailed,
   kJobAborted,

@@ -1,8 +1,13 @@
 """Sites and drives leave, stay after all, and join."""
 
+import os
+import pathlib
+import re
 import shutil
+import signal
+import subprocess
 
-from operations_case import OperationsCase, lose
+from operations_case import BINARY, PATIENCE_S, OperationsCase, lose
 
 
 class Withdrawal(OperationsCase):
@@ -28,6 +33,29 @@ class Withdrawal(OperationsCase):
         self.assertEqual(self.drive("orange-2")["state"], "active")
         self.cloud.operator("drain", "--drive", "orange-2", "--accept-unerased")
         self.assertEqual(self.drive("orange-2")["state"], "drained")
+
+    def test_who_stops_waiting_for_a_drain_is_told_that_it_goes_on(self):
+        self.cloud.create().start()
+        s3 = self.cloud.client()
+        s3.create_bucket(Bucket="archives")
+        for number in range(10):
+            s3.put_object(Bucket="archives", Key=f"k{number}", Body=bytes([number]) * 1_000_000)
+        waiting = subprocess.Popen(
+            [BINARY, "drain", "--drive", "orange-2", "--bandwidth", "64KiB", "--config", self.cloud.config], stderr=subprocess.PIPE,
+            text=True, env={**os.environ, "LC_ALL": "C"}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(waiting.kill)
+        self.cloud.wait_for("it waits", lambda: self.drive("orange-2")["state"] == "draining" and self.waits_for_signal(waiting.pid))
+        waiting.send_signal(signal.SIGINT)
+        self.assertIn("The drain goes on; `andromede status` shows how far it is, `andromede drain --abort` ends it.\n",
+                      waiting.communicate(timeout=PATIENCE_S)[1])
+        self.assertEqual(waiting.returncode, -signal.SIGINT)
+        self.assertEqual(self.drive("orange-2")["state"], "draining")
+        self.cloud.operator("drain", "--abort")
+
+    def waits_for_signal(self, pid):
+        """Whether the process handles SIGINT."""
+        caught = re.search(r"SigCgt:\s*([0-9a-f]+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]
+        return int(caught, 16) >> (signal.SIGINT - 1) & 1
 
     def drive(self, name):
         return next(drive for drive in self.cloud.status()["drives"] if drive["name"] == name)
