@@ -6,7 +6,7 @@ import re
 import subprocess
 import unittest
 
-from operations_case import BINARY
+from operations_case import BINARY, ROOT
 
 ENGLISH, FRENCH = "C.UTF-8", "fr_FR.UTF-8"
 REQUIRED = {
@@ -145,6 +145,16 @@ class CommandLine(unittest.TestCase):
             self.assertIn("`andromede drain`: name a site, or a drive with --drive, or --abort", said)
             self.assertIn("Example: andromede drain dassault", said)
         self.assertIn("`andromede drain`: --abort takes no site", self.said("drain", "orange", "--abort"))
+
+    def test_the_front_door_explains_itself_and_starts_nothing_that_was_not_asked_for(self):
+        for words in (("run", "--help"), ("build", "--help"), ("bench", "-h"), ("test-crash", "--help"), ("--help",)):
+            told = subprocess.run([ROOT / "dev", *words], text=True, capture_output=True, check=True, timeout=120)
+            self.assertIn("./dev COMMAND [ARGUMENTS]", told.stdout, words)
+            self.assertEqual(told.stderr, "", words)
+        for words in (("run", "--port", "80"), ("story", "now"), ("test-unit", "x"), ("nothing",)):
+            told = subprocess.run([ROOT / "dev", *words], text=True, capture_output=True, check=False, timeout=120)
+            self.assertEqual((told.returncode, told.stdout), (2, ""), words)
+            self.assertIn("./dev COMMAND [ARGUMENTS]", told.stderr, words)
 
 
 if __name__ == "__main__":
