@@ -98,6 +98,11 @@ bool Endpoint::loopback() const { return address == "::1" || address == "localho
 
 bool Endpoint::everywhere() const { return address == "0.0.0.0" || address == "::"; }
 
+bool Endpoint::taken_by(const Endpoint& other) const {
+  const auto plain = [](const std::string& name) { return name == "localhost" ? std::string("127.0.0.1") : name; };
+  return port != 0 && port == other.port && (other.everywhere() || plain(address) == plain(other.address));
+}
+
 std::string Endpoint::to_string() const {
   const bool v6 = address.find(':') != std::string::npos;
   return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
@@ -145,6 +150,9 @@ Result<Config> parse_config(std::string_view text, const std::string& path) {
       return fail(table.error("listen",
                               "is not a loopback address: the operator's listener speaks plain HTTP; use "
                               "127.0.0.1 and reach it from elsewhere through ssh"));
+    }
+    if (config.operators.taken_by(config.s3)) {
+      return fail(table.error("listen", "is where [s3] listens: choose another port"));
     }
   }
   CHECK_OK(read_storage(root, config));

@@ -18,6 +18,8 @@ struct Endpoint {
   [[nodiscard]] bool loopback() const;
   // Stands for all addresses of the machine: one to listen on, and none to connect to.
   [[nodiscard]] bool everywhere() const;
+  // Nobody can listen here while somebody does at `other`.
+  [[nodiscard]] bool taken_by(const Endpoint& other) const;
   [[nodiscard]] std::string to_string() const;
   bool operator==(const Endpoint&) const = default;
 };

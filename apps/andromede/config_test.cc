@@ -58,6 +58,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadConfig{"[s3]\nlisen = \"127.0.0.1:1\"\n", "/c/a.toml:2", "listen"},
                     BadConfig{"[s3]\ntls_key = \"k\"\n", "/c/a.toml:2", "tls_certificate"},
                     BadConfig{"[operator]\nlisten = \"0.0.0.0:9001\"\n", "/c/a.toml:2", "ssh"},
+                    BadConfig{"[operator]\nlisten = \"localhost:9000\"\n", "/c/a.toml:2", "where [s3] listens"},
+                    BadConfig{"[s3]\nlisten = \"127.0.0.1:9001\"\n", "/c/a.toml", "another port"},
                     BadConfig{"[storage]\ninline_limit_bytes = -1\n", "/c/a.toml:2", "between"},
                     BadConfig{"[log]\nlevel = \"loud\"\n", "/c/a.toml:2", "warning"},
                     BadConfig{"[logs]\n", "/c/a.toml:1", "logs"}, BadConfig{"[s3\n", "/c/a.toml:1", ""}));
@@ -196,6 +198,18 @@ TEST(OperationsPage, SaysTheSameInFrench) {
     return std::distance(std::sregex_iterator(page.begin(), page.end(), heading), std::sregex_iterator());
   };
   EXPECT_EQ(sections(french), sections(english));
+}
+
+TEST(Endpoint, KnowsWhoTakesItsPlace) {
+  const auto taken = [](const char* one, const char* by) { return parse_endpoint(one)->taken_by(*parse_endpoint(by)); };
+  EXPECT_TRUE(taken("127.0.0.1:9001", "127.0.0.1:9001"));
+  EXPECT_TRUE(taken("127.0.0.1:9001", "localhost:9001"));
+  EXPECT_TRUE(taken("127.0.0.1:9001", "0.0.0.0:9001"));
+  EXPECT_TRUE(taken("127.0.0.1:9001", "[::]:9001"));
+  EXPECT_FALSE(taken("127.0.0.1:9001", "127.0.0.1:9000"));
+  EXPECT_FALSE(taken("127.0.0.1:9001", "[::1]:9001"));
+  // Each gets one of the system's.
+  EXPECT_FALSE(taken("127.0.0.1:0", "127.0.0.1:0"));
 }
 
 TEST(Endpoint, KnowsLoopback) {

@@ -234,6 +234,10 @@ Result<InitReport> init_cloud(const InitOptions& options) {
   if (!s3.loopback() && !options.local_ca) {
     return fail(Errc::kInvalidArgument, text(Msg::kInitListen, {options.s3_listen, text(Msg::kInitNeedsTls)}));
   }
+  if (operators.taken_by(s3)) {
+    return fail(Errc::kInvalidArgument,
+                text(Msg::kInitOperatorListen, {options.operator_listen, text(Msg::kInitSameListen)}));
+  }
   const CloudFolder folder{absolute_path(options.folder)};
   if (folder.root.empty()) return fail(Errc::kInvalidArgument, "the cloud's folder has a name");
   std::error_code code;

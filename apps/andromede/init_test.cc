@@ -186,6 +186,11 @@ TEST_F(InitTest, MakesNothingFromABadConsortiumOrListener) {
   auto no_port = options();
   no_port.operator_listen = "9001";
   EXPECT_TRUE(init_cloud(no_port).error().message().starts_with("--operator-listen 9001: "));
+  auto both_the_same = options();
+  both_the_same.operator_listen = both_the_same.s3_listen;
+  EXPECT_EQ(init_cloud(both_the_same).error().message(),
+            "--operator-listen " + both_the_same.s3_listen +
+                ": is where the tenants' listener is (--listen): choose another port");
   EXPECT_FALSE(std::filesystem::exists(options().folder));
 }
 

@@ -305,6 +305,8 @@ constexpr Translation kTranslations[] = {
      "est pour le réseau, qui exige TLS : ajoutez --local-ca, ou créez le nuage sur 127.0.0.1 puis réglez listen, "
      "tls_certificate et tls_key dans son andromede.toml"},
     {Msg::kInitOperatorListen, "--operator-listen {0}: {1}", "--operator-listen {0} : {1}"},
+    {Msg::kInitSameListen, "is where the tenants' listener is (--listen): choose another port",
+     "est déjà l'adresse d'écoute pour les locataires (--listen) : choisissez un autre port"},
     {Msg::kInitNext, "Start it: {1} serve --config {0}", "Démarrez-le : {1} serve --config {0}"},
     {Msg::kWelcomeEndpoint, "Endpoint:    {0}", "Adresse :      {0}"},
     {Msg::kWelcomeCredentials, "Credentials: {0}", "Identifiants : {0}"},

@@ -131,6 +131,7 @@ enum class Msg {
   kInitListen,
   kInitNeedsTls,
   kInitOperatorListen,
+  kInitSameListen,
   kInitNext,
   kWelcomeEndpoint,
   kWelcomeCredentials,
