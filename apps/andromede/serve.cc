@@ -64,6 +64,15 @@ sigset_t block_signals() {
   return signals;
 }
 
+void reload_certificates(net::Server& s3) {
+  if (const Status reloaded = s3.reload_tls(); reloaded) {
+    log_info("certificates read again");
+  } else {
+    log_error("the new certificates cannot be used, and those from before stay",
+              {{"error", reloaded.error().describe()}});
+  }
+}
+
 // What a reload does not take over, so that nobody waits for it.
 void tell_what_waits_for_a_restart(const Config& config) {
   const auto file = read_config(config.file);
@@ -87,9 +96,7 @@ void run_until_signal(const Config& config, const sigset_t& signals, const net::
     }
     if (number == SIGHUP) {
       sd_notify(0, "RELOADING=1");
-      const Status reloaded = s3.reload_tls();
-      log(reloaded ? LogLevel::kInfo : LogLevel::kError, "certificates read again",
-          {{"error", reloaded ? std::string() : reloaded.error().describe()}});
+      if (!config.tls_certificate.empty()) reload_certificates(s3);
       tell_what_waits_for_a_restart(config);
       sd_notify(0, "READY=1");
     }

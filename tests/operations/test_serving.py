@@ -38,6 +38,10 @@ class Serving(OperationsCase):
         (self.cloud.folder / "tls" / "server.crt").write_text("not a certificate")
         self.cloud.process.send_signal(signal.SIGHUP)
         self.cloud.wait_for("the broken file is told", lambda: '"level":"error"' in self.cloud.log.read_text())
+        reloads = [json.loads(line) for line in self.cloud.log.read_text().splitlines() if "certificates" in line]
+        self.assertEqual([(line["level"], line["message"], "error" in line) for line in reloads],
+                         [("info", "certificates read again", False),
+                          ("error", "the new certificates cannot be used, and those from before stay", True)])
         self.assertEqual(self.certificate(), second, "the last good certificate stays")
 
     def test_a_reload_names_what_waits_for_a_restart(self):
