@@ -296,8 +296,8 @@ TEST_F(InitTest, ASecretThatOthersCanReadIsNotUsed) {
 }
 
 TEST(Messages, SpeakBothLanguages) {
-  EXPECT_EQ(text_in(false, Msg::kInitDone, {"8", "2"}), "Made a cloud of 8 drives and 2 tenants.");
-  EXPECT_EQ(text_in(true, Msg::kInitDone, {"8", "2"}), "Nuage créé : 8 disques, 2 locataires.");
+  EXPECT_EQ(text_in(false, Msg::kInitDone, {"8", "2"}), "Made a cloud. Drives: 8, tenants: 2.");
+  EXPECT_EQ(text_in(true, Msg::kInitDone, {"8", "2"}), "Nuage créé. Disques : 8, locataires : 2.");
   for (int i = 0; i < static_cast<int>(Msg::kCount); ++i) {
     EXPECT_FALSE(text_in(false, static_cast<Msg>(i)).empty()) << i;
     EXPECT_FALSE(text_in(true, static_cast<Msg>(i)).empty()) << i;

@@ -287,7 +287,7 @@ constexpr Translation kTranslations[] = {
     {Msg::kCaNotInPlace, "{0}: cannot be put in place: {1}", "{0} : ne peut être mis en place : {1}"},
     {Msg::kOldCaStays, "{0}: the old certificate cannot be removed: {1}",
      "{0} : l'ancien certificat ne peut être supprimé : {1}"},
-    {Msg::kInitDone, "Made a cloud of {0} drives and {1} tenants.", "Nuage créé : {0} disques, {1} locataires."},
+    {Msg::kInitDone, "Made a cloud. Drives: {0}, tenants: {1}.", "Nuage créé. Disques : {0}, locataires : {1}."},
     {Msg::kInitToken, "Operator's token: {0}", "Jeton de l'opérateur : {0}"},
     {Msg::kInitBackUp, "Back up {0} now: without these keys no byte can be read, by anybody.",
      "Sauvegardez {0} dès maintenant : sans ces clés, personne ne peut plus lire un octet."},

@@ -1,6 +1,7 @@
 #include "usage.h"
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 #include <vector>
 
@@ -113,9 +114,11 @@ std::string unknown_option(const CLI::App& command, const std::string& typed) {
          did_you_mean(those_like(typed.substr(0, typed.find('=')), names));
 }
 
+// With its limits, where it has some; a word that stands for a value says nothing here.
 std::string describe(const CLI::Option& option) {
   const std::string& values = option.get_option_text();
-  return option.get_description() + (values.empty() ? "" : ", " + values);
+  const bool limits = !values.empty() && std::isdigit(static_cast<unsigned char>(values.front())) != 0;
+  return option.get_description() + (limits ? ", " + values : "");
 }
 
 std::string missing(const CLI::App& command) {

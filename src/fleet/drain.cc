@@ -185,7 +185,7 @@ Status FleetImpl::abort_drain(std::string operator_name) {
   {
     const std::lock_guard lock(mutex_);
     if (requested_ && requested_->kind == JobKind::kDrain) {
-      board_.close(requested_->job, JobState::kAborted, "aborted");
+      board_.close(requested_->job, JobState::kAborted, kAbortedBy);
       requested_.reset();
     } else if (running_ && running_->kind == JobKind::kDrain) {
       abort_ = true;
@@ -325,7 +325,7 @@ Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving
 
 Status FleetImpl::erase_and_mark_drained(const std::vector<DriveInfo>& leaving, bool& announced) {
   const std::lock_guard operators(operators_);
-  if (abort_) return fail(Errc::kCancelled, "aborted");
+  if (abort_) return fail(Errc::kCancelled, kAbortedBy);
   if (!announced) CHECK_OK(witness_.record("EraseDrainedDrives", kFleetItself, {{"drives", names_of(leaving)}}));
   announced = true;
   std::vector<DriveId> detached;

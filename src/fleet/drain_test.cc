@@ -198,6 +198,7 @@ TEST(Drain, AbortedItsDrivesTakeDataAgain) {
   EXPECT_EQ(cloud.fleet->drain(site("s2", std::uint8_t{1}), "claire").error(), Errc::kConflict);
   ASSERT_TRUE(cloud.fleet->abort_drain("claire"));
   EXPECT_EQ(cloud.ended(job->number).state, JobState::kAborted);
+  EXPECT_EQ(cloud.ended(job->number).message, "by an operator");
   EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kActive);
   EXPECT_FALSE(cloud.drives->map()->accepted_site_losses);
   EXPECT_TRUE(cloud.journaled("AbortDrain"));

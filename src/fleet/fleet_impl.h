@@ -28,6 +28,9 @@ namespace andromede::fleet {
 
 inline constexpr std::chrono::milliseconds kBetweenPasses{500};
 
+// Beside the state, which says the rest.
+inline constexpr const char* kAbortedBy = "by an operator";
+
 using io::DriveInfo;
 using io::DriveMap;
 using io::DriveState;

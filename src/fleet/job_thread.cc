@@ -161,7 +161,7 @@ Progress FleetImpl::progress_of(std::uint64_t job) {
 
 JobState FleetImpl::ended_with(const Error& error, std::string& message) const {
   if (error == Errc::kCancelled) {
-    message = stopping_ ? "the server is stopping" : make_way_ ? "made way for another job" : "aborted";
+    message = stopping_ ? "the server is stopping" : make_way_ ? "made way for another job" : kAbortedBy;
     return JobState::kAborted;
   }
   message = error.message();

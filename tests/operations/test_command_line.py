@@ -128,6 +128,9 @@ class CommandLine(unittest.TestCase):
         self.assertIn("--capacity-bytes cannot be much: bytes to use at most, as 4TiB; units: kB, MB, GB,", self.said(*add, "much"))
         self.assertIn("--capacity-bytes ne peut être 4Xo : octets à utiliser au plus, par exemple 4Tio ; unités : ko, Mo,",
                       self.said(*add, "4Xo", language=FRENCH))
+        self.assertNotIn("BYTES", self.said(*add, "much"))
+        self.assertNotIn("BYTES", self.said("drain", "orange", "--bandwidth", "3"))
+        self.assertNotIn("NAME,NAME", self.said("drive", "proceed"))
         self.assertIn("--out needs a value: ", self.said("key", "create", "000000000001", "--out"))
 
     def test_the_version_is_an_option_too_and_help_is_in_one_language(self):
