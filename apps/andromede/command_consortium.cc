@@ -5,11 +5,19 @@
 #include "exit_codes.h"
 #include "local_ca.h"
 #include "messages.h"
+#include "sovereignty/consortium.h"
 
 namespace andromede::app {
 namespace {
 
 using nlohmann::json;
+
+// Read here first: the server does not know what the file is called.
+Result<std::string> read_consortium_text(const std::string& file) {
+  TRY(std::string text, read_text_file(file));
+  CHECK_OK(sovereignty::parse_consortium(text, file));
+  return text;
+}
 
 int say_change(const CommonOptions& common, const json& change, Msg done) {
   if (common.json) {
@@ -48,7 +56,7 @@ int run_consortium_show(const CommonOptions& common) {
 }
 
 int run_consortium_check(const CommonOptions& common, const std::string& file) {
-  const auto content = read_text_file(file);
+  const auto content = read_consortium_text(file);
   if (!content) return report_usage(content.error());
   auto client = connect(common);
   if (!client) return report_usage(client.error());
@@ -58,7 +66,7 @@ int run_consortium_check(const CommonOptions& common, const std::string& file) {
 }
 
 int run_consortium_apply(const CommonOptions& common, const std::string& file) {
-  const auto content = read_text_file(file);
+  const auto content = read_consortium_text(file);
   if (!content) return report_usage(content.error());
   auto client = connect(common);
   if (!client) return report_usage(client.error());

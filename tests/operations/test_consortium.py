@@ -122,6 +122,15 @@ city = "Lyon"
         self.assertIn("lyon-1", refused.stderr)
         self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])
 
+    def test_a_file_that_is_no_consortium_is_named(self):
+        self.cloud.start()
+        readme = self.folder / "README.md"
+        readme.write_text("# Andromède\n\nA sovereign cloud\n")
+        for command in ("check", "apply"):
+            refused = self.cloud.operator("consortium", command, readme, check=False)
+            self.assertEqual(refused.returncode, 2, refused.stderr)
+            self.assertIn(f"{readme}:3: ", refused.stderr)
+
     def test_what_would_disown_what_is_stored_is_refused(self):
         self.cloud.start()
         change = self.folder / "new.toml"
