@@ -15,17 +15,18 @@ std::string client_endpoint(const Config& config) {
   return (config.tls_certificate.empty() ? "http://" : "https://") + endpoint.to_string();
 }
 
-std::string aws_settings(const Config& config) {
-  std::string settings = "AWS_DEFAULT_REGION=" + shell_word(config.region);
+std::string aws_settings(const Config& config) { return "AWS_DEFAULT_REGION=" + shell_word(config.region); }
+
+std::string aws_s3(const Config& config) {
+  std::string words = "aws --endpoint-url " + shell_word(client_endpoint(config));
   const std::string authority = CloudFolder{config.folder}.tls() + "/ca.crt";
   std::error_code code;
+  // Not AWS_CA_BUNDLE, which who exports it breaks rclone with.
   if (!config.tls_certificate.empty() && std::filesystem::exists(authority, code)) {
-    settings += " AWS_CA_BUNDLE=" + shell_word(authority);
+    words += " --ca-bundle " + shell_word(authority);
   }
-  return settings;
+  return words + " s3";
 }
-
-std::string aws_s3(const Config& config) { return "aws --endpoint-url " + shell_word(client_endpoint(config)) + " s3"; }
 
 std::string shell_word(const std::string& word) {
   constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:@%+=,";

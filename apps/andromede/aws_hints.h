@@ -10,9 +10,9 @@ namespace andromede::app {
 // Where a client on this machine reaches the cloud, or, of a listener on all addresses, any client by the first virtual
 // host: 0.0.0.0 is no address to connect to.
 std::string client_endpoint(const Config& config);
-// "AWS_DEFAULT_REGION=us-east-1", and AWS_CA_BUNDLE where there is a local authority.
+// "AWS_DEFAULT_REGION=us-east-1"
 std::string aws_settings(const Config& config);
-// "aws --endpoint-url http://127.0.0.1:9000 s3"
+// "aws --endpoint-url http://127.0.0.1:9000 s3", with --ca-bundle where there is a local authority.
 std::string aws_s3(const Config& config);
 // Quoted where a shell needs it.
 std::string shell_word(const std::string& word);

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "cloud_folder.h"
+#include "io/temporary_folder.h"
+
 namespace andromede::app {
 namespace {
 
@@ -27,6 +32,18 @@ TEST(AwsHints, NameEndpointAndRegion) {
   config.region = "fr-paris-1";
   EXPECT_EQ(aws_settings(config), "AWS_DEFAULT_REGION=fr-paris-1");
   EXPECT_EQ(aws_s3(config), "aws --endpoint-url http://127.0.0.1:9000 s3");
+}
+
+TEST(AwsHints, NameTheLocalAuthority) {
+  const io::TemporaryFolder folder;
+  Config config = listening("127.0.0.1");
+  config.folder = folder.path();
+  config.tls_certificate = folder.path() + "/tls/server.crt";
+  EXPECT_EQ(aws_s3(config), "aws --endpoint-url https://127.0.0.1:9000 s3");
+  std::filesystem::create_directory(folder.path() + "/tls");
+  ASSERT_TRUE(write_file(folder.path() + "/tls/ca.crt", "", false));
+  EXPECT_EQ(aws_s3(config),
+            "aws --endpoint-url https://127.0.0.1:9000 --ca-bundle " + folder.path() + "/tls/ca.crt s3");
 }
 
 TEST(AwsHints, AreWordsOfAShell) {

@@ -184,11 +184,11 @@ TEST(OperationsPage, SaysTheSameInFrench) {
   const std::string french = document("/fr/operations.md");
   EXPECT_EQ(documented_keys(french), documented_keys(english));
   const auto quoted = [](const std::string& page) {
-    static const std::regex code("`([^`]+)`");
+    static const std::regex code("```([^`]*)```|`([^`]+)`");
     static const std::regex blanks("\\s+");
     std::set<std::string> all;
     for (std::sregex_iterator it(page.begin(), page.end(), code), end; it != end; ++it) {
-      all.insert(std::regex_replace((*it)[1].str(), blanks, " "));
+      all.insert(std::regex_replace((*it)[1].str() + (*it)[2].str(), blanks, " "));
     }
     return all;
   };
