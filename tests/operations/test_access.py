@@ -37,6 +37,16 @@ class Access(OperationsCase):
         made = self.cloud.operator_json("key", "create", account)
         return account, made["access_key_id"], made["secret_access_key"]
 
+    def test_an_operator_needs_no_access_to_the_clouds_folder(self):
+        token = self.folder / "claire.token"
+        self.cloud.operator("operator", "create", "claire", "--out", token)
+        own = self.folder / "claire.toml"
+        own.write_text(f'[operator]\nlisten = "127.0.0.1:{self.cloud.operator_port}"\n')
+        status = subprocess.run([BINARY, "status"], text=True, capture_output=True, check=False, timeout=PATIENCE_S, cwd=self.folder,
+                                env={**os.environ, "ANDROMEDE_CONFIG": str(own), "ANDROMEDE_TOKEN_FILE": str(token)})
+        self.assertEqual(status.returncode, 0, status.stderr)
+        self.assertIn("orange-1", status.stdout)
+
     def test_an_account_is_opened_used_and_closed(self):
         account, key, secret = self.new_account()
         self.assertRegex(account, r"^\d{12}$")
