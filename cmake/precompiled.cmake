@@ -12,7 +12,7 @@ function(andromede_precompiled target)
   add_library(${target} OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cc)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   # Flags must be those of the users.
-  target_link_libraries(${target} PRIVATE Threads::Threads OpenSSL::Crypto spdlog::spdlog prometheus-cpp::core)
+  target_link_libraries(${target} PRIVATE Threads::Threads OpenSSL::Crypto prometheus-cpp::core)
   target_compile_options(${target} PRIVATE -fpch-instantiate-templates)
   target_precompile_headers(${target} PRIVATE ${ARGN})
 endfunction()

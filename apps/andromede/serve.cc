@@ -117,6 +117,7 @@ Result<std::unique_ptr<net::Server>> start_listening(const Config& config, Liste
 Status serve(const Config& config) {
   const sigset_t signals = block_signals();
   set_log_level(config.log_level);
+  const LogThread log_thread;
   CHECK_OK(check_files(config));
   TRY(const auto consortium, consortium_of(config));
   TRY(const auto cloud, Cloud::open(config, consortium));

@@ -1,13 +1,20 @@
 #include "base/log.h"
 
-#include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <cstdio>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
 
+#include "base/check.h"
 #include "base/clock.h"
+#include "base/pool.h"
 
 namespace andromede {
 namespace {
@@ -28,14 +35,104 @@ const char* level_name(LogLevel level) {
   return "error";
 }
 
-spdlog::logger& logger() {
-  static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("andromede", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%v");
-    made->set_level(spdlog::level::trace);
-    return made;
-  }();
+std::string begin_line(LogLevel level, std::string_view message) {
+  std::string line =
+      R"({"time":")" + to_iso8601(SystemClock().now()) + R"(","level":")" + level_name(level) + R"(","message":)";
+  append_json_string(line, message);
+  return line;
+}
+
+// A line that cannot be written is nobody's to tell of.
+void write_line(int descriptor, std::string_view line) {
+  while (!line.empty()) {
+    const ssize_t written = ::write(descriptor, line.data(), line.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    line.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+// What waits for a LogThread. Its thread's as well, which may outlive it.
+class LineQueue {
+ public:
+  void push(LogLevel level, std::string line) {
+    {
+      const std::lock_guard lock(mutex_);
+      // What ordinary requests say must not displace what an operator is to hear of.
+      const std::size_t limit = level < LogLevel::kWarning ? kMaxQueuedBytes / 2 : kMaxQueuedBytes;
+      if (bytes_ + line.size() > limit) {
+        ++dropped_;
+        return;
+      }
+      bytes_ += line.size();
+      lines_.push_back(std::move(line));
+    }
+    changed_.notify_all();
+  }
+
+  void write_until_ended(int descriptor) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return ending_ || !lines_.empty(); });
+      if (lines_.empty()) break;
+      const std::string line = std::move(lines_.front());
+      lines_.pop_front();
+      lock.unlock();
+      write_line(descriptor, line);
+      lock.lock();
+      bytes_ -= line.size();
+      if (dropped_ > 0 && bytes_ < kMaxQueuedBytes / 2) tell_dropped();
+    }
+    ended_ = true;
+    changed_.notify_all();
+  }
+
+  // Whether all was written within `patience`.
+  bool end(std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex_);
+    ending_ = true;
+    changed_.notify_all();
+    return changed_.wait_for(lock, patience, [this] { return ended_; });
+  }
+
+ private:
+  static constexpr std::size_t kMaxQueuedBytes = 4 << 20;
+
+  void tell_dropped() {
+    std::string line =
+        begin_line(LogLevel::kWarning, "lines of this log were dropped: who reads it did not keep up");
+    line += ",\"lines\":" + std::to_string(std::exchange(dropped_, 0)) + "}\n";
+    bytes_ += line.size();
+    lines_.push_back(std::move(line));
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> lines_;
+  std::size_t bytes_ = 0;  // of those lines, and of the one that is being written
+  std::uint64_t dropped_ = 0;
+  bool ending_ = false;
+  bool ended_ = false;
+};
+
+namespace {
+
+struct Writing {
+  std::mutex mutex;
+  std::shared_ptr<LineQueue> queue;  // null: whoever logs writes
+};
+
+// Never destroyed: a thread that a hanging drive keeps may still log when the process ends.
+Writing& writing() {
+  static auto* const instance = new Writing;
   return *instance;
+}
+
+std::shared_ptr<LineQueue> current_queue() {
+  const std::lock_guard lock(writing().mutex);
+  return writing().queue;
 }
 
 // Length of the well-formed UTF-8 sequence at the start of `text`, or 0 (Unicode 15, table 3-7).
@@ -92,9 +189,7 @@ void append_json_string(std::string& out, std::string_view text) {
 
 void log(LogLevel level, std::string_view message, LogFields fields) {
   if (!log_enabled(level)) return;
-  std::string line =
-      R"({"time":")" + to_iso8601(SystemClock().now()) + R"(","level":")" + level_name(level) + R"(","message":)";
-  append_json_string(line, message);
+  std::string line = begin_line(level, message);
   for (const auto& field : fields) {
     line.push_back(',');
     append_json_string(line, field.name);
@@ -109,8 +204,34 @@ void log(LogLevel level, std::string_view message, LogFields fields) {
       line += std::get<bool>(field.value) ? "true" : "false";
     }
   }
-  line.push_back('}');
-  logger().log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  line += "}\n";
+  if (const auto queue = current_queue()) {
+    queue->push(level, std::move(line));
+  } else {
+    write_line(STDERR_FILENO, line);
+  }
+}
+
+LogThread::LogThread(int descriptor) : queue_(std::make_shared<LineQueue>()) {
+  thread_ = std::thread([queue = queue_, descriptor] {
+    name_thread("log");
+    queue->write_until_ended(descriptor);
+  });
+  const std::lock_guard lock(writing().mutex);
+  CHECK(writing().queue == nullptr, "one thread writes the log");
+  writing().queue = queue_;
+}
+
+LogThread::~LogThread() {
+  {
+    const std::lock_guard lock(writing().mutex);
+    writing().queue.reset();
+  }
+  if (queue_->end(kPatience)) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
 }
 
 }  // namespace andromede

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "api/s3/errors.h"
+#include "api/s3/fault_lines.h"
 #include "api/s3/metrics.h"
 #include "api/s3/operations.h"
 #include "api/s3/request.h"
@@ -156,13 +157,14 @@ struct FrontEnd::Impl {
         authenticator(std::move(lookup), the_clock, {.region = options.region}),
         ids(random),
         front_metrics(metrics),
-        answers(kAnswerMemoryBytes, the_clock) {}
+        answers(kAnswerMemoryBytes, the_clock),
+        fault_lines(the_clock) {}
 
   Task<void> handle(net::Exchange& exchange);
   Task<Status> serve(Request& request);
   Task<Status> serve_safely(Request& request);
   Task<void> answer_error(Request& request, const Error& error);
-  void log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome, bool cut_short) const;
+  void log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome, bool cut_short);
 
   objects::Service& service;
   const Clock& clock;
@@ -172,6 +174,7 @@ struct FrontEnd::Impl {
   FrontMetrics front_metrics;
   LargeDocuments documents;
   AnswerMemory answers;
+  FaultLines fault_lines;
 };
 
 Task<Status> FrontEnd::Impl::serve(Request& request) {
@@ -227,12 +230,14 @@ Task<void> FrontEnd::Impl::handle(net::Exchange& exchange) {
 }
 
 void FrontEnd::Impl::log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome,
-                                 bool cut_short) const {
-  // 501 is what a client asked for, not a fault.
-  const bool fault = cut_short || (request.status() >= 500 && request.status() != 501);
-  if (!fault && !options.access_log) return;
+                                 bool cut_short) {
   const std::string_view account =
       request.authentication.credential ? std::string_view(request.account().id.value()) : std::string_view("-");
+  // 501 is what a client asked for, not a fault.
+  const bool failed = cut_short || (request.status() >= 500 && request.status() != 501);
+  const auto left_out = failed ? fault_lines.take(account) : std::nullopt;
+  const bool fault = left_out.has_value();
+  if (!fault && !options.access_log) return;
   log(fault ? LogLevel::kError : LogLevel::kInfo, fault ? "s3 request failed" : "s3 request",
       {{"requestId", request.id()},
        {"operation", operation_name(request.target.operation)},
@@ -247,6 +252,7 @@ void FrontEnd::Impl::log_request(const Request& request, std::chrono::nanosecond
        {"microseconds", static_cast<std::int64_t>(took.count() / 1000)},
        {"bytesIn", body_bytes(request)},
        {"bytesOut", request.bytes_sent()},
+       {"failuresNotLogged", left_out.value_or(0)},
        {"error", outcome ? std::string() : outcome.error().describe()}});
 }
 
