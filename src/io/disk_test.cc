@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <numeric>
 
 #include "io/fault_disk.h"
@@ -40,6 +41,14 @@ class DiskTest : public testing::TestWithParam<bool> {
     auto file = disk_->open(path, OpenMode::kCreate);
     EXPECT_TRUE(file.has_value()) << file.error().describe();
     return std::move(*file);
+  }
+  // As somebody else does it.
+  void take_away(const std::string& path) {
+    if (GetParam()) {
+      EXPECT_TRUE(std::filesystem::remove(folder_.path() + "/" + path));
+    } else {
+      EXPECT_TRUE(dynamic_cast<FaultDisk&>(*disk_).share()->remove(path));
+    }
   }
   TemporaryFolder folder_;
   std::unique_ptr<Disk> disk_;
@@ -257,6 +266,50 @@ TEST_P(DiskTest, ReplacesInReserveAsItReplaces) {
   EXPECT_TRUE(disk_->keep_reserve("a", 0));
   EXPECT_TRUE(disk_->keep_reserve("a", 0));
   EXPECT_EQ(disk_->read_all("a", 100).value(), pattern(10));
+}
+
+TEST_P(DiskTest, ProbeMissesWhatAnotherTookAwayWhileItIsInUse) {
+  ASSERT_TRUE(disk_->make_folder("folder"));
+  ASSERT_TRUE(disk_->make_folder("watched"));
+  auto file = create("folder/a");
+  const auto other = create("b");
+  const auto watch = disk_->watch("watched");
+  ASSERT_TRUE(watch);
+  EXPECT_EQ(disk_->watch("absent").error(), Errc::kNotFound);
+  ASSERT_TRUE(disk_->probe());
+  ASSERT_TRUE(disk_->remove("b"));
+  EXPECT_TRUE(disk_->probe()) << "what it removed itself is not missed";
+
+  take_away("folder/a");
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo);
+  EXPECT_TRUE(file->write_at(0, Bytes(10))) << "the file does not notice";
+  EXPECT_TRUE(file->sync());
+  const auto reader = create("folder/a");
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo) << "another file of that name is another file";
+  file.reset();
+  EXPECT_TRUE(disk_->probe()) << "nobody uses it any more";
+
+  take_away("watched");
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo);
+}
+
+TEST_P(DiskTest, ProbeMissesNothingThatIsOnlyRead) {
+  create("a");
+  const auto file = disk_->open("a", OpenMode::kRead);
+  ASSERT_TRUE(file);
+  take_away("a");
+  EXPECT_TRUE(disk_->probe());
+}
+
+TEST_P(DiskTest, ProbeMissesWhatItCouldNotRemoveItself) {
+  ASSERT_TRUE(disk_->make_folder("folder"));
+  create("folder/a");
+  const auto watch = disk_->watch("folder");
+  EXPECT_EQ(disk_->remove("folder").error(), Errc::kConflict);
+  take_away("folder/a");
+  ASSERT_TRUE(disk_->probe());
+  take_away("folder");
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo);
 }
 
 }  // namespace

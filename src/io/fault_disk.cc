@@ -1,5 +1,7 @@
 #include "io/fault_disk.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <condition_variable>
@@ -243,6 +245,8 @@ std::pair<std::string, std::string> split(const std::string& path) {
   return {path.substr(0, slash), path.substr(slash + 1)};
 }
 
+FilesInUse::Identity identity_of(const Node* node) { return {0, reinterpret_cast<std::uintptr_t>(node)}; }
+
 bool counts(const Fault& fault, DiskOp op, const std::string& path) {
   if (fault.action == FaultAction::kLie && op != DiskOp::kWrite && op != DiskOp::kSync) return false;
   if (fault.action == FaultAction::kFlip && op != DiskOp::kRead) return false;
@@ -344,6 +348,15 @@ struct FaultDisk::State {
       at = end + 1;
     }
     return node;
+  }
+
+  // Of what an engine made by itself, on the host.
+  Result<FilesInUse::Identity> identity_at(const std::string& path) const {
+    const auto node = walk(path);
+    if (node) return identity_of(node->get());
+    struct stat is{};
+    if (::lstat((root + "/" + path).c_str(), &is) != 0) return fail(node.error());
+    return FilesInUse::Identity{is.st_dev, is.st_ino};
   }
 
   Result<std::shared_ptr<Node>> find_folder(const std::string& path) const {
@@ -526,8 +539,9 @@ struct FaultDisk::State {
 
 class FaultDisk::OpenFile final : public File {
  public:
-  OpenFile(std::shared_ptr<State> state, std::shared_ptr<Node> node, std::string path, bool writable)
-      : state_(std::move(state)), node_(std::move(node)), path_(std::move(path)), writable_(writable) {}
+  // `use`: of one that is writable.
+  OpenFile(std::shared_ptr<State> state, std::shared_ptr<Node> node, std::string path, std::shared_ptr<const void> use)
+      : state_(std::move(state)), node_(std::move(node)), path_(std::move(path)), use_(std::move(use)) {}
 
   Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
     const auto lock = state_->enter();
@@ -582,7 +596,7 @@ class FaultDisk::OpenFile final : public File {
 
  private:
   Status change(DiskOp op, Change what) {
-    if (!writable_) return fail(Errc::kInvalidArgument, path_ + " was opened for reading only");
+    if (use_ == nullptr) return fail(Errc::kInvalidArgument, path_ + " was opened for reading only");
     const auto lock = state_->enter();
     return state_->change(*node_, op, path_, std::move(what));
   }
@@ -590,10 +604,11 @@ class FaultDisk::OpenFile final : public File {
   const std::shared_ptr<State> state_;
   const std::shared_ptr<Node> node_;
   const std::string path_;
-  const bool writable_;
+  const std::shared_ptr<const void> use_;
 };
 
-FaultDisk::FaultDisk(std::shared_ptr<State> state) : state_(std::move(state)) {}
+FaultDisk::FaultDisk(std::shared_ptr<State> state)
+    : state_(std::move(state)), in_use_(std::make_shared<FilesInUse>()) {}
 FaultDisk::~FaultDisk() = default;
 
 std::unique_ptr<FaultDisk> FaultDisk::make(std::string root, std::uint64_t seed) {
@@ -695,11 +710,13 @@ Result<std::unique_ptr<File>> FaultDisk::open(const std::string& path, OpenMode 
   const auto lock = state_->enter();
   if (mode == OpenMode::kCreate) {
     TRY(std::shared_ptr<Node> made, state_->create(path));
-    return std::make_unique<OpenFile>(state_, std::move(made), path, true);
+    auto use = in_use_->add(path, identity_of(made.get()));
+    return std::make_unique<OpenFile>(state_, std::move(made), path, std::move(use));
   }
   CHECK_OK(state_->pass(DiskOp::kOpen, path));
   TRY(std::shared_ptr<Node> node, state_->find_file(path));
-  return std::make_unique<OpenFile>(state_, std::move(node), path, mode == OpenMode::kReadWrite);
+  auto use = mode == OpenMode::kRead ? nullptr : in_use_->add(path, identity_of(node.get()));
+  return std::make_unique<OpenFile>(state_, std::move(node), path, std::move(use));
 }
 
 Status FaultDisk::replace(const std::string& path, ByteView data) {
@@ -747,6 +764,7 @@ Status FaultDisk::remove(const std::string& path) {
   }
   const auto [folder, name] = split(path);
   TRY(const std::shared_ptr<Node> parent, state_->walk(folder));
+  static_cast<void>(in_use_->give_up(path));
   parent->set(name, nullptr);
   return {};
 }
@@ -785,7 +803,20 @@ Result<Space> FaultDisk::space() {
 
 Status FaultDisk::probe() {
   const auto lock = state_->enter();
-  return state_->reachable();
+  CHECK_OK(state_->reachable());
+  for (const auto& use : in_use_->all()) {
+    const auto now = state_->identity_at(use->path);
+    if (!now || *now != use->identity) return fail(Errc::kIo, state_->root + ": " + use->path + " is gone");
+  }
+  return {};
+}
+
+Result<std::shared_ptr<const void>> FaultDisk::watch(const std::string& path) {
+  CHECK_OK(check_path(path));
+  const auto lock = state_->enter();
+  CHECK_OK(state_->reachable());
+  TRY(const FilesInUse::Identity identity, state_->identity_at(path));
+  return in_use_->add(path, identity);
 }
 
 std::string FaultDisk::root() const { return state_->root; }

@@ -17,6 +17,9 @@
 // sync() makes an unknown part durable and forgets the rest for good, as Linux does: a later sync() of that file
 // succeeds and does not bring it back.
 //
+// What another handle removes, this one did not: to its probe() it is gone. What an engine put below root() by itself is
+// not known here; watch() finds it there.
+//
 // Thread-safe. One mutex: operations do not overlap, and are numbered in the order in which they ran.
 #pragma once
 
@@ -27,6 +30,7 @@
 #include <vector>
 
 #include "io/disk.h"
+#include "io/files_in_use.h"
 
 namespace andromede::io {
 
@@ -122,6 +126,7 @@ class FaultDisk final : public Disk {
   [[nodiscard]] Status sync_folder(const std::string& folder) override;
   [[nodiscard]] Result<Space> space() override;
   [[nodiscard]] Status probe() override;
+  [[nodiscard]] Result<std::shared_ptr<const void>> watch(const std::string& path) override;
   [[nodiscard]] Status probe_writing() override { return probe(); }
   [[nodiscard]] std::string root() const override;
 
@@ -129,7 +134,8 @@ class FaultDisk final : public Disk {
   struct State;
   class OpenFile;
   explicit FaultDisk(std::shared_ptr<State> state);
-  std::shared_ptr<State> state_;
+  const std::shared_ptr<State> state_;
+  const std::shared_ptr<FilesInUse> in_use_;
 };
 
 }  // namespace andromede::io

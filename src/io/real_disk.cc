@@ -29,6 +29,7 @@
 #include <string>
 
 #include "io/disk.h"
+#include "io/files_in_use.h"
 
 namespace andromede::io {
 namespace {
@@ -314,12 +315,16 @@ struct Root {
   const RootLock lock;
   const std::string name;
   Usage usage;
+  FilesInUse in_use;
 };
+
+FilesInUse::Identity identity_of(const struct stat& is) { return {is.st_dev, is.st_ino}; }
 
 class RealFile final : public File {
  public:
-  RealFile(std::shared_ptr<Root> root, Descriptor file, std::string path, bool writable)
-      : root_(std::move(root)), file_(std::move(file)), path_(std::move(path)), writable_(writable) {}
+  // `use`: of one that is writable.
+  RealFile(std::shared_ptr<Root> root, Descriptor file, std::string path, std::shared_ptr<const void> use)
+      : root_(std::move(root)), file_(std::move(file)), path_(std::move(path)), use_(std::move(use)) {}
 
   Result<std::size_t> read_at(std::uint64_t offset, MutableByteView out) override {
     std::size_t done = 0;
@@ -458,7 +463,7 @@ class RealFile final : public File {
   }
 
   Status check_writable() const {
-    if (writable_) return {};
+    if (use_ != nullptr) return {};
     return fail(Errc::kInvalidArgument, path_ + " was opened for reading only");
   }
 
@@ -486,7 +491,7 @@ class RealFile final : public File {
   const std::shared_ptr<Root> root_;
   const Descriptor file_;
   const std::string path_;
-  const bool writable_;
+  const std::shared_ptr<const void> use_;
   std::once_flag direct_opened_;
   Descriptor direct_{-1};
   std::atomic<bool> sync_failed_{false};
@@ -506,7 +511,8 @@ class RealDisk final : public Disk {
     struct stat is{};
     if (::fstat(file.get(), &is) != 0) return failed(errno, "examining " + path);
     if (!S_ISREG(is.st_mode)) return fail(Errc::kInvalidArgument, path + " is not a file");
-    return std::make_unique<RealFile>(root_, std::move(file), path, mode != OpenMode::kRead);
+    auto use = mode == OpenMode::kRead ? nullptr : root_->in_use.add(path, identity_of(is));
+    return std::make_unique<RealFile>(root_, std::move(file), path, std::move(use));
   }
 
   Status replace(const std::string& path, ByteView data) override {
@@ -567,10 +573,12 @@ class RealDisk final : public Disk {
   Status remove(const std::string& path) override {
     CHECK_OK(check_file_path(path));
     TRY(const Place place, find_place(fd(), path));
+    const auto given_up = root_->in_use.give_up(path);
     if (::unlinkat(place.folder, place.name.c_str(), 0) == 0) return {};
-    if (errno != EISDIR) return failed(errno, "removing " + path);
-    if (::unlinkat(place.folder, place.name.c_str(), AT_REMOVEDIR) == 0) return {};
-    return failed(errno, "removing " + path);
+    if (errno == EISDIR && ::unlinkat(place.folder, place.name.c_str(), AT_REMOVEDIR) == 0) return {};
+    const int error = errno;
+    for (const auto& use : given_up) use->given_up = false;
+    return failed(error, "removing " + path);
   }
 
   Result<std::vector<std::string>> list(const std::string& folder) override {
@@ -638,7 +646,17 @@ class RealDisk final : public Disk {
     struct statvfs system{};
     if (::fstatvfs(fd(), &system) != 0) return lost(std::generic_category().message(errno));
     if ((system.f_flag & ST_RDONLY) != 0) return lost("its file system is read-only");
-    return {};
+    return probe_in_use();
+  }
+
+  Result<std::shared_ptr<const void>> watch(const std::string& path) override {
+    CHECK_OK(check_path(path));
+    TRY(const Place place, find_place(fd(), path));
+    struct stat is{};
+    if (::fstatat(place.folder, place.name.c_str(), &is, AT_SYMLINK_NOFOLLOW) != 0) {
+      return failed(errno, "examining " + path);
+    }
+    return root_->in_use.add(path, identity_of(is));
   }
 
   Status probe_writing() override {
@@ -665,6 +683,27 @@ class RealDisk final : public Disk {
 
   // Every way of losing the root is a failed drive, whatever the system's code for it.
   [[nodiscard]] Status lost(const std::string& why) const { return fail(Errc::kIo, root_->name + ": " + why); }
+
+  // By path, so that each folder is looked for once.
+  [[nodiscard]] Status probe_in_use() const {
+    std::optional<std::string> parent;
+    std::optional<Result<Place>> place;
+    for (const auto& use : root_->in_use.all()) {
+      if (parent != parent_of(use->path)) {
+        parent = parent_of(use->path);
+        place = find_place(fd(), use->path);
+      }
+      if (!*place && place->error() == Errc::kOverloaded) return fail(place->error());
+      const std::string name = use->path.substr(parent->empty() ? 0 : parent->size() + 1);
+      struct stat named{};
+      const bool there = *place && ::fstatat((*place)->folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0;
+      if (there && identity_of(named) == use->identity) continue;
+      // Removed by remove() meanwhile.
+      if (use->given_up) continue;
+      return lost(use->path + (there ? " is another file than the one in use" : ", which is in use, is gone"));
+    }
+    return {};
+  }
 
   // A new file, whatever lay there: written through a pipe or a second name it would go astray.
   static Result<Descriptor> make_spare(const Place& place, const std::string& path) {

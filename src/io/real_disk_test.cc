@@ -64,6 +64,23 @@ TEST_F(RealDiskTest, ProbeFindsARootThatAnotherFolderReplaced) {
   EXPECT_TRUE(disk_->probe());
 }
 
+TEST_F(RealDiskTest, ProbeFindsAFolderInUseThatWasMovedAwayAndOneThatTookItsPlace) {
+  ASSERT_TRUE(disk_->make_folder("meta/log"));
+  const auto file = disk_->open("meta/log/a", OpenMode::kCreate).value();
+  const auto beside = disk_->open("b", OpenMode::kCreate).value();
+  EXPECT_TRUE(disk_->probe());
+  fs::rename(root_ + "/meta", root_ + "/moved");
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo);
+  fs::copy(root_ + "/moved", root_ + "/meta", fs::copy_options::recursive);
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo) << "what is written lands in the one that was moved";
+  fs::remove_all(root_ + "/meta");
+  fs::create_directory_symlink("moved", root_ + "/meta");
+  EXPECT_EQ(disk_->probe().error(), Errc::kIo) << "no path leads through a link";
+  fs::remove(root_ + "/meta");
+  fs::rename(root_ + "/moved", root_ + "/meta");
+  EXPECT_TRUE(disk_->probe());
+}
+
 // What opening `root` answers in another process.
 bool another_process_can_open(const std::string& root) {
   const pid_t child = fork();

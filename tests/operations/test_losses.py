@@ -47,6 +47,31 @@ class Losses(OperationsCase):
         self.assert_traffic_is_there()
         self.assertTrue(self.cloud.operator_json("journal", "verify")["ok"])
 
+    def test_what_is_taken_from_a_live_drive_is_missed_without_a_write_and_made_anew(self):
+        self.cloud.create().start()
+        s3 = self.cloud.client()
+        s3.create_bucket(Bucket="archives")
+        s3.put_object(Bucket="archives", Key="big", Body=bytes(3_000_000))
+        self.cloud.wait_for("redundancy is whole", self.settled)
+        names = [drive["name"] for drive in self.cloud.status()["drives"] if drive["metadata_mirror"]]
+        for name, folder in ((names[0], "meta"), (names[1], "meta/state"), (names[2], "volumes")):
+            before = len(self.cloud.log.read_text())
+            taken = self.drives(name)[0] / folder
+            taken.rename(self.folder / f"taken-{name}")
+            if folder == "volumes":
+                taken.mkdir()
+            else:
+                s3.put_object(Bucket="archives", Key=f"small-{name}", Body=bytes(267))
+            self.cloud.wait_for("it is missed", lambda at=before: "in use, is gone" in self.cloud.log.read_text()[at:],
+                                seconds=10)
+            self.cloud.wait_for("what it held is made anew", self.settled)
+            self.assertTrue(taken.exists())
+        shards = {drive["name"]: drive["shards"] for drive in self.cloud.status()["drives"]}
+        self.assertGreater(shards[names[2]], 0)
+        self.cloud.operator("scrub")
+        self.cloud.wait_for("nothing was found damaged", self.settled)
+        self.assertEqual(self.cloud.status()["damaged_found"], 0)
+
     def test_a_replaced_drive_is_found_after_a_kill_though_all_the_first_ones_are_gone(self):
         self.cloud.create().start()
         s3 = self.cloud.client()

@@ -15,6 +15,8 @@ namespace {
 constexpr std::uint32_t kMarkerMagic = 0x52494d41;  // "AMIR"
 constexpr std::uint16_t kMarkerVersion = 1;
 constexpr std::size_t kMarkerBytes = 20;
+// In a state's folder, made with it and never written again: CURRENT and the manifests change their files.
+constexpr const char* kStateIdentity = "meta/state/IDENTITY";
 constexpr int kApplyAttempts = 20;
 constexpr std::chrono::milliseconds kApplyPause{100};
 
@@ -127,6 +129,7 @@ Result<std::unique_ptr<Mirror>> Mirror::create(DriveId drive, std::shared_ptr<io
   CHECK_OK(remove_mirror_files(*disk));
   std::unique_ptr<Mirror> mirror(new Mirror(drive, disk));
   TRY(mirror->state_, State::create(state_path(*disk), mirror->state_options(options)));
+  CHECK_OK(mirror->watch_state());
   TRY(mirror->log_, CommitLog::create(disk, options.log_segment_bytes));
   CHECK_OK(disk->replace(kMarkerPath, encode_marker(options.log_segment_bytes)));
   return mirror;
@@ -150,6 +153,7 @@ Result<std::unique_ptr<Mirror>> Mirror::try_open(DriveId drive, std::shared_ptr<
   if (!log) return andromede::fail(std::move(log).error());
   mirror->log_ = std::move(*log);
   TRY(mirror->state_, State::open(state_path(*disk), mirror->state_options(options)));
+  CHECK_OK(mirror->watch_state());
   return mirror;
 }
 
@@ -159,8 +163,14 @@ Result<std::unique_ptr<Mirror>> Mirror::adopt(DriveId drive, std::shared_ptr<io:
   mirror->log_ = std::move(log);
   CHECK_OK(check_plain(disk->root(), kStatePath));
   TRY(mirror->state_, State::open(state_path(*disk), mirror->state_options(options)));
+  CHECK_OK(mirror->watch_state());
   CHECK_OK(disk->replace(kMarkerPath, encode_marker(options.log_segment_bytes)));
   return mirror;
+}
+
+Status Mirror::watch_state() {
+  TRY(state_watch_, disk_->watch(kStateIdentity));
+  return {};
 }
 
 Status Mirror::resize_log(std::uint64_t segment_bytes) {

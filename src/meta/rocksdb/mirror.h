@@ -98,6 +98,8 @@ class Mirror {
   static Result<std::unique_ptr<Mirror>> try_open(DriveId drive, std::shared_ptr<io::Disk> disk, Options options);
   Mirror(DriveId drive, std::shared_ptr<io::Disk> disk) : drive_(drive), disk_(std::move(disk)) {}
   State::Options state_options(const Options& options);
+  // The drive is to be found lost where the state is taken away from under RocksDB, which goes on without noticing.
+  Status watch_state();
 
   const DriveId drive_;
   const std::shared_ptr<io::Disk> disk_;
@@ -107,6 +109,7 @@ class Mirror {
   mutable std::mutex mutex_;
   std::optional<Error> failure_;
   std::unique_ptr<CommitLog> log_;
+  std::shared_ptr<const void> state_watch_;
   std::unique_ptr<State> state_;  // last: its threads call fail()
 };
 

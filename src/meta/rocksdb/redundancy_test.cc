@@ -104,6 +104,24 @@ TEST_F(RedundancyTest, BelowItCommitsAreRefusedWholeAndTheMessageSaysWhatIsMissi
   cloud_.verify_journal();
 }
 
+// What another took away still takes writes: acknowledged by it, they would be nowhere.
+TEST_F(RedundancyTest, AMirrorWhoseLogOrStateAnotherTookAwayIsFoundLost) {
+  open(std::chrono::milliseconds(0));
+  cloud_.drives().probe_all();
+  ASSERT_TRUE(cloud_.current(0) && cloud_.current(1));
+  const auto segments = cloud_.disk(0).list(kLogFolder);
+  ASSERT_TRUE(segments);
+  ASSERT_TRUE(cloud_.disk(0).remove(std::string(kLogFolder) + "/" + segments->back()));
+  EXPECT_TRUE(cloud_.put("to an unlinked segment too", "1"));
+  cloud_.drives().probe_all();
+  EXPECT_TRUE(eventually([&] { return !cloud_.current(0); }));
+  EXPECT_TRUE(cloud_.put("two mirrors", "1"));
+  std::filesystem::rename(cloud_.root(1) + "/" + kStatePath, cloud_.root(1) + "/moved");
+  cloud_.drives().probe_all();
+  EXPECT_TRUE(eventually([&] { return !cloud_.current(1); }));
+  EXPECT_TRUE(cloud_.store().shortfall());
+}
+
 TEST_F(RedundancyTest, CommitsWaitForTheNextMirrorAndKeepNobodyElseWaiting) {
   open(kLong);
   lose(0);
