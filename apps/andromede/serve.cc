@@ -33,8 +33,6 @@ void limit_connections(net::ServerLimits& limits, std::size_t connections) {
 net::ListenOptions s3_listener(const Config& config, std::size_t connections, api::s3::FrontEnd& front_end) {
   net::ListenOptions options;
   limit_connections(options.limits, connections);
-  options.address = config.s3.address == "localhost" ? "127.0.0.1" : config.s3.address;
-  options.port = config.s3.port;
   options.name = "s3";
   if (!config.tls_certificate.empty()) options.tls = net::TlsFiles{config.tls_certificate, config.tls_key};
   options.render_error = front_end.error_renderer();
@@ -42,10 +40,8 @@ net::ListenOptions s3_listener(const Config& config, std::size_t connections, ap
   return options;
 }
 
-net::ListenOptions operator_listener(const Config& config, std::size_t connections) {
+net::ListenOptions operator_listener(std::size_t connections) {
   net::ListenOptions options;
-  options.address = config.operators.address == "localhost" ? "127.0.0.1" : config.operators.address;
-  options.port = config.operators.port;
   options.name = "operator";
   // Tokens come in, and secrets that are shown once go out.
   options.confidential = true;
@@ -104,12 +100,21 @@ void run_until_signal(const Config& config, const sigset_t& signals, const net::
   }
 }
 
-Result<std::unique_ptr<net::Server>> start_listening(const Config& config, Listener listener, Cloud& cloud,
-                                                     net::Loops& loops, net::ListenOptions options,
-                                                     net::Handler handler) {
-  auto server = net::Server::start(loops, std::move(options), std::move(handler), cloud.metrics());
-  if (server) return server;
-  return tl::unexpected<Error>(cannot_listen(config, listener, server.error()));
+template <typename Listening>
+Result<Listening> naming(const Config& config, Listener listener, Result<Listening> listening) {
+  if (listening) return listening;
+  return tl::unexpected<Error>(cannot_listen(config, listener, listening.error()));
+}
+
+Result<std::unique_ptr<net::BoundAddress>> take_address(const Config& config, Listener listener,
+                                                        const Endpoint& endpoint) {
+  const std::string address = endpoint.address == "localhost" ? "127.0.0.1" : endpoint.address;
+  return naming(config, listener, net::BoundAddress::take(address, endpoint.port));
+}
+
+Status check_certificate(const Config& config) {
+  if (config.tls_certificate.empty()) return {};
+  return naming<void>(config, Listener::kS3, net::check_tls({config.tls_certificate, config.tls_key}));
 }
 
 }  // namespace
@@ -120,6 +125,10 @@ Status serve(const Config& config) {
   const LogThread log_thread;
   CHECK_OK(check_files(config));
   TRY(const auto consortium, consortium_of(config));
+  // A start that cannot serve must change nothing. Nobody is let in before all is open.
+  TRY(auto s3_address, take_address(config, Listener::kS3, config.s3));
+  TRY(auto operator_address, take_address(config, Listener::kOperator, config.operators));
+  CHECK_OK(check_certificate(config));
   TRY(const auto cloud, Cloud::open(config, consortium));
 
   api::s3::Options s3_options;
@@ -137,13 +146,16 @@ Status serve(const Config& config) {
 
   net::Loops loops(config.event_loops, cloud->clock());
   // Before the operators' listener, which says that the cloud is ready.
-  TRY(const auto s3,
-      start_listening(config, Listener::kS3, *cloud, loops,
-                      s3_listener(config, cloud->descriptors().s3_connections, s3_front_end), s3_front_end.handler()));
+  TRY(const auto s3, naming(config, Listener::kS3,
+                            net::Server::start(loops, std::move(s3_address),
+                                               s3_listener(config, cloud->descriptors().s3_connections, s3_front_end),
+                                               s3_front_end.handler(), cloud->metrics())));
   TRY(const auto operators,
-      start_listening(config, Listener::kOperator, *cloud, loops,
-                      operator_listener(config, cloud->descriptors().operator_connections),
-                      [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); }));
+      naming(config, Listener::kOperator,
+             net::Server::start(
+                 loops, std::move(operator_address), operator_listener(cloud->descriptors().operator_connections),
+                 [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); },
+                 cloud->metrics())));
   const std::string_view aes_engine = crypto::aes_gcm().name;
   cloud->metrics()
       .gauge("andromede_aes_gcm_engine", "1 for the library that computes AES-256-GCM",

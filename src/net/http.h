@@ -106,6 +106,9 @@ struct TlsFiles {
   std::string key_path;          // PEM
 };
 
+// An error (kInvalidArgument) unless a listener can be started with them: unreadable or mismatched.
+[[nodiscard]] Status check_tls(const TlsFiles& files);
+
 struct ServerLimits {
   // At most so many. When one more wants in, one that is quiet gives way: that has had no request admitted for a second
   // or more, or whose peer lets an admitted one wait for six, or for as long beyond what 32 KiB/s justify. It is one of
@@ -156,6 +159,14 @@ struct ListenOptions {
   bool confidential = false;
 };
 
+// An address taken for a server to come: nobody else can listen there, and who connects is refused until it starts.
+class BoundAddress {
+ public:
+  // Errors: kInvalidArgument (no address), kIo (taken, or not ours, with a message that says which).
+  static Result<std::unique_ptr<BoundAddress>> take(const std::string& address, std::uint16_t port);
+  virtual ~BoundAddress() = default;
+};
+
 // The event loops. Threads start in the constructor. `clock`, which outlives them, is what the servers on them measure
 // their limits with.
 class Loops {
@@ -181,6 +192,9 @@ class Server {
   // address; certificate or key unreadable or mismatched, which the message begins with the path of), kAlreadyExists
   // (port taken), kNotFound (not an address of this machine), kRefused (not for this user), kIo.
   static Result<std::unique_ptr<Server>> start(Loops& loops, ListenOptions options, Handler handler, Metrics& metrics);
+  // The same at an address that was taken before, whatever the options say.
+  static Result<std::unique_ptr<Server>> start(Loops& loops, std::unique_ptr<BoundAddress> bound, ListenOptions options,
+                                               Handler handler, Metrics& metrics);
   virtual ~Server() = default;
   [[nodiscard]] virtual std::uint16_t port() const = 0;
   // Reads certificate and key again for connections to come; on error the old ones stay.

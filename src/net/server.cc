@@ -61,27 +61,27 @@ std::string describe_address(const std::string& address, std::uint16_t port) {
   return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
 }
 
-Result<Descriptor> open_listener(const std::string& address, std::uint16_t port) {
-  boost::system::error_code error;
-  const auto parsed = asio::ip::make_address(address, error);
-  if (error) return fail(Errc::kInvalidArgument, address + ": not an IPv4 or IPv6 address");
-  const asio::ip::tcp::endpoint endpoint(parsed, port);
-  Descriptor fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  const int on = 1;
-  // Whoever is accepted inherits it (tcp(7)).
-  if (fd.get() < 0 || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes) != 0 ||
-      ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
-      ::listen(fd.get(), kBacklog) != 0) {
-    const std::error_code reason(errno, std::generic_category());
-    const Errc code = reason == std::errc::address_in_use          ? Errc::kAlreadyExists
-                      : reason == std::errc::address_not_available ? Errc::kNotFound
-                      : reason == std::errc::permission_denied     ? Errc::kRefused
-                                                                   : Errc::kIo;
-    return fail(code, "cannot listen on " + describe_address(address, port) + ": " + reason.message());
-  }
-  return fd;
+tl::unexpected<Error> cannot_listen(const std::string& where) {
+  const std::error_code reason(errno, std::generic_category());
+  const Errc code = reason == std::errc::address_in_use          ? Errc::kAlreadyExists
+                    : reason == std::errc::address_not_available ? Errc::kNotFound
+                    : reason == std::errc::permission_denied     ? Errc::kRefused
+                                                                 : Errc::kIo;
+  return fail(code, "cannot listen on " + where + ": " + reason.message());
 }
+
+class BoundSocket final : public BoundAddress {
+ public:
+  BoundSocket(Descriptor fd, std::string where) : fd_(std::move(fd)), where_(std::move(where)) {}
+  Result<Descriptor> listen() && {
+    if (::listen(fd_.get(), kBacklog) != 0) return cannot_listen(where_);
+    return std::move(fd_);
+  }
+
+ private:
+  Descriptor fd_;
+  const std::string where_;
+};
 
 asio::ip::tcp::endpoint endpoint_of(const sockaddr_storage& storage, socklen_t size) {
   asio::ip::tcp::endpoint endpoint;
@@ -513,7 +513,35 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
 
 }  // namespace
 
+Result<std::unique_ptr<BoundAddress>> BoundAddress::take(const std::string& address, std::uint16_t port) {
+  boost::system::error_code error;
+  const auto parsed = asio::ip::make_address(address, error);
+  if (error) return fail(Errc::kInvalidArgument, address + ": not an IPv4 or IPv6 address");
+  const asio::ip::tcp::endpoint endpoint(parsed, port);
+  Descriptor fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  const int on = 1;
+  const std::string where = describe_address(address, port);
+  // Whoever is accepted inherits it (tcp(7)).
+  if (fd.get() < 0 || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes) != 0 ||
+      ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0) {
+    return cannot_listen(where);
+  }
+  return std::make_unique<BoundSocket>(std::move(fd), where);
+}
+
+Status check_tls(const TlsFiles& files) {
+  const auto read = TlsContext::for_server(files);
+  return read ? Status() : fail(read.error());
+}
+
 Result<std::unique_ptr<Server>> Server::start(Loops& loops, ListenOptions options, Handler handler, Metrics& metrics) {
+  TRY(auto bound, BoundAddress::take(options.address, options.port));
+  return start(loops, std::move(bound), std::move(options), std::move(handler), metrics);
+}
+
+Result<std::unique_ptr<Server>> Server::start(Loops& loops, std::unique_ptr<BoundAddress> bound, ListenOptions options,
+                                              Handler handler, Metrics& metrics) {
   if (options.limits.head_bytes > InputBuffer::kMostBytes || options.limits.head_bytes == 0 ||
       options.limits.connections == 0 || options.limits.connections_per_peer == 0 ||
       options.limits.refusals_per_s == 0) {
@@ -524,7 +552,7 @@ Result<std::unique_ptr<Server>> Server::start(Loops& loops, ListenOptions option
   if (options.tls) {
     TRY(tls, TlsContext::for_server(*options.tls));
   }
-  TRY(auto listener, open_listener(options.address, options.port));
+  TRY(auto listener, static_cast<BoundSocket&&>(*bound).listen());
   return std::make_unique<HttpServer>(loops, std::move(options), std::move(handler), metrics, std::move(listener),
                                       std::move(tls));
 }

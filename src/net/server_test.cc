@@ -462,5 +462,22 @@ TEST(Server, SaysWhyItCannotStart) {
   EXPECT_TRUE(server.server().reload_tls().error() == Errc::kInvalidArgument);
 }
 
+TEST(Server, StartsAtAnAddressThatWasTakenBefore) {
+  auto held = BoundAddress::take("127.0.0.1", 0);
+  ASSERT_TRUE(held) << held.error().describe();
+  const SystemClock clock;
+  Loops loops(1, clock);
+  Metrics metrics;
+  const Handler nothing = [](Exchange&) -> Task<void> { co_return; };
+  const auto server = Server::start(loops, std::move(*held), {}, nothing, metrics);
+  ASSERT_TRUE(server) << server.error().describe();
+  const auto taken = BoundAddress::take("127.0.0.1", (*server)->port());
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error(), Errc::kIo);
+  EXPECT_NE(taken.error().message().find("127.0.0.1:" + std::to_string((*server)->port())), std::string::npos);
+  EXPECT_EQ(BoundAddress::take("nowhere", 1).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(check_tls({"/nowhere.crt", "/nowhere.key"}).error(), Errc::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace andromede::net

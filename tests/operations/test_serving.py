@@ -165,6 +165,18 @@ class Serving(OperationsCase):
         self.assertRegex(refused.stderr, r"andromede\.toml:\d+: tls_certificate: .*server\.crt: not a readable PEM certificate chain")
         self.assertNotIn("listen", refused.stderr.splitlines()[-1])
 
+    def test_a_start_that_cannot_listen_opens_no_drive(self):
+        self.cloud.create(CONSORTIUM, "--local-ca")
+        told = []
+        for port in (self.cloud.operator_port, self.cloud.s3_port):
+            with socket.create_server(("127.0.0.1", port)):
+                told.append(self.serve_and_fail())
+        (self.cloud.folder / "tls" / "server.crt").write_text("not a certificate")
+        told.append(self.serve_and_fail())
+        for refused in told:
+            self.assertIn(refused.returncode, (1, 2), refused.stderr)
+            self.assertNotIn("drive online", refused.stderr)
+
     def test_what_init_says_is_what_comes_next(self):
         said = subprocess.run([BINARY, "init", "--folder", self.cloud.folder, "--consortium", CONSORTIUM], check=True,
                               capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
