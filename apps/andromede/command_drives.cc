@@ -42,6 +42,7 @@ void print_status(const nlohmann::json& status) {
                    {number(actual, "site_losses"), number(actual, "drive_losses")}),
               text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")})}));
   for (const auto& reason : status["reasons"]) print("  - " + reason.get<std::string>());
+  for (const auto& change : status["changes"]) print("  ~ " + change.get<std::string>());
   for (const auto& warning : status["warnings"]) print("  ! " + warning.get<std::string>());
   print("");
   print_drives(status["drives"]);

@@ -51,6 +51,14 @@ TEST(Drain, MovesEverythingOffAndProvesIt) {
   ASSERT_TRUE(cloud.drive("s0-1").metadata_mirror_current);
   const auto job = cloud.fleet->drain(site("s0"), "claire");
   ASSERT_TRUE(job) << job.error().describe();
+  // What leaves is there until others have it.
+  bool told = false;
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_EQ(cloud.reasons(), "");
+    told = told || cloud.changes().find("2 of 3 are on drives that stay") != std::string::npos;
+    return cloud.fleet->job(job->number)->state != JobState::kRunning;
+  }));
+  EXPECT_TRUE(told);
   const Job end = cloud.ended(job->number);
   EXPECT_EQ(end.state, JobState::kDone) << end.message;
   EXPECT_EQ(end.message, std::to_string(shards) + " shards moved; 0 shards, 0 mirrors left on s0-1");
@@ -115,7 +123,7 @@ TEST(Drain, GoesOnAfterEveryRestart) {
   for (int restarts = 0; restarts < 9; ++restarts) {
     const std::ptrdiff_t before = left();
     // A heal that comes first has the bandwidth of this process.
-    const auto moved = [&] { return left() < before || cloud.reasons().find("heal") != std::string::npos; };
+    const auto moved = [&] { return left() < before || (cloud.reasons() + cloud.changes()).find("heal") != std::string::npos; };
     if (restarts % 3 > 0) ASSERT_TRUE(eventually(moved)) << cloud.reasons();
     cloud.reopen();
   }

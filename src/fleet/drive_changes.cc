@@ -91,7 +91,7 @@ Status FleetImpl::replace_drive(DriveName lost, std::string path, std::string op
         changed.drives.push_back(successor);
         return {};
       }));
-  due(true, true);
+  owe_heal(true);
   return {};
 }
 

@@ -186,7 +186,7 @@ void FleetImpl::handle_drive_events() {
     }
     attach_again_at_.erase(id);
     log_info("drive back online", {{"drive", drive->name.value()}, {"site", drive->site.value()}});
-    due(true, false);
+    owe_heal(false);
     if (drive->state == DriveState::kDraining) resume_drain_of(id);
   }
 }
@@ -200,7 +200,7 @@ void FleetImpl::attach_missing(const Usages& usages) {
       // It may have answered since by itself.
       if (attach_again_at_.erase(drive.id) > 0) {
         log_info("drive usable again", {{"drive", drive.name.value()}});
-        due(true, false);
+        owe_heal(false);
         if (drive.state == DriveState::kDraining) resume_drain_of(drive.id);
       }
       continue;
@@ -228,7 +228,7 @@ void FleetImpl::look_at_short_writes() {
   if (!short_since_ || candidates_.snapshot()->size() < rule_.shards()) return;
   if (now - short_since_->last < options_.short_writes_quiet && now - short_since_->first < kShortWritesAtMost) return;
   short_since_.reset();
-  due(true, false);
+  owe_heal(false);
 }
 
 void FleetImpl::look_at_room(const Usages& usages) {
@@ -424,16 +424,20 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
   }
   const MirrorKeeper::State mirror_state = mirror_keeper_.state();
   const std::string trouble = mirror_keeper_.trouble();
-  if (mirror_state.online < mirror_state.wanted) {
+  if (mirror_state.online + mirror_state.leaving < mirror_state.wanted) {
     status.reasons.push_back(std::to_string(mirror_state.online) + " of " + std::to_string(mirror_state.wanted) +
                              " metadata mirrors take part" + (trouble.empty() ? "" : ": " + trouble));
-  } else if (mirror_state.sites < mirror_state.sites_wanted) {
+  } else if (mirror_state.sites_with_leaving < mirror_state.sites_wanted) {
     status.reasons.push_back("the metadata mirrors lie on " + std::to_string(mirror_state.sites) + " sites, and " +
                              std::to_string(mirror_state.sites_wanted) + " can have one" +
                              (trouble.empty() ? "" : ": " + trouble));
+  } else if (mirror_state.online < mirror_state.wanted || mirror_state.sites < mirror_state.sites_wanted) {
+    status.changes.push_back("metadata mirrors are made in the place of those on drives that leave: " +
+                             std::to_string(mirror_state.online) + " of " + std::to_string(mirror_state.wanted) +
+                             " are on drives that stay" + (trouble.empty() ? "" : ": " + trouble));
   }
   if (drives_away == 0 && !drives_.presence_recorded()) {
-    status.reasons.emplace_back(
+    status.changes.emplace_back(
         "drives came back, and the drive map, by which the next start knows who is to be there, does not say so yet");
   }
   {
@@ -441,7 +445,11 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     status.waiting = waiting_;
     if (waiting_ > 0) status.reasons.push_back(std::to_string(waiting_) + " blobs wait for heal");
     if (lost_ > 0) status.reasons.push_back(std::to_string(lost_) + " blobs cannot be rebuilt from what is online");
-    if (heal_due_) status.reasons.emplace_back("a heal is about to start");
+    if (heal_owed_ || heal_paying_) {
+      status.reasons.emplace_back("drives were lost, replaced or came back, and no heal has made all whole since");
+    } else if (heal_due_) {
+      status.changes.emplace_back("a heal is about to start");
+    }
     if (!damaged_.empty()) status.reasons.push_back(std::to_string(damaged_.size()) + " damaged blobs wait for repair");
   }
   // Where mirrors are lacking, that is told already.

@@ -64,8 +64,9 @@ struct FleetStatus {
   std::vector<DriveStatus> drives;
   sovereignty::Tolerance demanded;
   sovereignty::Tolerance actual;      // by the drives online now, for blobs written now
-  bool degraded = false;              // a drive or mirror is missing or unusable, or blobs wait for heal
+  bool degraded = false;              // something that the policy demands does not hold
   std::vector<std::string> reasons;   // why degraded, in words
+  std::vector<std::string> changes;   // what is under way while all that is demanded holds, in words
   std::vector<std::string> warnings;  // what will come about, in words: no reason yet
   std::optional<WritesRefused> writes_refused;
   std::uint64_t damaged_found = 0;  // blocks or shards found bad since start, by reads and scrubs

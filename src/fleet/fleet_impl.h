@@ -178,6 +178,8 @@ class FleetImpl final : public Fleet {
   Status change_drives(const std::string& event, const std::string& principal, Parameters parameters, DriveId joining,
                        const std::function<Status(DriveMap&)>& change);
   void due(bool heal, bool rebalance);
+  // A heal, before which not all that is demanded may hold.
+  void owe_heal(bool rebalance);
 
   io::Drives& drives_;
   Candidates& candidates_;
@@ -208,6 +210,10 @@ class FleetImpl final : public Fleet {
   std::optional<Request> running_;
   DrainTerms drain_terms_;  // as the metadata have them
   bool heal_due_ = false;
+  // Something may be missing since a drive went or came back, or was written short, and no heal that began later has
+  // ended; the one that runs is to end it.
+  bool heal_owed_ = false;
+  bool heal_paying_ = false;
   bool rebalance_due_ = false;
   SteadyTime heal_retry_at_ = SteadyTime::max();
   SteadyTime rebalance_retry_at_ = SteadyTime::max();

@@ -26,6 +26,14 @@ void FleetImpl::due(bool heal, bool rebalance) {
   wake_.notify_all();
 }
 
+void FleetImpl::owe_heal(bool rebalance) {
+  {
+    const std::lock_guard lock(mutex_);
+    heal_owed_ = true;
+  }
+  due(true, rebalance);
+}
+
 void FleetImpl::work() {
   name_thread("fleet-jobs");
   while (!stopping_) {
@@ -62,6 +70,7 @@ std::optional<Request> FleetImpl::next_request() {
   if (requested_ && !heal_first) return std::exchange(requested_, std::nullopt);
   if (heal_due_) {
     heal_due_ = false;
+    heal_paying_ = std::exchange(heal_owed_, false);
     heal_retry_at_ = SteadyTime::max();
     return Request{board_.open(JobKind::kHeal, "after a change of drives"), JobKind::kHeal};
   }
@@ -97,6 +106,11 @@ void FleetImpl::run(const Request& request) {
     case JobKind::kRebalance:
       state = run_rebalance(request.job, message);
       break;
+  }
+  if (request.kind == JobKind::kHeal) {
+    const std::lock_guard lock(mutex_);
+    heal_owed_ = heal_owed_ || (heal_paying_ && state != JobState::kDone);
+    heal_paying_ = false;
   }
   if (state != JobState::kDone && !stopping_) {
     const std::lock_guard lock(mutex_);

@@ -52,15 +52,21 @@ MirrorKeeper::State MirrorKeeper::state() const {
   state.wanted = std::min<std::size_t>(rule_.mirrors(), static_cast<std::size_t>(drives));
   const Drives online = online_mirrors();
   std::set<SiteId> sites;
+  std::set<SiteId> sites_with_leaving;
   std::set<SiteId> all_sites;
   for (const io::DriveInfo& drive : map->drives) {
-    if (!stays(drive)) continue;
+    if (online.contains(drive.id)) sites_with_leaving.insert(drive.site);
+    if (!stays(drive)) {
+      if (online.contains(drive.id)) ++state.leaving;
+      continue;
+    }
     if (drives_.online(drive.id)) all_sites.insert(drive.site);
     if (!online.contains(drive.id)) continue;
     ++state.online;
     sites.insert(drive.site);
   }
   state.sites = sites.size();
+  state.sites_with_leaving = sites_with_leaving.size();
   state.sites_wanted = std::min(state.wanted, all_sites.size());
   return state;
 }

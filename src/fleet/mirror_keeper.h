@@ -44,9 +44,11 @@ class MirrorKeeper {
   Result<unsigned> verify(const std::function<bool(std::uint64_t bytes)>& pace);
   struct State {
     std::size_t wanted = 0;
-    std::size_t online = 0;  // take part in every commit, on drives that stay
-    // On how many sites these lie, and could with the drives that are online.
+    std::size_t online = 0;   // take part in every commit, on drives that stay
+    std::size_t leaving = 0;  // as well, until others have taken their place
+    // On how many sites those that stay lie, all of them, and they could with the drives that are online.
     std::size_t sites = 0;
+    std::size_t sites_with_leaving = 0;
     std::size_t sites_wanted = 0;
   };
   [[nodiscard]] State state() const;

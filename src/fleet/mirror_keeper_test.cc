@@ -319,6 +319,21 @@ TEST_F(MirrorKeeperTest, TheStateTellsMirrorsThatCouldLieFurtherApart) {
   EXPECT_EQ(keeper_->state().sites_wanted, 2U);
 }
 
+TEST_F(MirrorKeeperTest, TheStateTellsMirrorsOnDrivesThatLeaveApart) {
+  ASSERT_TRUE(keep());
+  ASSERT_TRUE(drives_->update([&](io::DriveMap& map) -> Status {
+    map.drives[0].state = io::DriveState::kDraining;
+    return {};
+  }));
+  EXPECT_EQ(keeper_->state().online, 2U);
+  EXPECT_EQ(keeper_->state().leaving, 1U);
+  EXPECT_EQ(keeper_->state().sites, 2U);
+  EXPECT_EQ(keeper_->state().sites_with_leaving, 3U);
+  ASSERT_TRUE(keep());
+  EXPECT_EQ(keeper_->state().online, 3U);
+  EXPECT_EQ(keeper_->state().leaving, 0U);
+}
+
 TEST_F(MirrorKeeperTest, WhileCommitsWaitForAMirrorItIsMadeAtOnceAndTriedAgainSoon) {
   ASSERT_TRUE(keep());
   mirrors_.least = 2;

@@ -210,13 +210,20 @@ class FleetCloud {
   [[nodiscard]] bool healthy() {
     const auto status = fleet->status();
     const auto running = [](const Job& job) { return job.state == JobState::kRunning; };
-    return status && !status->degraded && std::none_of(status->jobs.begin(), status->jobs.end(), running);
+    return status && !status->degraded && status->changes.empty() && std::none_of(status->jobs.begin(), status->jobs.end(), running);
   }
   [[nodiscard]] std::string reasons() {
     std::string all;
     const auto status = fleet->status();
     if (!status) return status.error().describe();
     for (const std::string& reason : status->reasons) all += reason + "; ";
+    return all;
+  }
+  [[nodiscard]] std::string changes() {
+    std::string all;
+    const auto status = fleet->status();
+    if (!status) return status.error().describe();
+    for (const std::string& change : status->changes) all += change + "; ";
     return all;
   }
   // The job after it has ended.

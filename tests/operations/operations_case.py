@@ -87,7 +87,7 @@ class OperationsCase(unittest.TestCase):
 
     def settled(self):
         status = self.cloud.status()
-        return not status["degraded"] and not any(job["state"] == "running" for job in status["jobs"])
+        return not status["degraded"] and not status["changes"] and not any(job["state"] == "running" for job in status["jobs"])
 
     def drives(self, *names):
         return [self.cloud.folder / "drives" / name for name in names]

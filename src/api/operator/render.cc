@@ -80,6 +80,7 @@ nlohmann::json to_json(const fleet::FleetStatus& status) {
   return {{"epoch", status.epoch},
           {"degraded", status.degraded},
           {"reasons", status.reasons},
+          {"changes", status.changes},
           {"warnings", status.warnings},
           {"writes_refused", to_json(status.writes_refused)},
           {"demanded", to_json(status.demanded)},
