@@ -143,7 +143,7 @@ DriveFill RoomWatch::fill_of(DriveId drive) const {
   if (found == samples_.end()) return {};
   const Sample& first = found->second.front();
   const Sample& last = found->second.back();
-  if (last.at - first.at < kLeastFillSpan || last.room_bytes >= first.room_bytes) return {};
+  if (last.at - first.at < kFillWindow || last.room_bytes >= first.room_bytes) return {};
   DriveFill fill;
   fill.bytes_per_s = static_cast<double>(first.room_bytes - last.room_bytes) /
                      std::chrono::duration<double>(last.at - first.at).count();

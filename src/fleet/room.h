@@ -19,10 +19,10 @@ namespace andromede::fleet {
 
 // A drive with less room than this takes no shard of an object of a few tens of megabytes: it counts as full.
 inline constexpr std::uint64_t kLeastShardRoomBytes = 16ULL << 20;
-// How far back the rate looks, how often it remembers, and from what span on it says anything.
+// How far back the rate looks, and how often it remembers. Before so much has been seen it says nothing: the first
+// upload after a start would fill any drive within the hour if it never ended.
 inline constexpr std::chrono::minutes kFillWindow{60};
 inline constexpr std::chrono::seconds kFillSampleEvery{30};
-inline constexpr std::chrono::seconds kLeastFillSpan{60};
 // A drive that will be full sooner is told ahead.
 inline constexpr std::chrono::hours kWarnAhead{24 * 7};
 

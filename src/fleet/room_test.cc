@@ -121,9 +121,16 @@ TEST_F(RoomTest, TheRateIsOfTheWindowAndTellsHowLongItLasts) {
     at(3).free_bytes -= kMiB;
     note();
   }
-  EXPECT_DOUBLE_EQ(watch_.fill_of(at(3).drive).bytes_per_s, kMiB);
-  EXPECT_EQ(watch_.fill_of(at(3).drive).left, seconds(900));
-  EXPECT_EQ(watch_.fill_of(at(3).drive).measured, seconds(100)) << "no hour has passed";
+  EXPECT_FALSE(watch_.fill_of(at(3).drive).left) << "a burst says nothing about the hours to come";
+  EXPECT_EQ(watch_.fill_of(at(3).drive).bytes_per_s, 0);
+  clock_.advance(minutes(60) - seconds(101));
+  note();
+  EXPECT_FALSE(watch_.fill_of(at(3).drive).left) << "nearly an hour";
+  clock_.advance(seconds(1));
+  note();
+  EXPECT_DOUBLE_EQ(watch_.fill_of(at(3).drive).bytes_per_s, 100.0 * kMiB / 3600);
+  EXPECT_EQ(watch_.fill_of(at(3).drive).left, seconds(9 * 3600));
+  EXPECT_EQ(watch_.fill_of(at(3).drive).measured, minutes(60));
   EXPECT_FALSE(watch_.fill_of(at(4).drive).left);
   // What was before the window is forgotten.
   for (int i = 0; i < 240; ++i) {
@@ -145,11 +152,11 @@ TEST_F(RoomTest, TheRateIsOfTheWindowAndTellsHowLongItLasts) {
 TEST_F(RoomTest, TheNarrowerOfTheTwoKindsDecidesHowLongADriveLasts) {
   at(0).mirror_free_bytes = 328 * kMiB;
   note();
-  clock_.advance(seconds(100));
+  clock_.advance(minutes(60));
   at(0).mirror_free_bytes -= 100 * kMiB;
   at(0).free_bytes -= 100 * kMiB;
   note();
-  EXPECT_EQ(watch_.fill_of(at(0).drive).left, seconds(100));
+  EXPECT_EQ(watch_.fill_of(at(0).drive).left, minutes(60));
 }
 
 TEST(Room, IsSaidInWords) {
