@@ -55,6 +55,15 @@ class StateTest : public testing::Test {
   std::unique_ptr<State> state_;
 };
 
+TEST_F(StateTest, ACheckpointWarnsOfNothing) {
+  put(1, "a", "1");
+  testing::internal::CaptureStderr();
+  const Status made = state_->checkpoint(folder_.path() + "/checkpoint");
+  const std::string told = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(made);
+  EXPECT_EQ(told, "");
+}
+
 // Deletions in memory are flushed where there are many, and not again at once.
 TEST_F(StateTest, DeletionsAreClearedAwayWhereThereAreManyAndNotTooOften) {
   std::uint64_t index = 0;
