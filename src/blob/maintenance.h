@@ -33,6 +33,9 @@ struct DriveUsage {
   bool refuses = false;
   std::uint64_t queued_jobs = 0;  // reads, writes and syncs that wait for the drive
   std::uint64_t lies = 0;         // shards since the start that were wrong with right checksums
+  // Volumes since the start that were there when the drive went, and not when it came back: what they held is named
+  // still, and missing.
+  std::uint64_t vanished_volumes = 0;
 };
 
 // Called with bytes just moved or read; it may sleep, to hold a bandwidth. False: stop (kCancelled).

@@ -38,6 +38,10 @@ Status FleetImpl::add_drive(DriveInfo drive, std::string operator_name) {
   if (drive.id.is_none()) drive.id = DriveId::random(random_);
   drive.state = DriveState::kActive;
   drive.mirrors_metadata = false;
+  {
+    const std::lock_guard lock(mutex_);
+    joining_.insert(drive.id);
+  }
   CHECK_OK(admit_(drive, [&] {
     return change_drives("AddDrive", operator_name,
                          {{"drive", drive.name.value()},

@@ -157,6 +157,7 @@ void FleetImpl::watch() {
     candidates_.refresh(usages, looked_at);
     collect_damaged();
     look_at_short_writes();
+    look_for_vanished(usages);
     look_at_room(usages);
     update_metrics(usages);
     std::unique_lock lock(signals_->mutex);
@@ -186,9 +187,18 @@ void FleetImpl::handle_drive_events() {
     }
     attach_again_at_.erase(id);
     log_info("drive back online", {{"drive", drive->name.value()}, {"site", drive->site.value()}});
-    owe_heal(false);
+    if (has_just_joined(id)) {
+      due(true, false);
+    } else {
+      owe_heal(false);
+    }
     if (drive->state == DriveState::kDraining) resume_drain_of(id);
   }
+}
+
+bool FleetImpl::has_just_joined(DriveId drive) {
+  const std::lock_guard lock(mutex_);
+  return joining_.erase(drive) > 0;
 }
 
 void FleetImpl::attach_missing(const Usages& usages) {
@@ -229,6 +239,20 @@ void FleetImpl::look_at_short_writes() {
   if (now - short_since_->last < options_.short_writes_quiet && now - short_since_->first < kShortWritesAtMost) return;
   short_since_.reset();
   owe_heal(false);
+}
+
+// A heal goes by what the catalog says of drives, and does not look for shards.
+void FleetImpl::look_for_vanished(const Usages& usages) {
+  bool more = false;
+  for (const auto& [drive, usage] : usages) {
+    if (!usage || usage->vanished_volumes == vanished_volumes_[drive]) continue;
+    vanished_volumes_[drive] = usage->vanished_volumes;
+    more = true;
+  }
+  if (!more) return;
+  const std::lock_guard lock(mutex_);
+  scrub_owed_ = scrub_due_ = true;
+  wake_.notify_all();
 }
 
 void FleetImpl::look_at_room(const Usages& usages) {
@@ -449,6 +473,10 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
       status.reasons.emplace_back("drives were lost, replaced or came back, and no heal has made all whole since");
     } else if (heal_due_) {
       status.changes.emplace_back("a heal is about to start");
+    }
+    if (scrub_owed_ || scrub_paying_) {
+      status.reasons.emplace_back(
+          "drives came back without volumes that they held, and no scrub has made good since what is missing");
     }
     if (!damaged_.empty()) status.reasons.push_back(std::to_string(damaged_.size()) + " damaged blobs wait for repair");
   }

@@ -120,8 +120,10 @@ class FleetImpl final : public Fleet {
   // --- watching thread: what must be seen within a second, whatever job runs
   void watch();
   void handle_drive_events();
+  bool has_just_joined(DriveId drive);
   void attach_missing(const Usages& usages);
   void look_at_short_writes();
+  void look_for_vanished(const Usages& usages);
   void look_at_room(const Usages& usages);
   void resume_drain_of(DriveId drive);
   void collect_damaged();
@@ -214,11 +216,15 @@ class FleetImpl final : public Fleet {
   // ended; the one that runs is to end it.
   bool heal_owed_ = false;
   bool heal_paying_ = false;
+  std::set<DriveId> joining_;  // added, and not heard of yet: nothing is missing there
   bool rebalance_due_ = false;
   SteadyTime heal_retry_at_ = SteadyTime::max();
   SteadyTime rebalance_retry_at_ = SteadyTime::max();
   std::set<BlobId> damaged_;
   bool scrub_due_ = false;
+  // As for heals: a drive came back without volumes that it held.
+  bool scrub_owed_ = false;
+  bool scrub_paying_ = false;
   std::uint64_t waiting_ = 0;
   std::uint64_t lost_ = 0;
   bool reclaim_due_ = false;
@@ -228,8 +234,9 @@ class FleetImpl final : public Fleet {
 
   SteadyTime reclaim_at_{};  // job thread only
   SteadyTime scrub_at_{};
-  std::map<DriveId, SteadyTime> attach_again_at_;  // watching thread only, as are the next two
+  std::map<DriveId, SteadyTime> attach_again_at_;  // watching thread only, as are the next three
   std::uint64_t short_writes_ = 0;
+  std::map<DriveId, std::uint64_t> vanished_volumes_;
   std::optional<ShortWrites> short_since_;
 
   std::atomic<std::uint64_t> damaged_found_{0};

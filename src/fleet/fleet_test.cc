@@ -116,6 +116,18 @@ TEST(Fleet, AReplacedDriveGetsBackWhatWasLost) {
   cloud.expect_all_whole(2);
 }
 
+TEST(Fleet, WhatVanishedWithVolumesOfADriveThatIsThereIsMadeGood) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.put_many(10, 40'000);
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  fs::rename(cloud.path("s2-1") + "/volumes", cloud.path("taken"));
+  ASSERT_TRUE(eventually([&] { return cloud.reasons().find("without volumes that they held") != std::string::npos; }))
+      << cloud.reasons();
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  EXPECT_EQ(cloud.fleet->status()->repaired, 10U);
+  cloud.expect_all_whole(2);
+}
+
 TEST(Fleet, WhatWasWrittenWithoutASiteIsSpreadWhenItComesBack) {
   FleetCloud cloud({2, 2, 2, 2});
   for (const char* drive : {"s0-1", "s0-2"}) fs::rename(cloud.path(drive), cloud.path(drive) + ".away");
@@ -332,7 +344,8 @@ TEST(Fleet, AllIsWellOnlyOnceTheMirrorsAreSpreadAndTheMapSaysWhoIsBack) {
   ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 8; }));
   bool well = false;
   EXPECT_TRUE(eventually([&] {
-    well = !cloud.fleet->status()->degraded;
+    const auto now = cloud.fleet->status();
+    well = !now->degraded && now->changes.empty();
     // Seen after the answer: what it says must have been true.
     EXPECT_TRUE(!well || (mirrors(true).second >= 3 && cloud.drives->presence_recorded()));
     return well;

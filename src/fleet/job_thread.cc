@@ -84,6 +84,7 @@ std::optional<Request> FleetImpl::next_request() {
   }
   if (scrub_due_ || now >= scrub_at_) {
     scrub_due_ = false;
+    scrub_paying_ = std::exchange(scrub_owed_, false);
     scrub_at_ = now + options_.scrub_every;
     return Request{board_.open(JobKind::kScrub, "by schedule"), JobKind::kScrub};
   }
@@ -111,6 +112,11 @@ void FleetImpl::run(const Request& request) {
     const std::lock_guard lock(mutex_);
     heal_owed_ = heal_owed_ || (heal_paying_ && state != JobState::kDone);
     heal_paying_ = false;
+  } else if (request.kind == JobKind::kScrub && !request.asked) {
+    const std::lock_guard lock(mutex_);
+    scrub_owed_ = scrub_owed_ || (scrub_paying_ && state != JobState::kDone);
+    scrub_paying_ = false;
+    if (scrub_owed_) scrub_at_ = std::min(scrub_at_, clock_.steady() + kRetryWaitingAfter);
   }
   if (state != JobState::kDone && !stopping_) {
     const std::lock_guard lock(mutex_);

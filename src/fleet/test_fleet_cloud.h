@@ -132,7 +132,8 @@ class FleetCloud {
 
   // Writes a blob as objects/ does: placed, written, recorded. With fewer drives than shards the last get none.
   // `meanwhile` happens between the first half and the second.
-  BlobId put(std::size_t size, const std::function<void()>& meanwhile = [] {}) {
+  BlobId put(
+      std::size_t size, const std::function<void()>& meanwhile = [] {}) {
     const BlobId id = BlobId::random(random);
     Bytes body(size);
     random.fill(body);
@@ -210,7 +211,8 @@ class FleetCloud {
   [[nodiscard]] bool healthy() {
     const auto status = fleet->status();
     const auto running = [](const Job& job) { return job.state == JobState::kRunning; };
-    return status && !status->degraded && status->changes.empty() && std::none_of(status->jobs.begin(), status->jobs.end(), running);
+    return status && !status->degraded && status->changes.empty() &&
+           std::none_of(status->jobs.begin(), status->jobs.end(), running);
   }
   [[nodiscard]] std::string reasons() {
     std::string all;

@@ -90,9 +90,9 @@ class Disk {
   // New, renamed and removed names in `folder` are durable when this answers.
   [[nodiscard]] virtual Status sync_folder(const std::string& folder) = 0;
   [[nodiscard]] virtual Result<Space> space() = 0;
-  // Fails when the drive's root is gone, unmounted, or another folder than the one that was opened; likewise a file that
-  // is open for writing, or what is watched. A file that was removed or moved away with its folder still accepts writes,
-  // and syncs them, and this is what finds it out. What this Disk removed itself is not missed.
+  // Fails when the drive's root is gone, unmounted, or another folder than the one that was opened; likewise a file
+  // that is open for writing, or what is watched. A file that was removed or moved away with its folder still accepts
+  // writes, and syncs them, and this is what finds it out. What this Disk removed itself is not missed.
   [[nodiscard]] virtual Status probe() = 0;
   // While the answer lives, probe() fails as well where this file or folder, which is there now, is not any more.
   [[nodiscard]] virtual Result<std::shared_ptr<const void>> watch(const std::string& path) = 0;

@@ -17,8 +17,8 @@
 // sync() makes an unknown part durable and forgets the rest for good, as Linux does: a later sync() of that file
 // succeeds and does not bring it back.
 //
-// What another handle removes, this one did not: to its probe() it is gone. What an engine put below root() by itself is
-// not known here; watch() finds it there.
+// What another handle removes, this one did not: to its probe() it is gone. What an engine put below root() by itself
+// is not known here; watch() finds it there.
 //
 // Thread-safe. One mutex: operations do not overlap, and are numbered in the order in which they ran.
 #pragma once

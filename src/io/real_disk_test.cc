@@ -233,7 +233,7 @@ TEST_F(RealDiskTest, AReserveIsHeldByBothFilesBeyondTheirEnd) {
   for (const std::uint8_t version : {1, 2, 3}) {
     ASSERT_TRUE(disk_->replace_in_reserve("a", Bytes(version == 2 ? 50'000 : 45'000, version), kReserve));
     for (const std::string name : {"/a", "/a.replacing"}) {
-      struct stat is{};
+      struct stat is {};
       ASSERT_EQ(stat((root_ + name).c_str(), &is), 0);
       EXPECT_GE(static_cast<std::uint64_t>(is.st_blocks) * 512, kReserve) << name;
     }

@@ -162,7 +162,8 @@ struct ListenOptions {
 // An address taken for a server to come: nobody else can listen there, and who connects is refused until it starts.
 class BoundAddress {
  public:
-  // Errors: kInvalidArgument (no address), kIo (taken, or not ours, with a message that says which).
+  // Errors: kInvalidArgument (no address), kAlreadyExists (taken), kNotFound (not an address of this machine), kRefused
+  // (not for this user), kIo.
   static Result<std::unique_ptr<BoundAddress>> take(const std::string& address, std::uint16_t port);
   virtual ~BoundAddress() = default;
 };

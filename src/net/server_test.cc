@@ -442,7 +442,8 @@ TEST(Server, SaysWhyItCannotStart) {
   TestServer server;
   Metrics metrics;
   const auto start = [&](ListenOptions options) {
-    return Server::start(server.loops(), std::move(options), [](Exchange&) -> Task<void> { co_return; }, metrics);
+    return Server::start(
+        server.loops(), std::move(options), [](Exchange&) -> Task<void> { co_return; }, metrics);
   };
   ListenOptions taken;
   taken.port = server.port();
@@ -473,7 +474,7 @@ TEST(Server, StartsAtAnAddressThatWasTakenBefore) {
   ASSERT_TRUE(server) << server.error().describe();
   const auto taken = BoundAddress::take("127.0.0.1", (*server)->port());
   ASSERT_FALSE(taken);
-  EXPECT_EQ(taken.error(), Errc::kIo);
+  EXPECT_EQ(taken.error(), Errc::kAlreadyExists);
   EXPECT_NE(taken.error().message().find("127.0.0.1:" + std::to_string((*server)->port())), std::string::npos);
   EXPECT_EQ(BoundAddress::take("nowhere", 1).error(), Errc::kInvalidArgument);
   EXPECT_EQ(check_tls({"/nowhere.crt", "/nowhere.key"}).error(), Errc::kInvalidArgument);

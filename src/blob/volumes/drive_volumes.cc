@@ -123,6 +123,7 @@ Status DriveVolumes::attach_now() {
     former.swap(volumes_);
     open_files_ = 0;
   }
+  for (const auto& [number, volume] : former) expected_.insert(number);
   CHECK_OK(disk->make_folder(std::string(kFolder)));
   TRY(const auto names, disk->list(std::string(kFolder)));
   Volumes volumes;
@@ -132,7 +133,10 @@ Status DriveVolumes::attach_now() {
     if (!number) continue;
     TRY(volumes[*number], look_at(disk, *number));
     next_number = std::max(next_number, *number + 1);
+    expected_.erase(*number);
   }
+  vanished_volumes_ += expected_.size();
+  expected_.clear();
   const std::lock_guard lock(mutex_);
   volumes_ = std::move(volumes);
   next_number_ = std::max(next_number_, next_number);
@@ -1058,6 +1062,7 @@ Result<DriveUsage> DriveVolumes::usage() {
   usage.free_bytes = space.free_bytes;
   usage.queued_jobs = pool_.queued() + sync_pool_.queued();
   usage.lies = lies_;
+  usage.vanished_volumes = vanished_volumes_;
   const std::lock_guard lock(mutex_);
   for (const auto& [number, volume] : volumes_) {
     usage.counting = usage.counting || !volume->counted;

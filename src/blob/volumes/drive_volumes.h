@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/clock.h"
@@ -273,6 +274,8 @@ class DriveVolumes {
   Call attaching_;
   Call detaching_;
 
+  std::set<std::uint32_t> expected_;  // under growth_: of the last attach(), until the next has looked
+  std::atomic<std::uint64_t> vanished_volumes_{0};
   std::atomic<std::uint64_t> lies_{0};
   std::atomic<SteadyTime> refused_at_{kNotRefused};
   std::condition_variable counts_changed_;  // with mutex_: one ended, or is hurried, or the store stops

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "meta/rocksdb/log_record.h"
+#include "meta/rocksdb/mirror.h"
 #include "meta/rocksdb/state.h"
 #include "meta/rocksdb/test_cloud.h"
 

@@ -172,8 +172,8 @@ class WarningsOnly final : public rocksdb::Logger {
   void Logv(const char* format, va_list arguments) override {
     std::array<char, 512> text{};
     std::vsnprintf(text.data(), text.size(), format, arguments);
-    // Every checkpoint holds deletions back twice, and says so: nothing that an operator could mend.
-    const bool ordinary = std::string_view(text.data()).find("already disabled") != std::string_view::npos;
+    // Every checkpoint holds deletions back twice, and says so at both ends: nothing that an operator could mend.
+    const bool ordinary = std::string_view(text.data()).find("File Deletions ") != std::string_view::npos;
     log(ordinary ? LogLevel::kDebug : LogLevel::kWarning, "metadata: RocksDB",
         {{"state", path_}, {"message", text.data()}});
   }
