@@ -353,12 +353,12 @@ TEST(ServerLimits, OneWhoHungUpGivesWayWhileItsRequestIsAtWork) {
     TestServer server(std::move(options));
     RawPeer gone(server.port(), 0, "127.0.0.2");
     gone.send(get("/gate"));
-    ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+    ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
     reset ? gone.reset() : gone.close();
     server.pass(milliseconds(5'000));
     RawPeer wanting = server.peer();
     wanting.send(get("/"));
-    ASSERT_TRUE(TestServer::eventually([&] { return server.accepted() == 2; }));
+    ASSERT_TRUE(eventually([&] { return server.accepted() == 2; }));
     server.pass(milliseconds(900));
     EXPECT_FALSE(wanting.readable_within(milliseconds(0))) << "it counts from when it is seen";
     server.pass(milliseconds(1'000));
@@ -375,7 +375,7 @@ TEST(ServerLimits, OneWhoHasClosedItsSideAloneIsAnsweredWhileThereAreSeats) {
   TestServer server(std::move(options));
   RawPeer half(server.port(), 0, "127.0.0.2");
   half.send(get("/gate"));
-  ASSERT_TRUE(TestServer::eventually([&] { return server.state().at_gate == 1; }));
+  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
   half.close_write();
   for (int i = 0; i < 10; ++i) server.pass(milliseconds(1'500));
   EXPECT_FALSE(half.readable_within(milliseconds(0)));
