@@ -20,6 +20,48 @@ void rot(FleetCloud& cloud, BlobId id, unsigned shard) {
   file.write("rotten", 6);
 }
 
+// The real mirrors, the first of which is said to be slow.
+class SlowMirrors final : public meta::Mirrors {
+ public:
+  explicit SlowMirrors(meta::Mirrors& real) : real_(real) {}
+  [[nodiscard]] std::vector<meta::MirrorStatus> mirrors() const override {
+    auto all = real_.mirrors();
+    all.front().waited_for = std::chrono::milliseconds(8000);
+    return all;
+  }
+  [[nodiscard]] std::optional<std::string> shortfall() const override { return real_.shortfall(); }
+  [[nodiscard]] std::vector<meta::MirrorRoom> room() const override { return real_.room(); }
+  [[nodiscard]] std::vector<meta::MirrorEvent> take_events() override { return real_.take_events(); }
+  [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return real_.absent_at_opening(); }
+  Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override {
+    return real_.add_mirror(drive, progress);
+  }
+  Status remove_mirror(DriveId drive) override { return real_.remove_mirror(drive); }
+  [[nodiscard]] Result<bool> holds_files(DriveId drive) override { return real_.holds_files(drive); }
+  Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& pace) override {
+    return real_.verify_mirror(drive, pace);
+  }
+
+ private:
+  meta::Mirrors& real_;
+};
+
+TEST(Fleet, AMirrorThatChangesWaitForIsWarnedOf) {
+  FleetCloud cloud({1, 1, 1, 1});
+  cloud.fleet->stop();
+  SlowMirrors slow(*cloud.meta);
+  cloud.fleet =
+      Fleet::make(*cloud.drives, *cloud.candidates, *cloud.blobs, *cloud.catalog, cloud.authenticator, *cloud.meta,
+                  slow, cloud.rule, cloud.admit, cloud.clock, cloud.random, cloud.metrics, cloud.options);
+  const auto status = cloud.fleet->status();
+  const io::DriveInfo& drive = *cloud.drives->map()->find(cloud.meta->mirrors().front().drive);
+  ASSERT_EQ(status->warnings.size(), 1U);
+  EXPECT_TRUE(status->warnings.front().starts_with("drive " + drive.name.value() + " (site " + drive.site.value() +
+                                                   ") is slow: within the last minute changes waited 8000 ms for it"))
+      << status->warnings.front();
+  cloud.fleet.reset();
+}
+
 TEST(Fleet, WhatAReadFindsDamagedIsRepairedByItself) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(5, 60'000);
