@@ -1,9 +1,11 @@
 // ThreadPool: where blocking work goes (drives, RocksDB that may touch disk), so that no event loop ever blocks.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -14,7 +16,7 @@
 
 namespace andromede {
 
-// Thread-safe. Destroying it ends the queued work first, then joins.
+// Thread-safe. Destroying it ends the queued work first, then joins, unless leave() came before.
 class ThreadPool {
  public:
   // `name` is shown by ps and top (15 characters); at most `max_queued` jobs wait.
@@ -41,16 +43,27 @@ class ThreadPool {
   }
 
   [[nodiscard]] std::size_t queued() const;
+  // Takes out what has not begun: it will not run. For jobs that own what they use; run() may be waiting for none.
+  [[nodiscard]] std::deque<std::function<void()>> take_queued();
+  // The pool's end where a job may never end: what has not begun does not, what has is waited for so long at most and
+  // then left to itself, with its thread. For jobs as above, and at most once.
+  void leave(std::chrono::milliseconds patience);
 
  private:
-  void work();
+  // Shared with threads that are left to themselves.
+  struct State {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::condition_variable ended;
+    std::deque<std::function<void()>> queue;
+    bool stopping = false;
+    unsigned threads = 0;  // that have not ended
+  };
+  static void work(State& state);
 
   const std::string name_;
   const std::size_t max_queued_;
-  mutable std::mutex mutex_;
-  std::condition_variable ready_;
-  std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
   std::vector<std::thread> threads_;
 };
 

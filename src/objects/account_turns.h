@@ -45,8 +45,9 @@ class AccountTurns {
   };
 
   // kOverloaded: too many wait. kCancelled: nobody waits for this one any more, which counts where a turn is free too.
-  // kTimeout: its deadline passed, which is looked at when a turn comes free; whoever has one gives it back by a
-  // deadline of his own.
+  // kTimeout: its deadline passed, which is looked at when a turn comes free. Whoever has one gives it back: a listing
+  // ends by a deadline of its own, and what is read of a metadata mirror whose drive hangs is read of the next one
+  // (docs/adr/0010-drives-identity.md).
   Task<Result<Turn>> take(AccountId account, meta::Patience patience) {
     if (patience.stop.stop_requested()) co_return fail(nobody_waits());
     Waiter waiter{patience.deadline, {}};

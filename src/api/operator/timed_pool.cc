@@ -16,7 +16,8 @@ TimedPool::~TimedPool() {
   watcher_.join();
 }
 
-TimedPool::Watch::Watch(TimedPool& pool, std::shared_ptr<Call> call, std::chrono::milliseconds timeout) : pool_(pool) {
+TimedPool::Watch::Watch(TimedPool& pool, std::shared_ptr<AnyCall> call, std::chrono::milliseconds timeout)
+    : pool_(pool) {
   const std::lock_guard lock(pool_.mutex_);
   key_ = {std::chrono::steady_clock::now() + timeout, pool_.next_++};
   pool_.watched_.emplace(key_, std::move(call));
@@ -33,7 +34,7 @@ void TimedPool::watch_deadlines() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const SteadyTime now = std::chrono::steady_clock::now();
-    std::vector<std::shared_ptr<Call>> due;
+    std::vector<std::shared_ptr<AnyCall>> due;
     while (!watched_.empty() && watched_.begin()->first.first <= now) {
       due.push_back(std::move(watched_.begin()->second));
       watched_.erase(watched_.begin());

@@ -2,7 +2,6 @@
 // even if the call is stuck in the kernel; the call is asked to stop, and whatever it answers later goes nowhere.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -19,6 +18,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/result.h"
+#include "base/shared_call.h"
 #include "base/task.h"
 
 namespace andromede::api {
@@ -39,52 +39,43 @@ class TimedPool {
   template <typename Answer>
   Task<Answer> run(std::function<Answer(std::stop_token)> work, std::chrono::milliseconds timeout,
                    std::stop_token cut) {
-    const auto call = std::make_shared<TypedCall<Answer>>(std::move(work));
+    const auto call = std::make_shared<Call<Answer>>(std::move(work));
     if (!pool_.post([call] { call->perform(); })) co_return fail(Errc::kOverloaded, "too many calls are waiting");
     const Watch watch(*this, call, timeout);
     const std::stop_callback on_cut(
         cut, [call] { call->give_up(Error(make_error_code(Errc::kCancelled), "the server is stopping")); });
-    co_return co_await call->answer;
+    co_return co_await call->answer();
   }
 
   // Calls that wait for a thread.
   [[nodiscard]] std::size_t queued() const { return pool_.queued(); }
 
  private:
-  struct Call {
-    virtual ~Call() = default;
-    virtual void give_up(Error error) = 0;
-    std::stop_source stop;
-    std::atomic<bool> settled{false};
-  };
   template <typename Answer>
-  struct TypedCall final : Call {
-    explicit TypedCall(std::function<Answer(std::stop_token)> the_work) : work(std::move(the_work)) {}
+  struct Call final : SharedCall<Answer> {
+    explicit Call(std::function<Answer(std::stop_token)> the_work) : work(std::move(the_work)) {}
     void perform() {
-      if (settled) return;
+      if (this->settled()) return;
       try {
-        settle(work(stop.get_token()));
+        this->settle(work(stop.get_token()));
       } catch (const std::exception& exception) {
         log_error("a call threw", {{"what", exception.what()}});
-        settle(fail(Errc::kInternal, "the call failed for a fault of the program: its log says more"));
+        this->settle(fail(Errc::kInternal, "the call failed for a fault of the program: its log says more"));
       }
-    }
-    void settle(Answer with) {
-      if (!settled.exchange(true)) answer.set(std::move(with));
     }
     void give_up(Error error) override {
       stop.request_stop();
-      settle(tl::unexpected<Error>(std::move(error)));
+      SharedCall<Answer>::give_up(std::move(error));
     }
     const std::function<Answer(std::stop_token)> work;
-    OneShot<Answer> answer;
+    std::stop_source stop;
   };
   using Key = std::pair<SteadyTime, std::uint64_t>;
 
   // A call's place among those whose deadline is watched.
   class Watch {
    public:
-    Watch(TimedPool& pool, std::shared_ptr<Call> call, std::chrono::milliseconds timeout);
+    Watch(TimedPool& pool, std::shared_ptr<AnyCall> call, std::chrono::milliseconds timeout);
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
     ~Watch();
@@ -97,7 +88,7 @@ class TimedPool {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<Key, std::shared_ptr<Call>> watched_;
+  std::map<Key, std::shared_ptr<AnyCall>> watched_;
   std::uint64_t next_ = 0;
   bool stopping_ = false;
   ThreadPool pool_;

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+
+#include "meta/rocksdb/test_reads.h"
 
 namespace andromede::meta {
 namespace {
@@ -10,21 +13,34 @@ namespace {
 class MirrorPoolsTest : public testing::Test {
  protected:
   Result<int> read(const std::shared_ptr<int>& mirror) {
-    return sync_wait(pools_.of(mirror).reads().run([]() -> Result<int> { return 1; }));
+    return sync_wait(read_on(pools_.of(mirror), [mirror](Reading&) -> Result<int> { return 1; }));
   }
   Metrics metrics_;
   SystemClock clock_;
-  MirrorPools pools_{metrics_, clock_, 2};
+  MirrorPools pools_{metrics_, clock_, 2, std::chrono::milliseconds(100),
+                     [](const void*, std::chrono::nanoseconds) { return false; }};
 };
 
 TEST_F(MirrorPoolsTest, ReadsOfAMirrorThatHangsHoldUpNoOtherOnes) {
   const auto hanging = std::make_shared<int>();
   std::promise<void> let_go;
   const std::shared_future<void> gone(let_go.get_future());
-  for (int i = 0; i < 4; ++i) ASSERT_TRUE(pools_.of(hanging).reads().post([gone] { gone.wait(); }));
+  std::atomic<int> begun{0};
+  std::vector<std::future<Result<int>>> reads;
+  for (int i = 0; i < 4; ++i) {
+    reads.push_back(std::async(std::launch::async, [&] {
+      return sync_wait(read_on(pools_.of(hanging), [hanging, gone, &begun](Reading&) -> Result<int> {
+        ++begun;
+        gone.wait();
+        return 1;
+      }));
+    }));
+  }
+  while (begun < 2 || pools_.of(hanging).queued() < 2) std::this_thread::yield();
   EXPECT_TRUE(read(std::make_shared<int>()));
-  EXPECT_GT(pools_.of(hanging).reads().queued(), 0U);
+  EXPECT_EQ(pools_.of(hanging).queued(), 2U);
   let_go.set_value();
+  for (auto& each : reads) EXPECT_TRUE(each.get());
 }
 
 TEST_F(MirrorPoolsTest, AMirrorKeepsItsPoolsAndTheNextOneInItsPlaceGetsItsOwn) {

@@ -24,12 +24,15 @@ std::shared_ptr<const MirrorSet::List> MirrorSet::list() const {
   return list_;
 }
 
-std::shared_ptr<Mirror> MirrorSet::reader() const {
+std::shared_ptr<Mirror> MirrorSet::reader(const List& besides) const {
+  const auto may_be_asked = [&](const std::shared_ptr<Mirror>& mirror) {
+    return std::find(besides.begin(), besides.end(), mirror) == besides.end();
+  };
   const std::lock_guard lock(mutex_);
   for (const auto& mirror : *list_) {
-    if (!mirror->failed()) return mirror;
+    if (!mirror->failed() && may_be_asked(mirror)) return mirror;
   }
-  return last_resort_;
+  return may_be_asked(last_resort_) ? last_resort_ : nullptr;
 }
 
 std::shared_ptr<Mirror> MirrorSet::find(DriveId drive) const {

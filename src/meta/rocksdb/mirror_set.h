@@ -47,8 +47,8 @@ class MirrorSet {
 
   [[nodiscard]] std::shared_ptr<const List> list() const;
   // The mirror to read from; null when none is usable. When the last one can no longer be written, while its drive is
-  // there, it still answers reads.
-  [[nodiscard]] std::shared_ptr<Mirror> reader() const;
+  // there, it still answers reads. None of `besides`.
+  [[nodiscard]] std::shared_ptr<Mirror> reader(const List& besides = {}) const;
   // Whether another one than `mirror` can answer.
   [[nodiscard]] bool another_than(const Mirror& mirror) const;
   // The drive's mirror; null unless it is in the list and has not failed.

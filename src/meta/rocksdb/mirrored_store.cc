@@ -138,7 +138,7 @@ Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metric
       mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits"),
                {options.least_mirrors, options.least_sites}),
       committer_(mirrors_, sealer, clock, metrics, committer_options(options)),
-      reader_(std::make_unique<Reader>(mirrors_, metrics, clock, options.reader_threads)) {}
+      reader_(std::make_unique<Reader>(mirrors_, metrics, clock, options.reader_threads, options.mirror_patience)) {}
 
 Engine::~Engine() {
   committer_.abandon();
@@ -231,6 +231,8 @@ void Engine::close() {
     const std::lock_guard lock(hook->mutex);
     hook->engine = nullptr;
   }
+  // It looks at mirrors, and must not be the last to.
+  reader_->end_watch();
   // Cursors and reads that are still alive keep their mirror open until they end.
   mirrors_.clear(kClosingWait);
   for (DriveWork* const work : {&work_, &looking_})

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <tuple>
 
+#include "meta/rocksdb/fail_over.h"
 #include "meta/rocksdb/rocks_cursor.h"
 #include "meta/rocksdb/walk.h"
 
@@ -29,30 +30,73 @@ Status check_scan(const Scan& scan) {
   return check_key(scan.end);
 }
 
-// Runs `look(state, tier)`, a callable that answers Result<Found> and outlives the task: in memory first, then on the
-// pool, then on the next mirror.
-template <typename Look>
-Task<Result<Found>> look_up(MirrorSet& mirrors, MirrorPools& pools, Look look) {
-  for (;;) {
-    const std::shared_ptr<Mirror> mirror = mirrors.reader();
-    if (mirror == nullptr) co_return fail(no_mirror());
-    Result<Found> found = look(mirror->state(), Tier::kMemory);
-    if (found && *found == Found::kNotInMemory) {
-      found =
-          co_await pools.of(mirror).reads().run([&]() -> Result<Found> { return look(mirror->state(), Tier::kAll); });
-    }
-    if (found || !mirrors.read_failed(*mirror, found.error())) co_return found;
+// What is looked up by key: in memory on the calling thread (`reading` is null), else on a pool.
+struct Get {
+  using Answer = std::string;
+  Result<Found> look(const State& state, Tier tier, Answer& value, Reading* /*reading*/) const {
+    return state.get(key.space, key.bytes, tier, value);
   }
-}
+  Key key;
+};
 
-// Collects what a scan asks for, in turns. `scan` and `mirror` outlive it.
+struct GetFollowing {
+  using Answer = Followed;
+  Result<Found> look(const State& state, Tier tier, Answer& found, Reading* reading) const {
+    found = {};
+    TRY(const Found first, state.get(key.space, key.bytes, tier, found.value.emplace()));
+    if (first != Found::kYes) {
+      found.value.reset();
+      return first;
+    }
+    std::optional<Key> next;
+    if (reading == nullptr) {
+      next = (*named)(*found.value);
+    } else {
+      reading->step();
+      reading->while_awaited([&] { next = (*named)(*found.value); });
+    }
+    if (!next) return Found::kYes;
+    TRY(const Found second, state.get(next->space, next->bytes, tier, found.named.emplace()));
+    if (second != Found::kYes) found.named.reset();
+    return second == Found::kNotInMemory ? second : Found::kYes;
+  }
+  Key key;
+  const NamedKey* named;  // the caller's
+};
+
+struct GetMany {
+  using Answer = std::vector<std::optional<std::string>>;
+  Result<Found> look(const State& state, Tier tier, Answer& values, Reading* reading) const {
+    if (reading == nullptr) return state.get_many(keys, tier, values);
+    return state.get_many(keys, tier, values, [reading] { reading->step(); });
+  }
+  std::vector<std::string> keys;
+};
+
+// The work of a read from the drive: all that it touches but what GetFollowing is given while it is awaited.
+template <typename Question>
+struct Look {
+  struct Seen {
+    Found found;
+    typename Question::Answer answer;
+  };
+  Result<Seen> operator()(Reading& reading) const {
+    Seen seen{};
+    TRY(seen.found, question.look(mirror->state(), Tier::kAll, seen.answer, &reading));
+    return seen;
+  }
+  std::shared_ptr<Mirror> mirror;
+  Question question;
+};
+
+// Collects what a scan asks for, in turns.
 class Scanner {
  public:
-  Scanner(const std::shared_ptr<Mirror>& mirror, const Scan& scan) : mirror_(mirror), scan_(scan) {}
+  Scanner(std::shared_ptr<Mirror> mirror, Scan the_scan) : scan(std::move(the_scan)), mirror_(std::move(mirror)) {}
   // True: all is there.
-  Result<bool> turn() {
+  Result<bool> turn(Reading& reading) {
     const bool begins = !walk_;
-    if (begins) walk_.emplace(mirror_, scan_.space, scan_.begin, scan_.end, scan_.reverse);
+    if (begins) walk_.emplace(mirror_, scan.space, scan.begin, scan.end, scan.reverse);
     const Walk::Turn turn(*walk_);
     if (begins) {
       TRY(at_, walk_->start());
@@ -61,18 +105,22 @@ class Scanner {
     }
     while (at_ == Walk::At::kKey) {
       if (turn.spent()) return false;
+      reading.step();
       CHECK_OK(take());
-      if (items_.size() == scan_.limit) return true;
+      if (items_.size() == scan.limit) return true;
       TRY(at_, walk_->next());
     }
     return at_ == Walk::At::kEnd;
   }
+  // Once all is there.
   std::vector<Item> items() && { return std::move(items_); }
+
+  const Scan scan;
 
  private:
   Status take() {
     Item item{std::string(walk_->key()), {}};
-    if (!scan_.keys_only) item.value = walk_->value();
+    if (!scan.keys_only) item.value = walk_->value();
     bytes_ += item.key.size() + item.value.size();
     if (bytes_ > kMaxScanBytes) {
       return fail(Errc::kInvalidArgument, "the scan's items exceed 64 MiB; ask for fewer at a time");
@@ -81,45 +129,71 @@ class Scanner {
     return {};
   }
 
-  const std::shared_ptr<Mirror>& mirror_;
-  const Scan& scan_;
+  const std::shared_ptr<Mirror> mirror_;
   std::optional<Walk> walk_;  // from the first turn on
   Walk::At at_ = Walk::At::kEnd;
   std::size_t bytes_ = 0;
   std::vector<Item> items_;
 };
 
+Task<Status> scan_all(WalkPools& pools, std::shared_ptr<Scanner> scanner) {
+  co_return co_await pools.walk([scanner](Reading& reading) { return scanner->turn(reading); }, true,
+                                scanner->scan.patience);
+}
+
 }  // namespace
 
-Reader::Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigned threads)
-    : mirrors_(mirrors), pools_(metrics, clock, threads) {}
+Reader::Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigned threads,
+               std::chrono::milliseconds patience)
+    : mirrors_(mirrors),
+      pools_(metrics, clock, threads, patience, [this](const void* mirror, std::chrono::nanoseconds still) {
+        return hopeless(*static_cast<const Mirror*>(mirror), still);
+      }) {}
+
+bool Reader::hopeless(const Mirror& mirror, std::chrono::nanoseconds still) const {
+  const bool another = mirrors_.another_than(mirror);
+  // The last one may still read what it can no longer write.
+  if (mirror.failed()) return another || mirrors_.drives().disk(mirror.drive()).get() != &mirror.disk();
+  return another && still >= pools_.patience();
+}
+
+template <typename Question>
+Task<Result<Found>> Reader::look_up(Question& question, typename Question::Answer& answer) {
+  FailOver way(mirrors_, pools_);
+  for (;;) {
+    CO_TRY(const std::shared_ptr<Mirror> mirror, way.mirror());
+    Result<Found> found = question.look(mirror->state(), Tier::kMemory, answer, nullptr);
+    if (found && *found == Found::kNotInMemory) {
+      const auto read = std::make_shared<WalkPools::Read<Look<Question>>>(Look<Question>{mirror, std::move(question)});
+      const WalkPools::Waiting waiting(pools_.of(mirror), read);
+      auto seen = co_await read->answer();
+      if (seen) {
+        answer = std::move(seen->answer);
+        way.answered();
+        co_return seen->found;
+      }
+      question = read->work.question;
+      found = fail(std::move(seen).error());
+    }
+    if (found) way.answered();
+    if (found || !way.goes_on(mirror, found.error())) co_return found;
+  }
+}
 
 Task<Result<std::optional<std::string>>> Reader::get(Key key) {
   CO_CHECK_OK(check_key(key.bytes));
+  Get question{std::move(key)};
   std::string value;
-  CO_TRY(const Found found, co_await look_up(mirrors_, pools_, [&](const State& state, Tier tier) {
-           return state.get(key.space, key.bytes, tier, value);
-         }));
+  CO_TRY(const Found found, co_await look_up(question, value));
   if (found == Found::kNo) co_return std::nullopt;
   co_return std::move(value);
 }
 
 Task<Result<Followed>> Reader::get_following(Key key, const NamedKey& named) {
   CO_CHECK_OK(check_key(key.bytes));
+  GetFollowing question{std::move(key), &named};
   Followed found;
-  CO_CHECK_OK(co_await look_up(mirrors_, pools_, [&](const State& state, Tier tier) -> Result<Found> {
-    found = {};
-    TRY(const Found first, state.get(key.space, key.bytes, tier, found.value.emplace()));
-    if (first != Found::kYes) {
-      found.value.reset();
-      return first;
-    }
-    const std::optional<Key> next = named(*found.value);
-    if (!next) return Found::kYes;
-    TRY(const Found second, state.get(next->space, next->bytes, tier, found.named.emplace()));
-    if (second != Found::kYes) found.named.reset();
-    return second == Found::kNotInMemory ? second : Found::kYes;
-  }));
+  CO_CHECK_OK(co_await look_up(question, found));
   co_return found;
 }
 
@@ -128,22 +202,26 @@ Task<Result<std::vector<std::optional<std::string>>>> Reader::get_many(std::vect
     co_return fail(Errc::kInvalidArgument, "get_many takes at most " + std::to_string(kMaxScanItems) + " keys");
   }
   for (const std::string& key : keys) CO_CHECK_OK(check_key(key));
+  GetMany question{std::move(keys)};
   std::vector<std::optional<std::string>> values;
-  CO_CHECK_OK(co_await look_up(mirrors_, pools_,
-                               [&](const State& state, Tier tier) { return state.get_many(keys, tier, values); }));
+  CO_CHECK_OK(co_await look_up(question, values));
   co_return std::move(values);
 }
 
 Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
   CO_CHECK_OK(check_scan(scan));
   if (scan.limit == 0 || (!scan.end.empty() && scan.end <= scan.begin)) co_return std::vector<Item>();
+  FailOver way(mirrors_, pools_);
   for (;;) {
-    const std::shared_ptr<Mirror> mirror = mirrors_.reader();
-    if (mirror == nullptr) co_return fail(no_mirror());
-    Scanner scanner(mirror, scan);
-    const Status done = co_await pools_.of(mirror).walk([&scanner] { return scanner.turn(); }, true, scan.patience);
-    if (done) co_return std::move(scanner).items();
-    if (!mirrors_.read_failed(*mirror, done.error())) co_return fail(done.error());
+    CO_TRY(const std::shared_ptr<Mirror> mirror, way.mirror());
+    const auto scanner = std::make_shared<Scanner>(mirror, std::move(scan));
+    const Status done = co_await scan_all(pools_.of(mirror), scanner);
+    if (done) {
+      way.answered();
+      co_return std::move(*scanner).items();
+    }
+    if (!way.goes_on(mirror, done.error())) co_return fail(done.error());
+    scan = scanner->scan;
   }
 }
 
@@ -152,21 +230,25 @@ Task<Result<std::vector<CopyAnswer>>> Reader::get_everywhere(Key key) {
   const auto mirrors = mirrors_.list();
   if (mirrors->empty()) co_return fail(no_mirror());
   const auto map = mirrors_.drives().map();
+  FailOver way(mirrors_, pools_);
   std::vector<CopyAnswer> answers;
+  std::optional<Error> failed;
   for (const auto& mirror : *mirrors) {
-    std::string value;
-    const auto found = co_await pools_.of(mirror).reads().run([&]() -> Result<Found> {
-      if (mirror->failed()) return fail(cannot_answer());
-      return mirror->state().get(key.space, key.bytes, Tier::kAll, value);
-    });
-    if (!found) {
-      mirrors_.read_failed(*mirror, found.error());
-      co_return fail(Errc::kUnavailable, found.error().describe());
+    if (mirror->failed()) co_return fail(cannot_answer());
+    const auto read = std::make_shared<WalkPools::Read<Look<Get>>>(Look<Get>{mirror, {key}});
+    const WalkPools::Waiting waiting(pools_.of(mirror), read);
+    auto seen = co_await read->answer();
+    if (!seen) {
+      way.goes_on(mirror, seen.error());
+      failed = std::move(seen).error();
+      continue;
     }
     const io::DriveInfo* const drive = map->find(mirror->drive());
     answers.push_back({"the mirror on drive " + (drive == nullptr ? mirror->drive().to_string() : drive->name.value()),
-                       *found == Found::kNo ? std::nullopt : std::optional(std::move(value))});
+                       seen->found == Found::kNo ? std::nullopt : std::optional(std::move(seen->answer))});
   }
+  if (!answers.empty()) way.answered();
+  if (failed) co_return fail(Errc::kUnavailable, failed->describe());
   co_return answers;
 }
 
@@ -176,21 +258,28 @@ Task<Result<std::vector<Item>>> Reader::scan_everywhere(Scan scan) {
   if (scan.limit == 0 || (!scan.end.empty() && scan.end <= scan.begin)) co_return std::vector<Item>();
   const auto mirrors = mirrors_.list();
   if (mirrors->empty()) co_return fail(no_mirror());
+  FailOver way(mirrors_, pools_);
   std::vector<Item> all;
+  std::size_t answers = 0;
+  std::optional<Error> failed;
   // How far every copy has been read.
   std::optional<std::string> known_to;
   for (const auto& mirror : *mirrors) {
     if (mirror->failed()) co_return fail(cannot_answer());
-    Scanner scanner(mirror, scan);
-    const Status done = co_await pools_.of(mirror).walk([&scanner] { return scanner.turn(); }, true, scan.patience);
+    const auto scanner = std::make_shared<Scanner>(mirror, scan);
+    const Status done = co_await scan_all(pools_.of(mirror), scanner);
     if (!done) {
-      mirrors_.read_failed(*mirror, done.error());
-      co_return fail(Errc::kUnavailable, done.error().describe());
+      way.goes_on(mirror, done.error());
+      failed = done.error();
+      continue;
     }
-    std::vector<Item> items = std::move(scanner).items();
+    ++answers;
+    std::vector<Item> items = std::move(*scanner).items();
     if (items.size() == scan.limit && (!known_to || items.back().key < *known_to)) known_to = items.back().key;
     all.insert(all.end(), std::make_move_iterator(items.begin()), std::make_move_iterator(items.end()));
   }
+  if (answers > 0) way.answered();
+  if (failed) co_return fail(Errc::kUnavailable, failed->describe());
   if (known_to) std::erase_if(all, [&](const Item& item) { return item.key > *known_to; });
   std::sort(all.begin(), all.end(),
             [](const Item& a, const Item& b) { return std::tie(a.key, a.value) < std::tie(b.key, b.value); });

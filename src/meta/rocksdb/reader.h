@@ -4,9 +4,14 @@
 // a thread of their own, so that one over what was deleted costs nobody else his answer. A mirror whose read fails is
 // given up for the next.
 //
+// Whoever reads a mirror that fails, or of which a read does not get on for so long as its patience, while another one
+// can answer, goes on with that; once it has answered, the first one has failed. The read that is left behind owns what
+// it uses. For the last mirror all wait, until its drive is offline.
+//
 // Threads: any.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,9 +29,11 @@ namespace andromede::meta {
 class Reader {
  public:
   // `mirrors` and `clock` outlive the reader.
-  Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigned threads);
+  Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigned threads,
+         std::chrono::milliseconds patience);
 
   Task<Result<std::optional<std::string>>> get(Key key);
+  // `named` is called only while the task waits for it.
   Task<Result<Followed>> get_following(Key key, const NamedKey& named);
   Task<Result<std::vector<std::optional<std::string>>>> get_many(std::vector<std::string> keys);
   Task<Result<std::vector<Item>>> scan(Scan scan);
@@ -35,7 +42,14 @@ class Reader {
   Task<Result<std::vector<Item>>> scan_everywhere(Scan scan);
   std::unique_ptr<Cursor> cursor(std::string begin, std::string end, Patience patience);
 
+  // Before the mirrors are closed: who waits then, waits for what he asked. By the thread that ends the reader.
+  void end_watch() { pools_.end_watch(); }
+
  private:
+  template <typename Question>
+  Task<Result<Found>> look_up(Question& question, typename Question::Answer& answer);
+  [[nodiscard]] bool hopeless(const Mirror& mirror, std::chrono::nanoseconds still) const;
+
   MirrorSet& mirrors_;
   MirrorPools pools_;
 };

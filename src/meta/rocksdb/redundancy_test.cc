@@ -19,6 +19,7 @@
 #include "meta/rocksdb/mirror.h"
 #include "meta/rocksdb/state.h"
 #include "meta/rocksdb/test_cloud.h"
+#include "meta/rocksdb/test_hanging_tables.h"
 
 namespace andromede::meta {
 namespace {
@@ -491,41 +492,6 @@ TEST_F(RedundancyTest, WhereOneMirrorFailsAtOnceTheOthersAreWaitedFor) {
   EXPECT_TRUE(done) << done.error().describe();
   EXPECT_TRUE(cloud_.current(1) && cloud_.current(2));
 }
-
-// The tables of a state that has opened none of them yet are pipes that nobody writes to: who opens one waits.
-class HangingTables {
- public:
-  explicit HangingTables(std::string folder) : folder_(std::move(folder)) {
-    for (const std::string& path : paths()) {
-      std::filesystem::remove(path);
-      EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
-    }
-  }
-  HangingTables(const HangingTables&) = delete;
-  HangingTables& operator=(const HangingTables&) = delete;
-  ~HangingTables() { let_go(); }
-  // Whoever waits is let go, and reads an end. True: somebody waited.
-  bool let_go() {
-    bool any = false;
-    for (const std::string& path : paths()) {
-      const int writer = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-      if (writer < 0) continue;
-      ::close(writer);
-      any = true;
-    }
-    return any;
-  }
-
- private:
-  [[nodiscard]] std::vector<std::string> paths() const {
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-      if (entry.path().extension() == ".sst") found.push_back(entry.path());
-    }
-    return found;
-  }
-  const std::string folder_;
-};
 
 TEST_F(RedundancyTest, AMirrorThatHangsWhenACommitReadsIsGivenUpAndTheNextOneAnswers) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(100);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "meta/rocksdb/fail_over.h"
+
 namespace andromede::meta {
 namespace {
 
@@ -18,85 +20,101 @@ RocksCursor::RocksCursor(MirrorSet& mirrors, MirrorPools& pools, std::string beg
       pools_(pools),
       begin_(std::move(begin)),
       end_(std::move(end)),
-      patience_(std::move(patience)) {}
+      patience_(std::move(patience)),
+      batches_(std::make_shared<Batches>(nullptr, begin_, end_)) {
+  batches_->is_last = true;
+}
 
 bool RocksCursor::take() {
-  if (next_ == batch_.size()) return false;
-  const Entry& entry = batch_[next_++];
+  if (next_ == batches_->batch.size()) return false;
+  const Entry& entry = batches_->batch[next_++];
   key_ = key_of(entry);
-  value_ = std::string_view(bytes_).substr(entry.offset + entry.key_bytes, entry.value_bytes);
+  value_ = std::string_view(batches_->bytes).substr(entry.offset + entry.key_bytes, entry.value_bytes);
   return true;
 }
 
 bool RocksCursor::jump_inside(std::string_view key) {
-  if (next_ >= batch_.size() || key < key_of(batch_[next_]) || key > key_of(batch_.back())) return false;
+  const std::vector<Entry>& batch = batches_->batch;
+  if (next_ >= batch.size() || key < key_of(batch[next_]) || key > key_of(batch.back())) return false;
   const auto found =
-      std::lower_bound(batch_.begin() + static_cast<std::ptrdiff_t>(next_), batch_.end(), key,
+      std::lower_bound(batch.begin() + static_cast<std::ptrdiff_t>(next_), batch.end(), key,
                        [this](const Entry& entry, std::string_view wanted) { return key_of(entry) < wanted; });
-  next_ = static_cast<std::size_t>(found - batch_.begin());
+  next_ = static_cast<std::size_t>(found - batch.begin());
   return true;
 }
 
-Task<Status> RocksCursor::fetch(const std::string* key) {
-  bytes_.clear();
-  batch_.clear();
+Task<Status> RocksCursor::fetch(std::optional<std::string> key) {
+  key_ = value_ = {};
   next_ = 0;
-  batch_is_last_ = false;
-  if (mirror_ == nullptr) mirror_ = mirrors_.reader();
-  if (mirror_ == nullptr) co_return fail(Errc::kUnavailable, "no metadata mirror is online");
-  const bool first = key != nullptr || !gave_way_;
-  co_return co_await pools_.of(mirror_).walk([this, key]() mutable { return turn(std::exchange(key, nullptr)); }, first,
-                                             patience_);
+  FailOver way(mirrors_, pools_);
+  for (;;) {
+    if (batches_->mirror == nullptr) {
+      if (shows_ || !key) co_return fail(Errc::kUnavailable, "the state that the walk showed is gone; begin again");
+      CO_TRY(std::shared_ptr<Mirror> mirror, way.mirror());
+      batches_ = std::make_shared<Batches>(std::move(mirror), begin_, end_);
+    }
+    const std::shared_ptr<Batches> batches = batches_;
+    const bool first = key.has_value() || !batches->gave_way;
+    batches->bytes.clear();
+    batches->batch.clear();
+    batches->is_last = false;
+    batches->moved = false;
+    batches->from = std::move(key);
+    batches->most_items = batch_items_;
+    const Status filled = co_await pools_.of(batches->mirror)
+                              .walk([batches](Reading& reading) { return batches->fill(reading); }, first, patience_);
+    if (filled) {
+      way.answered();
+      shows_ = true;
+      co_return Status{};
+    }
+    // A turn may still be at it.
+    batches_ = std::make_shared<Batches>(nullptr, begin_, end_);
+    if (!way.goes_on(batches->mirror, filled.error())) co_return fail(filled.error());
+    key = batches->from;
+  }
 }
 
-Result<bool> RocksCursor::turn(const std::string* key) {
-  Result<bool> filled = fill(key);
-  if (filled) return filled;
-  batch_.clear();
-  // The state that this cursor shows lies on one mirror; the caller's retry finds the next one.
-  mirrors_.read_failed(*mirror_, filled.error());
-  return fail(filled.error());
-}
-
-Result<bool> RocksCursor::fill(const std::string* key) {
-  if (!walk_) walk_.emplace(mirror_, Space::kRecords, begin_, end_, false);
-  const Walk::Turn turn(*walk_);
-  if (key != nullptr) {
-    TRY(at_, walk_->seek(*key));
-  } else if (at_ == Walk::At::kTurn) {
-    TRY(at_, walk_->go_on());
+Result<bool> RocksCursor::Batches::fill(Reading& reading) {
+  if (!walk) walk.emplace(mirror, Space::kRecords, walk_begin, walk_end, false);
+  const Walk::Turn turn(*walk);
+  if (from && !std::exchange(moved, true)) {
+    TRY(at, walk->seek(*from));
+  } else if (at == Walk::At::kTurn) {
+    TRY(at, walk->go_on());
   }
-  while (at_ == Walk::At::kKey && batch_.size() < batch_items_ && bytes_.size() < kMaxBatchBytes && !turn.spent()) {
-    const std::string_view found = walk_->key();
-    const std::string_view value = walk_->value();
-    batch_.push_back({bytes_.size(), found.size(), value.size()});
-    bytes_.append(found).append(value);
-    TRY(at_, walk_->next());
+  while (at == Walk::At::kKey && batch.size() < most_items && bytes.size() < kMaxBatchBytes && !turn.spent()) {
+    reading.step();
+    const std::string_view found = walk->key();
+    const std::string_view value = walk->value();
+    batch.push_back({bytes.size(), found.size(), value.size()});
+    bytes.append(found).append(value);
+    TRY(at, walk->next());
   }
-  gave_way_ = at_ == Walk::At::kTurn || turn.spent();
-  batch_is_last_ = at_ == Walk::At::kEnd;
-  return batch_is_last_ || !batch_.empty();
+  gave_way = at == Walk::At::kTurn || turn.spent();
+  is_last = at == Walk::At::kEnd;
+  return is_last || !batch.empty();
 }
 
 Task<Result<bool>> RocksCursor::seek(std::string key) {
   if (key < begin_) key = begin_;
   if (!jump_inside(key)) {
     batch_items_ = kFirstBatchItems;
-    CO_CHECK_OK(co_await fetch(&key));
+    CO_CHECK_OK(co_await fetch(std::move(key)));
   }
   co_return take();
 }
 
 std::optional<Result<bool>> RocksCursor::try_next() {
   if (take()) return true;
-  if (batch_is_last_) return false;
+  if (batches_->is_last) return false;
   return std::nullopt;
 }
 
 Task<Result<bool>> RocksCursor::next() {
   if (auto moved = try_next()) co_return std::move(*moved);
   batch_items_ = std::min(batch_items_ * 8, kMaxBatchItems);
-  CO_CHECK_OK(co_await fetch(nullptr));
+  CO_CHECK_OK(co_await fetch(std::nullopt));
   co_return take();
 }
 

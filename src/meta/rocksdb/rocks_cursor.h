@@ -1,7 +1,9 @@
 // RocksCursor: a walk over Space::kRecords in one state of one mirror. The pool of its mirror fetches ahead in batches,
 // that grow while the walk goes straight on; moving inside a batch is free (docs/adr/0040-iterators-off-the-loop.md).
+// A mirror that fails before the cursor showed anything is given up for the next one; afterwards kUnavailable: the
+// state that it showed is gone, and the caller begins again.
 //
-// Not thread-safe; while a call is suspended the pool works on it and nobody else may. It keeps its mirror open.
+// Not thread-safe; while a call is suspended nobody else may use it. It keeps its mirror open.
 #pragma once
 
 #include <memory>
@@ -32,23 +34,41 @@ class RocksCursor final : public Cursor {
 
  private:
   struct Entry {
-    std::size_t offset = 0;  // in bytes_: the key, then the value
+    std::size_t offset = 0;  // in Batches::bytes: the key, then the value
     std::size_t key_bytes = 0;
     std::size_t value_bytes = 0;
   };
+  // The walk and its latest batch. Shared with the turn of it that is under way, whose alone it is then, and remains
+  // when the cursor leaves it behind.
+  struct Batches {
+    Batches(std::shared_ptr<Mirror> the_mirror, const std::string& begin, const std::string& end)
+        : mirror(std::move(the_mirror)), walk_begin(begin), walk_end(end) {}
+    // A turn: true: the batch is filled, or the walk at its end.
+    Result<bool> fill(Reading& reading);
+
+    const std::shared_ptr<Mirror> mirror;  // null: there is nothing, and no walk
+    const std::string walk_begin;
+    const std::string walk_end;
+    std::optional<std::string> from;  // where the batch begins; nullopt: where the walk stands
+    std::size_t most_items = 0;
+    bool moved = false;  // the walk, to `from`
+    std::optional<Walk> walk;
+    Walk::At at = Walk::At::kEnd;
+    bool gave_way = false;  // the last turn ended because of what it stepped over
+    std::string bytes;
+    std::vector<Entry> batch;
+    bool is_last = false;  // the walk ends with the batch
+  };
 
   [[nodiscard]] std::string_view key_of(const Entry& entry) const {
-    return std::string_view(bytes_).substr(entry.offset, entry.key_bytes);
+    return std::string_view(batches_->bytes).substr(entry.offset, entry.key_bytes);
   }
   // Moves to an entry of the batch; false at its end.
   bool take();
   // Finds `key` among the entries ahead. True: next_ is where it would be, and it is inside the batch.
   bool jump_inside(std::string_view key);
-  // Fills the batch from `key` on, or from where the walk stands (null).
-  Task<Status> fetch(const std::string* key);
-  // On a pool: a turn of that. True: the batch is filled, or the walk at its end.
-  Result<bool> turn(const std::string* key);
-  Result<bool> fill(const std::string* key);
+  // Fills the batch from `key` on, or from where the walk stands.
+  Task<Status> fetch(std::optional<std::string> key);
 
   MirrorSet& mirrors_;
   MirrorPools& pools_;
@@ -56,15 +76,10 @@ class RocksCursor final : public Cursor {
   const std::string end_;
   const Patience patience_;
 
-  std::shared_ptr<Mirror> mirror_;  // from the first seek on
-  std::optional<Walk> walk_;
-  Walk::At at_ = Walk::At::kEnd;
-  bool gave_way_ = false;  // the last turn ended because of what it stepped over
-  std::string bytes_;
-  std::vector<Entry> batch_;
+  std::shared_ptr<Batches> batches_;  // never null
+  bool shows_ = false;                // a state of one mirror
   std::size_t next_ = 0;
   std::size_t batch_items_ = 0;  // how many to fetch next
-  bool batch_is_last_ = true;    // the walk ends with the batch
   std::string_view key_;
   std::string_view value_;
 };

@@ -4,11 +4,13 @@
 #include <rocksdb/cache.h>
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <string>
 
 #include "meta/rocksdb/log_record.h"
 #include "meta/rocksdb/test_cloud.h"
+#include "meta/rocksdb/test_reads.h"
 #include "meta/rocksdb/walk.h"
 
 namespace andromede::meta {
@@ -335,7 +337,8 @@ TEST_F(OneMirrorTest, ACursorThatGaveUpItsTurnIsInNobodysWay) {
   mirrors.join(mirror_);
   Metrics metrics;
   SystemClock clock;
-  MirrorPools pools(metrics, clock, 1);
+  MirrorPools pools(metrics, clock, 1, std::chrono::milliseconds(100),
+                    [](const void*, std::chrono::nanoseconds) { return false; });
   RocksCursor cursor(mirrors, pools, "o/", "o0", {});
   ASSERT_TRUE(*sync_wait(cursor.seek("")));
   int seen = 1;
@@ -347,7 +350,7 @@ TEST_F(OneMirrorTest, ACursorThatGaveUpItsTurnIsInNobodysWay) {
   std::promise<void> may_end;
   std::promise<void> began;
   std::thread read([&] {
-    EXPECT_TRUE(sync_wait(pools.of(mirror_).reads().run([&]() -> Result<int> {
+    EXPECT_TRUE(sync_wait(read_on(pools.of(mirror_), [&](Reading&) -> Result<int> {
       began.set_value();
       may_end.get_future().wait();
       return 1;
@@ -360,6 +363,43 @@ TEST_F(OneMirrorTest, ACursorThatGaveUpItsTurnIsInNobodysWay) {
   read.join();
   EXPECT_TRUE(*next.get());
   EXPECT_EQ(cursor.key(), name(kEach * seen));
+}
+
+// The one thread for reads never answers.
+TEST_F(OneMirrorTest, ACursorWhoseMirrorIsGivenUpShowsNoOtherState) {
+  MirrorSet mirrors(cloud_.drives(), {}, {});
+  mirrors.join(mirror_);
+  Metrics metrics;
+  SystemClock clock;
+  std::atomic<bool> hopeless{false};
+  MirrorPools pools(metrics, clock, 1, std::chrono::milliseconds(100),
+                    [&](const void*, std::chrono::nanoseconds) { return hopeless.load(); });
+  RocksCursor cursor(mirrors, pools, "o/", "o0", {});
+  RocksCursor fresh(mirrors, pools, "o/", "o0", {});
+  ASSERT_TRUE(*sync_wait(cursor.seek("")));
+  std::promise<void> may_end;
+  std::promise<void> began;
+  std::thread read([&] {
+    (void)sync_wait(read_on(pools.of(mirror_), [&](Reading&) -> Result<int> {
+      began.set_value();
+      may_end.get_future().wait();
+      return 1;
+    }));
+  });
+  began.get_future().wait();
+  auto jump = std::async(std::launch::async, [&] { return sync_wait(cursor.seek("o/zzz")); });
+  auto first = std::async(std::launch::async, [&] { return sync_wait(fresh.seek("")); });
+  while (pools.of(mirror_).queued() < 2) std::this_thread::yield();
+  hopeless = true;
+  EXPECT_EQ(jump.get().error(), Errc::kUnavailable);
+  EXPECT_EQ(first.get().error(), Errc::kUnavailable) << "there is no other mirror";
+  read.join();
+  hopeless = false;
+  may_end.set_value();
+  EXPECT_EQ(sync_wait(cursor.next()).error(), Errc::kUnavailable);
+  EXPECT_EQ(sync_wait(cursor.seek("")).error(), Errc::kUnavailable);
+  const auto there = sync_wait(fresh.seek(""));
+  EXPECT_TRUE(there && *there) << "it had shown nothing";
 }
 
 // What is there is no reason to give way, however much of it there is, and not to clear anything away either.

@@ -5,6 +5,7 @@
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/snapshot.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
@@ -27,6 +28,8 @@
 namespace andromede::meta {
 namespace {
 
+// Some seconds' worth where each is a seek of a busy drive.
+constexpr std::size_t kKeysOfAPart = 256;
 constexpr const char* kAppliedKey = "applied";
 constexpr const char* kSaltKey = "salt";
 
@@ -320,11 +323,23 @@ Result<Found> State::get(Space space, std::string_view key, Tier tier, std::stri
 }
 
 Result<Found> State::get_many(const std::vector<std::string>& keys, Tier tier,
-                              std::vector<std::optional<std::string>>& values) const {
+                              std::vector<std::optional<std::string>>& values,
+                              const std::function<void()>& on_part) const {
   std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
   std::vector<rocksdb::PinnableSlice> found(keys.size());
   std::vector<rocksdb::Status> statuses(keys.size());
-  db_->MultiGet(read_options(tier), family(Space::kRecords), keys.size(), slices.data(), found.data(), statuses.data());
+  rocksdb::ReadOptions options = read_options(tier);
+  std::optional<rocksdb::ManagedSnapshot> snapshot;
+  const std::size_t part = tier == Tier::kAll ? kKeysOfAPart : keys.size();
+  if (keys.size() > part) {
+    snapshot.emplace(db_.get());
+    options.snapshot = snapshot->snapshot();
+  }
+  for (std::size_t at = 0; at < keys.size(); at += part) {
+    db_->MultiGet(options, family(Space::kRecords), std::min(part, keys.size() - at), &slices[at], &found[at],
+                  &statuses[at]);
+    if (on_part) on_part();
+  }
   values.assign(keys.size(), std::nullopt);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (statuses[i].ok()) {

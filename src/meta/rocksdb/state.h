@@ -74,9 +74,11 @@ class State {
 
   // One value into `value`.
   Result<Found> get(Space space, std::string_view key, Tier tier, std::string& value) const;
-  // Several of kRecords at one state: kNotInMemory when any of them is not.
+  // Several of kRecords at one state: kNotInMemory when any of them is not. Many are read from the drive in parts, each
+  // told to `on_part`, if any, so that it is seen to get on.
   Result<Found> get_many(const std::vector<std::string>& keys, Tier tier,
-                         std::vector<std::optional<std::string>>& values) const;
+                         std::vector<std::optional<std::string>>& values,
+                         const std::function<void()>& on_part = {}) const;
   // The last key of kJournal and its value; kNo when there is none.
   Result<Found> last_entry(std::uint64_t& sequence, std::string& entry) const;
 
