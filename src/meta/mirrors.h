@@ -71,8 +71,9 @@ class Mirrors {
   // checksums, while commits and reads go on. `pace`, which may be empty, is told the bytes of each piece of at most
   // 1 MiB after it was read, and may sleep; false stops. Errors: kCorrupt and kIo (another mirror takes part: this one
   // is given up, so that it is copied anew; it is the last: it stays, and the message says so), kUnavailable (no mirror
-  // on the drive takes part), kCancelled (stopped, or the mirror left meanwhile), kOverloaded (too many open files),
-  // kNotFound (no such drive).
+  // on the drive takes part), kTimeout (the drive does not answer: where another mirror takes part this one has
+  // failed), kCancelled (stopped, or the mirror left meanwhile), kOverloaded (too many open files), kNotFound (no such
+  // drive).
   virtual Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t bytes)>& pace) = 0;
   // What the opening did since the last call, the oldest first.
   [[nodiscard]] virtual std::vector<MirrorEvent> take_events() = 0;

@@ -19,82 +19,40 @@ MirrorMaking::MirrorMaking(std::shared_ptr<Mirror> source, DriveId drive, std::s
       options_(std::move(options)),
       limits_(limits),
       copy_(
-          *source_, *disk_, [this](std::uint64_t copied, std::uint64_t total) { return told(copied, total); },
+          *source_, *disk_, [this](std::uint64_t copied, std::uint64_t total) { return telling_.tell(copied, total); },
           limits.spare_bytes) {}
 
-Status MirrorMaking::run(DriveWork& work, Step step, const MirrorCopy::Progress& progress, const Patience& patience) {
-  ended_ = false;
+Status MirrorMaking::run(DriveWork& work, Step step, const MirrorCopy::Progress& progress,
+                         const Telling::Patience& patience) {
+  telling_.begin();
   const auto job = work.start(drive_, disk_->root(), [self = shared_from_this(), step] { return self->work(step); });
-  std::optional<DriveWork::Time> hopeless_since;
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait_for(lock, DriveWork::kLookAgain, [this] { return ended_ || progress_; });
-    const auto now = std::chrono::steady_clock::now();
-    // Ended as a whole, so that the drive is free.
-    if (ended_ || job->ended()) {
-      lock.unlock();
-      for (;;) {
-        if (auto answer = job->wait(std::chrono::steady_clock::now() + DriveWork::kLastWait)) return *answer;
-      }
-    }
-    if (progress_) {
-      const auto [copied, total] = *progress_;
-      lock.unlock();
-      const bool go_on = !progress || progress(copied, total);
-      lock.lock();
-      go_on_ = go_on;
-      progress_.reset();
-      changed_.notify_all();
-    }
-    if (!hopeless_since && patience.hopeless()) hopeless_since = now;
-    if (now < patience.until && (!hopeless_since || now - *hopeless_since < DriveWork::kLastWait)) continue;
-    given_up_ = true;
-    changed_.notify_all();
-    if (source_->failed() || copy_.asks_source()) {
-      return fail(Errc::kUnavailable, "the mirror that is copied from does not answer");
-    }
-    return fail(Errc::kTimeout, "the drive does not answer while a mirror is made there");
+  if (const auto done = telling_.wait(*job, progress, patience)) return *done;
+  if (source_->failed() || copy_.asks_source()) {
+    return fail(Errc::kUnavailable, "the mirror that is copied from does not answer");
   }
+  return fail(Errc::kTimeout, "the drive does not answer while a mirror is made there");
 }
 
-bool MirrorMaking::made() const {
-  const std::lock_guard lock(mutex_);
-  return !given_up_ && !undone_;
-}
+bool MirrorMaking::made() const { return !telling_.given_up() && !undone_; }
 
 std::unique_ptr<Mirror> MirrorMaking::take() {
-  const std::lock_guard lock(mutex_);
   undone_ = true;
   return std::move(mirror_);
 }
 
 Status MirrorMaking::work(Step step) {
   Status done = step == Step::kUndo ? undo() : (step == Step::kCopy ? copy() : finish());
-  {
-    const std::lock_guard lock(mutex_);
-    if (step == Step::kUndo || (done && !given_up_)) {
-      ended_ = true;
-      changed_.notify_all();
-      return done;
-    }
+  if (step == Step::kUndo) {
+    telling_.end();
+    return done;
   }
+  if (done && telling_.end()) return done;
   if (const Status undone = undo(); !undone) {
     log_warning("metadata: an unfinished copy stays",
                 {{"drive", drive_.to_string()}, {"error", undone.error().describe()}});
   }
-  const std::lock_guard lock(mutex_);
-  ended_ = true;
-  changed_.notify_all();
+  telling_.end();
   return done;
-}
-
-bool MirrorMaking::told(std::uint64_t copied, std::uint64_t total) {
-  std::unique_lock lock(mutex_);
-  if (given_up_) return false;
-  progress_ = {copied, total};
-  changed_.notify_all();
-  changed_.wait(lock, [this] { return !progress_ || given_up_; });
-  return go_on_ && !given_up_;
 }
 
 Status MirrorMaking::copy() {
@@ -127,10 +85,7 @@ Status MirrorMaking::finish() {
 Status MirrorMaking::undo() {
   mirror_.reset();
   log_.reset();
-  {
-    const std::lock_guard lock(mutex_);
-    undone_ = true;
-  }
+  undone_ = true;
   return copy_.begun() ? remove_mirror_files(*disk_) : Status();
 }
 

@@ -3,18 +3,14 @@
 // patience. What was given up removes what it made once its drive answers, and changes nothing else.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
+#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <utility>
 
 #include "meta/rocksdb/drive_work.h"
 #include "meta/rocksdb/mirror.h"
 #include "meta/rocksdb/mirror_copy.h"
+#include "meta/rocksdb/telling.h"
 
 namespace andromede::meta {
 
@@ -30,17 +26,13 @@ class MirrorMaking : public std::enable_shared_from_this<MirrorMaking> {
     kFinish,  // while none does: the rest, and opens it
     kUndo
   };
-  struct Patience {
-    std::function<bool()> hopeless;  // a step ends soon after this became true
-    DriveWork::Time until = DriveWork::Time::max();
-  };
 
   MirrorMaking(std::shared_ptr<Mirror> source, DriveId drive, std::shared_ptr<io::Disk> disk, Mirror::Options options,
                Limits limits);
 
   // One step, and its progress told on the caller's thread. What failed is undone by the step's thread. kTimeout, or
   // kUnavailable where it is the drive of the mirror copied from that does not answer: given up, no step may follow.
-  Status run(DriveWork& work, Step step, const MirrorCopy::Progress& progress, const Patience& patience);
+  Status run(DriveWork& work, Step step, const MirrorCopy::Progress& progress, const Telling::Patience& patience);
   // Whether something is left to undo.
   [[nodiscard]] bool made() const;
   // After kFinish.
@@ -52,7 +44,6 @@ class MirrorMaking : public std::enable_shared_from_this<MirrorMaking> {
   Status copy();
   Status finish();
   Status undo();
-  bool told(std::uint64_t copied, std::uint64_t total);
 
   const std::shared_ptr<Mirror> source_;
   const DriveId drive_;
@@ -64,14 +55,8 @@ class MirrorMaking : public std::enable_shared_from_this<MirrorMaking> {
   std::unique_ptr<CommitLog> log_;
   std::unique_ptr<Mirror> mirror_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  // All under mutex_.
-  std::optional<std::pair<std::uint64_t, std::uint64_t>> progress_;  // not told yet
-  bool go_on_ = true;
-  bool ended_ = false;  // the step
-  bool given_up_ = false;
-  bool undone_ = false;
+  Telling telling_;
+  std::atomic<bool> undone_{false};
 };
 
 }  // namespace andromede::meta

@@ -13,6 +13,7 @@
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/rocksdb/reader.h"
 #include "meta/rocksdb/recovery.h"
+#include "meta/rocksdb/telling.h"
 #include "meta/rocksdb/verify.h"
 
 namespace andromede::meta {
@@ -38,6 +39,35 @@ Committer::Options committer_options(const MirroredOptions& options) {
   made.max_commit_bytes = std::min<std::uint64_t>(kMaxCommitBytes, options.log_segment_bytes / 2);
   return made;
 }
+
+// The opening of the last mirror, shared with the thread that does it.
+struct Opened {
+  Status open(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
+    Status done = try_open(drive, disk);
+    if (!done) mirror.reset();  // closing asks the drive too
+    return done;
+  }
+  Status try_open(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
+    TRY(mirror, open_and_replay(drive, disk, options));
+    const State& state = mirror->state();
+    start.last_index = state.applied();
+    CHECK_OK(state.last_entry(start.last_sequence, start.last_entry));
+    // Mirrors that went at the same moment need not hold the same, if one of them could not be marked out any more.
+    // What it holds beyond may be whole: nobody was told that it is not done.
+    if (start.last_index < last_index || start.last_sequence < last_sequence) {
+      return fail(Errc::kUnavailable, "the drive's mirror ends at commit " + std::to_string(start.last_index) + ", " +
+                                          std::to_string(last_index) + " were made; bring the drive with another one");
+    }
+    return begin_epoch(*mirror, start.salt, segment_bytes);
+  }
+
+  Mirror::Options options;
+  std::uint64_t segment_bytes = 0;
+  std::uint64_t last_index = 0;  // of what was acknowledged
+  std::uint64_t last_sequence = 0;
+  std::shared_ptr<Mirror> mirror;
+  Committer::Start start;
+};
 
 class Engine final : public MirroredStore {
  public:
@@ -94,18 +124,20 @@ class Engine final : public MirroredStore {
   [[nodiscard]] Mirror::Options mirror_options() const;
   Status copy_from(const std::shared_ptr<Mirror>& source, DriveId drive, const std::shared_ptr<io::Disk>& disk,
                    const MirrorCopy::Progress& progress);
-  Status finish_and_join(MirrorMaking& making, const Mirror& source, DriveId drive, MirrorMaking::Patience patience,
+  Status finish_and_join(MirrorMaking& making, const Mirror& source, DriveId drive, Telling::Patience patience,
                          const MirrorCopy::Progress& progress);
-  // Does `work`, which owns all it uses, on a thread of `on`, and waits until it ends or the drive is offline.
-  Status wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::Disk>& disk, std::function<Status()> work);
+  // Does `work`, which owns all it uses, on a thread of `on`, and waits until it ends, the drive is offline, or for so
+  // long; kCancelled: `go_on`, if any, said no meanwhile.
+  Status wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::Disk>& disk, std::function<Status()> work,
+                  std::chrono::milliseconds patience, const std::function<bool()>& go_on = {});
   // kTimeout while something that was given up goes on there.
-  Status nothing_hangs(DriveId drive, const std::string& root);
+  static Status nothing_hangs(DriveWork& on, DriveId drive, const std::string& root);
   // Whether it can be copied from: a copy begins with a flush, which takes space.
   [[nodiscard]] bool has_room(const Mirror& mirror) const;
   // The mirror to copy from; null when none takes part.
   [[nodiscard]] std::shared_ptr<Mirror> source_of_copies(const MirrorSet::List& online) const;
   // Goes on with a current mirror whose drive is there again after the last one had gone.
-  Status come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk);
+  Status come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk, const std::function<bool()>& go_on);
   Status mark(DriveId drive, bool mirrors_metadata);
   void close();
 
@@ -120,6 +152,7 @@ class Engine final : public MirroredStore {
   std::vector<DriveId> absent_at_opening_;
   DriveWork work_;          // changes a mirror's files
   DriveWork looking_;       // only reads
+  DriveWork verifying_;     // likewise, for hours
   std::mutex maintenance_;  // one mirror is added or removed at a time
   std::mutex events_mutex_;
   std::vector<MirrorEvent> events_;  // under events_mutex_
@@ -235,7 +268,7 @@ void Engine::close() {
   reader_->end_watch();
   // Cursors and reads that are still alive keep their mirror open until they end.
   mirrors_.clear(kClosingWait);
-  for (DriveWork* const work : {&work_, &looking_})
+  for (DriveWork* const work : {&work_, &looking_, &verifying_})
     work->wait_all(std::chrono::steady_clock::now() + DriveWork::kLastWait);
 }
 
@@ -298,9 +331,9 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
   if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
   // A former mirror that hangs keeps one of its own.
   ensure_background_threads(online->size() + 1 + mirrors_.retired());
-  CHECK_OK(nothing_hangs(drive, disk->root()));
+  CHECK_OK(nothing_hangs(work_, drive, disk->root()));
   if (online->empty() && known->mirrors_metadata) {
-    CHECK_OK(come_back(drive, disk));
+    CHECK_OK(come_back(drive, disk, [&] { return !progress || progress(0, 0); }));
   } else {
     // Before anything on the drive is touched: it may hold the only copy that is left.
     const auto source = source_of_copies(*online);
@@ -331,8 +364,10 @@ std::shared_ptr<Mirror> Engine::source_of_copies(const MirrorSet::List& online) 
 }
 
 Status Engine::wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::Disk>& disk,
-                        std::function<Status()> work) {
+                        std::function<Status()> work, std::chrono::milliseconds patience,
+                        const std::function<bool()>& go_on) {
   const auto job = on.start(drive, disk->root(), std::move(work));
+  const auto until = std::chrono::steady_clock::now() + patience;
   std::optional<DriveWork::Time> offline_since;
   for (;;) {
     const auto now = std::chrono::steady_clock::now();
@@ -341,11 +376,14 @@ Status Engine::wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::
     if (offline_since && now - *offline_since > DriveWork::kLastWait) {
       return fail(Errc::kUnavailable, "the drive does not answer");
     }
+    if (now > until) return fail(Errc::kTimeout, "the drive does not answer");
+    if (go_on && !go_on()) return fail(Errc::kCancelled, "stopped while the drive was waited for");
   }
 }
 
-Status Engine::nothing_hangs(DriveId drive, const std::string& root) {
-  if (work_.running(drive, root) == nullptr) return {};
+Status Engine::nothing_hangs(DriveWork& on, DriveId drive, const std::string& root) {
+  const auto job = on.running(drive, root);
+  if (job == nullptr || job->wait(std::chrono::steady_clock::now() + DriveWork::kLastWait)) return {};
   return fail(Errc::kTimeout, "what was begun on the drive, and given up because it hung, has not ended");
 }
 
@@ -359,7 +397,8 @@ Status Engine::copy_from(const std::shared_ptr<Mirror>& source, DriveId drive, c
     limits.spare_bytes = least_free_bytes(options_.reserve_bytes, space);
   }
   const auto making = std::make_shared<MirrorMaking>(source, drive, disk, mirror_options(), limits);
-  const MirrorMaking::Patience patience{[&] { return source->failed() || drives_.disk(drive) != disk; }};
+  const Telling::Patience patience{[&] { return source->failed() || drives_.disk(drive) != disk; },
+                                   options_.silence_patience};
   Status joined = making->run(work_, MirrorMaking::Step::kCopy, progress, patience);
   if (joined) joined = finish_and_join(*making, *source, drive, patience, progress);
   if (!joined && making->made()) {
@@ -369,8 +408,8 @@ Status Engine::copy_from(const std::shared_ptr<Mirror>& source, DriveId drive, c
   return joined;
 }
 
-Status Engine::finish_and_join(MirrorMaking& making, const Mirror& source, DriveId drive,
-                               MirrorMaking::Patience patience, const MirrorCopy::Progress& progress) {
+Status Engine::finish_and_join(MirrorMaking& making, const Mirror& source, DriveId drive, Telling::Patience patience,
+                               const MirrorCopy::Progress& progress) {
   const Committer::Pause pause(committer_);
   const auto paused = std::chrono::steady_clock::now();
   if (source.failed()) return fail(Errc::kUnavailable, "the mirror that was copied from failed");
@@ -387,11 +426,10 @@ Status Engine::finish_and_join(MirrorMaking& making, const Mirror& source, Drive
   return {};
 }
 
-Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
-  const Committer::Pause pause(committer_);
+Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk, const std::function<bool()>& go_on) {
   if (mirrors_.reader() != nullptr) {
     // Reads are answered as it is: not to be given up for an opening that cannot succeed.
-    TRY(const io::Space space, disk->space());
+    TRY(const io::Space space, drives_.space(drive));
     if (space.free_bytes < least_free_bytes(options_.reserve_bytes, space)) {
       return fail(Errc::kNoSpace, "the drive of the last metadata mirror is full");
     }
@@ -402,30 +440,38 @@ Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk) {
                 "drive with another one");
   }
   CHECK_OK(mirrors_.close_retired(drive, disk->root(), options_.mirror_patience));
-  Mirror::Options options = mirror_options();
-  options.warm_cache = true;
-  TRY(std::shared_ptr<Mirror> mirror, open_and_replay(drive, disk, options));
-  const State& state = mirror->state();
-  Committer::Start start;
-  start.salt = draw_salt(random_);
-  start.last_index = state.applied();
-  CHECK_OK(state.last_entry(start.last_sequence, start.last_entry));
-  // Mirrors that went at the same moment need not hold the same, if one of them could not be marked out any more. What
-  // it holds beyond may be whole: nobody was told that it is not done.
-  if (start.last_index < committer_.last_index() || start.last_sequence < committer_.last_sequence()) {
-    return fail(Errc::kUnavailable, "the drive's mirror ends at commit " + std::to_string(start.last_index) + ", " +
-                                        std::to_string(committer_.last_index()) +
-                                        " were made; bring the drive with another one");
+  const auto opened = std::make_shared<Opened>();
+  opened->options = mirror_options();
+  opened->options.warm_cache = true;
+  opened->segment_bytes = options_.log_segment_bytes;
+  opened->start.salt = draw_salt(random_);
+  {
+    // No mirror is left: nothing is committed until one joins, which is done here alone.
+    const Committer::Pause pause(committer_);
+    opened->last_index = committer_.last_index();
+    opened->last_sequence = committer_.last_sequence();
   }
-  CHECK_OK(begin_epoch(*mirror, start.salt, options_.log_segment_bytes));
+  // Commits wait for it, but a drive that hangs keeps nobody else: neither the stop nor other mirrors.
+  CHECK_OK(wait_for(
+      work_, drive, disk, [opened, drive, disk] { return opened->open(drive, disk); }, options_.opening_patience,
+      go_on));
+  const Committer::Pause pause(committer_);
   // The others, before the first commit that they lack.
-  CHECK_OK(drives_.update([&](io::DriveMap& map) -> Status {
+  const Status marked = drives_.update([&](io::DriveMap& map) -> Status {
     for (io::DriveInfo& each : map.drives) each.mirrors_metadata = each.id == drive;
     return {};
-  }));
-  mirrors_.join(std::move(mirror));
-  committer_.go_on_from(start);
-  log_info("metadata: the last mirror came back", {{"drive", drive.to_string()}, {"commits", start.last_index}});
+  });
+  if (!marked) {
+    work_.start(drive, disk->root(), [mirror = std::move(opened->mirror)]() mutable -> Status {
+      mirror.reset();
+      return {};
+    });
+    return marked;
+  }
+  mirrors_.join(std::move(opened->mirror));
+  committer_.go_on_from(opened->start);
+  log_info("metadata: the last mirror came back",
+           {{"drive", drive.to_string()}, {"commits", opened->start.last_index}});
   return {};
 }
 
@@ -454,23 +500,30 @@ Status Engine::remove_mirror(DriveId drive) {
   const auto disk = drives_.disk(drive);
   CHECK_OK(mirrors_.close_retired(drive, disk == nullptr ? std::string() : disk->root(), options_.mirror_patience));
   if (disk == nullptr) return {};
-  CHECK_OK(nothing_hangs(drive, disk->root()));
-  return wait_for(work_, drive, disk, [disk]() -> Status {
-    // A drive that never was a mirror gets no folders of one.
-    TRY(const bool left, holds_mirror_files(*disk));
-    return left ? remove_mirror_files(*disk) : Status();
-  });
+  CHECK_OK(nothing_hangs(work_, drive, disk->root()));
+  return wait_for(
+      work_, drive, disk,
+      [disk]() -> Status {
+        // A drive that never was a mirror gets no folders of one.
+        TRY(const bool left, holds_mirror_files(*disk));
+        return left ? remove_mirror_files(*disk) : Status();
+      },
+      options_.silence_patience);
 }
 
 Result<bool> Engine::holds_files(DriveId drive) {
   if (drives_.map()->find(drive) == nullptr) return fail(no_such_drive());
   const auto disk = drives_.disk(drive);
   if (disk == nullptr) return fail(Errc::kUnavailable, "the drive is offline");
+  CHECK_OK(nothing_hangs(looking_, drive, disk->root()));
   const auto left = std::make_shared<bool>(false);
-  CHECK_OK(wait_for(looking_, drive, disk, [disk, left]() -> Status {
-    TRY(*left, holds_mirror_files(*disk));
-    return {};
-  }));
+  CHECK_OK(wait_for(
+      looking_, drive, disk,
+      [disk, left]() -> Status {
+        TRY(*left, holds_mirror_files(*disk));
+        return {};
+      },
+      options_.silence_patience));
   return *left;
 }
 
@@ -478,9 +531,27 @@ Status Engine::verify_mirror(DriveId drive, const std::function<bool(std::uint64
   if (drives_.map()->find(drive) == nullptr) return fail(no_such_drive());
   const std::shared_ptr<Mirror> mirror = mirrors_.find(drive);
   if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror on the drive takes part");
+  CHECK_OK(nothing_hangs(verifying_, drive, mirror->disk().root()));
   // Not under maintenance_: this may take hours. Whoever takes the mirror out waits for no more than a piece.
-  const Status verified = verify_state(
-      mirror->state(), [&](std::uint64_t bytes) { return mirrors_.find(drive) == mirror && (!pace || pace(bytes)); });
+  const auto telling = std::make_shared<Telling>();
+  const auto job = verifying_.start(drive, mirror->disk().root(), [telling, mirror] {
+    Status verified =
+        verify_state(mirror->state(), [&telling](std::uint64_t bytes) { return telling->tell(bytes, 0); });
+    telling->end();
+    return verified;
+  });
+  const Telling::Patience patience{[&] { return mirror->failed() || drives_.disk(drive).get() != &mirror->disk(); },
+                                   options_.silence_patience};
+  const auto answer = telling->wait(
+      *job,
+      [&](std::uint64_t bytes, std::uint64_t) { return mirrors_.find(drive) == mirror && (!pace || pace(bytes)); },
+      patience);
+  if (!answer) {
+    const Error late(make_error_code(Errc::kTimeout), "the drive does not answer while its mirror is verified");
+    if (mirrors_.another_than(*mirror)) mirror->fail(late);
+    return fail(late);
+  }
+  const Status& verified = *answer;
   if (verified) return {};
   if (mirrors_.read_failed(*mirror, verified.error())) {
     return fail(verified.error().in("the mirror is given up, to be copied anew"));

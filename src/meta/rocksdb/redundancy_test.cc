@@ -520,6 +520,80 @@ TEST_F(RedundancyTest, AMirrorThatHangsWhenACommitReadsIsGivenUpAndTheNextOneAns
   EXPECT_TRUE(tables.let_go()) << "a read hung";
 }
 
+// Its probes answer: nothing says that it is offline.
+TEST_F(RedundancyTest, AMirrorInTheMakingThatTellsNothingMoreIsGivenUp) {
+  cloud_.options.silence_patience = std::chrono::milliseconds(300);
+  open(kLong);
+  cloud_.disk(3).set_hanging(true);
+  auto added = std::async(std::launch::async, [&] { return cloud_.store().add_mirror(cloud_.id(3), {}); });
+  const bool ended = added.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  EXPECT_TRUE(ended);
+  EXPECT_TRUE(cloud_.drives().online(cloud_.id(3)));
+  // What has not ended there keeps another one off the drive.
+  if (ended) EXPECT_EQ(cloud_.store().add_mirror(cloud_.id(3), {}).error(), Errc::kTimeout);
+  cloud_.disk(3).set_hanging(false);
+  EXPECT_EQ(added.get().error(), Errc::kTimeout);
+  EXPECT_TRUE(eventually([&] { return cloud_.store().add_mirror(cloud_.id(3), {}).has_value(); }));
+}
+
+class LastMirror : public testing::Test {
+ protected:
+  // It went, is there again, and hangs.
+  void SetUp() override {
+    cloud_.options.opening_patience = std::chrono::milliseconds(500);
+    ASSERT_TRUE(cloud_.open());
+    ASSERT_TRUE(cloud_.put("before", "1"));
+    cloud_.disk(0).set_offline(true);
+    cloud_.drives().probe_all();
+    // Not before the failed mirror is taken out.
+    const std::string none = "\nandromede_meta_mirrors_online 0\n";
+    ASSERT_TRUE(eventually([&] { return cloud_.metrics().render().find(none) != std::string::npos; }));
+    cloud_.disk(0).set_offline(false);
+    ASSERT_TRUE(eventually([&] {
+      cloud_.drives().probe_all();
+      return cloud_.drives().online(cloud_.id(0));
+    }));
+    cloud_.disk(0).set_hanging(true);
+  }
+  void TearDown() override { cloud_.disk(0).set_hanging(false); }
+  std::future<Status> come_back(std::function<bool(std::uint64_t, std::uint64_t)> progress = {}) {
+    return std::async(std::launch::async,
+                      [this, progress] { return cloud_.store().add_mirror(cloud_.id(0), progress); });
+  }
+  bool soon(const std::future<Status>& added) {
+    const bool ended = added.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+    if (!ended) cloud_.disk(0).set_hanging(false);
+    return ended;
+  }
+  TestCloud cloud_;
+};
+
+TEST_F(LastMirror, ThatHangsWhenItComesBackIsWaitedForSoLongAndMayTryAgain) {
+  auto added = come_back();
+  EXPECT_TRUE(soon(added));
+  EXPECT_EQ(added.get().error(), Errc::kTimeout);
+  EXPECT_GT(cloud_.disk(0).hanging(), 0U);
+  cloud_.disk(0).set_hanging(false);
+  EXPECT_TRUE(eventually([&] { return cloud_.store().add_mirror(cloud_.id(0), {}).has_value(); }));
+  EXPECT_EQ(cloud_.read("before"), "1");
+  EXPECT_TRUE(cloud_.put("after", "1"));
+}
+
+TEST_F(LastMirror, ThatHangsWhenItComesBackKeepsNobodyWhoStops) {
+  cloud_.options.opening_patience = kLong;
+  std::atomic<bool> go_on{true};
+  auto added = come_back([&](std::uint64_t, std::uint64_t) { return go_on.load(); });
+  EXPECT_TRUE(eventually([&] { return cloud_.disk(0).hanging() > 0; }));
+  go_on = false;
+  EXPECT_TRUE(soon(added));
+  EXPECT_FALSE(added.get());
+  auto closed = std::async(std::launch::async, [&]() -> Status {
+    cloud_.store().stop();
+    return {};
+  });
+  EXPECT_TRUE(soon(closed));
+}
+
 // The new mirror's drive hangs in the round that commits wait for.
 TEST_F(RedundancyTest, CommitsWaitSoLongForAMirrorInTheMakingAndItIsGivenUp) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(200);

@@ -2,13 +2,69 @@
 #include "meta/rocksdb/verify.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <mutex>
 
 #include "meta/rocksdb/mirror.h"
 #include "meta/rocksdb/test_cloud.h"
+
+extern "C" {
+ssize_t __real_read(int number, void* to, std::size_t bytes);
+ssize_t __wrap_read(int number, void* to, std::size_t bytes);
+}
+
+namespace {
+
+// While one lives our own reads of files below the folder hang.
+class HangingFolder {
+ public:
+  explicit HangingFolder(std::string folder) : folder_(std::move(folder)) {
+    const std::lock_guard lock(mutex);
+    current = this;
+  }
+  HangingFolder(const HangingFolder&) = delete;
+  HangingFolder& operator=(const HangingFolder&) = delete;
+  ~HangingFolder() { let_go(); }
+  void let_go() {
+    const std::lock_guard lock(mutex);
+    current = nullptr;
+    changed.notify_all();
+  }
+  static void pass(int number) {
+    std::unique_lock lock(mutex);
+    if (current == nullptr) return;
+    std::error_code error;
+    const auto path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(number), error);
+    if (!path.string().starts_with(current->folder_)) return;
+    ++hung;
+    changed.wait(lock, [] { return current == nullptr; });
+    --hung;
+  }
+  static int hanging() {
+    const std::lock_guard lock(mutex);
+    return hung;
+  }
+
+ private:
+  static inline std::mutex mutex;
+  static inline std::condition_variable changed;
+  static inline HangingFolder* current = nullptr;
+  static inline int hung = 0;
+  const std::string folder_;
+};
+
+}  // namespace
+
+ssize_t __wrap_read(int number, void* to, std::size_t bytes) {
+  HangingFolder::pass(number);
+  return __real_read(number, to, bytes);
+}
 
 namespace andromede::meta {
 namespace {
@@ -127,6 +183,60 @@ TEST_F(VerifyMirror, GoesOnBesideCommitsAndCompactions) {
     });
     EXPECT_TRUE(sound) << sound.error().describe();
   }
+}
+
+class HangingVerification : public VerifyMirror {
+ protected:
+  // That it answers, whatever it does.
+  static Errc verify(TestCloud& cloud, std::size_t mirror, HangingFolder& folder) {
+    auto verified = std::async(std::launch::async, [&] { return cloud.store().verify_mirror(cloud.id(mirror), {}); });
+    if (verified.wait_for(std::chrono::seconds(20)) != std::future_status::ready) {
+      ADD_FAILURE() << "it waits";
+      folder.let_go();
+    }
+    const Status answer = verified.get();
+    EXPECT_FALSE(answer);
+    if (answer || !(answer.error() == Errc::kTimeout)) return Errc::kInternal;
+    return Errc::kTimeout;
+  }
+};
+
+TEST_F(HangingVerification, IsWaitedForSoLongAndTheMirrorHasFailed) {
+  TestCloud cloud(3, 3);
+  cloud.options.silence_patience = std::chrono::milliseconds(300);
+  fill(cloud);
+  HangingFolder folder(cloud.root(1));
+  EXPECT_EQ(verify(cloud, 1, folder), Errc::kTimeout);
+  EXPECT_TRUE(eventually([&] { return !cloud.current(1); }));
+  EXPECT_EQ(HangingFolder::hanging(), 1);
+  folder.let_go();
+  EXPECT_TRUE(eventually([&] { return HangingFolder::hanging() == 0; }));
+  expect_whole(cloud);
+}
+
+TEST_F(HangingVerification, OfTheLastMirrorLeavesItAndKeepsOneThread) {
+  TestCloud cloud;
+  cloud.options.silence_patience = std::chrono::milliseconds(300);
+  fill(cloud);
+  HangingFolder folder(cloud.root(0));
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(verify(cloud, 0, folder), Errc::kTimeout);
+  EXPECT_EQ(HangingFolder::hanging(), 1);
+  expect_whole(cloud);
+  folder.let_go();
+  EXPECT_TRUE(eventually([&] { return cloud.store().verify_mirror(cloud.id(0), {}).has_value(); }));
+}
+
+TEST_F(HangingVerification, EndsWhenTheDriveIsOffline) {
+  TestCloud cloud(3, 3);
+  fill(cloud);
+  HangingFolder folder(cloud.root(1));
+  auto offline = std::async(std::launch::async, [&] {
+    EXPECT_TRUE(eventually([] { return HangingFolder::hanging() == 1; }));
+    cloud.disk(1).set_offline(true);
+    cloud.drives().probe_all();
+  });
+  EXPECT_EQ(verify(cloud, 1, folder), Errc::kTimeout);
+  offline.get();
 }
 
 }  // namespace
