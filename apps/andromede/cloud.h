@@ -69,7 +69,7 @@ class Cloud {
   // What operators should look at beside what the fleet tells, in words.
   [[nodiscard]] std::vector<std::string> warnings() const;
   // Ends all that is to be ended, metadata last, whatever a drive does. kTimeout: a drive that hangs keeps threads,
-  // which go on using this: who destroys it waits for them.
+  // which go on using this: who destroys it waits for them. The other drives are then another process's to have.
   Status stop();
 
   // How the process's descriptors are shared among its drives, mirrors and connections.

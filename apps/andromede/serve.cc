@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "api/operator/front_end.h"
 #include "api/s3/front_end.h"
@@ -122,7 +123,7 @@ Status check_certificate(const Config& config) {
 Status serve(const Config& config) {
   const sigset_t signals = block_signals();
   set_log_level(config.log_level);
-  const LogThread log_thread;
+  std::optional<LogThread> log_thread(std::in_place);
   CHECK_OK(check_files(config));
   TRY(const auto consortium, consortium_of(config));
   // A start that cannot serve must change nothing. Nobody is let in before all is open.
@@ -179,7 +180,7 @@ Status serve(const Config& config) {
     // All is durable. Threads in the kernel would keep us for ever, and, should their drive answer while the process
     // takes itself down, would meet what is gone.
     log_warning("stopped; threads that a drive keeps are left behind", {{"error", ended.error().describe()}});
-    std::fflush(nullptr);
+    log_thread.reset();
     ::_exit(0);
   }
   log_info("stopped");

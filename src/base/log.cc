@@ -101,8 +101,7 @@ class LineQueue {
   static constexpr std::size_t kMaxQueuedBytes = 4 << 20;
 
   void tell_dropped() {
-    std::string line =
-        begin_line(LogLevel::kWarning, "lines of this log were dropped: who reads it did not keep up");
+    std::string line = begin_line(LogLevel::kWarning, "lines of this log were dropped: who reads it did not keep up");
     line += ",\"lines\":" + std::to_string(std::exchange(dropped_, 0)) + "}\n";
     bytes_ += line.size();
     lines_.push_back(std::move(line));

@@ -132,8 +132,7 @@ class FleetCloud {
 
   // Writes a blob as objects/ does: placed, written, recorded. With fewer drives than shards the last get none.
   // `meanwhile` happens between the first half and the second.
-  BlobId put(
-      std::size_t size, const std::function<void()>& meanwhile = [] {}) {
+  BlobId put(std::size_t size, const std::function<void()>& meanwhile = [] {}) {
     const BlobId id = BlobId::random(random);
     Bytes body(size);
     random.fill(body);

@@ -99,6 +99,9 @@ class Disk {
   // Writes a little that nobody ever sees, and syncs it: a drive may answer reads and hang at this. kNoSpace says that
   // it is full; a file system without unnamed files is not asked.
   [[nodiscard]] virtual Status probe_writing() = 0;
+  // Lets other processes open the root though this one still has it open: for one that ends with threads left behind,
+  // which would keep it until another drive answers. Nothing is written after it.
+  virtual void unlock() {}
   // The root's path on this host, for engines that open files by themselves (RocksDB).
   [[nodiscard]] virtual std::string root() const = 0;
 };

@@ -862,6 +862,10 @@ void Drives::stop() {
 
 std::size_t Drives::hanging_calls() { return impl_->calls->hanging(); }
 
+void Drives::unlock() {
+  for (const auto& [id, disk] : impl_->online()) disk->unlock();
+}
+
 void Drives::subscribe(std::function<void(DriveId, bool online)> listener) {
   const std::lock_guard lock(impl_->mutex);
   impl_->listeners.push_back(std::move(listener));

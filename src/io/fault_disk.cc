@@ -354,7 +354,7 @@ struct FaultDisk::State {
   Result<FilesInUse::Identity> identity_at(const std::string& path) const {
     const auto node = walk(path);
     if (node) return identity_of(node->get());
-    struct stat is {};
+    struct stat is{};
     if (::lstat((root + "/" + path).c_str(), &is) != 0) return fail(node.error());
     return FilesInUse::Identity{is.st_dev, is.st_ino};
   }

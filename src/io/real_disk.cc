@@ -140,7 +140,7 @@ Result<Descriptor> open_folder(int root, const std::string& path) {
       [&] { return ::openat(place.folder, place.name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW); });
   if (number >= 0) return Descriptor(number);
   const int error = errno;
-  struct stat is {};
+  struct stat is{};
   const bool there = ::fstatat(place.folder, place.name.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0;
   if (there && !S_ISDIR(is.st_mode)) return fail(Errc::kInvalidArgument, path + " is not a folder");
   return failed(error, "opening " + path);
@@ -190,7 +190,7 @@ Result<std::uint64_t> used_below(Descriptor folder, const std::string& path, uns
   std::uint64_t sum = 0;
   TRY(const Listing listing, start_listing(std::move(folder), path));
   while (const dirent* const entry = next_entry(listing.get())) {
-    struct stat is {};
+    struct stat is{};
     if (::fstatat(::dirfd(listing.get()), entry->d_name, &is, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT) continue;
       return failed(errno, "measuring " + path);
@@ -288,7 +288,7 @@ using RootLock = std::shared_ptr<Descriptor>;
 Result<RootLock> lock_root(const Descriptor& folder, const std::string& path) {
   static std::mutex mutex;
   static std::map<std::pair<dev_t, ino_t>, std::weak_ptr<Descriptor>> held;
-  struct stat is {};
+  struct stat is{};
   if (::fstat(folder.get(), &is) != 0) return failed(errno, "examining " + path);
   const std::lock_guard guard(mutex);
   std::erase_if(held, [](const auto& entry) { return entry.second.expired(); });
@@ -468,7 +468,7 @@ class RealFile final : public File {
   }
 
   Result<struct stat> status() const {
-    struct stat is {};
+    struct stat is{};
     if (::fstat(file_.get(), &is) != 0) return failed(errno, "examining " + path_);
     return is;
   }
@@ -508,7 +508,7 @@ class RealDisk final : public Disk {
                                                      : O_RDWR | O_CREAT | O_EXCL;
     // Never blocks on what an operator put there by mistake, such as a pipe; the check below refuses it.
     TRY(Descriptor file, open_at(fd(), path, flags | O_NONBLOCK));
-    struct stat is {};
+    struct stat is{};
     if (::fstat(file.get(), &is) != 0) return failed(errno, "examining " + path);
     if (!S_ISREG(is.st_mode)) return fail(Errc::kInvalidArgument, path + " is not a file");
     auto use = mode == OpenMode::kRead ? nullptr : root_->in_use.add(path, identity_of(is));
@@ -604,7 +604,7 @@ class RealDisk final : public Disk {
       TRY(const Place place, find_place(fd(), made));
       if (::mkdirat(place.folder, place.name.c_str(), kFolderMode) != 0) {
         const int error = errno;
-        struct stat is {};
+        struct stat is{};
         const bool there =
             error == EEXIST && ::fstatat(place.folder, place.name.c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0;
         if (!there) return failed(error, "making folder " + made);
@@ -625,7 +625,7 @@ class RealDisk final : public Disk {
   }
 
   Result<Space> space() override {
-    struct statvfs is {};
+    struct statvfs is{};
     if (::fstatvfs(fd(), &is) != 0) return failed(errno, "measuring " + root_->name);
     Space space{is.f_blocks * is.f_frsize, is.f_bavail * is.f_frsize};
     if (!root_->usage.bounded()) return space;
@@ -636,14 +636,14 @@ class RealDisk final : public Disk {
   }
 
   Status probe() override {
-    struct stat named {};
-    struct stat opened {};
+    struct stat named{};
+    struct stat opened{};
     if (::stat(root_->name.c_str(), &named) != 0) return lost(std::generic_category().message(errno));
     if (::fstat(fd(), &opened) != 0) return lost(std::generic_category().message(errno));
     if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino) {
       return lost("another folder took the place of the one that was opened");
     }
-    struct statvfs system {};
+    struct statvfs system{};
     if (::fstatvfs(fd(), &system) != 0) return lost(std::generic_category().message(errno));
     if ((system.f_flag & ST_RDONLY) != 0) return lost("its file system is read-only");
     return probe_in_use();
@@ -652,7 +652,7 @@ class RealDisk final : public Disk {
   Result<std::shared_ptr<const void>> watch(const std::string& path) override {
     CHECK_OK(check_path(path));
     TRY(const Place place, find_place(fd(), path));
-    struct stat is {};
+    struct stat is{};
     if (::fstatat(place.folder, place.name.c_str(), &is, AT_SYMLINK_NOFOLLOW) != 0) {
       return failed(errno, "examining " + path);
     }
@@ -669,6 +669,11 @@ class RealDisk final : public Disk {
     const auto written = retried([&] { return ::pwrite(file.get(), zeros.data(), zeros.size(), 0); });
     if (written < 0) return failed(errno, "probing whether " + root_->name + " can be written to");
     return sync_descriptor(file, root_->name);
+  }
+
+  // Should it fail, the root stays with this process, as it would without.
+  void unlock() override {
+    (void)retried([&] { return ::flock(root_->lock->get(), LOCK_UN); });
   }
 
   std::string root() const override { return root_->name; }
@@ -695,7 +700,7 @@ class RealDisk final : public Disk {
       }
       if (!*place && place->error() == Errc::kOverloaded) return fail(place->error());
       const std::string name = use->path.substr(parent->empty() ? 0 : parent->size() + 1);
-      struct stat named {};
+      struct stat named{};
       const bool there = *place && ::fstatat((*place)->folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0;
       if (there && identity_of(named) == use->identity) continue;
       // Removed by remove() meanwhile.
@@ -729,7 +734,7 @@ class RealDisk final : public Disk {
     const int number = retried(
         [&] { return ::openat(place.folder, place.spare().c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW); });
     Descriptor file(number);
-    struct stat is {};
+    struct stat is{};
     const bool ours = number >= 0 && ::fstat(number, &is) == 0 && S_ISREG(is.st_mode) && is.st_nlink == 1;
     if (ours) return file;
     return make_spare(place, path);
@@ -743,7 +748,7 @@ class RealDisk final : public Disk {
   // Writes the spare file in place, and has it change names with the file.
   static Status write_spare(const Place& place, const std::string& path, ByteView data, std::uint64_t reserve_bytes) {
     TRY(const Descriptor file, open_spare(place, path));
-    struct stat is {};
+    struct stat is{};
     if (::fstat(file.get(), &is) != 0) return failed(errno, "examining what replaces " + path);
     static_cast<void>(take_blocks(file, reserve_bytes));
     CHECK_OK(write_all(file.get(), 0, data, path));
@@ -767,7 +772,7 @@ class RealDisk final : public Disk {
   }
 
   [[nodiscard]] Status hold_blocks(const Place& place, const std::string& path, std::uint64_t bytes) {
-    struct stat is {};
+    struct stat is{};
     const auto held = [&] { return static_cast<std::uint64_t>(is.st_blocks) * kStatBlockBytes >= bytes; };
     if (::fstatat(place.folder, place.spare().c_str(), &is, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(is.st_mode) &&
         held()) {

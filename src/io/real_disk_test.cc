@@ -108,6 +108,13 @@ TEST_F(RealDiskTest, KeepsOtherProcessesOffWhileAnythingBelowIsOpen) {
   EXPECT_TRUE(another_process_can_open(root_));
 }
 
+TEST_F(RealDiskTest, AProcessThatEndsWithThreadsLeftBehindLetsOthersHaveTheRoot) {
+  auto file = disk_->open("a", OpenMode::kCreate);
+  ASSERT_TRUE(file);
+  disk_->unlock();
+  EXPECT_TRUE(another_process_can_open(root_));
+}
+
 TEST_F(RealDiskTest, RefusesARootThatAnotherProcessHas) {
   disk_.reset();
   std::array<int, 2> held{};
@@ -233,7 +240,7 @@ TEST_F(RealDiskTest, AReserveIsHeldByBothFilesBeyondTheirEnd) {
   for (const std::uint8_t version : {1, 2, 3}) {
     ASSERT_TRUE(disk_->replace_in_reserve("a", Bytes(version == 2 ? 50'000 : 45'000, version), kReserve));
     for (const std::string name : {"/a", "/a.replacing"}) {
-      struct stat is {};
+      struct stat is{};
       ASSERT_EQ(stat((root_ + name).c_str(), &is), 0);
       EXPECT_GE(static_cast<std::uint64_t>(is.st_blocks) * 512, kReserve) << name;
     }

@@ -442,8 +442,7 @@ TEST(Server, SaysWhyItCannotStart) {
   TestServer server;
   Metrics metrics;
   const auto start = [&](ListenOptions options) {
-    return Server::start(
-        server.loops(), std::move(options), [](Exchange&) -> Task<void> { co_return; }, metrics);
+    return Server::start(server.loops(), std::move(options), [](Exchange&) -> Task<void> { co_return; }, metrics);
   };
   ListenOptions taken;
   taken.port = server.port();
