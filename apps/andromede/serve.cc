@@ -127,9 +127,9 @@ Status serve(const Config& config) {
   CHECK_OK(check_files(config));
   TRY(const auto consortium, consortium_of(config));
   // A start that cannot serve must change nothing. Nobody is let in before all is open.
+  CHECK_OK(check_certificate(config));
   TRY(auto s3_address, take_address(config, Listener::kS3, config.s3));
   TRY(auto operator_address, take_address(config, Listener::kOperator, config.operators));
-  CHECK_OK(check_certificate(config));
   TRY(const auto cloud, Cloud::open(config, consortium));
 
   api::s3::Options s3_options;

@@ -162,6 +162,9 @@ TEST(Fleet, WhatVanishedWithVolumesOfADriveThatIsThereIsMadeGood) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(10, 40'000);
   ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  // No volume is open then.
+  cloud.reopen();
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
   fs::rename(cloud.path("s2-1") + "/volumes", cloud.path("taken"));
   ASSERT_TRUE(eventually([&] { return cloud.reasons().find("without volumes that they held") != std::string::npos; }))
       << cloud.reasons();

@@ -64,7 +64,7 @@ class Losses(OperationsCase):
                 taken.mkdir()
             else:
                 s3.put_object(Bucket="archives", Key=f"small-{name}", Body=bytes(267))
-            self.cloud.wait_for("it is missed", lambda at=before: "in use, is gone" in self.cloud.log.read_text()[at:],
+            self.cloud.wait_for("it is missed", lambda at=before: " in use" in self.cloud.log.read_text()[at:],
                                 seconds=10)
             word = '"kind":"scrub"' if folder == "volumes" else "metadata mirror takes part"
             self.cloud.wait_for("it is made anew", lambda at=before, told=word: told in self.cloud.log.read_text()[at:])

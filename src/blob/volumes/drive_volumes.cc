@@ -125,6 +125,8 @@ Status DriveVolumes::attach_now() {
   }
   for (const auto& [number, volume] : former) expected_.insert(number);
   CHECK_OK(disk->make_folder(std::string(kFolder)));
+  // Most volumes are not open, and their folder may be taken away as well.
+  TRY(folder_watch_, disk->watch(std::string(kFolder)));
   TRY(const auto names, disk->list(std::string(kFolder)));
   Volumes volumes;
   std::uint32_t next_number = 1;

@@ -274,7 +274,8 @@ class DriveVolumes {
   Call attaching_;
   Call detaching_;
 
-  std::set<std::uint32_t> expected_;  // under growth_: of the last attach(), until the next has looked
+  std::shared_ptr<const void> folder_watch_;  // under growth_
+  std::set<std::uint32_t> expected_;          // under growth_: of the last attach(), until the next has looked
   std::atomic<std::uint64_t> vanished_volumes_{0};
   std::atomic<std::uint64_t> lies_{0};
   std::atomic<SteadyTime> refused_at_{kNotRefused};
