@@ -115,10 +115,11 @@ class HostilePeers(OperationsCase):
     def test_two_peers_without_credentials_keep_nobody_out(self):
         self.start()
         soon_s = self.soon()
-        # Who was refused is cut soon, so that on a slow machine such peers never hold all.
-        for words, least in (([REFUSED], 0), ([SILENCE, HALF_A_HEAD], 4000)):
+        # Who was refused is cut soon: on a slow machine the first are gone before the last have come.
+        for words, stay in (([REFUSED], False), ([SILENCE, HALF_A_HEAD], True)):
             held = self.hold("127.0.0.2", 2048, words) + self.hold("127.0.0.3", 2048, words)
-            self.cloud.wait_for("the hostile peers hold nearly all", lambda: self.open_connections() > least)
+            if stay:
+                self.cloud.wait_for("the hostile peers hold nearly all", lambda: self.open_connections() > 4000)
             self.assertLess(self.open_connections(), 4300)
             took = []
             for i in range(40):
