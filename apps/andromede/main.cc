@@ -1,4 +1,6 @@
 // The command line.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -6,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/left_behind.h"
 #include "command_line.h"
 #include "commands.h"
 #include "crypto/secret.h"
@@ -354,7 +357,9 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace andromede::app
 
-int main(int argc, char** argv) {
+namespace {
+
+int run_command(int argc, char** argv) {
   try {
     // Before anything is read: most commands see a secret, and none is worth a core dump.
     if (const auto forbidden = andromede::crypto::forbid_core_dumps(); !forbidden) {
@@ -365,4 +370,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "andromede: %s\n", error.what());
     return andromede::app::kExitFailed;
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int exit_code = run_command(argc, argv);
+  if (andromede::left_behind() == 0) return exit_code;
+  std::fflush(nullptr);
+  ::_exit(exit_code);
 }

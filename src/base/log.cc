@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/left_behind.h"
 #include "base/pool.h"
 
 namespace andromede {
@@ -229,7 +230,7 @@ LogThread::~LogThread() {
   if (queue_->end(kPatience)) {
     thread_.join();
   } else {
-    thread_.detach();
+    leave_behind(std::move(thread_));
   }
 }
 

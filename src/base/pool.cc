@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/left_behind.h"
+
 namespace andromede {
 
 void name_thread(const std::string& name) { pthread_setname_np(pthread_self(), name.substr(0, 15).c_str()); }
@@ -37,7 +39,7 @@ void ThreadPool::leave(std::chrono::milliseconds patience) {
   const bool ended = state_->ended.wait_for(lock, patience, [this] { return state_->threads == 0; });
   lock.unlock();
   if (ended) return;  // the destructor joins them
-  for (auto& thread : threads_) thread.detach();
+  for (auto& thread : threads_) leave_behind(std::move(thread));
   threads_.clear();
 }
 

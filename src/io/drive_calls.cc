@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/left_behind.h"
 #include "base/pool.h"
 
 namespace andromede::io {
@@ -10,7 +11,7 @@ namespace andromede::io {
 DriveCalls::~DriveCalls() {
   const std::lock_guard running(running_);
   join_ended();
-  for (auto& [path, call] : hanging_) call.thread.detach();
+  for (auto& [path, call] : hanging_) leave_behind(std::move(call.thread));
 }
 
 std::vector<std::optional<Status>> DriveCalls::run(std::vector<Call> calls) {

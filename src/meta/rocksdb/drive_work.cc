@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/left_behind.h"
 #include "base/pool.h"
 
 namespace andromede::meta {
@@ -17,7 +18,7 @@ std::optional<Status> DriveWork::Job::wait(Time until) {
 DriveWork::~DriveWork() {
   const std::lock_guard lock(mutex_);
   join_ended();
-  for (Running& each : running_) each.thread.detach();
+  for (Running& each : running_) leave_behind(std::move(each.thread));
 }
 
 void DriveWork::join_ended() {

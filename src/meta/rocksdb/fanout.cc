@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/left_behind.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "meta/rocksdb/drive_work.h"
@@ -76,7 +77,7 @@ Fanout::~Fanout() {
     if (idle) {
       helper->thread.join();
     } else {
-      helper->thread.detach();
+      leave_behind(std::move(helper->thread));
     }
   }
 }

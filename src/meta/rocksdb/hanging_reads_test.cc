@@ -3,6 +3,7 @@
 
 #include <future>
 
+#include "base/left_behind.h"
 #include "meta/rocksdb/test_cloud.h"
 #include "meta/rocksdb/test_hanging_tables.h"
 
@@ -33,6 +34,9 @@ class HangingReads : public testing::Test {
   // Ends what hangs before the store that it hangs in.
   void TearDown() override {
     if (tables_) tables_->let_go();
+    tables_.reset();
+    cloud_.reset();
+    EXPECT_TRUE(eventually([] { return left_behind() == 0; }));
   }
   // A read on a thread of its own. Whoever waits for it when a test has failed is let go by TearDown().
   template <typename Read>
