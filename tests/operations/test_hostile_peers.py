@@ -130,6 +130,8 @@ class HostilePeers(OperationsCase):
             self.assertLess(max(took), soon_s, f"newcomers wait: {sorted(took)[-5:]}")
             for peer in held:
                 peer.close()
+            # Those who come next are refused while their peer still has its share.
+            self.cloud.wait_for("their places are free again", lambda: self.open_connections() < 200)
         self.assertGreater(self.metric("andromede_http_connections_gave_way_total"), 0)
 
     def test_admitted_bodies_that_trickle_keep_nobody_out(self):
