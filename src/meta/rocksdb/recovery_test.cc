@@ -9,7 +9,10 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "meta/rocksdb/counter_merge.h"
 #include "meta/rocksdb/test_cloud.h"
@@ -390,8 +393,29 @@ TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
   }
 }
 
-// Whatever of the leader cannot be read while the other catches up, the other is not blamed and nothing is lost of what
-// the leader's state has.
+// What a mirror writes that nobody else has, behind the first commit, of "k": a key and its value a commit.
+void write_alone(TestCloud& cloud, std::size_t i, const std::vector<std::pair<std::string, std::string>>& commits) {
+  Mirror::Options options;
+  options.log_segment_bytes = cloud.options.log_segment_bytes;
+  const auto mirror = open_and_replay(cloud.id(i), cloud.drives().disk(cloud.id(i)), options);
+  ASSERT_TRUE(mirror) << mirror.error().describe();
+  const std::uint64_t salt = i + 1;
+  ASSERT_TRUE(begin_epoch(**mirror, salt, options.log_segment_bytes));
+  std::uint64_t sequence = 1;
+  std::uint64_t index = (*mirror)->state().applied();
+  std::string entry = ChainSealer::entry(sequence, "", "put k");
+  for (const auto& [name, value] : commits) {
+    RecordBuilder builder;
+    builder.put(Space::kRecords, name, value);
+    entry = ChainSealer::entry(++sequence, entry, "put " + name + " " + value);
+    Bytes key;
+    append_be64(key, sequence);
+    builder.put(Space::kJournal, as_text(key), entry);
+    ++index;
+    ASSERT_TRUE((*mirror)->write(builder.finish(salt, index, 1), index));
+  }
+}
+
 // No store writes that; whatever does, none of the two is taken for a copy of the other.
 TEST(Recovery, AsManyCommitsWithAnotherLastEntryAreAnotherHistory) {
   TestCloud cloud(2, 2);
@@ -399,23 +423,7 @@ TEST(Recovery, AsManyCommitsWithAnotherLastEntryAreAnotherHistory) {
   ASSERT_TRUE(cloud.open());
   ASSERT_TRUE(cloud.put("k", "before"));
   cloud.kill();
-  for (const std::uint64_t i : {0U, 1U}) {
-    Mirror::Options mirror_options;
-    mirror_options.log_segment_bytes = cloud.options.log_segment_bytes;
-    const auto mirror = open_and_replay(cloud.id(i), cloud.drives().disk(cloud.id(i)), mirror_options);
-    ASSERT_TRUE(mirror) << mirror.error().describe();
-    const std::uint64_t salt = i + 1;
-    ASSERT_TRUE(begin_epoch(**mirror, salt, mirror_options.log_segment_bytes));
-    const std::string value = "of " + std::to_string(i);
-    RecordBuilder builder;
-    builder.put(Space::kRecords, "k", value);
-    Bytes sequence;
-    append_be64(sequence, 2);
-    builder.put(Space::kJournal, as_text(sequence),
-                ChainSealer::entry(2, ChainSealer::entry(1, "", "put k"), "put " + value));
-    const std::uint64_t index = (*mirror)->state().applied() + 1;
-    ASSERT_TRUE((*mirror)->write(builder.finish(salt, index, 1), index));
-  }
+  for (const std::size_t i : {0U, 1U}) write_alone(cloud, i, {{"k", "of " + std::to_string(i)}});
   ASSERT_TRUE(cloud.open());
   EXPECT_TRUE(cloud.current(0) && cloud.current(1)) << "one is copied anew";
   EXPECT_EQ(cloud.verify_journal(), 2U);
@@ -431,26 +439,8 @@ TEST(Recovery, FewerCommitsWithAnEntryOfTheirOwnAreAnotherHistory) {
   ASSERT_TRUE(cloud.open());
   ASSERT_TRUE(cloud.put("k", "before"));
   cloud.kill();
-  for (const std::uint64_t i : {0U, 1U}) {
-    Mirror::Options mirror_options;
-    mirror_options.log_segment_bytes = cloud.options.log_segment_bytes;
-    const auto mirror = open_and_replay(cloud.id(i), cloud.drives().disk(cloud.id(i)), mirror_options);
-    ASSERT_TRUE(mirror) << mirror.error().describe();
-    const std::uint64_t salt = i + 1;
-    ASSERT_TRUE(begin_epoch(**mirror, salt, mirror_options.log_segment_bytes));
-    std::string previous = ChainSealer::entry(1, "", "put k");
-    for (std::uint64_t commit = 0; commit <= i; ++commit) {
-      const std::string name = std::to_string(i) + "-" + std::to_string(commit);
-      RecordBuilder builder;
-      builder.put(Space::kRecords, name, "1");
-      Bytes sequence;
-      append_be64(sequence, 2 + commit);
-      previous = ChainSealer::entry(2 + commit, previous, "put " + name);
-      builder.put(Space::kJournal, as_text(sequence), previous);
-      const std::uint64_t index = (*mirror)->state().applied() + 1 + commit;
-      ASSERT_TRUE((*mirror)->write(builder.finish(salt, index, 1), index));
-    }
-  }
+  write_alone(cloud, 0, {{"0-0", "1"}});
+  write_alone(cloud, 1, {{"1-0", "1"}, {"1-1", "1"}});
   ASSERT_TRUE(cloud.open());
   EXPECT_FALSE(cloud.current(0)) << "to be copied anew";
   ASSERT_TRUE(cloud.store().add_mirror(cloud.id(0), {}));
@@ -460,6 +450,8 @@ TEST(Recovery, FewerCommitsWithAnEntryOfTheirOwnAreAnotherHistory) {
   EXPECT_EQ(cloud.read("0-0"), "absent") << "of a history that is none";
 }
 
+// Whatever of the leader cannot be read while the other catches up, the other is not blamed and nothing is lost of what
+// the leader's state has.
 TEST(Recovery, LeadersReadErrorsAreNotTheFollowers) {
   for (std::uint64_t n = 1;; ++n) {
     SCOPED_TRACE("read " + std::to_string(n));
