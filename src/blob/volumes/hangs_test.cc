@@ -35,6 +35,11 @@ class Hangs : public testing::Test {
     EXPECT_TRUE(ref) << ref.error().describe();
     return {*std::move(ref), std::move(data)};
   }
+  static Stored store_and_lose_one(TestCloud& cloud, std::vector<unsigned> on) {
+    Stored stored = store(cloud, std::move(on));
+    cloud.take_offline(kLost);
+    return stored;
+  }
   static bool soon(const std::function<bool()>& condition) {
     const auto end = std::chrono::steady_clock::now() + kSoon;
     while (!condition()) {
@@ -80,37 +85,27 @@ class Hangs : public testing::Test {
 };
 
 TEST_F(Hangs, AHealRebuildsFromTheOthers) {
-  at_every_operation(
-      [](TestCloud& cloud) {
-        Stored stored = store(cloud, {0, 1, 2, 3});
-        cloud.take_offline(kLost);
-        return stored;
-      },
-      [](TestCloud& cloud, const Stored& stored) {
-        const auto place = cloud.store().copy_shard(stored.ref, kLost, cloud.id(4), {});
-        ASSERT_TRUE(place) << place.error().describe();
-        BlobRef healed = stored.ref;
-        healed.shards[kLost] = *place;
-        const auto read = cloud.get(healed);
-        ASSERT_TRUE(read) << read.error().describe();
-        EXPECT_TRUE(*read == stored.data);
-      });
+  at_every_operation([](TestCloud& cloud) { return store_and_lose_one(cloud, {0, 1, 2, 3}); },
+                     [](TestCloud& cloud, const Stored& stored) {
+                       const auto place = cloud.store().copy_shard(stored.ref, kLost, cloud.id(4), {});
+                       ASSERT_TRUE(place) << place.error().describe();
+                       BlobRef healed = stored.ref;
+                       healed.shards[kLost] = *place;
+                       const auto read = cloud.get(healed);
+                       ASSERT_TRUE(read) << read.error().describe();
+                       EXPECT_TRUE(*read == stored.data);
+                     });
 }
 
 TEST_F(Hangs, AHealOntoItEndsAndAnotherDriveTakesTheShard) {
-  at_every_operation(
-      [](TestCloud& cloud) {
-        Stored stored = store(cloud, {0, 2, 3, 4});
-        cloud.take_offline(kLost);
-        return stored;
-      },
-      [](TestCloud& cloud, const Stored& stored) {
-        const auto place = cloud.store().copy_shard(stored.ref, 0, cloud.id(kHanging), {});
-        if (!place) {
-          EXPECT_EQ(place.error(), Errc::kUnavailable) << place.error().describe();
-        }
-        EXPECT_TRUE(cloud.store().copy_shard(stored.ref, 0, cloud.id(5), {}));
-      });
+  at_every_operation([](TestCloud& cloud) { return store_and_lose_one(cloud, {0, 2, 3, 4}); },
+                     [](TestCloud& cloud, const Stored& stored) {
+                       const auto place = cloud.store().copy_shard(stored.ref, 0, cloud.id(kHanging), {});
+                       if (!place) {
+                         EXPECT_EQ(place.error(), Errc::kUnavailable) << place.error().describe();
+                       }
+                       EXPECT_TRUE(cloud.store().copy_shard(stored.ref, 0, cloud.id(5), {}));
+                     });
 }
 
 TEST_F(Hangs, AScrubEndsAndTakesNothingForDamaged) {
@@ -129,25 +124,20 @@ TEST_F(Hangs, AScrubEndsAndTakesNothingForDamaged) {
 
 // More of them than there are threads that rebuild.
 TEST_F(Hangs, ReadersGoOnWithoutIt) {
-  at_every_operation(
-      [](TestCloud& cloud) {
-        Stored stored = store(cloud, {0, 1, 2, 3});
-        cloud.take_offline(kLost);
-        return stored;
-      },
-      [](TestCloud& cloud, const Stored& stored) {
-        std::vector<std::thread> readers;
-        for (int i = 0; i < 4; ++i) {
-          readers.emplace_back([&] {
-            const auto read = cloud.get(stored.ref);
-            ASSERT_TRUE(read) << read.error().describe();
-            EXPECT_TRUE(*read == stored.data);
-          });
-        }
-        for (auto& reader : readers) reader.join();
-        EXPECT_TRUE(cloud.get(stored.ref, 1'000'000, 100));
-      },
-      7);
+  at_every_operation([](TestCloud& cloud) { return store_and_lose_one(cloud, {0, 1, 2, 3}); },
+                     [](TestCloud& cloud, const Stored& stored) {
+                       std::vector<std::thread> readers;
+                       for (int i = 0; i < 4; ++i) {
+                         readers.emplace_back([&] {
+                           const auto read = cloud.get(stored.ref);
+                           ASSERT_TRUE(read) << read.error().describe();
+                           EXPECT_TRUE(*read == stored.data);
+                         });
+                       }
+                       for (auto& reader : readers) reader.join();
+                       EXPECT_TRUE(cloud.get(stored.ref, 1'000'000, 100));
+                     },
+                     7);
 }
 
 TEST_F(Hangs, AReclaimEnds) {
