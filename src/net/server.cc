@@ -70,11 +70,18 @@ tl::unexpected<Error> cannot_listen(const std::string& where) {
   return fail(code, "cannot listen on " + where + ": " + reason.message());
 }
 
+// Whether it may take an address that connections which have ended still have, and share it with whoever may too, as
+// long as nobody listens there.
+bool reuse(const Descriptor& fd, bool may) {
+  const int value = may ? 1 : 0;
+  return ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &value, sizeof value) == 0;
+}
+
 class BoundSocket final : public BoundAddress {
  public:
   BoundSocket(Descriptor fd, std::string where) : fd_(std::move(fd)), where_(std::move(where)) {}
   Result<Descriptor> listen() && {
-    if (::listen(fd_.get(), kBacklog) != 0) return cannot_listen(where_);
+    if (!reuse(fd_, true) || ::listen(fd_.get(), kBacklog) != 0) return cannot_listen(where_);
     return std::move(fd_);
   }
 
@@ -519,12 +526,12 @@ Result<std::unique_ptr<BoundAddress>> BoundAddress::take(const std::string& addr
   if (error) return fail(Errc::kInvalidArgument, address + ": not an IPv4 or IPv6 address");
   const asio::ip::tcp::endpoint endpoint(parsed, port);
   Descriptor fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
-  const int on = 1;
   const std::string where = describe_address(address, port);
-  // Whoever is accepted inherits it (tcp(7)).
-  if (fd.get() < 0 || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+  // Whoever is accepted inherits the limit (tcp(7)). While it does not listen and would share its address, somebody
+  // else could listen there.
+  if (fd.get() < 0 || !reuse(fd, true) ||
       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes) != 0 ||
-      ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0) {
+      ::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 || !reuse(fd, false)) {
     return cannot_listen(where);
   }
   return std::make_unique<BoundSocket>(std::move(fd), where);

@@ -1,6 +1,10 @@
 // What a request and its response may look like, over real sockets.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <thread>
 
 #include "base/stretch.h"
@@ -460,6 +464,40 @@ TEST(Server, SaysWhyItCannotStart) {
   no_tls.tls = TlsFiles{"/nonexistent.pem", "/nonexistent.key"};
   EXPECT_TRUE(start(no_tls).error() == Errc::kInvalidArgument);
   EXPECT_TRUE(server.server().reload_tls().error() == Errc::kInvalidArgument);
+}
+
+// Tries as most servers do; answers the error, or 0, and the port in place of 0.
+int listen_at(int fd, std::uint16_t& port) {
+  const int on = 1;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const plain = reinterpret_cast<sockaddr*>(&address);
+  const bool listens = ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+                       ::bind(fd, plain, sizeof address) == 0 && ::listen(fd, 1) == 0 &&
+                       ::getsockname(fd, plain, &size) == 0;
+  port = ntohs(address.sin_port);
+  return listens ? 0 : errno;
+}
+
+TEST(Server, NobodyElseListensAtAnAddressThatWasTaken) {
+  std::uint16_t port = 0;
+  const int before = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(listen_at(before, port), 0);
+  ::close(before);
+  auto held = BoundAddress::take("127.0.0.1", port);
+  ASSERT_TRUE(held) << held.error().describe();
+  const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(listen_at(other, port), EADDRINUSE);
+  ::close(other);
+  const SystemClock clock;
+  Loops loops(1, clock);
+  Metrics metrics;
+  const auto server = Server::start(loops, std::move(*held), {}, [](Exchange&) -> Task<void> { co_return; }, metrics);
+  ASSERT_TRUE(server) << server.error().describe();
+  EXPECT_EQ((*server)->port(), port);
 }
 
 TEST(Server, StartsAtAnAddressThatWasTakenBefore) {
