@@ -806,7 +806,8 @@ Status FaultDisk::probe() {
   CHECK_OK(state_->reachable());
   for (const auto& use : in_use_->all()) {
     const auto now = state_->identity_at(use->path);
-    if (!now || *now != use->identity) return fail(Errc::kIo, state_->root + ": " + use->path + " is gone");
+    const bool there = now && *now == use->identity;
+    if (!there && use->goes_on()) return fail(Errc::kIo, state_->root + ": " + use->path + " is gone");
   }
   return {};
 }

@@ -4,12 +4,12 @@
 
 namespace andromede::io {
 
-std::shared_ptr<FilesInUse::Use> FilesInUse::add(std::string path, Identity identity) {
+std::shared_ptr<const void> FilesInUse::add(std::string path, Identity identity) {
   auto use = std::make_shared<Use>(std::move(path), identity);
   const std::lock_guard lock(mutex_);
-  std::erase_if(uses_, [](const auto& one) { return one.expired(); });
+  std::erase_if(uses_, [](const auto& one) { return one->ended.load(); });
   uses_.push_back(use);
-  return use;
+  return {use.get(), [use](const Use*) { use->ended = true; }};
 }
 
 std::vector<std::shared_ptr<FilesInUse::Use>> FilesInUse::give_up(const std::string& path) {
@@ -23,8 +23,8 @@ std::vector<std::shared_ptr<FilesInUse::Use>> FilesInUse::all() {
   std::vector<std::shared_ptr<Use>> uses;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& one : uses_) {
-      if (auto use = one.lock(); use != nullptr && !use->given_up) uses.push_back(std::move(use));
+    for (const auto& use : uses_) {
+      if (use->goes_on()) uses.push_back(use);
     }
   }
   std::sort(uses.begin(), uses.end(), [](const auto& one, const auto& other) { return one->path < other->path; });

@@ -21,19 +21,22 @@ class FilesInUse {
     const std::string path;
     const Identity identity;
     std::atomic<bool> given_up{false};
+    std::atomic<bool> ended{false};
     Use(std::string name, Identity file) : path(std::move(name)), identity(file) {}
+    // To be asked again once its name is not found: both may have happened meanwhile.
+    [[nodiscard]] bool goes_on() const { return !given_up && !ended; }
   };
 
-  // In use while the answer lives.
-  [[nodiscard]] std::shared_ptr<Use> add(std::string path, Identity identity);
+  // In use while the answer lives, whoever looks at all() then.
+  [[nodiscard]] std::shared_ptr<const void> add(std::string path, Identity identity);
   // Before this process takes the name away itself. Answers those to whom it is to be given back where that fails.
   [[nodiscard]] std::vector<std::shared_ptr<Use>> give_up(const std::string& path);
-  // Those not given up, by path.
+  // Those that go on, by path.
   [[nodiscard]] std::vector<std::shared_ptr<Use>> all();
 
  private:
   std::mutex mutex_;
-  std::vector<std::weak_ptr<Use>> uses_;
+  std::vector<std::shared_ptr<Use>> uses_;
 };
 
 }  // namespace andromede::io

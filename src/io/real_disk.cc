@@ -703,8 +703,7 @@ class RealDisk final : public Disk {
       struct stat named{};
       const bool there = *place && ::fstatat((*place)->folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0;
       if (there && identity_of(named) == use->identity) continue;
-      // Removed by remove() meanwhile.
-      if (use->given_up) continue;
+      if (!use->goes_on()) continue;
       return lost(use->path + (there ? " is another file than the one in use" : ", which is in use, is gone"));
     }
     return {};

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -113,6 +114,23 @@ TEST_F(RealDiskTest, AProcessThatEndsWithThreadsLeftBehindLetsOthersHaveTheRoot)
   ASSERT_TRUE(file);
   disk_->unlock();
   EXPECT_TRUE(another_process_can_open(root_));
+}
+
+TEST_F(RealDiskTest, WhatIsWatchedNoLongerMayGoWhileTheDriveIsProbed) {
+  std::atomic<bool> done{false};
+  std::jthread engine([&] {
+    for (int i = 0; i < 2'000 && !done; ++i) {
+      std::ofstream(root_ + "/watched") << "x";
+      const bool watched = disk_->watch("watched").has_value();
+      fs::remove(root_ + "/watched");
+      EXPECT_TRUE(watched);
+    }
+    done = true;
+  });
+  Status probed;
+  while (probed && !done) probed = disk_->probe();
+  done = true;
+  EXPECT_TRUE(probed) << probed.error().describe();
 }
 
 TEST_F(RealDiskTest, RefusesARootThatAnotherProcessHas) {
