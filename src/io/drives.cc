@@ -863,7 +863,19 @@ void Drives::stop() {
 std::size_t Drives::hanging_calls() { return impl_->calls->hanging(); }
 
 void Drives::unlock() {
-  for (const auto& [id, disk] : impl_->online()) disk->unlock();
+  const auto now = impl_->current();
+  std::vector<DriveCalls::Call> unlocking;
+  for (const auto& [id, disk] : impl_->online()) {
+    const DriveInfo* const drive = now->find(id);
+    if (drive == nullptr) continue;
+    // One that hangs, and was not found out before watching ended, keeps its lock with what hangs in it.
+    unlocking.push_back({drive->path, [unlocked = disk]() -> Status {
+                           static_cast<void>(unlocked->probe_writing());
+                           unlocked->unlock();
+                           return {};
+                         }});
+  }
+  static_cast<void>(impl_->calls->run(std::move(unlocking)));
 }
 
 void Drives::subscribe(std::function<void(DriveId, bool online)> listener) {

@@ -123,8 +123,9 @@ class Drives {
   void stop();
   // How many calls of drives hang: their threads are left behind when this goes. Waits for calls that are being made.
   [[nodiscard]] std::size_t hanging_calls();
-  // Lets other processes have the drives that are online: for one that ends with threads left behind, whose drive alone
-  // is then missing for the next. After stop(), and once nothing is written any more.
+  // Lets other processes have the drives that are online and answer, each waited for as open() says: for one that ends
+  // with threads left behind, whose drive alone is then missing for the next. After stop(), and once nothing is written
+  // any more.
   void unlock();
   // Called from probing or failing threads after a drive went offline, came back or joined: one call at a time, in the
   // order in which it happened, with no lock held. Listeners live until stop().

@@ -828,6 +828,16 @@ TEST_F(HangingDrivesTest, NobodyWaitsForItAtTheEnd) {
   EXPECT_EQ(disks_["b"]->handles(), 0U);
 }
 
+TEST_F(HangingDrivesTest, TheOthersAreUnlockedThoughItWasNotFoundOut) {
+  create(kShortLimit);
+  drives_->stop();
+  hang("b");
+  ASSERT_TRUE(online("b"));
+  EXPECT_TRUE(ends_soon([&] { drives_->unlock(); }));
+  EXPECT_TRUE(disks_["a"]->unlocked() && disks_["c"]->unlocked());
+  EXPECT_FALSE(disks_["b"]->unlocked()) << "with what hangs in it it is nobody else's";
+}
+
 TEST_F(DrivesTest, ListenersMayAskAndChange) {
   create();
   int calls = 0;

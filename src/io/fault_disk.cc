@@ -282,6 +282,7 @@ struct FaultDisk::State {
   std::condition_variable let_go;
   bool hanging = false;
   std::size_t calls_hanging = 0;
+  bool unlocked = false;
   bool offline = false;
   bool cached = false;
 
@@ -616,6 +617,16 @@ std::unique_ptr<FaultDisk> FaultDisk::make(std::string root, std::uint64_t seed)
 }
 
 std::unique_ptr<FaultDisk> FaultDisk::share() const { return std::unique_ptr<FaultDisk>(new FaultDisk(state_)); }
+
+void FaultDisk::unlock() {
+  const auto lock = state_->enter();
+  state_->unlocked = true;
+}
+
+bool FaultDisk::unlocked() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->unlocked;
+}
 
 std::size_t FaultDisk::handles() const { return static_cast<std::size_t>(state_.use_count()) - 1; }
 

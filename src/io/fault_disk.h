@@ -106,6 +106,8 @@ class FaultDisk final : public Disk {
   void set_hanging(bool hanging);
   // How many calls hang.
   [[nodiscard]] std::size_t hanging() const;
+  // Whether some handle was unlocked.
+  [[nodiscard]] bool unlocked() const;
   // Changes that need blocks beyond this many bytes in all answer kNoSpace and change nothing. 0: no limit.
   void set_capacity(std::uint64_t bytes);
   // Whether read_at_nowait() finds its bytes in memory (and is a kRead) or answers kUnavailable, the default.
@@ -128,6 +130,8 @@ class FaultDisk final : public Disk {
   [[nodiscard]] Status probe() override;
   [[nodiscard]] Result<std::shared_ptr<const void>> watch(const std::string& path) override;
   [[nodiscard]] Status probe_writing() override { return probe(); }
+  // Hangs as all else does.
+  void unlock() override;
   [[nodiscard]] std::string root() const override;
 
  private:
