@@ -162,6 +162,7 @@ Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned i
     access.begin(set, first, count);
     access.read(set, index, Wait::kYes);
     if (access.offline(index)) return ShardHealth::kMissing;
+    if (!set.shards[index].tried) return fail(access.too_few());
     if (set.shards[index].good != set.all()) {
       core.damaged.add();
       good = false;
@@ -199,13 +200,13 @@ class Together {
   [[nodiscard]] bool redundant() const { return there_.size() > ref_.code.data; }
   [[nodiscard]] bool readable() const { return there_.size() >= ref_.code.data; }
 
-  // False: a block of the group is damaged, or a drive went away.
+  // False: a block of the group is damaged, or a drive went away, or could not be asked.
   bool load(std::uint64_t group) {
     access_.begin(set_, group * kGroupBlocks, static_cast<unsigned>(layout().group_blocks(group)));
     for (std::size_t i = 0; i < there_.size(); ++i) {
       const unsigned shard = there_[i];
       access_.read(set_, shard, Wait::kYes);
-      if (access_.offline(shard)) return false;
+      if (access_.offline(shard) || !set_.shards[shard].tried) return false;
       if (set_.shards[shard].good != set_.all()) {
         core_.damaged.add();
         return false;
