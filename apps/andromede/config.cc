@@ -100,7 +100,9 @@ bool Endpoint::everywhere() const { return address == "0.0.0.0" || address == ":
 
 bool Endpoint::taken_by(const Endpoint& other) const {
   const auto plain = [](const std::string& name) { return name == "localhost" ? std::string("127.0.0.1") : name; };
-  return port != 0 && port == other.port && (other.everywhere() || plain(address) == plain(other.address));
+  const bool v4_beside_v6 = other.address == "0.0.0.0" && address.find(':') != std::string::npos;
+  return port != 0 && port == other.port &&
+         ((other.everywhere() && !v4_beside_v6) || plain(address) == plain(other.address));
 }
 
 std::string Endpoint::to_string() const {

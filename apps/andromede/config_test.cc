@@ -207,7 +207,9 @@ TEST(Endpoint, KnowsWhoTakesItsPlace) {
   EXPECT_TRUE(taken("127.0.0.1:9001", "0.0.0.0:9001"));
   EXPECT_TRUE(taken("127.0.0.1:9001", "[::]:9001"));
   EXPECT_FALSE(taken("127.0.0.1:9001", "127.0.0.1:9000"));
+  EXPECT_TRUE(taken("[::1]:9001", "[::]:9001"));
   EXPECT_FALSE(taken("127.0.0.1:9001", "[::1]:9001"));
+  EXPECT_FALSE(taken("[::1]:9001", "0.0.0.0:9001"));
   // Each gets one of the system's.
   EXPECT_FALSE(taken("127.0.0.1:0", "127.0.0.1:0"));
 }
