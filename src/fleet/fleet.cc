@@ -70,8 +70,8 @@ Status FleetImpl::start() {
   const auto draining = drives_in(*drives_.map(), DriveState::kDraining);
   if (const auto terms = witness_.drain_terms()) {
     keep_terms(*terms);
-  } else {
-    log_warning("a drain goes on with the configured bandwidth: what was asked of it is unknown",
+  } else if (!draining.empty()) {
+    log_warning("a drain goes on as configured: what was asked of it is unknown",
                 {{"error", terms.error().describe()}});
   }
   {
