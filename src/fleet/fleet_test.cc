@@ -21,29 +21,14 @@ void rot(FleetCloud& cloud, BlobId id, unsigned shard) {
 }
 
 // The real mirrors, the first of which is said to be slow.
-class SlowMirrors final : public meta::Mirrors {
+class SlowMirrors final : public MirrorsOver {
  public:
-  explicit SlowMirrors(meta::Mirrors& real) : real_(real) {}
+  using MirrorsOver::MirrorsOver;
   [[nodiscard]] std::vector<meta::MirrorStatus> mirrors() const override {
-    auto all = real_.mirrors();
+    auto all = MirrorsOver::mirrors();
     all.front().waited_for = std::chrono::milliseconds(8000);
     return all;
   }
-  [[nodiscard]] std::optional<std::string> shortfall() const override { return real_.shortfall(); }
-  [[nodiscard]] std::vector<meta::MirrorRoom> room() const override { return real_.room(); }
-  [[nodiscard]] std::vector<meta::MirrorEvent> take_events() override { return real_.take_events(); }
-  [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return real_.absent_at_opening(); }
-  Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override {
-    return real_.add_mirror(drive, progress);
-  }
-  Status remove_mirror(DriveId drive) override { return real_.remove_mirror(drive); }
-  [[nodiscard]] Result<bool> holds_files(DriveId drive) override { return real_.holds_files(drive); }
-  Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& pace) override {
-    return real_.verify_mirror(drive, pace);
-  }
-
- private:
-  meta::Mirrors& real_;
 };
 
 TEST(Fleet, AMirrorThatChangesWaitForIsWarnedOf) {

@@ -27,28 +27,13 @@ class UnsureCatalog final : public blob::Catalog {
 };
 
 // The real mirrors, said to be too few.
-class FewMirrors final : public meta::Mirrors {
+class FewMirrors final : public MirrorsOver {
  public:
-  explicit FewMirrors(meta::Mirrors& real) : real_(real) {}
-  [[nodiscard]] std::vector<meta::MirrorStatus> mirrors() const override { return real_.mirrors(); }
+  using MirrorsOver::MirrorsOver;
   [[nodiscard]] std::optional<std::string> shortfall() const override {
     return few ? std::optional("few") : std::nullopt;
   }
-  [[nodiscard]] std::vector<meta::MirrorRoom> room() const override { return real_.room(); }
-  [[nodiscard]] std::vector<meta::MirrorEvent> take_events() override { return real_.take_events(); }
-  [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return {}; }
-  Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override {
-    return real_.add_mirror(drive, progress);
-  }
-  Status remove_mirror(DriveId drive) override { return real_.remove_mirror(drive); }
-  [[nodiscard]] Result<bool> holds_files(DriveId drive) override { return real_.holds_files(drive); }
-  Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& pace) override {
-    return real_.verify_mirror(drive, pace);
-  }
   bool few = false;
-
- private:
-  meta::Mirrors& real_;
 };
 
 class MoverTest : public testing::Test {

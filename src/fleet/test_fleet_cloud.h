@@ -36,6 +36,28 @@ class ToldAuthenticator final : public blob::Authenticator {
   std::atomic<blob::ShardSet> answer{0};
 };
 
+// The real mirrors, for tests that have them say something else.
+class MirrorsOver : public meta::Mirrors {
+ public:
+  explicit MirrorsOver(meta::Mirrors& real) : real_(real) {}
+  [[nodiscard]] std::vector<meta::MirrorStatus> mirrors() const override { return real_.mirrors(); }
+  [[nodiscard]] std::optional<std::string> shortfall() const override { return real_.shortfall(); }
+  [[nodiscard]] std::vector<meta::MirrorRoom> room() const override { return real_.room(); }
+  [[nodiscard]] std::vector<meta::MirrorEvent> take_events() override { return real_.take_events(); }
+  [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return real_.absent_at_opening(); }
+  Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override {
+    return real_.add_mirror(drive, progress);
+  }
+  Status remove_mirror(DriveId drive) override { return real_.remove_mirror(drive); }
+  [[nodiscard]] Result<bool> holds_files(DriveId drive) override { return real_.holds_files(drive); }
+  Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t)>& pace) override {
+    return real_.verify_mirror(drive, pace);
+  }
+
+ private:
+  meta::Mirrors& real_;
+};
+
 class FleetCloud {
  public:
   explicit FleetCloud(const std::vector<unsigned>& drives_per_site, std::uint64_t capacity_bytes = 0) {
