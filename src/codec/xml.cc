@@ -9,7 +9,9 @@
 namespace andromede::codec {
 namespace {
 
-tl::unexpected<Error> refuse(const std::string& reason) { return fail(Errc::kInvalidArgument, "XML: " + reason); }
+tl::unexpected<Error> refuse_document(const std::string& reason) {
+  return fail(Errc::kInvalidArgument, "XML: " + reason);
+}
 
 // Bytes of the UTF-8 sequence at the start of `text` when it is well-formed and encodes a character that XML 1.0 allows
 // (Extensible Markup Language 1.0, section 2.2); else 0.
@@ -125,10 +127,12 @@ Status check_markup(std::string_view document, const XmlLimits& limits) {
   for (std::size_t at = 0; (at = document.find_first_of("<&", at)) != std::string_view::npos;) {
     const std::size_t skip = after_markup(document.substr(at), elements);
     if (skip == 0) {
-      return refuse("a document type, a malformed comment or tag, an unknown entity or another encoding near byte " +
-                    std::to_string(at));
+      return refuse_document(
+          "a document type, a malformed comment or tag, an unknown entity or another encoding near byte " +
+          std::to_string(at));
     }
-    if (elements > limits.elements) return refuse("more than " + std::to_string(limits.elements) + " elements");
+    if (elements > limits.elements)
+      return refuse_document("more than " + std::to_string(limits.elements) + " elements");
     at += skip;
   }
   return {};
@@ -143,12 +147,13 @@ Result<std::string> local_name(std::string_view name) {
   const std::string_view local = name.substr(colon + 1);
   const bool starts_well = !local.empty() && (std::isalpha(static_cast<unsigned char>(local[0])) != 0 ||
                                               local[0] == '_' || static_cast<unsigned char>(local[0]) >= 0x80);
-  if (colon == 0 || !starts_well || local.find(':') != std::string_view::npos) return refuse("a malformed name");
+  if (colon == 0 || !starts_well || local.find(':') != std::string_view::npos)
+    return refuse_document("a malformed name");
   return std::string(local);
 }
 
 Result<XmlElement> read_element(const pugi::xml_node& node, unsigned depth_left) {
-  if (depth_left == 0) return refuse("elements are nested too deeply");
+  if (depth_left == 0) return refuse_document("elements are nested too deeply");
   XmlElement element;
   TRY(element.name, local_name(node.name()));
   for (const pugi::xml_node& child : node.children()) {
@@ -178,9 +183,10 @@ std::string_view XmlElement::child_text(std::string_view child_name) const {
 }
 
 Result<XmlElement> parse_xml(std::string_view document, const XmlLimits& limits) {
-  if (document.size() > limits.bytes) return refuse("larger than " + std::to_string(limits.bytes) + " bytes");
+  if (document.size() > limits.bytes) return refuse_document("larger than " + std::to_string(limits.bytes) + " bytes");
   if (document.starts_with("\xEF\xBB\xBF")) document.remove_prefix(3);
-  if (!all_characters_allowed(document)) return refuse("not UTF-8, or a character that XML 1.0 does not allow");
+  if (!all_characters_allowed(document))
+    return refuse_document("not UTF-8, or a character that XML 1.0 does not allow");
   CHECK_OK(check_markup(document, limits));
   pugi::xml_document parsed;
   // parse_fragment keeps text outside the root, so that it can be refused.
@@ -188,16 +194,17 @@ Result<XmlElement> parse_xml(std::string_view document, const XmlLimits& limits)
       pugi::parse_cdata | pugi::parse_escapes | pugi::parse_eol | pugi::parse_ws_pcdata | pugi::parse_fragment;
   const auto result = parsed.load_buffer(document.data(), document.size(), kFlags, pugi::encoding_utf8);
   if (!result) {
-    return refuse(std::string("malformed near byte ") + std::to_string(result.offset) + ": " + result.description());
+    return refuse_document(std::string("malformed near byte ") + std::to_string(result.offset) + ": " +
+                           result.description());
   }
   pugi::xml_node root;
   for (const pugi::xml_node& node : parsed.children()) {
-    if (is_text(node) && !is_white(node.value())) return refuse("text outside the root element");
+    if (is_text(node) && !is_white(node.value())) return refuse_document("text outside the root element");
     if (node.type() != pugi::node_element) continue;
-    if (!root.empty()) return refuse("more than one root element");
+    if (!root.empty()) return refuse_document("more than one root element");
     root = node;
   }
-  if (root.empty()) return refuse("no element");
+  if (root.empty()) return refuse_document("no element");
   return read_element(root, limits.depth);
 }
 

@@ -18,7 +18,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const identity::OperatorCaller kClaire{"claire", {}, {}};
+const identity::OperatorCaller kOperator{"claire", {}, {}};
 
 std::string founding_text() {
   std::ifstream in(ANDROMEDE_EXAMPLES "/consortium-2011.toml");
@@ -62,17 +62,17 @@ class ConsortiumKeeperTest : public ::testing::Test {
 
 TEST_F(ConsortiumKeeperTest, WhatIsRecordedIsAgreedWithHoweverItIsWritten) {
   EXPECT_TRUE(keeper_.agree(parsed(founding_text())).error() == Errc::kNotFound);
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   EXPECT_EQ(last_event()["eventName"], "CreateConsortium");
   EXPECT_TRUE(keeper_.agree(parsed(founding_text())));
   EXPECT_TRUE(keeper_.agree(parsed(with("capital_meur = 135", "capital_meur =   135 # million"))));
   EXPECT_TRUE(keeper_.agree(parsed(with("drives/etat-1", "/mnt/etat-1")))) << "where a drive is mounted is no matter";
-  EXPECT_TRUE(keeper_.create(founding_text(), kClaire).error() == Errc::kAlreadyExists);
+  EXPECT_TRUE(keeper_.create(founding_text(), kOperator).error() == Errc::kAlreadyExists);
   EXPECT_EQ(keeper_.current()->version, 1U);
 }
 
 TEST_F(ConsortiumKeeperTest, AnotherFileIsRefusedWithWhatDiffersAndWhatToDo) {
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   const Status refused = keeper_.agree(parsed(with("parity_shards = 2\nsite_losses = 2\ndrive_losses = 2",
                                                    "parity_shards = 0\nsite_losses = 0\ndrive_losses = 0")));
   EXPECT_TRUE(refused.error() == Errc::kInvalidArgument);
@@ -82,14 +82,14 @@ TEST_F(ConsortiumKeeperTest, AnotherFileIsRefusedWithWhatDiffersAndWhatToDo) {
 }
 
 TEST_F(ConsortiumKeeperTest, AChangeIsTheNextVersionJournaledWithBothDigests) {
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   const auto before = keeper_.current();
   const std::string changed = with("\"Thales\"", "\"Thales Group\"");
   const auto checked = keeper_.check(changed);
   ASSERT_TRUE(checked);
   EXPECT_EQ(checked->version, 2U);
   EXPECT_EQ(keeper_.current()->version, 1U) << "checked, not done";
-  const auto applied = keeper_.apply(changed, kClaire);
+  const auto applied = keeper_.apply(changed, kOperator);
   ASSERT_TRUE(applied) << applied.error().message();
   EXPECT_EQ(applied->version, 2U);
   EXPECT_EQ(applied->differences,
@@ -103,7 +103,7 @@ TEST_F(ConsortiumKeeperTest, AChangeIsTheNextVersionJournaledWithBothDigests) {
   EXPECT_EQ(event["requestParameters"]["previousDigest"], to_hex(before->digest));
   EXPECT_TRUE(keeper_.agree(parsed(changed)));
   const std::uint64_t entries = cloud_.store().last_sequence();
-  const auto same = keeper_.apply("# the same\n" + changed, kClaire);
+  const auto same = keeper_.apply("# the same\n" + changed, kOperator);
   ASSERT_TRUE(same);
   EXPECT_EQ(same->version, 2U);
   EXPECT_TRUE(same->differences.empty());
@@ -111,7 +111,7 @@ TEST_F(ConsortiumKeeperTest, AChangeIsTheNextVersionJournaledWithBothDigests) {
 }
 
 TEST_F(ConsortiumKeeperTest, ADriveIsAdmittedWhereTheRecordKnowsItsSiteAsItsAssociates) {
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   unsigned joined = 0;
   const auto join = [&joined]() -> Status {
     ++joined;
@@ -131,16 +131,16 @@ TEST_F(ConsortiumKeeperTest, ADriveIsAdmittedWhereTheRecordKnowsItsSiteAsItsAsso
   EXPECT_TRUE(unknown.error() == Errc::kRefused);
   EXPECT_THAT(unknown.error().message(), HasSubstr("first: andromede consortium apply FILE"));
   EXPECT_EQ(joined, 1U);
-  ASSERT_TRUE(keeper_.apply(changed, kClaire));
+  ASSERT_TRUE(keeper_.apply(changed, kOperator));
   EXPECT_TRUE(keeper_.admit(SiteId("lyon"), AssociateId("orange"), join));
   EXPECT_EQ(joined, 2U);
 }
 
 TEST_F(ConsortiumKeeperTest, NothingIsAppliedWhileADriveJoins) {
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   std::thread applying;
   EXPECT_TRUE(keeper_.admit(SiteId("orange"), AssociateId("orange"), [&]() -> Status {
-    applying = std::thread([&] { EXPECT_TRUE(keeper_.apply(with("\"Thales\"", "\"Thales Group\""), kClaire)); });
+    applying = std::thread([&] { EXPECT_TRUE(keeper_.apply(with("\"Thales\"", "\"Thales Group\""), kOperator)); });
     EXPECT_EQ(keeper_.current()->version, 1U);
     return {};
   }));
@@ -149,10 +149,10 @@ TEST_F(ConsortiumKeeperTest, NothingIsAppliedWhileADriveJoins) {
 }
 
 TEST_F(ConsortiumKeeperTest, AFileThatACrashLeftBehindIsWrittenAnew) {
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   const std::string changed = with("\"Thales\"", "\"Thales Group\"");
   unwritable_ = true;
-  const auto applied = keeper_.apply(changed, kClaire);
+  const auto applied = keeper_.apply(changed, kOperator);
   ASSERT_TRUE(applied);
   EXPECT_EQ(applied->file_error, "read-only");
   unwritable_ = false;
@@ -161,43 +161,43 @@ TEST_F(ConsortiumKeeperTest, AFileThatACrashLeftBehindIsWrittenAnew) {
 }
 
 TEST_F(ConsortiumKeeperTest, TheFileNeverFallsTwoVersionsBehind) {
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   const std::string second = with("\"Thales\"", "\"Thales Group\"");
   const std::string third = with("\"Orange\"", "\"Orange SA\"");
   unwritable_ = true;
-  ASSERT_TRUE(keeper_.apply(second, kClaire));
-  const auto refused = keeper_.apply(third, kClaire);
+  ASSERT_TRUE(keeper_.apply(second, kOperator));
+  const auto refused = keeper_.apply(third, kOperator);
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error() == Errc::kRefused);
   EXPECT_THAT(refused.error().message(), HasSubstr("read-only"));
   EXPECT_EQ(keeper_.current()->version, 2U);
   unwritable_ = false;
-  ASSERT_TRUE(keeper_.apply(third, kClaire));
+  ASSERT_TRUE(keeper_.apply(third, kOperator));
   EXPECT_EQ(file_, third);
   EXPECT_EQ(keeper_.current()->version, 3U);
 }
 
 TEST_F(ConsortiumKeeperTest, OfTwoChangesAtTheSameMomentOneIsMade) {
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   const std::string first = with("\"Thales\"", "\"Thales Group\"");
   ConsortiumKeeper other(
       cloud_.store(), cloud_.clock(), [this] { return in_use_; }, [](const std::string&) { return Status{}; });
-  meanwhile_ = [&] { EXPECT_TRUE(other.apply(first, kClaire)); };
-  const auto second = keeper_.apply(with("\"Orange\"", "\"Orange SA\""), kClaire);
+  meanwhile_ = [&] { EXPECT_TRUE(other.apply(first, kOperator)); };
+  const auto second = keeper_.apply(with("\"Orange\"", "\"Orange SA\""), kOperator);
   EXPECT_TRUE(second.error() == Errc::kConflict);
   EXPECT_EQ(keeper_.current()->version, 2U);
   EXPECT_TRUE(keeper_.agree(parsed(first)));
 }
 
 TEST_F(ConsortiumKeeperTest, WhatIsInUseIsNotTakenAway) {
-  ASSERT_TRUE(keeper_.create(founding_text(), kClaire));
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   in_use_ = {{DriveName("thales-1"), SiteId("thales"), AssociateId("thales")}};
   const std::string moved = with("country = \"FR\"\ncity = \"Toulouse\"", "country = \"US\"\ncity = \"Toulouse\"");
   EXPECT_TRUE(keeper_.check(moved).error() == Errc::kRefused);
-  EXPECT_TRUE(keeper_.apply(moved, kClaire).error() == Errc::kRefused);
+  EXPECT_TRUE(keeper_.apply(moved, kOperator).error() == Errc::kRefused);
   EXPECT_EQ(keeper_.current()->version, 1U);
   in_use_.clear();
-  EXPECT_TRUE(keeper_.apply(moved, kClaire));
+  EXPECT_TRUE(keeper_.apply(moved, kOperator));
   EXPECT_TRUE(keeper_.check("not TOML").error() == Errc::kInvalidArgument);
   EXPECT_TRUE(keeper_.check(std::string(sovereignty::kMaxConsortiumBytes + 1, '#')).error() == Errc::kInvalidArgument);
 }

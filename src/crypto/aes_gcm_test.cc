@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/test_bytes.h"
 #include "crypto/secret_memory.h"
 
 namespace andromede::crypto {
@@ -12,13 +13,6 @@ namespace {
 SecretKey key_of(std::uint64_t seed) {
   SeededRandom random(seed);
   return SecretKey::random(random);
-}
-
-Bytes random_bytes(std::size_t count, std::uint64_t seed) {
-  SeededRandom random(seed);
-  Bytes bytes(count);
-  random.fill(bytes);
-  return bytes;
 }
 
 constexpr GcmNonce kNonce{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};

@@ -4,18 +4,12 @@
 
 #include <thread>
 
-#include "base/random.h"
+#include "base/test_bytes.h"
 #include "crypto/crc64nvme.h"
 #include "crypto/crc_algebra.h"
 
 namespace andromede::crypto {
 namespace {
-
-Bytes random_bytes(Random& random, std::size_t count) {
-  Bytes bytes(count);
-  random.fill(bytes);
-  return bytes;
-}
 
 TEST(Digest, MatchesPublishedVectors) {
   // FIPS 180-4 examples; RFC 1321, appendix A.5.

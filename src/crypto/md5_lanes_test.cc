@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "base/random.h"
+#include "base/test_bytes.h"
 
 namespace andromede::crypto {
 namespace {
@@ -14,13 +14,6 @@ std::vector<Md5Instructions> offered() {
   if (best_md5_instructions() != Md5Instructions::kScalar) all.push_back(Md5Instructions::kAvx2);
   if (best_md5_instructions() == Md5Instructions::kAvx512) all.push_back(Md5Instructions::kAvx512);
   return all;
-}
-
-Bytes random_bytes(std::size_t count, std::uint64_t seed) {
-  SeededRandom random(seed);
-  Bytes bytes(count);
-  random.fill(bytes);
-  return bytes;
 }
 
 TEST(Md5Kernel, EveryLaneComputesItsOwnStream) {

@@ -22,7 +22,7 @@ Task<Result<std::vector<meta::Item>>> scan_prefix(meta::Store& store, std::strin
   std::string begin = prefix;
   for (;;) {
     meta::Scan scan;
-    scan.partition = layout::kPartition;
+    scan.partition = kPartition;
     scan.begin = begin;
     scan.end = prefix_end(prefix);
     scan.limit = kPageItems;
@@ -108,10 +108,10 @@ Task<Status> Directory::load() {
 
 Task<void> Directory::reread(AccountId id) {
   const meta::Key key{meta::Space::kRecords, layout::account(id)};
-  const auto before = co_await store_.get(layout::kPartition, key);
+  const auto before = co_await store_.get(kPartition, key);
   if (!before || !*before) co_return;
   const auto credentials = co_await scan_prefix(store_, layout::credentials(id));
-  const auto after = co_await store_.get(layout::kPartition, key);
+  const auto after = co_await store_.get(kPartition, key);
   // The record's revision moves with every change of a key: the same before and after, all that was read fits together.
   if (!credentials || !after || *after != *before) co_return;
   auto state = decode_state({key.bytes, **before}, *credentials);

@@ -5,12 +5,9 @@
 namespace andromede::identity {
 namespace {
 
-constexpr const char* kSource = "identity.andromede";
-constexpr std::chrono::milliseconds kCommitTimeout{30'000};
 constexpr std::size_t kAccessKeyRandomChars = 16;
-constexpr std::size_t kSecretChars = 40;
+constexpr std::size_t kSecretKeyChars = 40;
 constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-constexpr std::string_view kAlphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 std::string random_text(Random& random, std::string_view alphabet, std::size_t count) {
   std::string text(count, '\0');
@@ -37,7 +34,7 @@ Task<Status> Directory::commit(Change change) {
   change.after.record.revision = change.before ? change.before->record.revision + 1 : 1;
   const std::string key = layout::account(id);
   meta::Commit& commit = change.commit;
-  commit.partition = layout::kPartition;
+  commit.partition = kPartition;
   commit.expect.push_back({key, std::nullopt});
   if (change.before) commit.expect.back().value = encode(change.before->record);
   commit.put.push_back({{meta::Space::kRecords, key}, encode(change.after.record)});
@@ -97,7 +94,7 @@ Task<Result<Credential>> Directory::create_credential(AccountId account, Operato
   auto credential = std::make_shared<Credential>();
   credential->account = before->record.account;
   credential->access_key_id = "AKIA" + random_text(random_, kBase32, kAccessKeyRandomChars);
-  credential->secret = crypto::SecretText::random(random_, kAlphanumeric, kSecretChars);
+  credential->secret = crypto::SecretText::random(random_, kAlphanumeric, kSecretKeyChars);
   const std::string& id = credential->access_key_id;
   const meta::Key key = key_of(account, id);
   CredentialRecord record;
@@ -121,7 +118,7 @@ Task<Status> Directory::set_active(std::string access_key_id, bool active, Opera
   if (before->keys.find(access_key_id)->second.active == active) co_return Status{};
   const AccountId account = before->record.account.id;
   const meta::Key key = key_of(account, access_key_id);
-  CO_TRY(const auto stored, co_await store_.get(layout::kPartition, key));
+  CO_TRY(const auto stored, co_await store_.get(kPartition, key));
   if (!stored) {
     co_await reread(account);
     co_return fail(Errc::kConflict, "the access key was deleted at the same moment");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "identity/commits.h"
 #include "identity/directory.h"
 #include "identity/records.h"
 
@@ -30,7 +31,6 @@ struct Directory::Change {
 
 namespace layout {
 
-inline constexpr const char* kPartition = "cloud";
 inline constexpr std::string_view kAccounts = "acct/";
 inline constexpr std::string_view kCredentials = "cred/";
 

@@ -3,19 +3,16 @@
 #include <algorithm>
 
 #include "base/deadline.h"
+#include "identity/commits.h"
 
 namespace andromede::identity {
 namespace {
 
-constexpr const char* kPartition = "cloud";
-constexpr const char* kSource = "identity.andromede";
 constexpr std::string_view kPrefix = "op/";
 constexpr std::string_view kReserved[] = {journal::kFleetItself, journal::kKeyHolder};
 constexpr const char* kPrefixEnd = "op0";
 constexpr std::string_view kTokenPrefix = "aop.";
 constexpr std::size_t kSecretChars = 32;
-constexpr std::string_view kAlphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-constexpr std::chrono::milliseconds kCommitTimeout{30'000};
 static_assert(Operators::kMaxTokenBytes == kTokenPrefix.size() + kMaxOperatorNameBytes + 1 + kSecretChars);
 static_assert(Operators::kMaxTokenBytes <= crypto::SecretText::kMaxBytes);
 static_assert(Operators::kMaxOperators < meta::kMaxScanItems);

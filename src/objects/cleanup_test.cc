@@ -22,8 +22,6 @@ using testing::Contains;
 using testing::ElementsAreArray;
 using testing::StartsWith;
 
-std::error_code code_of(const auto& result) { return result ? std::error_code{} : result.error().code(); }
-
 class CleanupTest : public testing::Test {
  protected:
   CleanupTest() {

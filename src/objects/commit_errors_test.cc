@@ -19,8 +19,6 @@ using testing::UnorderedElementsAreArray;
 
 constexpr std::size_t kBlobBytes = 100'000;  // beyond what is inlined
 
-std::error_code code_of(const auto& result) { return result ? std::error_code{} : result.error().code(); }
-
 // The blobs that a commit gives a record, or takes theirs.
 std::vector<BlobId> named_by(const std::vector<meta::Key>& keys) {
   std::vector<BlobId> ids;

@@ -12,8 +12,6 @@
 namespace andromede::objects {
 namespace {
 
-std::error_code code_of(const auto& result) { return result ? std::error_code{} : result.error().code(); }
-
 Bytes digest(crypto::Checksum kind, std::string_view bytes) {
   const auto hasher = crypto::make_hasher(kind);
   hasher->update(as_bytes(bytes));

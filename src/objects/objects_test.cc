@@ -85,8 +85,6 @@ class FourDrivesTest : public ObjectsTest {
   FourDrivesTest() : ObjectsTest(Spread::kFourDrives) {}
 };
 
-std::error_code code_of(const auto& result) { return result ? std::error_code{} : result.error().code(); }
-
 constexpr std::size_t kInlineLimit = Options{}.inline_limit_bytes;
 
 void ObjectsTest::put_and_get_every_size() {

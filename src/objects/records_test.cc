@@ -21,7 +21,7 @@ Bytes run_of(std::uint8_t first, std::size_t count) {
   return bytes;
 }
 
-crypto::Md5Digest md5_of(std::uint8_t first) {
+crypto::Md5Digest md5_from(std::uint8_t first) {
   crypto::Md5Digest md5{};
   for (std::size_t i = 0; i < md5.size(); ++i) md5[i] = static_cast<std::uint8_t>(first + i);
   return md5;
@@ -51,7 +51,7 @@ PartRecord golden_part(std::uint32_t number, bool inlined) {
   PartRecord part;
   part.number = number;
   part.size_bytes = inlined ? 300 : (5ULL << 30);
-  part.md5 = md5_of(static_cast<std::uint8_t>(number));
+  part.md5 = md5_from(static_cast<std::uint8_t>(number));
   part.modified = {1'700'000'000'456};
   part.checksum = {crypto::Checksum::kCrc64Nvme, ChecksumType::kFullObject, run_of(0x30, 8), 0};
   if (inlined) part.sent = {crypto::Checksum::kSha256, ChecksumType::kFullObject, run_of(0x40, 32), 0};
@@ -70,7 +70,7 @@ ObjectRecord golden_object() {
   object.head.modified = {1'700'000'000'789};
   object.head.storage_class = StorageClass::kStandardIa;
   object.head.checksum_kind = crypto::Checksum::kSha1;
-  object.head.md5 = md5_of(0x50);
+  object.head.md5 = md5_from(0x50);
   object.checksum = run_of(0x70, 20);
   object.system = golden_system();
   object.user = {{"colour", "bleu"},
@@ -89,7 +89,7 @@ ObjectRecord golden_multipart() {
   object.head.modified = {1'700'000'001'000};
   object.head.checksum_kind = crypto::Checksum::kCrc32c;
   object.head.checksum_type = ChecksumType::kComposite;
-  object.head.md5 = md5_of(0x80);
+  object.head.md5 = md5_from(0x80);
   object.head.parts = 2;
   object.checksum = run_of(0x90, 4);
   object.upload = id_of<UploadId>(0x33);

@@ -33,6 +33,9 @@
 
 namespace andromede::objects {
 
+// That of the error of a result; none: it has a value.
+std::error_code code_of(const auto& result) { return result ? std::error_code{} : result.error().code(); }
+
 // Code {1, 0} on the first drive, or 2+2 over four.
 enum class Spread { kOneDrive, kFourDrives };
 

@@ -45,10 +45,6 @@ int escaped_byte(std::string_view text, std::size_t at) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-bool has_prefix(std::string_view name, std::string_view prefix) {
-  return name.size() > prefix.size() && same_name(name.substr(0, prefix.size()), prefix);
-}
-
 // Parameters that begin like a header's and stay what they are.
 bool stays_in_query(std::string_view name) {
   for (const std::string_view known :

@@ -37,10 +37,6 @@ bool less_name(std::string_view a, std::string_view b) noexcept {
   return a.size() < b.size();
 }
 
-bool has_prefix(std::string_view name, std::string_view prefix) {
-  return name.size() > prefix.size() && same_name(name.substr(0, prefix.size()), prefix);
-}
-
 // Headers of which all lines count, joined: what is signed is what is used.
 bool is_list(std::string_view name) {
   return has_prefix(name, kMetaPrefix) || same_name(name, "x-amz-object-attributes");
@@ -68,6 +64,10 @@ Status check_sent_once(const SortedHeaders& headers, const SignedHeaders& names)
 bool same_name(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() &&
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+bool has_prefix(std::string_view name, std::string_view prefix) noexcept {
+  return name.size() > prefix.size() && same_name(name.substr(0, prefix.size()), prefix);
 }
 
 SortedHeaders::SortedHeaders(const net::Headers& headers) {

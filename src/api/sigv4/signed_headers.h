@@ -54,5 +54,7 @@ Status check_coverage(const SortedHeaders& headers, const SignedHeaders& names, 
 
 // ASCII case ignored.
 bool same_name(std::string_view a, std::string_view b) noexcept;
+// Whether `name` is longer than `prefix` and begins with it, ASCII case ignored.
+bool has_prefix(std::string_view name, std::string_view prefix) noexcept;
 
 }  // namespace andromede::api::sigv4

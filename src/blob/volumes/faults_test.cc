@@ -7,8 +7,6 @@
 namespace andromede::blob {
 namespace {
 
-constexpr std::uint64_t kMostOperations = 300;
-
 // Two blobs, one removed in between, and a writer that gives up: what a store does all day.
 struct Work {
   std::vector<std::pair<BlobRef, Bytes>> finished;

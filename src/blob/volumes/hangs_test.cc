@@ -9,7 +9,6 @@ namespace {
 
 constexpr unsigned kHanging = 1;
 constexpr unsigned kLost = 0;
-constexpr std::uint64_t kMostOperations = 300;
 constexpr std::chrono::seconds kSoon{5};  // a second, on a machine that has much to do
 
 VolumeOptions impatient() {

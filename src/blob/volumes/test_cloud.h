@@ -7,7 +7,7 @@
 #include <memory>
 #include <thread>
 
-#include "base/random.h"
+#include "base/test_bytes.h"
 #include "base/test_eventually.h"
 #include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
@@ -37,11 +37,8 @@ class MapCatalog final : public Catalog {
   std::map<BlobId, BlobRef> refs;
 };
 
-inline Bytes random_bytes(Random& random, std::size_t size) {
-  Bytes bytes(size);
-  random.fill(bytes);
-  return bytes;
-}
+// What a test that fails or hangs each operation in turn does at most.
+inline constexpr std::uint64_t kMostOperations = 300;
 
 class TestCloud {
  public:

@@ -10,7 +10,7 @@
 namespace andromede::meta {
 namespace {
 
-constexpr std::uint64_t kSalt = 77;
+constexpr std::uint64_t kLogSalt = 77;
 constexpr std::uint64_t kSegmentBytes = 64 << 10;
 
 std::unique_ptr<CommitLog> make_log(io::FaultDisk& disk) {
@@ -19,7 +19,7 @@ std::unique_ptr<CommitLog> make_log(io::FaultDisk& disk) {
   return log ? std::move(*log) : nullptr;
 }
 
-Bytes record(std::uint64_t index, std::size_t value_bytes = 100, std::uint64_t salt = kSalt) {
+Bytes record(std::uint64_t index, std::size_t value_bytes = 100, std::uint64_t salt = kLogSalt) {
   RecordBuilder builder;
   builder.put(Space::kRecords, "key" + std::to_string(index), std::string(value_bytes, 'v'));
   return to_bytes(builder.finish(salt, index, 1));
@@ -43,7 +43,7 @@ std::vector<std::uint64_t> indexes(const std::vector<CommitLog::Position>& posit
 Result<std::vector<std::uint64_t>> scan(io::Disk& disk, std::shared_ptr<io::Disk> handle, std::uint64_t applied) {
   (void)disk;
   TRY(const auto log, CommitLog::open(std::move(handle), kSegmentBytes));
-  TRY(const auto found, log->scan(kSalt, applied));
+  TRY(const auto found, log->scan(kLogSalt, applied));
   for (const auto& position : found) CHECK_OK(log->read(position));
   return indexes(found);
 }
@@ -68,7 +68,7 @@ TEST(CommitLog, StaleContentOfAReusedSegmentIsNotTakenForNew) {
   EXPECT_EQ(*found, (std::vector<std::uint64_t>{33, 34, 35, 36, 37, 38, 39, 40}));
   const auto other_salt = CommitLog::open(disk->share(), kSegmentBytes);
   ASSERT_TRUE(other_salt);
-  EXPECT_TRUE((*other_salt)->scan(kSalt + 1, 0)->empty());
+  EXPECT_TRUE((*other_salt)->scan(kLogSalt + 1, 0)->empty());
 }
 
 TEST(CommitLog, RecordsInsideAValueAreNotFound) {
@@ -77,10 +77,10 @@ TEST(CommitLog, RecordsInsideAValueAreNotFound) {
   RecordBuilder builder;
   // A value that holds, at every alignment of a block, what looks like a record; its writer cannot know the salt.
   std::string value;
-  const Bytes forged = record(99, 100, kSalt + 1);
+  const Bytes forged = record(99, 100, kLogSalt + 1);
   for (int i = 0; i < 3; ++i) value += std::string(as_text(forged));
   builder.put(Space::kInline, std::string(kLogBlockBytes - kRecordHeaderBytes - 8, 'k').substr(0, 4096), value);
-  const Bytes bytes = to_bytes(builder.finish(kSalt, 1, 1));
+  const Bytes bytes = to_bytes(builder.finish(kLogSalt, 1, 1));
   ASSERT_TRUE(log->append(bytes, 1));
   ASSERT_TRUE(disk->corrupt("meta/log/segment-0000", 50));  // so that the scan looks inside
   const auto found = scan(*disk, disk->share(), 0);
@@ -166,7 +166,7 @@ TEST(CommitLog, SegmentWhoseMakingWasCutShortIsMadeAnew) {
   ASSERT_TRUE((*file)->truncate(kLogBlockBytes * 3 + 5));
   auto log = CommitLog::open(disk->share(), kSegmentBytes);
   ASSERT_TRUE(log);
-  ASSERT_TRUE((*log)->scan(kSalt, 0));
+  ASSERT_TRUE((*log)->scan(kLogSalt, 0));
   ASSERT_TRUE((*log)->start());
   EXPECT_EQ(*(*file)->size(), kSegmentBytes);
 }

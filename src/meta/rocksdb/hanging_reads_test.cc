@@ -11,7 +11,6 @@ namespace andromede::meta {
 namespace {
 
 constexpr int kKeys = 3;  // each in a table of its own: too few of them to be compacted
-constexpr std::chrono::hours kLong{1};
 
 std::string key_of(int i) { return "k" + std::to_string(i); }
 
@@ -128,7 +127,7 @@ TEST_F(HangingReads, GoToTheNextMirrorAndTheFirstOneHasFailed) {
 
 // Those that a thread is at, and those behind them.
 TEST_F(HangingReads, GoToTheNextMirrorWhenTheDriveGoesOffline) {
-  open(3, kLong);
+  open(3, std::chrono::hours(1));
   std::vector<std::future<std::string>> reads;
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < kKeys; ++i) reads.push_back(get(i));

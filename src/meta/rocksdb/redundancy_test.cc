@@ -24,7 +24,7 @@
 namespace andromede::meta {
 namespace {
 
-constexpr std::chrono::milliseconds kLong{600'000};
+constexpr std::chrono::minutes kTenMinutes{10};
 
 Commit put_of(const std::string& key, const std::string& value) {
   Commit change;
@@ -125,7 +125,7 @@ TEST_F(RedundancyTest, AMirrorWhoseLogOrStateAnotherTookAwayIsFoundLost) {
 }
 
 TEST_F(RedundancyTest, CommitsWaitForTheNextMirrorAndKeepNobodyElseWaiting) {
-  open(kLong);
+  open(kTenMinutes);
   lose(0);
   lose(1);
   auto first = begin(put_of("first", "1"));
@@ -145,7 +145,7 @@ TEST_F(RedundancyTest, CommitsWaitForTheNextMirrorAndKeepNobodyElseWaiting) {
 
 // The record reaches one mirror of three, and two fail in the same sync: nobody may be told before another has it.
 TEST_F(RedundancyTest, WhatOneMirrorAloneHasIsNotAcknowledgedBeforeAnotherHasItToo) {
-  open(kLong);
+  open(kTenMinutes);
   for (const std::size_t drive : {0U, 1U}) {
     cloud_.disk(drive).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log", .from_then_on = true});
   }
@@ -172,7 +172,7 @@ TEST_F(RedundancyTest, WhatOneMirrorAloneKeepsMayBeDoneAndIsAnsweredSo) {
 }
 
 TEST_F(RedundancyTest, AStopLeavesDoubtOfWhatOneMirrorAloneHas) {
-  open(kLong);
+  open(kTenMinutes);
   for (const std::size_t drive : {0U, 1U}) {
     cloud_.disk(drive).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log", .from_then_on = true});
   }
@@ -183,7 +183,7 @@ TEST_F(RedundancyTest, AStopLeavesDoubtOfWhatOneMirrorAloneHas) {
 }
 
 TEST_F(RedundancyTest, ADeadlineTheBoundAndAStopEndTheWait) {
-  open(kLong);
+  open(kTenMinutes);
   lose(0);
   lose(1);
   const auto late = begin(put_of("late", "1"), Deadline::after(clock_, std::chrono::milliseconds(50))).get();
@@ -205,7 +205,7 @@ TEST_F(RedundancyTest, ADeadlineTheBoundAndAStopEndTheWait) {
 
 TEST_F(RedundancyTest, ThoseThatWaitCountAgainstTheQueue) {
   cloud_.options.max_queued_commits = 3;
-  open(kLong);
+  open(kTenMinutes);
   lose(0);
   lose(1);
   std::vector<std::future<Result<CommitInfo>>> waiting;
@@ -402,7 +402,7 @@ TEST(Visibility, NothingIsSeenWhileAMirrorHangs) {
 // The first of the list, and any other; one and two of three.
 TEST_F(RedundancyTest, MirrorsThatHangAreWaitedForSoLongAndTheOthersGoOn) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(100);
-  open(kLong);
+  open(kTenMinutes);
   cloud_.disk(0).set_hanging(true);
   EXPECT_TRUE(cloud_.put("without the first", "1"));
   EXPECT_FALSE(cloud_.drives().online(cloud_.id(0)));
@@ -459,7 +459,7 @@ TEST_F(RedundancyTest, AMirrorThatIsLateAgainAndAgainIsToldAndThenDoneWithoutAsL
 // Who asks the drives for their space must not hang with one.
 TEST_F(RedundancyTest, AMirrorThatHangsWhenAskedForItsSpaceIsWaitedForSoLongToo) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(100);
-  open(kLong);
+  open(kTenMinutes);
   for (const std::size_t hangs : {2U, 0U}) {
     std::this_thread::sleep_for(std::chrono::milliseconds(600));  // until the space is asked for again
     cloud_.disk(hangs).set_hanging(true);
@@ -496,7 +496,7 @@ TEST_F(RedundancyTest, WhereOneMirrorFailsAtOnceTheOthersAreWaitedFor) {
 TEST_F(RedundancyTest, AMirrorThatHangsWhenACommitReadsIsGivenUpAndTheNextOneAnswers) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(100);
   cloud_.options.max_open_files = 20;  // few enough that a start does not open every table
-  open(kLong);
+  open(kTenMinutes);
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(cloud_.put("k" + std::to_string(i), "1"));
     cloud_.close();
@@ -523,7 +523,7 @@ TEST_F(RedundancyTest, AMirrorThatHangsWhenACommitReadsIsGivenUpAndTheNextOneAns
 // Its probes answer: nothing says that it is offline.
 TEST_F(RedundancyTest, AMirrorInTheMakingThatTellsNothingMoreIsGivenUp) {
   cloud_.options.silence_patience = std::chrono::milliseconds(300);
-  open(kLong);
+  open(kTenMinutes);
   cloud_.disk(3).set_hanging(true);
   auto added = std::async(std::launch::async, [&] { return cloud_.store().add_mirror(cloud_.id(3), {}); });
   const bool ended = added.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
@@ -580,7 +580,7 @@ TEST_F(LastMirror, ThatHangsWhenItComesBackIsWaitedForSoLongAndMayTryAgain) {
 }
 
 TEST_F(LastMirror, ThatHangsWhenItComesBackKeepsNobodyWhoStops) {
-  cloud_.options.opening_patience = kLong;
+  cloud_.options.opening_patience = kTenMinutes;
   std::atomic<bool> go_on{true};
   auto added = come_back([&](std::uint64_t, std::uint64_t) { return go_on.load(); });
   EXPECT_TRUE(eventually([&] { return cloud_.disk(0).hanging() > 0; }));
@@ -597,7 +597,7 @@ TEST_F(LastMirror, ThatHangsWhenItComesBackKeepsNobodyWhoStops) {
 // The new mirror's drive hangs in the round that commits wait for.
 TEST_F(RedundancyTest, CommitsWaitSoLongForAMirrorInTheMakingAndItIsGivenUp) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(200);
-  open(kLong);
+  open(kTenMinutes);
   std::atomic<bool> hangs{false};
   auto making = std::async(std::launch::async, [&] {
     return cloud_.store().add_mirror(cloud_.id(3), [&](std::uint64_t, std::uint64_t) {
@@ -634,7 +634,7 @@ TEST_F(RedundancyTest, CommitsWaitSoLongForAMirrorInTheMakingAndItIsGivenUp) {
 
 // While commits go on it is waited for until its drive is found offline.
 TEST_F(RedundancyTest, AMirrorInTheMakingIsGivenUpWithItsDriveAndAnotherIsMadeMeanwhile) {
-  open(kLong);
+  open(kTenMinutes);
   ASSERT_TRUE(cloud_.store().remove_mirror(cloud_.id(2)));
   auto making = std::async(std::launch::async, [&] {
     return cloud_.store().add_mirror(cloud_.id(3), [&](std::uint64_t, std::uint64_t) {
@@ -672,7 +672,7 @@ TEST_F(RedundancyTest, WhereNothingIsShortNoMirrorIsMadeThatWouldBeLow) {
 // would be the truth. Nobody may have been told.
 TEST(Visibility, NothingIsToldWhileALostMirrorIsNotMarkedOut) {
   TestCloud cloud(3, 2);
-  cloud.options.redundancy_wait = kLong;
+  cloud.options.redundancy_wait = kTenMinutes;
   ASSERT_TRUE(cloud.open());
   ASSERT_TRUE(cloud.put("k", "before"));
   cloud.disk(1).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log"});
