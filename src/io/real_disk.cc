@@ -652,11 +652,17 @@ class RealDisk final : public Disk {
   Result<std::shared_ptr<const void>> watch(const std::string& path) override {
     CHECK_OK(check_path(path));
     TRY(const Place place, find_place(fd(), path));
+    // Kept open: else a file system may give the number of what was removed to what is made next.
+    struct Watched {
+      Descriptor pinned;
+      std::shared_ptr<const void> use;
+    };
+    Descriptor pinned(
+        retried([&] { return ::openat(place.folder, place.name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC); }));
     struct stat is{};
-    if (::fstatat(place.folder, place.name.c_str(), &is, AT_SYMLINK_NOFOLLOW) != 0) {
-      return failed(errno, "examining " + path);
-    }
-    return root_->in_use.add(path, identity_of(is));
+    if (pinned.get() < 0 || ::fstat(pinned.get(), &is) != 0) return failed(errno, "examining " + path);
+    auto use = root_->in_use.add(path, identity_of(is));
+    return std::make_shared<const Watched>(std::move(pinned), std::move(use));
   }
 
   Status probe_writing() override {

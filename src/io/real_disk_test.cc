@@ -116,6 +116,20 @@ TEST_F(RealDiskTest, AProcessThatEndsWithThreadsLeftBehindLetsOthersHaveTheRoot)
   EXPECT_TRUE(another_process_can_open(root_));
 }
 
+// ext4 gives the number of a file that was removed to the next that is made.
+TEST_F(RealDiskTest, WhatIsWatchedIsMissedThoughAnotherTakesItsPlaceAtOnce) {
+  for (int i = 0; i < 50; ++i) {
+    std::ofstream(root_ + "/watched") << "x";
+    const auto watch = disk_->watch("watched");
+    ASSERT_TRUE(watch);
+    ASSERT_TRUE(disk_->probe());
+    fs::remove(root_ + "/watched");
+    std::ofstream(root_ + "/watched") << "x";
+    EXPECT_EQ(disk_->probe().error(), Errc::kIo);
+    fs::remove(root_ + "/watched");
+  }
+}
+
 TEST_F(RealDiskTest, WhatIsWatchedNoLongerMayGoWhileTheDriveIsProbed) {
   std::atomic<bool> done{false};
   std::jthread engine([&] {
