@@ -455,7 +455,15 @@ class World:
         for name, true_map in self.forged.items():
             (self.drives_folder / name / "map").write_bytes(true_map)
         self.forged.clear()
-        rolled_back = self.liar is None and self.put_old_copy_back()
+        rolled_back = self.liar is None and self.old_copy is not None and self.random.random() < 0.5
+        if rolled_back:
+            # Only what is whole again survives one more loss: until then this drive's metadata may be the last.
+            self.must_start()
+            self.cloud.wait_for("the cloud is healthy before a drive is rolled back", self.healthy)
+            self.cloud.kill() if self.random.random() < 0.5 else self.cloud.stop()
+            self.put_old_copy_back()
+        elif self.liar is None and self.old_copy is None:
+            self.keep_a_copy()
         self.must_start()
         if self.liar is not None:
             self.end_of_lies()
@@ -567,18 +575,17 @@ class World:
         reasons = [reason for reason in self.cloud.status()["reasons"] if "a history of its own" in reason]
         return {name for name in self.names if any(re.search(rf"\b{name}\b", reason) for reason in reasons)}
 
+    def keep_a_copy(self):
+        """Of one drive, and one only, as it is now."""
+        self.old_copy = self.random.choice(self.names)
+        subprocess.run(["cp", "-a", self.drives_folder / self.old_copy, self.old], check=True)
+
     def put_old_copy_back(self):
-        """Now and then one drive, and one only, becomes what it was some rounds ago. Answers whether it did."""
-        put_back = self.old_copy is not None and self.random.random() < 0.5
-        if put_back:
-            self.note(f"old-copy {self.old_copy}")
-            shutil.rmtree(self.drives_folder / self.old_copy)
-            self.old.rename(self.drives_folder / self.old_copy)
-            self.old_copy = None
-        elif self.old_copy is None:
-            self.old_copy = self.random.choice(self.names)
-            subprocess.run(["cp", "-a", self.drives_folder / self.old_copy, self.old], check=True)
-        return put_back
+        """That drive becomes what it was some rounds ago."""
+        self.note(f"old-copy {self.old_copy}")
+        shutil.rmtree(self.drives_folder / self.old_copy)
+        self.old.rename(self.drives_folder / self.old_copy)
+        self.old_copy = None
 
     def healthy(self):
         return not self.cloud.status()["degraded"] and self.at_rest()
