@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +39,11 @@ class LogThreadTest : public testing::Test {
     const ssize_t got = ::read(ends_[0], buffer.data(), buffer.size());
     return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
   }
+  // Whether there is something to read, or comes within the time that a test waits at most.
+  bool readable() const {
+    pollfd look{ends_[0], POLLIN, 0};
+    return ::poll(&look, 1, 20'000) == 1;
+  }
   // All that was written so far.
   std::string read_all() {
     EXPECT_EQ(::fcntl(ends_[0], F_SETFL, O_NONBLOCK), 0);
@@ -72,13 +78,33 @@ TEST_F(LogThreadTest, WritesWholeLinesInTheirOrder) {
 TEST_F(LogThreadTest, WhoLogsDoesNotWaitForAReaderThatHasStopped) {
   std::optional<LogThread> thread(descriptor());
   const std::string filling(64 << 10, 'x');
-  for (int i = 0; i < 1000; ++i) log_info(filling);
-  log_warning("a drive is lost");
+  constexpr std::size_t kEach = 1000;
+  for (std::size_t i = 0; i < kEach; ++i) log_info(filling);
+  // No room is left for a line of its level, however short.
+  for (std::size_t i = 0; i < kEach; ++i) log_info("short");
+  log_warning("a drive is lost", {{"why", std::string(1000, 'y')}});
   std::string all;
-  while (all.find("were dropped") == std::string::npos) all += read_some();
+  std::size_t told = std::string::npos;
+  while (told == std::string::npos || all.find('\n', told) == std::string::npos) {
+    all += read_some();
+    told = all.find("were dropped");
+  }
   EXPECT_NE(all.find("a drive is lost"), std::string::npos);
   EXPECT_LT(all.size(), 4U << 20);
+  const std::size_t written = static_cast<std::size_t>(std::count(all.begin(), all.begin() + told, '\n'));
+  const std::string dropped = "\"lines\":" + std::to_string(2 * kEach + 1 - written) + "}";
+  EXPECT_NE(all.find(dropped, told), std::string::npos) << all.substr(told);
   thread.reset();
+}
+
+// More in all than may wait at once.
+TEST_F(LogThreadTest, AReaderThatKeepsUpGetsEveryLine) {
+  const LogThread thread(descriptor());
+  const std::string filling(64 << 10, 'x');
+  for (int i = 0; i < 100; ++i) {
+    log_info(filling);
+    for (std::string line; !line.ends_with('\n'); line += read_some()) ASSERT_TRUE(readable()) << i;
+  }
 }
 
 TEST_F(LogThreadTest, AReaderThatHasStoppedKeepsNobodyFromEnding) {
