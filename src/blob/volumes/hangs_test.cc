@@ -118,6 +118,7 @@ TEST_F(Hangs, AScrubEndsAndTakesNothingForDamaged) {
                        ASSERT_TRUE(health) << health.error().describe();
                        EXPECT_NE(*health, ShardHealth::kDamaged);
                        EXPECT_TRUE(cloud.store().take_damaged().empty());
+                       EXPECT_NE(cloud.metrics.render().find("andromede_blob_damaged_total 0"), std::string::npos);
                      });
 }
 

@@ -506,6 +506,28 @@ TEST(Maintenance, ADriveLeavesEmptyOnlyAndCanComeAgain) {
   EXPECT_EQ(cloud.store().usage(DriveId::random(cloud.random)).error(), Errc::kUnavailable);
 }
 
+TEST(Maintenance, VolumesThatADriveComesBackWithoutAreCountedOnceThoughItFirstCannotBeAttached) {
+  TestCloud cloud(1);
+  ASSERT_TRUE(cloud.put(cloud.target({1, 0}), random_bytes(cloud.random, 200'000)));
+  io::FaultDisk& disk = cloud.disk(0);
+  const auto come_back = [&] {
+    disk.set_offline(false);
+    cloud.drives().probe_all();
+  };
+  cloud.take_offline(0);
+  disk.set_offline(false);
+  ASSERT_TRUE(disk.remove(TestCloud::volume_path(1)));
+  disk.arm({.ops = {io::DiskOp::kList}, .path_prefix = "volumes"});
+  come_back();
+  ASSERT_TRUE(eventually([&] { return disk.fired() == 1; }));
+  ASSERT_TRUE(eventually([&] { return cloud.store().attach(cloud.id(0)).has_value(); }));
+  EXPECT_EQ(cloud.store().usage(cloud.id(0))->vanished_volumes, 1U);
+  cloud.take_offline(0);
+  come_back();
+  ASSERT_TRUE(eventually([&] { return cloud.store().attach(cloud.id(0)).has_value(); }));
+  EXPECT_EQ(cloud.store().usage(cloud.id(0))->vanished_volumes, 1U);
+}
+
 // The event of a drive that came back attaches it, and so does whoever waited for it: writers begin in between.
 TEST(Maintenance, AttachingAgainLeavesRunningWritersAlone) {
   TestCloud cloud(1);
