@@ -539,8 +539,8 @@ TEST_F(RedundancyTest, AMirrorInTheMakingThatTellsNothingMoreIsGivenUp) {
 class LastMirror : public testing::Test {
  protected:
   // It went, is there again, and hangs.
-  void SetUp() override {
-    cloud_.options.opening_patience = std::chrono::milliseconds(500);
+  void hang(std::chrono::milliseconds opening_patience) {
+    cloud_.options.opening_patience = opening_patience;
     ASSERT_TRUE(cloud_.open());
     ASSERT_TRUE(cloud_.put("before", "1"));
     cloud_.disk(0).set_offline(true);
@@ -569,6 +569,7 @@ class LastMirror : public testing::Test {
 };
 
 TEST_F(LastMirror, ThatHangsWhenItComesBackIsWaitedForSoLongAndMayTryAgain) {
+  hang(std::chrono::milliseconds(500));
   auto added = come_back();
   EXPECT_TRUE(soon(added));
   EXPECT_EQ(added.get().error(), Errc::kTimeout);
@@ -580,18 +581,33 @@ TEST_F(LastMirror, ThatHangsWhenItComesBackIsWaitedForSoLongAndMayTryAgain) {
 }
 
 TEST_F(LastMirror, ThatHangsWhenItComesBackKeepsNobodyWhoStops) {
-  cloud_.options.opening_patience = kTenMinutes;
+  hang(kTenMinutes);
   std::atomic<bool> go_on{true};
   auto added = come_back([&](std::uint64_t, std::uint64_t) { return go_on.load(); });
   EXPECT_TRUE(eventually([&] { return cloud_.disk(0).hanging() > 0; }));
   go_on = false;
   EXPECT_TRUE(soon(added));
-  EXPECT_FALSE(added.get());
+  EXPECT_EQ(added.get().error(), Errc::kCancelled);
   auto closed = std::async(std::launch::async, [&]() -> Status {
     cloud_.store().stop();
     return {};
   });
   EXPECT_TRUE(soon(closed));
+}
+
+TEST_F(LastMirror, ThatHangsWhenItComesBackKeepsNoCommitFromItsAnswer) {
+  hang(kTenMinutes);
+  std::atomic<bool> go_on{true};
+  auto added = come_back([&](std::uint64_t, std::uint64_t) { return go_on.load(); });
+  EXPECT_TRUE(eventually([&] { return cloud_.disk(0).hanging() > 0; }));
+  auto commit = std::async(std::launch::async, [&]() -> Status {
+    const auto done = cloud_.put("during", "1");
+    return done ? Status() : fail(done.error());
+  });
+  EXPECT_TRUE(soon(commit));
+  EXPECT_FALSE(commit.get());
+  go_on = false;
+  EXPECT_TRUE(soon(added));
 }
 
 // The new mirror's drive hangs in the round that commits wait for.
