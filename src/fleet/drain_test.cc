@@ -76,6 +76,25 @@ TEST(Drain, MovesEverythingOffAndProvesIt) {
   EXPECT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
 }
 
+// They take part until others have taken their place.
+TEST(Drain, OfMetadataMirrorsDegradesNothing) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.put_many(10, 40'000);
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  const auto drives = cloud.fleet->status()->drives;
+  const auto mirror =
+      std::find_if(drives.begin(), drives.end(), [](const auto& drive) { return drive.metadata_mirror_current; });
+  ASSERT_NE(mirror, drives.end());
+  DrainRequest request;
+  request.drive = mirror->info.name;
+  ASSERT_TRUE(cloud.fleet->drain(request, "claire"));
+  ASSERT_TRUE(eventually([&] {
+    const std::string reasons = cloud.reasons();
+    EXPECT_EQ(reasons.find("metadata mirrors"), std::string::npos) << reasons;
+    return testing::Test::HasFailure() || drained(cloud, request.drive->value());
+  })) << cloud.changes();
+}
+
 TEST(Drain, ARefusalMovesAndMarksAndJournalsNothing) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(5, 40'000);

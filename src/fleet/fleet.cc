@@ -82,6 +82,9 @@ Status FleetImpl::start() {
     }
     // An earlier process may have stopped in the middle of anything: one look at every record tells.
     heal_due_ = true;
+    for (const DriveInfo& drive : drives_.map()->drives) {
+      if (!drives_.online(drive.id)) away_.insert(drive.id);
+    }
     const auto candidates = candidates_.snapshot();
     rebalance_due_ = Balance(*candidates).unevenness() > kUnevenAtStart;
   }
@@ -177,6 +180,8 @@ void FleetImpl::handle_drive_events() {
     if (drive == nullptr || drive->state == DriveState::kDrained || drive->state == DriveState::kReplaced) continue;
     if (!online) {
       log_warning("drive offline", {{"drive", drive->name.value()}, {"site", drive->site.value()}});
+      const std::lock_guard lock(mutex_);
+      away_.insert(id);
       continue;
     }
     if (const Status attached = blobs_.attach(id); !attached) {
@@ -192,8 +197,14 @@ void FleetImpl::handle_drive_events() {
     } else {
       owe_heal(false);
     }
+    not_away(id);
     if (drive->state == DriveState::kDraining) resume_drain_of(id);
   }
+}
+
+void FleetImpl::not_away(DriveId drive) {
+  const std::lock_guard lock(mutex_);
+  away_.erase(drive);
 }
 
 bool FleetImpl::has_just_joined(DriveId drive) {
@@ -211,6 +222,7 @@ void FleetImpl::attach_missing(const Usages& usages) {
       if (attach_again_at_.erase(drive.id) > 0) {
         log_info("drive usable again", {{"drive", drive.name.value()}});
         owe_heal(false);
+        not_away(drive.id);
         if (drive.state == DriveState::kDraining) resume_drain_of(drive.id);
       }
       continue;
@@ -469,7 +481,10 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     status.waiting = waiting_;
     if (waiting_ > 0) status.reasons.push_back(std::to_string(waiting_) + " blobs wait for heal");
     if (lost_ > 0) status.reasons.push_back(std::to_string(lost_) + " blobs cannot be rebuilt from what is online");
-    if (heal_owed_ || heal_paying_) {
+    const bool came_back = std::any_of(status.drives.begin(), status.drives.end(), [this](const DriveStatus& drive) {
+      return drive.online && io::in_use(drive.info) && away_.contains(drive.info.id);
+    });
+    if (heal_owed_ || heal_paying_ || came_back) {
       status.reasons.emplace_back("drives were lost, replaced or came back, and no heal has made all whole since");
     } else if (heal_due_) {
       status.changes.emplace_back("a heal is about to start");

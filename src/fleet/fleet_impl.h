@@ -121,6 +121,7 @@ class FleetImpl final : public Fleet {
   void watch();
   void handle_drive_events();
   bool has_just_joined(DriveId drive);
+  void not_away(DriveId drive);
   void attach_missing(const Usages& usages);
   void look_at_short_writes();
   void look_for_vanished(const Usages& usages);
@@ -217,6 +218,7 @@ class FleetImpl final : public Fleet {
   bool heal_owed_ = false;
   bool heal_paying_ = false;
   std::set<DriveId> joining_;  // added, and not heard of yet: nothing is missing there
+  std::set<DriveId> away_;     // offline, or back and not owed a heal yet
   bool rebalance_due_ = false;
   SteadyTime heal_retry_at_ = SteadyTime::max();
   SteadyTime rebalance_retry_at_ = SteadyTime::max();

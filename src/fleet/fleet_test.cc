@@ -182,6 +182,53 @@ TEST(Fleet, ShardsThatGotNoDriveAreRebuilt) {
   cloud.expect_all_whole(2);
 }
 
+// A heal that takes hours, of what was written while a drive was away.
+class SlowHeal : public testing::Test {
+ protected:
+  static void slow_down(FleetCloud& cloud) {
+    cloud.options.bandwidth_bytes_per_s = 1;
+    cloud.options.short_writes_quiet = std::chrono::hours(1);
+    cloud.reopen();
+  }
+  static void write_without(FleetCloud& cloud, const std::string& drive) {
+    fs::rename(cloud.path(drive), cloud.path("away"));
+    ASSERT_TRUE(eventually([&] { return !cloud.drive(drive).online; }));
+    cloud.put_many(10, 40'000);
+  }
+  static bool owes(FleetCloud& cloud) {
+    const std::string reasons = cloud.reasons();
+    EXPECT_NE(reasons, "");
+    return reasons.find("no heal has made all whole since") != std::string::npos;
+  }
+  static bool heals(FleetCloud& cloud) {
+    const auto jobs = cloud.fleet->status()->jobs;
+    return std::any_of(jobs.begin(), jobs.end(), [](const Job& job) {
+      return job.kind == JobKind::kHeal && job.state == JobState::kRunning && job.bytes_done > 0;
+    });
+  }
+};
+
+TEST_F(SlowHeal, OfADriveThatCameBackIsOwedUntilItHasEnded) {
+  FleetCloud cloud({1, 1, 1, 1});
+  slow_down(cloud);
+  write_without(cloud, "s3-1");
+  fs::rename(cloud.path("away"), cloud.path("s3-1"));
+  ASSERT_TRUE(eventually([&] { return owes(cloud); })) << cloud.reasons();
+  ASSERT_TRUE(eventually([&] { return heals(cloud); })) << cloud.reasons();
+  EXPECT_TRUE(owes(cloud)) << cloud.reasons();
+}
+
+// Only its first arrival is none.
+TEST_F(SlowHeal, OfAnAddedDriveThatCameBackIsOwed) {
+  FleetCloud cloud({1, 1, 1});
+  slow_down(cloud);
+  ASSERT_TRUE(cloud.fleet->add_drive(cloud.make_drive("s3", 1), "claire"));
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 4; }));
+  write_without(cloud, "s3-1");
+  fs::rename(cloud.path("away"), cloud.path("s3-1"));
+  ASSERT_TRUE(eventually([&] { return owes(cloud); })) << cloud.reasons();
+}
+
 // The heal of the drive's return is over before the write is.
 TEST(Fleet, AWriteThatEndsOneShardShortIsHealed) {
   FleetCloud cloud({1, 1, 1, 1});

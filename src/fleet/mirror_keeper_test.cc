@@ -323,6 +323,7 @@ TEST_F(MirrorKeeperTest, TheStateTellsMirrorsOnDrivesThatLeaveApart) {
   ASSERT_TRUE(keep());
   ASSERT_TRUE(drives_->update([&](io::DriveMap& map) -> Status {
     map.drives[0].state = io::DriveState::kDraining;
+    map.drives[3].state = io::DriveState::kDraining;  // which has none
     return {};
   }));
   EXPECT_EQ(keeper_->state().online, 2U);
