@@ -378,6 +378,37 @@ TEST(Everywhere, WhatCannotBeTakenBackIsAskedOfEveryMirror) {
   EXPECT_TRUE(eventually([&] { return everywhere("k3") == "absent "; }));
 }
 
+// An empty answer would say that all may be erased.
+TEST(Everywhere, WithoutAMirrorThereIsNoAnswer) {
+  TestCloud cloud;
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "v"));
+  cloud.disk(0).set_offline(true);
+  cloud.drives().probe_all();
+  const std::string none = "\nandromede_meta_mirrors_online 0\n";
+  ASSERT_TRUE(eventually([&] { return cloud.metrics().render().find(none) != std::string::npos; }));
+  const auto refused = [](const auto& answer) { return !answer && answer.error() == Errc::kUnavailable; };
+  MirroredStore& store = cloud.store();
+  EXPECT_TRUE(refused(sync_wait(store.get_everywhere("", {Space::kRecords, "k"}))));
+  EXPECT_TRUE(refused(sync_wait(store.scan_everywhere({}))));
+  EXPECT_TRUE(refused(sync_wait(store.scan({}))));
+  EXPECT_TRUE(refused(sync_wait(store.get_many("", {"k"}))));
+  EXPECT_TRUE(refused(sync_wait(store.cursor("", "k", "l", {})->seek("k"))));
+}
+
+// It may know more than the others.
+TEST(Everywhere, WhileALostMirrorIsNotMarkedOutThereIsNoAnswer) {
+  TestCloud cloud(3, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "v"));
+  cloud.disk(1).arm({.ops = {io::DiskOp::kSync}, .path_prefix = "meta/log"});
+  for (std::size_t i = 0; i < 3; ++i)
+    cloud.disk(i).arm({.ops = {io::DiskOp::kRename}, .path_prefix = "map", .from_then_on = true});
+  EXPECT_FALSE(cloud.put("k", "after"));
+  EXPECT_FALSE(sync_wait(cloud.store().get_everywhere("", {Space::kRecords, "k"})));
+  EXPECT_FALSE(sync_wait(cloud.store().scan_everywhere({})));
+}
+
 // A state shows a group only once every mirror has it, or is marked out.
 TEST(Visibility, NothingIsSeenWhileAMirrorHangs) {
   TestCloud cloud(2, 2);
@@ -454,6 +485,24 @@ TEST_F(RedundancyTest, AMirrorThatIsLateAgainAndAgainIsToldAndThenDoneWithoutAsL
   EXPECT_EQ(told(2), std::chrono::seconds(24));
   EXPECT_TRUE(cloud_.put("more", "1"));
   EXPECT_TRUE(cloud_.current(2));
+}
+
+// Those that are left may do better without it.
+TEST_F(RedundancyTest, OfTwoMirrorsThatAreLateOneIsDoneWithoutAtATime) {
+  ManualClock clock(Timestamp{0});
+  cloud_.clock = &clock;
+  ASSERT_TRUE(cloud_.open());
+  for (const std::size_t drive : {1U, 2U}) cloud_.disk(drive).set_hanging(true);
+  auto commit = begin(put_of("late", "1"));
+  EXPECT_TRUE(eventually([&] { return cloud_.disk(1).hanging() > 0 && cloud_.disk(2).hanging() > 0; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the other has done its part
+  clock.advance(std::chrono::seconds(12));
+  for (const std::size_t drive : {1U, 2U}) cloud_.disk(drive).set_hanging(false);
+  EXPECT_TRUE(commit.get());
+  EXPECT_TRUE(eventually([&] { return !cloud_.current(1) || !cloud_.current(2); }));
+  // Each looks again.
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(cloud_.put("more", "1"));
+  EXPECT_NE(cloud_.current(1), cloud_.current(2));
 }
 
 // Who asks the drives for their space must not hang with one.
