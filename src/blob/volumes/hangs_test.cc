@@ -2,6 +2,8 @@
 // Nobody whom the store serves may wait for it once it is offline, and what it keeps must not touch what is theirs.
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "blob/volumes/test_cloud.h"
 
 namespace andromede::blob {
@@ -217,6 +219,38 @@ TEST_F(Hangs, TheStoreStopsWithoutIt) {
                        }
                      },
                      5);
+}
+
+// Counting has a thread of its own.
+TEST_F(Hangs, TheStoreStopsWithoutACountThatHangs) {
+  TestCloud cloud(4, impatient());
+  store(cloud, {0, 1, 2, 3});
+  cloud.close_store();
+  io::FaultDisk& disk = cloud.disk(kHanging);
+  disk.arm({.action = io::FaultAction::kHang, .ops = {io::DiskOp::kRead}, .path_prefix = "volumes"});
+  cloud.open_store();
+  ASSERT_TRUE(eventually([&] { return disk.hanging() == 1; }));
+  auto stopping = std::async(std::launch::async, [&] { return cloud.store().stop(); });
+  EXPECT_TRUE(soon([&] { return stopping.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
+  disk.disarm();
+  disk.set_hanging(false);
+  const Status stopped = stopping.get();
+  ASSERT_FALSE(stopped);
+  EXPECT_NE(stopped.error().message().find("drive " + cloud.id(kHanging).to_string()), std::string::npos)
+      << stopped.error().describe();
+}
+
+// Whoever is waited for in vain, the drives end as they should.
+TEST_F(Hangs, AStopThatAReaderOutlastsNamesNoDrive) {
+  TestCloud cloud(4, impatient());
+  const Stored stored = store(cloud, {0, 1, 2, 3});
+  auto reader = sync_wait(cloud.store().open_reader(stored.ref, 0, kBlobBytes, Deadline::never()));
+  ASSERT_TRUE(reader);
+  const Status stopped = cloud.store().stop();
+  ASSERT_FALSE(stopped);
+  EXPECT_NE(stopped.error().message().find("1 readers"), std::string::npos) << stopped.error().describe();
+  EXPECT_EQ(stopped.error().message().find("drive "), std::string::npos) << stopped.error().describe();
+  reader->reset();
 }
 
 }  // namespace
