@@ -368,6 +368,23 @@ TEST(ServerLimits, OneWhoHungUpGivesWayWhileItsRequestIsAtWork) {
   }
 }
 
+// However often that is looked at.
+TEST(ServerLimits, OneWhoHungUpGivesWayASecondAfterThatWasSeen) {
+  ListenOptions options;
+  options.limits.connections = 1;
+  TestServer server(std::move(options));
+  RawPeer gone(server.port(), 0, "127.0.0.2");
+  gone.send(get("/gate"));
+  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
+  gone.close();
+  RawPeer wanting = server.peer();
+  wanting.send(get("/"));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 2; }));
+  for (int i = 0; i < 30 && !wanting.readable_within(milliseconds(0)); ++i) server.pass(milliseconds(100));
+  EXPECT_TRUE(wanting.readable_within(milliseconds(0)));
+  server.state().gate.set(true);
+}
+
 // It has said all it has to say (RFC 9112, 9.6): it is to have its answer, unless others want its place.
 TEST(ServerLimits, OneWhoHasClosedItsSideAloneIsAnsweredWhileThereAreSeats) {
   ListenOptions options;
