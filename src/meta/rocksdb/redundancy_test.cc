@@ -66,6 +66,7 @@ class RedundancyTest : public testing::Test {
     return eventually([&] { return cloud_.metrics().render().find(line) != std::string::npos; }) &&
            commit.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
   }
+  ManualClock manual_clock_{Timestamp{0}};  // for the cloud, which it outlives
   TestCloud cloud_{4, 3};
   const SystemClock clock_;
 };
@@ -454,15 +455,14 @@ TEST_F(RedundancyTest, MirrorsThatHangAreWaitedForSoLongAndTheOthersGoOn) {
 
 // Each time well within what is waited for.
 TEST_F(RedundancyTest, AMirrorThatIsLateAgainAndAgainIsToldAndThenDoneWithoutAsLongAsTheOthersAreEnough) {
-  ManualClock clock(Timestamp{0});
-  cloud_.clock = &clock;
+  cloud_.clock = &manual_clock_;
   open(std::chrono::milliseconds(0));
   const auto late = [&](std::size_t drive, const std::string& key) {
     cloud_.disk(drive).set_hanging(true);
     auto commit = begin(put_of(key, "1"));
     EXPECT_TRUE(eventually([&] { return cloud_.disk(drive).hanging() > 0; }));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the others have done their part
-    clock.advance(std::chrono::seconds(6));
+    manual_clock_.advance(std::chrono::seconds(6));
     cloud_.disk(drive).set_hanging(false);
     EXPECT_TRUE(commit.get()) << key;
   };
@@ -489,14 +489,13 @@ TEST_F(RedundancyTest, AMirrorThatIsLateAgainAndAgainIsToldAndThenDoneWithoutAsL
 
 // Those that are left may do better without it.
 TEST_F(RedundancyTest, OfTwoMirrorsThatAreLateOneIsDoneWithoutAtATime) {
-  ManualClock clock(Timestamp{0});
-  cloud_.clock = &clock;
+  cloud_.clock = &manual_clock_;
   ASSERT_TRUE(cloud_.open());
   for (const std::size_t drive : {1U, 2U}) cloud_.disk(drive).set_hanging(true);
   auto commit = begin(put_of("late", "1"));
   EXPECT_TRUE(eventually([&] { return cloud_.disk(1).hanging() > 0 && cloud_.disk(2).hanging() > 0; }));
   std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the other has done its part
-  clock.advance(std::chrono::seconds(12));
+  manual_clock_.advance(std::chrono::seconds(12));
   for (const std::size_t drive : {1U, 2U}) cloud_.disk(drive).set_hanging(false);
   EXPECT_TRUE(commit.get());
   EXPECT_TRUE(eventually([&] { return !cloud_.current(1) || !cloud_.current(2); }));
