@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "api/s3/fault_lines.h"
 #include "api/s3/test_gateway.h"
 
 namespace andromede::api::s3 {
@@ -174,6 +175,35 @@ TEST(FrontEndMetricsTest, CountsRequestsByOperationAndStatus) {
   EXPECT_NE(text.find("andromede_s3_requests_total{operation=\"GetObject\",status=\"404\"} 1"), std::string::npos);
   EXPECT_NE(text.find("andromede_s3_request_seconds_count{operation=\"PutObject\"} 1"), std::string::npos);
   EXPECT_NE(text.find("andromede_s3_received_bytes_total 1"), std::string::npos);
+}
+
+// Its own doing or ours: an account that fails as fast as it asks leaves the log to others, and no failure is untold.
+TEST_F(FrontEndTest, FailuresOfOneAccountAreLoggedSoManyASecond) {
+  constexpr unsigned kFailures = 100;
+  gateway_.cloud().watch.before_commit = [](const meta::Commit&) {
+    return Error(make_error_code(Errc::kInternal), "the test says so");
+  };
+  const auto second = [this] {
+    return std::chrono::floor<std::chrono::seconds>(gateway_.clock().steady().time_since_epoch()).count();
+  };
+  testing::internal::CaptureStderr();
+  const auto from = second();
+  for (unsigned i = 0; i < kFailures; ++i) EXPECT_EQ(gateway_.put("/bucket/k", "x").status, 500U);
+  const auto seconds = second() - from + 1;
+  gateway_.clock().advance(std::chrono::seconds(1));
+  EXPECT_EQ(gateway_.put("/bucket/k", "x").status, 500U);
+  gateway_.cloud().watch.before_commit = {};
+  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string left_out = "\"failuresNotLogged\":";
+  unsigned lines = 0;
+  unsigned told = 0;
+  for (std::size_t at = log.find("s3 request failed"); at != std::string::npos;
+       at = log.find("s3 request failed", at + 1)) {
+    ++lines;
+    told += 1 + static_cast<unsigned>(std::stoul(log.substr(log.find(left_out, at) + left_out.size())));
+  }
+  EXPECT_LE(lines, FaultLines::kPerSecond * seconds + 1);
+  EXPECT_EQ(told, kFailures + 1);
 }
 
 TEST_F(FrontEndTest, RendersTheServersOwnErrors) {
