@@ -400,6 +400,29 @@ TEST(ServerLimits, OneWhoHasClosedItsSideAloneIsAnsweredWhileThereAreSeats) {
   EXPECT_TRUE(half.read_response().ends_with("opened"));
 }
 
+TEST(ServerLimits, OneWhoHasClosedItsSideAloneKeepsItsSeatWhileItTakesItsAnswer) {
+  constexpr std::size_t kAll = kStreamPieces * kStreamPieceBytes;
+  ListenOptions options;
+  options.limits.connections = 1;
+  TestServer server(std::move(options));
+  RawPeer half(server.port(), 4096, "127.0.0.2");
+  half.send(get("/stream"));
+  half.close_write();
+  ASSERT_TRUE(half.readable_within(kPatience));
+  RawPeer wanting = server.peer();
+  wanting.send(get("/"));
+  ASSERT_TRUE(eventually([&] { return server.accepted() == 2; }));
+  std::size_t taken = 0;
+  for (int i = 0; i < 8; ++i) {
+    taken += half.read_exactly(kAll / 16).size();
+    server.pass(milliseconds(700));
+  }
+  EXPECT_FALSE(wanting.readable_within(milliseconds(0)));
+  EXPECT_GE(taken + half.read_all().size(), kAll);
+  half.close();
+  EXPECT_TRUE(wanting.read_response().ends_with("hello"));
+}
+
 // For one connection at work; a newcomer waits for its place for as long as `steps` take. What it read, or nothing.
 std::string newcomer_among(std::string_view piece, std::string_view request, int steps) {
   ListenOptions options;
