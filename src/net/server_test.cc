@@ -466,13 +466,18 @@ TEST(Server, SaysWhyItCannotStart) {
   EXPECT_TRUE(server.server().reload_tls().error() == Errc::kInvalidArgument);
 }
 
-// Tries as most servers do; answers the error, or 0, and the port in place of 0.
-int listen_at(int fd, std::uint16_t& port) {
-  const int on = 1;
+sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// Tries as most servers do; answers the error, or 0, and the port in place of 0.
+int listen_at(int fd, std::uint16_t& port) {
+  const int on = 1;
+  sockaddr_in address = loopback(port);
   socklen_t size = sizeof address;
   auto* const plain = reinterpret_cast<sockaddr*>(&address);
   const bool listens = ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
@@ -492,6 +497,12 @@ TEST(Server, NobodyElseListensAtAnAddressThatWasTaken) {
   const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   EXPECT_EQ(listen_at(other, port), EADDRINUSE);
   ::close(other);
+  // Who connects is not let in, nor made to wait.
+  const int early = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = loopback(port);
+  EXPECT_NE(::connect(early, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(errno, ECONNREFUSED);
+  ::close(early);
   const SystemClock clock;
   Loops loops(1, clock);
   Metrics metrics;
