@@ -781,6 +781,15 @@ TEST_F(ObjectsTest, ALongObjectStaysWhereNobodyWaitsForItsTurn) {
   DeleteItem item;
   item.key = "key";
   EXPECT_EQ(code_of(sync_wait(service().remove(me(), "bucket", item, gone.get_token()))), Errc::kCancelled);
+  std::stop_source midway;
+  cloud_.watch.after_get = [&](const std::string& key) {
+    if (key.ends_with("key")) midway.request_stop();
+  };
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}, midway.get_token()));
+  cloud_.watch.after_get = {};
+  EXPECT_TRUE(midway.stop_requested());
+  ASSERT_TRUE(outcomes);
+  EXPECT_TRUE(outcomes->front().error && *outcomes->front().error == Errc::kCancelled);
   PutRequest request = put_request("key");
   request.stop = gone.get_token();
   MemoryBody body(pattern(kInlineLimit + 1));
