@@ -55,11 +55,11 @@ const EVP_CIPHER* aes_256_ecb() {
 struct FreeContext {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
 };
-using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
 
 // Freed after each use, not kept: OpenSSL then wipes the key schedule.
-Context make_context(const SecretKey& key, bool encrypt) {
-  Context context(EVP_CIPHER_CTX_new());
+CipherContext make_context(const SecretKey& key, bool encrypt) {
+  CipherContext context(EVP_CIPHER_CTX_new());
   CHECK(context != nullptr, "a cipher context is a small allocation");
   CHECK(EVP_CipherInit_ex2(context.get(), aes_256_ecb(), key.bytes().data(), nullptr, encrypt ? 1 : 0, nullptr) == 1,
         "AES-256 takes any 256-bit key");
@@ -202,7 +202,7 @@ SecretKey derive_key(ByteView key, ByteView data) {
 // RFC 3394 section 2.2. Written out over AES-256-ECB because OpenSSL's own AES-256-WRAP does not use the processor's
 // AES instructions and costs four times as much, on the way of every request.
 Bytes wrap_key(const SecretKey& wrapping, const SecretKey& key) {
-  const Context context = make_context(wrapping, true);
+  const CipherContext context = make_context(wrapping, true);
   WrapState state;
   std::memcpy(state.block.data(), kWrapInitialValue.data(), kHalfBytes);
   std::memcpy(state.halves.data(), key.bytes().data(), SecretKey::kSize);
@@ -225,7 +225,7 @@ Result<SecretKey> unwrap_key(const SecretKey& wrapping, ByteView wrapped) {
     return fail(Errc::kCorrupt, "a wrapped key has " + std::to_string(kWrappedKeyBytes) + " bytes, not " +
                                     std::to_string(wrapped.size()));
   }
-  const Context context = make_context(wrapping, false);
+  const CipherContext context = make_context(wrapping, false);
   WrapState state;
   std::memcpy(state.block.data(), wrapped.data(), kHalfBytes);
   std::memcpy(state.halves.data(), wrapped.data() + kHalfBytes, SecretKey::kSize);
