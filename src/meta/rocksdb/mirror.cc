@@ -114,6 +114,7 @@ State::Options Mirror::state_options(const Options& options) {
   made.memtable_bytes = options.memtable_bytes;
   made.max_open_files = options.max_open_files;
   made.warm_cache = options.warm_cache;
+  made.on_step = options.on_step;
   made.on_background_error = [this](const Error& error) {
     log_warning("metadata: background work failed", {{"drive", drive_.to_string()}, {"error", error.describe()}});
     if (error == Errc::kNoSpace) {

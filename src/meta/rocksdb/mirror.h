@@ -56,6 +56,8 @@ class Mirror {
     unsigned max_open_files = 512;
     std::uint64_t log_segment_bytes = 64 << 20;
     bool warm_cache = false;
+    // Told from any thread, while the mirror is opened above all, that its drive has answered once more.
+    std::function<void()> on_step;
     // Told from any thread when the mirror stopped being usable.
     std::function<void()> on_failure;
   };

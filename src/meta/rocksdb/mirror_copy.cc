@@ -85,33 +85,38 @@ std::string checkpoint_name() {
 
 }  // namespace
 
-MirrorCopy::MirrorCopy(Mirror& source, io::Disk& target, Progress progress, std::uint64_t spare_bytes)
+MirrorCopy::MirrorCopy(const std::shared_ptr<Mirror>& source, io::Disk& target, Progress progress,
+                       std::uint64_t spare_bytes)
     : source_(source),
+      source_root_(source->disk().root()),
       target_(target),
       progress_(std::move(progress)),
       spare_bytes_(spare_bytes),
       checkpoint_(checkpoint_name()) {}
 
 Status MirrorCopy::take_checkpoint() {
-  const std::string root = source_.disk().root();
+  const auto source = source_.lock();
+  if (source == nullptr) return fail(Errc::kUnavailable, "it was closed");
   // First, since RocksDB finds out by it that it has no space.
-  CHECK_OK(source_.state().flush());
-  CHECK_OK(State::make_folder(checkpoint_path(source_.disk())));
-  CHECK_OK(check_plain(root, kCheckpointPath));
-  return source_.state().checkpoint(root + "/" + checkpoint_);
+  CHECK_OK(source->state().flush());
+  CHECK_OK(State::make_folder(checkpoint_path(source->disk())));
+  CHECK_OK(check_plain(source_root_, kCheckpointPath));
+  return source->state().checkpoint(source_root_ + "/" + checkpoint_);
 }
 
 Status MirrorCopy::remove_checkpoint() {
-  const std::string root = source_.disk().root();
-  for (const char* suffix : {"", ".tmp"}) CHECK_OK(remove_plain(root, checkpoint_ + suffix));
+  // Once it is closed its drive may be another's; what lies there goes when a mirror is next opened or made on it.
+  const auto source = source_.lock();
+  if (source == nullptr) return {};
+  for (const char* suffix : {"", ".tmp"}) CHECK_OK(remove_plain(source_root_, checkpoint_ + suffix));
   // Unless it holds another one's.
   std::error_code error;
-  fs::remove(checkpoint_path(source_.disk()), error);
+  fs::remove(checkpoint_path(source->disk()), error);
   return {};
 }
 
 Status MirrorCopy::begin() {
-  TRY(const auto wanted, list_files(source_.disk().root() + "/" + checkpoint_));
+  TRY(const auto wanted, list_files(source_root_ + "/" + checkpoint_));
   std::uint64_t needed = spare_bytes_;
   for (const auto& [name, size] : wanted) needed += size;
   TRY(const io::Space space, target_.space());
@@ -131,7 +136,7 @@ Result<std::uint64_t> MirrorCopy::round() {
   if (taken && first_) copied = begin();
   if (taken && copied) copied = State::make_folder(to);
   if (taken && copied) copied = check_plain(target_.root(), kStatePath);
-  if (taken && copied) copied = copy_missing(source_.disk().root() + "/" + checkpoint_, to);
+  if (taken && copied) copied = copy_missing(source_root_ + "/" + checkpoint_, to);
   asks_source_ = true;
   Status removed = remove_checkpoint();
   asks_source_ = false;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "base/result.h"
@@ -19,13 +20,14 @@ class MirrorCopy {
   // Told bytes over all rounds; `total` grows by what each round finds new.
   using Progress = std::function<bool(std::uint64_t copied, std::uint64_t total)>;
 
-  // `source` and `target` outlive the copy. `spare_bytes` stay free on the target. What it held is removed by the first
-  // round, once that has what it copies, and the room for it.
-  MirrorCopy(Mirror& source, io::Disk& target, Progress progress, std::uint64_t spare_bytes = 0);
+  // `target` outlives the copy. `source` is kept by who wants the copy, and held here while it is asked only: a copy
+  // that hangs with its target, and that nobody waits for any more, does not keep it open. `spare_bytes` stay free on
+  // the target. What it held is removed by the first round, once that has what it copies, and the room for it.
+  MirrorCopy(const std::shared_ptr<Mirror>& source, io::Disk& target, Progress progress, std::uint64_t spare_bytes = 0);
 
   // One round: a checkpoint of now, and what of it the target lacks. Answers the bytes copied. kCancelled when progress
   // said so; kNoSpace before a byte is copied when the target is too small; kUnavailable when it is the source that
-  // fails.
+  // fails, or that was closed.
   Result<std::uint64_t> round();
   // Whether the target may have been changed.
   [[nodiscard]] bool begun() const { return !first_; }
@@ -38,7 +40,8 @@ class MirrorCopy {
   Status begin();
   Status copy_missing(const std::string& from, const std::string& to);
 
-  Mirror& source_;
+  const std::weak_ptr<Mirror> source_;
+  const std::string source_root_;
   io::Disk& target_;
   const Progress progress_;
   const std::uint64_t spare_bytes_;

@@ -40,12 +40,12 @@ class MirrorCopyTest : public testing::Test {
   io::TemporaryFolder to_;
   const std::unique_ptr<io::FaultDisk> source_disk_ = io::FaultDisk::make(from_.path(), 1);
   const std::unique_ptr<io::FaultDisk> target_ = io::FaultDisk::make(to_.path(), 2);
-  std::unique_ptr<Mirror> source_;
+  std::shared_ptr<Mirror> source_;
 };
 
 TEST_F(MirrorCopyTest, EachRoundKeepsItsFilesAndTheirNames) {
   io::DiskCalls calls(to_.path());
-  MirrorCopy copy(*source_, *target_, {});
+  MirrorCopy copy(source_, *target_, {});
   for (int round = 0; round < 2; ++round) {
     const auto copied = copy.round();
     ASSERT_TRUE(copied) << copied.error().describe();
@@ -61,24 +61,24 @@ TEST_F(MirrorCopyTest, WhatCannotBeKeptIsNoCopy) {
   unsigned files = 0;
   {
     io::DiskCalls calls(to_.path());
-    ASSERT_TRUE(MirrorCopy(*source_, *target_, {}).round());
+    ASSERT_TRUE(MirrorCopy(source_, *target_, {}).round());
     for (const std::string& call : calls.take()) files += call.starts_with("fsync ") ? 1 : 0;
   }
   ASSERT_GT(files, 3U);
   for (unsigned at = 0; at < files; ++at) {
     io::DiskCalls calls(to_.path());
     calls.fail_next("fsync", EIO, at);
-    EXPECT_EQ(MirrorCopy(*source_, *target_, {}).round().error(), Errc::kIo) << at;
+    EXPECT_EQ(MirrorCopy(source_, *target_, {}).round().error(), Errc::kIo) << at;
   }
   io::DiskCalls calls(to_.path());
   calls.fail_next("write", ENOSPC);
-  EXPECT_EQ(MirrorCopy(*source_, *target_, {}).round().error(), Errc::kNoSpace);
+  EXPECT_EQ(MirrorCopy(source_, *target_, {}).round().error(), Errc::kNoSpace);
 }
 
 // It may hold the only other copy.
 TEST_F(MirrorCopyTest, WhatTheTargetHeldStaysWhereNothingCanBeCopied) {
-  ASSERT_TRUE(MirrorCopy(*source_, *target_, {}).round());
-  MirrorCopy too_large(*source_, *target_, {}, std::uint64_t{1} << 62);
+  ASSERT_TRUE(MirrorCopy(source_, *target_, {}).round());
+  MirrorCopy too_large(source_, *target_, {}, std::uint64_t{1} << 62);
   EXPECT_EQ(too_large.round().error(), Errc::kNoSpace);
   EXPECT_FALSE(too_large.begun());
   // The source cannot be asked.
@@ -86,7 +86,7 @@ TEST_F(MirrorCopyTest, WhatTheTargetHeldStaysWhereNothingCanBeCopied) {
   {
     RawFile file(in_the_way, O_WRONLY | O_CREAT);
   }
-  MirrorCopy sourceless(*source_, *target_, {});
+  MirrorCopy sourceless(source_, *target_, {});
   EXPECT_EQ(sourceless.round().error(), Errc::kUnavailable);
   EXPECT_FALSE(sourceless.begun());
   std::filesystem::remove(in_the_way);
@@ -99,9 +99,9 @@ TEST_F(MirrorCopyTest, CopiesOfOneMirrorKeepOutOfEachOthersWay) {
   io::TemporaryFolder another;
   const auto other_target = io::FaultDisk::make(another.path(), 3);
   bool both = false;
-  MirrorCopy first(*source_, *target_, [&](std::uint64_t, std::uint64_t) {
+  MirrorCopy first(source_, *target_, [&](std::uint64_t, std::uint64_t) {
     if (std::exchange(both, true)) return true;
-    const auto copied = MirrorCopy(*source_, *other_target, {}).round();
+    const auto copied = MirrorCopy(source_, *other_target, {}).round();
     EXPECT_TRUE(copied) << copied.error().describe();
     return true;
   });

@@ -11,15 +11,15 @@ constexpr std::uint64_t kSmallRoundBytes = 8 << 20;
 
 }  // namespace
 
-MirrorMaking::MirrorMaking(std::shared_ptr<Mirror> source, DriveId drive, std::shared_ptr<io::Disk> disk,
+MirrorMaking::MirrorMaking(const std::shared_ptr<Mirror>& source, DriveId drive, std::shared_ptr<io::Disk> disk,
                            Mirror::Options options, Limits limits)
-    : source_(std::move(source)),
+    : source_(source),
       drive_(drive),
       disk_(std::move(disk)),
       options_(std::move(options)),
       limits_(limits),
       copy_(
-          *source_, *disk_, [this](std::uint64_t copied, std::uint64_t total) { return telling_.tell(copied, total); },
+          source, *disk_, [this](std::uint64_t copied, std::uint64_t total) { return telling_.tell(copied, total); },
           limits.spare_bytes) {}
 
 Status MirrorMaking::run(DriveWork& work, Step step, const MirrorCopy::Progress& progress,
@@ -27,7 +27,8 @@ Status MirrorMaking::run(DriveWork& work, Step step, const MirrorCopy::Progress&
   telling_.begin();
   const auto job = work.start(drive_, disk_->root(), [self = shared_from_this(), step] { return self->work(step); });
   if (const auto done = telling_.wait(*job, progress, patience)) return *done;
-  if (source_->failed() || copy_.asks_source()) {
+  const auto source = source_.lock();
+  if (source == nullptr || source->failed() || copy_.asks_source()) {
     return fail(Errc::kUnavailable, "the mirror that is copied from does not answer");
   }
   return fail(Errc::kTimeout, "the drive does not answer while a mirror is made there");

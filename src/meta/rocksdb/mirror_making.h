@@ -1,6 +1,7 @@
 // MirrorMaking: a mirror in the making, copied from a running one. Each step runs on a thread of its own, which owns
-// all that it uses: a drive that hangs, the new one's or the one copied from, keeps nobody for longer than he has
-// patience. What was given up removes what it made once its drive answers, and changes nothing else.
+// all that it uses but the mirror copied from, which it holds while it asks it only: a drive that hangs, the new one's
+// or the one copied from, keeps nobody for longer than he has patience. What was given up removes what it made once its
+// drive answers, and changes nothing else.
 #pragma once
 
 #include <atomic>
@@ -27,8 +28,9 @@ class MirrorMaking : public std::enable_shared_from_this<MirrorMaking> {
     kUndo
   };
 
-  MirrorMaking(std::shared_ptr<Mirror> source, DriveId drive, std::shared_ptr<io::Disk> disk, Mirror::Options options,
-               Limits limits);
+  // The caller keeps `source` for as long as he waits.
+  MirrorMaking(const std::shared_ptr<Mirror>& source, DriveId drive, std::shared_ptr<io::Disk> disk,
+               Mirror::Options options, Limits limits);
 
   // One step, and its progress told on the caller's thread. What failed is undone by the step's thread. kTimeout, or
   // kUnavailable where it is the drive of the mirror copied from that does not answer: given up, no step may follow.
@@ -45,7 +47,7 @@ class MirrorMaking : public std::enable_shared_from_this<MirrorMaking> {
   Status finish();
   Status undo();
 
-  const std::shared_ptr<Mirror> source_;
+  const std::weak_ptr<Mirror> source_;
   const DriveId drive_;
   const std::shared_ptr<io::Disk> disk_;
   const Mirror::Options options_;

@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 
 #include "base/check.h"
@@ -154,6 +155,7 @@ class Engine final : public MirroredStore {
   DriveWork looking_;       // only reads
   DriveWork verifying_;     // likewise, for hours
   std::mutex maintenance_;  // one mirror is added or removed at a time
+  std::atomic<bool> stopping_{false};
   std::mutex events_mutex_;
   std::vector<MirrorEvent> events_;  // under events_mutex_
   // Two, because what comes from Drives makes a mirror fail, which calls back in turn.
@@ -236,6 +238,7 @@ Status Engine::open(LogSealer& sealer) {
 }
 
 void Engine::stop() {
+  stopping_ = true;
   committer_.stop();
   // Only makes the next start quicker: the log has what was not flushed.
   {
@@ -397,7 +400,7 @@ Status Engine::copy_from(const std::shared_ptr<Mirror>& source, DriveId drive, c
     limits.spare_bytes = least_free_bytes(options_.reserve_bytes, space);
   }
   const auto making = std::make_shared<MirrorMaking>(source, drive, disk, mirror_options(), limits);
-  const Telling::Patience patience{[&] { return source->failed() || drives_.disk(drive) != disk; },
+  const Telling::Patience patience{[&] { return stopping_ || source->failed() || drives_.disk(drive) != disk; },
                                    options_.silence_patience};
   Status joined = making->run(work_, MirrorMaking::Step::kCopy, progress, patience);
   if (joined) joined = finish_and_join(*making, *source, drive, patience, progress);

@@ -30,6 +30,9 @@ struct Census {
   }
 };
 
+// An I/O failure, or a lock that a thread which has not ended keeps.
+bool of_its_drive(const Error& error) { return error == Errc::kIo || error == Errc::kTimeout; }
+
 Status replay(Candidate& candidate) {
   Mirror& mirror = *candidate.mirror;
   TRY(candidate.records, mirror.log().scan(mirror.state().salt(), mirror.state().applied()));
@@ -73,7 +76,7 @@ Result<Census> take_census(io::Drives& drives, const Mirror::Options& options) {
       census.damage += (census.damage.empty() ? "" : "; ") + drive.name.value() + ": " + candidate.error().message();
       census.damaged.push_back(drive.id);
       census.lost.push_back({drive.id, false, candidate.error().message()});
-    } else if (candidate.error() == Errc::kIo) {
+    } else if (of_its_drive(candidate.error())) {
       drives.report_failure(drive.id, candidate.error());
       census.offline.push_back(drive.id);
       census.lost.push_back({drive.id, false, candidate.error().message()});
@@ -169,12 +172,12 @@ Result<bool> catch_up(const Candidate& leader, Candidate& follower) {
   return state.applied() == leader.mirror->state().applied();
 }
 
-// Moves a mirror that failed in recovery to where it belongs: an I/O failure is its drive's, a full drive comes back
-// when it has space, the rest is its own.
+// Moves a mirror that failed in recovery to where it belongs: a failure to answer is its drive's, a full drive comes
+// back when it has space, the rest is its own.
 void set_aside(io::Drives& drives, Census& census, DriveId drive, const Error& error) {
   log_error("metadata: a mirror is set aside", {{"drive", drive.to_string()}, {"error", error.describe()}});
-  if (error == Errc::kIo) drives.report_failure(drive, error);
-  (error == Errc::kIo ? census.offline : error == Errc::kNoSpace ? census.full : census.damaged).push_back(drive);
+  if (of_its_drive(error)) drives.report_failure(drive, error);
+  (of_its_drive(error) ? census.offline : error == Errc::kNoSpace ? census.full : census.damaged).push_back(drive);
   census.lost.push_back({drive, false, error.message()});
 }
 

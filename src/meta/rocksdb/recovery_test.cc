@@ -944,5 +944,23 @@ TEST(Mirrors, DamagedBlockFailsOverToTheNextMirror) {
   }
 }
 
+// By a thread that a drive keeps: it does not answer, and is not damaged.
+TEST(Recovery, AMirrorWhoseStateIsOpenAlreadyCountsAsOneOfADriveThatHangs) {
+  TestCloud cloud(3, 2);
+  ASSERT_TRUE(cloud.open());
+  ASSERT_TRUE(cloud.put("k", "1"));
+  cloud.close();
+  State::Options options;
+  options.cache = rocksdb::NewLRUCache(1 << 20);
+  const auto held = State::open(cloud.root(0) + "/" + kStatePath, options);
+  ASSERT_TRUE(held);
+  const Status opened = cloud.open();
+  ASSERT_TRUE(opened) << opened.error().describe();
+  EXPECT_EQ(cloud.read("k"), "1");
+  EXPECT_FALSE(cloud.current(0));
+  const std::string reason = cloud.drives().offline_reason(cloud.id(0));
+  EXPECT_NE(reason.find("is open in this process"), std::string::npos) << reason;
+}
+
 }  // namespace
 }  // namespace andromede::meta

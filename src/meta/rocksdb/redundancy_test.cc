@@ -485,6 +485,7 @@ TEST_F(RedundancyTest, AMirrorThatIsLateAgainAndAgainIsToldAndThenDoneWithoutAsL
   EXPECT_EQ(told(2), std::chrono::seconds(24));
   EXPECT_TRUE(cloud_.put("more", "1"));
   EXPECT_TRUE(cloud_.current(2));
+  cloud_.close();  // before the clock goes
 }
 
 // Those that are left may do better without it.
@@ -715,6 +716,56 @@ TEST_F(RedundancyTest, AMirrorInTheMakingIsGivenUpWithItsDriveAndAnotherIsMadeMe
   EXPECT_TRUE(another) << another.error().describe();
   EXPECT_EQ(cloud_.store().mirrors().size(), 3U);
   cloud_.disk(3).set_hanging(false);
+}
+
+// What the copy that hangs with its target asks no more is free: the next start must not lack a sound drive for it.
+TEST_F(RedundancyTest, ACopyThatHangsKeepsItsSourceNeitherOpenNorFromBeingGivenUp) {
+  open(kTenMinutes);
+  const DriveId source = cloud_.store().mirrors().front().drive;
+  auto making = std::async(std::launch::async, [&] {
+    return cloud_.store().add_mirror(cloud_.id(3), [&](std::uint64_t, std::uint64_t) {
+      cloud_.disk(3).set_hanging(true);
+      return true;
+    });
+  });
+  ASSERT_TRUE(eventually([&] { return cloud_.disk(3).hanging() > 0; }));
+  cloud_.drives().report_failure(cloud_.id(3), Error(make_error_code(Errc::kTimeout), "no answer"));
+  EXPECT_EQ(making.get().error(), Errc::kTimeout);
+  EXPECT_GT(cloud_.disk(3).hanging(), 0U);
+  const Status removed = cloud_.store().remove_mirror(source);
+  EXPECT_TRUE(removed) << removed.error().describe();
+  EXPECT_FALSE(cloud_.store().holds_files(source).value_or(true)) << "its checkpoint too";
+  const Status again = cloud_.store().add_mirror(source, {});
+  EXPECT_TRUE(again) << again.error().describe();
+  cloud_.disk(3).set_hanging(false);
+  EXPECT_TRUE(eventually([&] {
+    cloud_.drives().probe_all();
+    return !cloud_.store().holds_files(cloud_.id(3)).value_or(true);
+  }));
+  EXPECT_EQ(cloud_.store().mirrors().size(), 3U);
+  EXPECT_TRUE(cloud_.put("after", "1"));
+}
+
+TEST_F(RedundancyTest, ACopyThatHangsAtAStopKeepsItsSourceFromNobody) {
+  open(kTenMinutes);
+  auto making = std::async(std::launch::async, [&] {
+    return cloud_.store().add_mirror(cloud_.id(3), [&](std::uint64_t, std::uint64_t) {
+      cloud_.disk(3).set_hanging(true);
+      return true;
+    });
+  });
+  ASSERT_TRUE(eventually([&] { return cloud_.disk(3).hanging() > 0; }));
+  cloud_.store().stop();
+  const bool ended = making.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  EXPECT_TRUE(ended);
+  for (const std::size_t drive : {0U, 1U, 2U}) {
+    State::Options options;
+    options.cache = rocksdb::NewLRUCache(1 << 20);
+    EXPECT_TRUE(State::open(cloud_.root(drive) + "/" + kStatePath, options)) << drive;
+  }
+  EXPECT_GT(cloud_.disk(3).hanging(), 0U);
+  cloud_.disk(3).set_hanging(false);
+  EXPECT_FALSE(making.get());
 }
 
 // One that is low would refuse what the others take.

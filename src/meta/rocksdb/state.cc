@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "meta/rocksdb/counter_merge.h"
 #include "meta/rocksdb/log_record.h"
+#include "meta/rocksdb/state_env.h"
 
 namespace andromede::meta {
 namespace {
@@ -135,6 +136,8 @@ Error to_error(const rocksdb::Status& status, std::string_view what) {
     code = Errc::kNoSpace;
   } else if (tells_of(status, EMFILE) || tells_of(status, ENFILE)) {
     code = Errc::kOverloaded;
+  } else if (status.IsBusy()) {
+    code = Errc::kTimeout;
   } else if (status.IsIOError()) {
     code = Errc::kIo;
   }
@@ -226,6 +229,8 @@ Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options o
   db_options.listeners.push_back(std::make_shared<Listener>(options.on_background_error));
 
   std::unique_ptr<State> state(new State);
+  state->env_ = make_state_env(std::move(options.on_step));
+  db_options.env = state->env_.get();
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
       rocksdb::DB::Open(db_options, path, describe_families(options), &state->families_, &db);

@@ -6,6 +6,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 
 #include <array>
 #include <atomic>
@@ -24,7 +25,8 @@
 namespace andromede::meta {
 
 // Turns a status that is not ok() and not Incomplete into an Error: kCorrupt, kNoSpace, kOverloaded (too many
-// open files in this process: no drive's fault), kIo or kInternal.
+// open files in this process: no drive's fault), kTimeout (the state is open in this process, by a thread that has not
+// ended), kIo or kInternal.
 Error to_error(const rocksdb::Status& status, std::string_view what);
 
 enum class Tier {
@@ -41,6 +43,8 @@ class State {
     std::size_t memtable_bytes = 32 << 20;
     unsigned max_open_files = 512;
     bool warm_cache = false;  // flushed blocks and values go to the cache: for the mirror that answers reads
+    // Told from any thread of each file that was opened or made: of an opening that gets on.
+    std::function<void()> on_step;
     // Called from RocksDB's threads when it stopped writing (a failed flush or compaction).
     std::function<void(const Error&)> on_background_error;
   };
@@ -50,7 +54,8 @@ class State {
   static Status make_folder(const std::string& path);
   // Makes an empty state, whatever the folder held.
   static Result<std::unique_ptr<State>> create(const std::string& path, Options options);
-  // kCorrupt also when files are missing.
+  // kCorrupt also when files are missing; kTimeout: it is open in this process. Other processes are kept off by the
+  // drive's own lock alone.
   static Result<std::unique_ptr<State>> open(const std::string& path, Options options);
   // Closes without flushing: what was not flushed is in the commit log. Call flush() first for a quick next start.
   ~State();
@@ -108,6 +113,7 @@ class State {
   static Result<std::unique_ptr<State>> open_at(const std::string& path, Options options, bool create);
   [[nodiscard]] Result<std::uint64_t> read_number(const char* key, rocksdb::ReadTier tier) const;
 
+  std::unique_ptr<rocksdb::Env> env_;  // of db_
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // default, then by Space
   std::atomic<std::uint64_t> applied_{0};

@@ -1,8 +1,13 @@
 #include "meta/rocksdb/state.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <rocksdb/table_properties.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -308,6 +313,37 @@ TEST_F(StateTest, StartingAFlushWhileWritesAreHeldUpIsNoFailure) {
   put(4, "a", "4");
   EXPECT_TRUE(state_->start_flush());
   EXPECT_EQ(get("a"), "4");
+}
+
+// A process that a drive keeps in the kernel keeps the locks of its files too. Those that count are the drives' own.
+TEST_F(StateTest, IsOpenOnceInThisProcessAndNoOtherOnesLockKeepsItClosed) {
+  put(1, "a", "1");
+  ASSERT_TRUE(state_->flush());
+  const auto twice = State::open(path(), options());
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error(), Errc::kTimeout) << twice.error().describe();
+  state_.reset();
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  const std::string lock = path() + "/LOCK";
+  const pid_t other = fork();
+  if (other == 0) {
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    const int file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const char locked = fcntl(file, F_SETLK, &whole) == 0 ? 'y' : 'n';
+    (void)!write(ends[1], &locked, 1);
+    for (;;) pause();
+  }
+  ASSERT_GT(other, 0);
+  char locked = 0;
+  EXPECT_EQ(read(ends[0], &locked, 1), 1);
+  EXPECT_EQ(locked, 'y');
+  auto opened = State::open(path(), options());
+  EXPECT_TRUE(opened) << opened.error().describe();
+  kill(other, SIGKILL);
+  waitpid(other, nullptr, 0);
+  for (const int end : ends) close(end);
 }
 
 TEST(StateErrors, TellWhoseFaultItIs) {
