@@ -16,7 +16,7 @@ namespace andromede::blob {
 enum class ShardHealth : std::uint8_t {
   kGood,
   kDamaged,  // there, and some block fails its checksum, or cannot be read
-  kMissing,  // no such record, or the drive is offline
+  kMissing,  // no such record, or the shard has no drive
 };
 
 struct DriveUsage {
@@ -62,7 +62,8 @@ class Maintenance {
   virtual Result<ShardPlace> copy_shard(const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) = 0;
   // Gives a shard's space back once no Reader needs it.
   virtual void release_shard(BlobId blob, unsigned index, ShardPlace place) = 0;
-  // Reads the whole shard and checks every block. kOverloaded: too many files are open to tell.
+  // Reads the whole shard and checks every block. kOverloaded: too many files are open to tell;
+  // kUnavailable: its drive is offline, or went there meanwhile.
   virtual Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
   // Reads all shards that are there at once: whether each is good, and all together are one blob, parity as computed
   // from data. Where they are not, or where there is one shard only, `authenticator` tells which lied; those are

@@ -98,9 +98,15 @@ Result<Mover::Checked> Mover::verify(blob::BlobRef ref, const blob::Pace& pace) 
       ++i;
       continue;
     }
-    TRY(const blob::ShardHealth health, blobs_.verify_shard(ref, i, pace));
+    const auto health = blobs_.verify_shard(ref, i, pace);
+    if (!health && health.error() == Errc::kUnavailable) {
+      // Heal's business while it is away; back again it is read anew.
+      if (drives_.online(place.drive) && ++changes > kMaxAttempts) return fail(health.error());
+      continue;
+    }
+    CHECK_OK(health);
     checked.bytes += shard_bytes(ref);
-    if (health == blob::ShardHealth::kGood) {
+    if (*health == blob::ShardHealth::kGood) {
       ++i;
       continue;
     }

@@ -190,7 +190,8 @@ struct Drives::Impl {
     std::string reason;
     unsigned failures = 0;  // reported in a row
     SteadyTime failed{};
-    SteadyTime not_before{};  // watch() does not try it sooner
+    SteadyTime not_before{};         // watch() does not try it sooner
+    std::weak_ptr<const void> held;  // a call that hangs: nobody tries it sooner
   };
 
   struct Event {
@@ -277,13 +278,15 @@ struct Drives::Impl {
 
   // Only if `disk` is still the one that is online: a failure of an earlier opening says nothing about this one. Null:
   // whichever it is.
-  void take_offline(DriveId id, const Disk* disk, const std::string& reason, bool reported) {
+  void take_offline(DriveId id, const Disk* disk, const std::string& reason, bool reported,
+                    const std::shared_ptr<const void>& held = nullptr) {
     const std::lock_guard lock(mutex);
     const auto found = disks.find(id);
     if (found == disks.end() || (disk != nullptr && found->second.get() != disk)) return;
     disks.erase(found);
     Offline& state = offline[id];
     state.reason = reason;
+    state.held = held;
     if (reported) quarantine(state);
     events.push_back({id, false});
     const DriveInfo* const drive = map->find(id);
@@ -345,7 +348,7 @@ struct Drives::Impl {
     std::vector<DriveCalls::Call> opening;
     for (const DriveInfo& drive : now->drives) {
       if (!in_use(drive) || disk(drive.id) != nullptr) continue;
-      if (!also_quarantined && quarantined(drive.id)) continue;
+      if (holds_a_call(drive.id) || (!also_quarantined && quarantined(drive.id))) continue;
       const auto into = std::make_shared<Returned>();
       missing.emplace_back(drive, into);
       opening.push_back(
@@ -374,6 +377,12 @@ struct Drives::Impl {
       if (ours && not_its) ours = *answers[i];
     }
     return ours;
+  }
+
+  [[nodiscard]] bool holds_a_call(DriveId id) const {
+    const std::lock_guard lock(mutex);
+    const auto found = offline.find(id);
+    return found != offline.end() && !found->second.held.expired();
   }
 
   [[nodiscard]] bool quarantined(DriveId id) const {
@@ -834,6 +843,11 @@ std::vector<DriveEvent> Drives::take_events() {
 
 void Drives::report_failure(DriveId id, const Disk* disk, const Error& error) {
   impl_->take_offline(id, disk, error.describe(), true);
+  impl_->tell();
+}
+
+void Drives::report_hang(DriveId id, const Disk* disk, const Error& error, const std::shared_ptr<const void>& call) {
+  impl_->take_offline(id, disk, error.describe(), true, call);
   impl_->tell();
 }
 

@@ -111,6 +111,9 @@ class Drives {
   // Takes a drive offline after an I/O failure. Idempotent. Listeners are told. A failure of `disk` that comes late,
   // after the drive went and came back, says nothing about its new opening and is ignored; the caller keeps it open.
   void report_failure(DriveId id, const Disk* disk, const Error& error);
+  // The same of one that holds a call of `disk`, which may never end: as long as that lives, the drive stays offline,
+  // whatever its probes answer, so that what it holds does not grow.
+  void report_hang(DriveId id, const Disk* disk, const Error& error, const std::shared_ptr<const void>& call);
   // The same where nobody knows of which opening the failure is.
   void report_failure(DriveId id, const Error& error);
   // Probes every online drive now (and offline ones, which come back when their label allows and they take the map).

@@ -282,6 +282,7 @@ struct FaultDisk::State {
   std::condition_variable let_go;
   bool hanging = false;
   std::size_t calls_hanging = 0;
+  std::uint64_t disarmed = 0;  // times
   bool unlocked = false;
   bool offline = false;
   bool cached = false;
@@ -315,10 +316,16 @@ struct FaultDisk::State {
       if (hit && !strike) strike = one.fault;
     }
     if (strike) ++fired;
-    if (!strike || strike->action != FaultAction::kHang) return strike;
-    hanging = true;
+    if (!strike || (strike->action != FaultAction::kHang && strike->action != FaultAction::kHold)) return strike;
     std::unique_lock lock(mutex, std::adopt_lock);
-    wait_until_let_go(lock);
+    if (strike->action == FaultAction::kHold) {
+      ++calls_hanging;
+      let_go.wait(lock, [this, before = disarmed] { return disarmed != before; });
+      --calls_hanging;
+    } else {
+      hanging = true;
+      wait_until_let_go(lock);
+    }
     static_cast<void>(lock.release());  // the caller's
     CHECK_OK(reachable());
     return std::nullopt;
@@ -648,6 +655,8 @@ void FaultDisk::arm(Fault fault) {
 void FaultDisk::disarm() {
   const std::lock_guard lock(state_->mutex);
   state_->armed.clear();
+  ++state_->disarmed;
+  state_->let_go.notify_all();
   state_->unreadable.clear();
 }
 

@@ -64,6 +64,7 @@ enum class FaultAction : std::uint8_t {
   kLie,   // a write answers success, but only some of its sectors are written; a sync answers success, syncs nothing
   kFlip,  // a read answers with one bit flipped; what is stored stays right
   kHang,  // the drive hangs from here on, as by set_hanging(); let go, the operation is done
+  kHold,  // this operation alone hangs, until disarm(): the drive answers others, and its probes
 };
 
 struct Fault {

@@ -75,9 +75,32 @@ void DriveVolumes::report(const Volume& volume, const Error& error) {
   drives_.report_failure(id_, volume.disk.get(), error);
 }
 
+// --- the drive's threads
+
+bool DriveVolumes::post(std::function<void()> job) {
+  return pool_.post([this, job = std::move(job)] {
+    const Underway::Job at(underway_, opening());
+    job();
+  });
+}
+
+void DriveVolumes::look() {
+  const auto disk = opening();
+  if (disk == nullptr) return;
+  const auto held = underway_.held(disk.get(), options_.patience, kLookAtWaitsEvery);
+  if (held == nullptr) return;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.patience).count();
+  drives_.report_hang(
+      id_, disk.get(),
+      Error(make_error_code(Errc::kTimeout), "what was asked of its volumes has not ended within " +
+                                                 std::to_string(seconds) + " s, while its probes answer"),
+      held);
+}
+
 // --- attaching
 
 Status DriveVolumes::call(Call& call, Status (DriveVolumes::*work)()) {
+  const auto disk = opening();
   std::shared_future<Status> answer;
   std::chrono::steady_clock::time_point until;
   {
@@ -89,13 +112,21 @@ Status DriveVolumes::call(Call& call, Status (DriveVolumes::*work)()) {
       if (!post([this, work, promise] { promise->set_value((this->*work)()); })) {
         return fail(Errc::kOverloaded, "drive " + id_.to_string() + ": its queue is full");
       }
-      call = {promise->get_future(), std::chrono::steady_clock::now() + options_.answer_limit};
+      // A little longer, so that those who look find what the drive holds since it was asked.
+      call = {promise->get_future(), std::chrono::steady_clock::now() + options_.answer_limit + 3 * kLookAtWaitsEvery};
     }
     answer = call.answer;
     until = call.until;
   }
-  if (answer.wait_until(until) == std::future_status::ready) return answer.get();
-  return fail(Errc::kTimeout, "drive " + id_.to_string() + " does not answer");
+  while (answer.wait_until(std::min(until, std::chrono::steady_clock::now() + kLookAtWaitsEvery)) !=
+         std::future_status::ready) {
+    look();
+    if (opening() != disk) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " went away");
+    if (std::chrono::steady_clock::now() >= until) {
+      return fail(Errc::kTimeout, "drive " + id_.to_string() + " does not answer");
+    }
+  }
+  return answer.get();
 }
 
 Status DriveVolumes::attach() { return call(attaching_, &DriveVolumes::attach_now); }
@@ -149,6 +180,7 @@ Status DriveVolumes::attach_now() {
 
 // Reads nothing of the file.
 Result<std::shared_ptr<Volume>> DriveVolumes::look_at(const std::shared_ptr<io::Disk>& disk, std::uint32_t number) {
+  step();
   TRY(const auto file, disk->open(path(number), io::OpenMode::kReadWrite));
   auto volume = std::make_shared<Volume>(number, disk);
   volume->closed = true;
@@ -161,7 +193,11 @@ Result<std::shared_ptr<Volume>> DriveVolumes::look_at(const std::shared_ptr<io::
 }
 
 DriveVolumes::Look DriveVolumes::look_here(io::Disk& disk, io::File& file) {
-  return {.read = [&file](std::uint64_t offset, MutableByteView out) { return file.read_at(offset, out); },
+  return {.read =
+              [this, &file](std::uint64_t offset, MutableByteView out) {
+                step();
+                return file.read_at(offset, out);
+              },
           .size = [&file] { return file.size(); },
           .probe = [&disk] { return disk.probe(); }};
 }
@@ -290,7 +326,10 @@ void DriveVolumes::run_counts() {
     if (volume == nullptr) break;
     below = volume->number;
     lock.unlock();
-    const Status counted = count(volume);
+    const Status counted = [&] {
+      const Underway::Job at(underway_, volume->disk);
+      return count(volume);
+    }();
     lock.lock();
     if (!counted && !stopping_) {
       uncountable_ = counted.error();
@@ -416,6 +455,7 @@ Status DriveVolumes::count(const GoOn& go_on) {
     // Not under the lock: whoever is asked has locks of its own.
     lock.unlock();
     const bool goes_on = go_on();
+    look();
     there = opening() == disk;
     lock.lock();
     if (!goes_on || !there || counts_changed_.wait_for(lock, kAskEvery, [this] { return !counting_; })) break;
@@ -455,6 +495,7 @@ Status DriveVolumes::detach_empty_now() {
   }
   if (disk == nullptr || drives_.disk(id_) != disk) return {};
   for (const auto number : numbers) {
+    step();
     const Status removed = disk->remove(path(number));
     if (!removed && !(removed.error() == Errc::kNotFound)) return removed;
   }
@@ -964,6 +1005,7 @@ void DriveVolumes::run_syncs(std::shared_ptr<Volume> volume) {
     Status status = fail(Errc::kIo, "the volume failed, or its drive went away");
     if (!retired && file != nullptr) {
       const auto started = clock_.steady();
+      const Underway::Job at(underway_, volume->disk, kSyncPatiences);
       status = file->sync();
       counters_.sync_group.observe(static_cast<double>(batch.size()));
       counters_.sync_seconds.observe(std::chrono::duration<double>(clock_.steady() - started).count());
@@ -999,6 +1041,10 @@ Status DriveVolumes::sync(const std::shared_ptr<Volume>& volume) {
   });
   std::unique_lock lock(wait->mutex);
   while (!wait->ready.wait_for(lock, kLookAtWaitsEvery, [&] { return wait->status.has_value(); })) {
+    lock.unlock();
+    look();
+    lock.lock();
+    if (wait->status) break;
     if (!serves(*volume)) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " went away");
   }
   return *wait->status;

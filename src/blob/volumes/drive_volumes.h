@@ -5,7 +5,8 @@
 // Threads: thread-safe. reserve_in_memory, post, post_sync, cached_file, online and usage never block. attach,
 // detach_empty, count, sync, walk and run wait for the drive, no longer than it is there, and are not called from its
 // pools; the rest does drive I/O on the calling thread, which a drive that hangs keeps: from the drive's pools only,
-// elsewhere by run(). Counting has a thread of its own.
+// elsewhere by run(). Counting has a thread of its own. Whoever waits for what such a thread does finds out where the
+// drive holds it (look()), which makes the drive one that is not there.
 // Ownership: borrowed drives, clock and counters outlive it. Files are shared: one stays open while somebody uses it.
 #pragma once
 
@@ -25,6 +26,7 @@
 #include "base/pool.h"
 #include "blob/maintenance.h"
 #include "blob/volumes/record.h"
+#include "blob/volumes/underway.h"
 #include "blob/volumes/volume_store.h"
 #include "blob/volumes/wait_watch.h"
 #include "io/drives.h"
@@ -129,7 +131,12 @@ class DriveVolumes {
   // The same, waiting. kUnavailable once the drive has gone.
   Status sync(const std::shared_ptr<Volume>& volume);
   // Runs `job` on the drive's pool; false: the queue is full.
-  [[nodiscard]] bool post(std::function<void()> job) { return pool_.post(std::move(job)); }
+  [[nodiscard]] bool post(std::function<void()> job);
+  // By whoever waits for the drive, every kLookAtWaitsEvery: reports it as failed where it holds one of the threads
+  // here. Does not block; no lock of who waits may be held.
+  void look();
+  // By a job on the drive's pool: it takes long and gets on.
+  void step() { underway_.step(); }
   // The same, waiting for what `work` answers, a Result: for as long as the drive is there, since what hangs in it may
   // never end. So `work` owns all that it uses. kUnavailable: the drive is offline, or went there meanwhile, and `work`
   // is left to it; kOverloaded: the queue is full.
@@ -142,6 +149,7 @@ class DriveVolumes {
       return fail(Errc::kOverloaded, "drive " + id_.to_string() + ": its queue is full");
     }
     while (answer.wait_for(kLookAtWaitsEvery) != std::future_status::ready) {
+      look();
       if (opening() != disk) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " went away");
     }
     return answer.get();
@@ -205,10 +213,10 @@ class DriveVolumes {
     std::function<Result<std::uint64_t>()> size;
     std::function<Status()> probe;
   };
-  static Look look_here(io::Disk& disk, io::File& file);  // on this thread
+  Look look_here(io::Disk& disk, io::File& file);  // on this thread, which is a pool's
   Look look_by_pool(const std::shared_ptr<io::Disk>& disk, const std::shared_ptr<io::File>& file);
   static Status walk_file(const Look& look, std::uint32_t number, std::uint64_t end, const Found& found);
-  static Result<std::shared_ptr<Volume>> look_at(const std::shared_ptr<io::Disk>& disk, std::uint32_t number);
+  Result<std::shared_ptr<Volume>> look_at(const std::shared_ptr<io::Disk>& disk, std::uint32_t number);
   void start_counting();  // mutex_ is held
   void run_counts();
   std::shared_ptr<Volume> next_uncounted(std::uint32_t below) const;  // mutex_ is held
@@ -285,6 +293,8 @@ class DriveVolumes {
   std::shared_ptr<Rest> rest_;        // after stop()
   std::size_t hurried_ = 0;           // how many wait for all counts
   std::optional<Error> uncountable_;  // of the last round: why a volume is left
+
+  Underway underway_;
 
   // Declared last: their jobs end before anything above goes. The pool's jobs post to the sync thread.
   ThreadPool counting_pool_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/log.h"
 #include "blob/volumes/shard_access.h"
 #include "crypto/digest.h"
 
@@ -130,16 +131,25 @@ Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned inde
   }
   // The region of a drive that went away is found when it comes back, and what lies in it is an orphan.
   if (!status) {
-    static_cast<void>(drive->run([drive, region] {
+    const Status abandoned = drive->run([drive, region] {
       drive->abandon(region);
       return Status{};
-    }));
+    });
+    if (!abandoned) {
+      log_warning("the space of a shard that was not copied waits for reclaim",
+                  {{"blob", ref.id.to_string()}, {"error", abandoned.error().describe()}});
+    }
     return fail(status.error());
   }
-  static_cast<void>(drive->run([drive, region, used_bytes] {
+  // It is durable whatever becomes of this: what is not given back now is given back with the record.
+  const Status trimmed = drive->run([drive, region, used_bytes] {
     drive->trim(region, used_bytes);
     return Status{};
-  }));
+  });
+  if (!trimmed) {
+    log_warning("the rest of a copied shard's space is given back with it",
+                {{"blob", ref.id.to_string()}, {"error", trimmed.error().describe()}});
+  }
   return ShardPlace{.drive = to, .volume = region.volume->number, .offset = region.offset};
 }
 
@@ -151,6 +161,11 @@ Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned i
   const Access found = access.check(index, Wait::kYes);
   if (found == Access::kOverloaded) return fail(access.too_few());
   if (found == Access::kUnreadable) return ShardHealth::kDamaged;
+  // One that went away, now or before, says nothing of what it holds.
+  const auto away = [&]() -> Result<ShardHealth> {
+    return fail(Errc::kUnavailable, "drive " + ref.shards[index].drive.to_string() + " went away");
+  };
+  if (found == Access::kOffline && !ref.shards[index].drive.is_none()) return away();
   if (found != Access::kReady) return ShardHealth::kMissing;
   bool good = !access.head_damaged(index);
   const Layout& layout = access.layout();
@@ -161,7 +176,7 @@ Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned i
     const auto count = static_cast<unsigned>(layout.group_blocks(group));
     access.begin(set, first, count);
     access.read(set, index, Wait::kYes);
-    if (access.offline(index)) return ShardHealth::kMissing;
+    if (access.offline(index)) return away();
     if (!set.shards[index].tried) return fail(access.too_few());
     if (set.shards[index].good != set.all()) {
       core.damaged.add();

@@ -32,6 +32,9 @@ class Fan final : public WaitWatch::Waiter {
   }
   // What is left hangs in drives that have gone.
   void look() override {
+    for (const auto& job : jobs) {
+      if (!job->ended()) job->shard->drive->look();
+    }
     const bool left_behind =
         std::all_of(jobs.begin(), jobs.end(), [](const auto& job) { return job->ended() || job->lost(); });
     if (left_behind) wake();

@@ -104,6 +104,7 @@ bool ShardSource::read(StripeSet::Shard& into, std::uint64_t first, unsigned cou
     if (!got_table || *got_table < table_bytes) return true;
     for (unsigned i = 0; i < count; ++i) {
       const std::size_t size = layout_.block_bytes(first + i);
+      drive->step();  // each may be tried for seconds
       static_cast<void>(
           file_->read_at(record + begin + StripeSet::at(i), into.blocks.span().subspan(StripeSet::at(i), size)));
     }

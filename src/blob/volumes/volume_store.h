@@ -14,6 +14,8 @@
 
 namespace andromede::blob {
 
+inline constexpr unsigned kSyncPatiences = 6;
+
 struct VolumeOptions {
   std::uint64_t volume_bytes = 1ULL << 30;    // a volume is closed when it reaches this
   std::uint64_t reserve_bytes = 64ULL << 20;  // kept free on each drive: kNoSpace beyond
@@ -24,6 +26,9 @@ struct VolumeOptions {
   unsigned threads_per_drive = 2;
   // So long a drive is waited for that does not answer to being attached or detached, and all of them at the end.
   std::chrono::milliseconds answer_limit = io::kDriveAnswerLimit;
+  // Who waits for a drive that has begun with something of it, and neither ended it nor got on for so long, reports the
+  // drive as failed; of a sync, which others' writes may hold up, for kSyncPatiences times as long.
+  std::chrono::milliseconds patience = io::kDriveAnswerLimit;
 };
 
 class VolumeStore : public Store, public Maintenance {

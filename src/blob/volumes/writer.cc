@@ -532,6 +532,14 @@ Task<void> WriteState::wait(Until until) {
 void WriteState::look() {
   std::unique_lock lock(mutex_);
   if (waiter_ == nullptr) return;
+  std::vector<DriveVolumes*> waited_for;
+  for (unsigned i = 0; i < total(); ++i) {
+    if (!reached(waits_until_, i)) waited_for.push_back(streams_[i].drive);
+  }
+  lock.unlock();
+  for (DriveVolumes* const drive : waited_for) drive->look();
+  lock.lock();
+  if (waiter_ == nullptr) return;
   const bool late = deadline_.passed(core_.clock);
   for (unsigned i = 0; i < total(); ++i) {
     if (reached(waits_until_, i)) continue;
