@@ -226,7 +226,24 @@ std::vector<DriveId> MirrorKeeper::spare_the_full(std::vector<DriveId> places, c
   return spared;
 }
 
+Status MirrorKeeper::bring_back(const std::function<bool()>& go_on) {
+  Status first;
+  const auto map = drives_.map();
+  for (const io::DriveInfo& drive : map->drives) {
+    if (!drive.mirrors_metadata || !drives_.online(drive.id)) continue;
+    Status back = add(drive, go_on);
+    // The map names no other any more.
+    if (back || back.error() == Errc::kCancelled) return back;
+    log_warning("a metadata mirror does not come back",
+                {{"drive", drive.name.value()}, {"error", back.error().describe()}});
+    if (first) first = std::move(back);
+  }
+  return first;
+}
+
 Status MirrorKeeper::change(const std::function<bool()>& go_on) {
+  // Whatever one of them fails of must not keep the others out.
+  if (online_mirrors().empty()) CHECK_OK(bring_back(go_on));
   const auto map = drives_.map();
   const Drives online = online_mirrors();
   const std::vector<DriveId> places = wanted(*map, online);

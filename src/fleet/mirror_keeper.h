@@ -74,6 +74,8 @@ class MirrorKeeper {
   // What a mirror asks for: twice what it needs, so that the copy does not soon have to move on.
   [[nodiscard]] std::uint64_t needed_bytes() const;
   [[nodiscard]] std::size_t sites_of(const std::vector<DriveId>& drives) const;
+  // With none left: goes on with one of those that the map names, whichever can; the others are copied anew.
+  Status bring_back(const std::function<bool()>& go_on);
   Status add_missing(const io::DriveMap& map, const std::vector<DriveId>& wanted, const Drives& online,
                      const std::function<bool()>& go_on);
   Status add(const io::DriveInfo& drive, const std::function<bool()>& go_on);

@@ -374,6 +374,29 @@ TEST_F(MirrorKeeperTest, WhileCommitsWaitItIsTriedAgainWithinSecondsHoweverOften
   EXPECT_TRUE(tried_within_seconds());
 }
 
+// Whatever it is that the first one fails of.
+TEST_F(MirrorKeeperTest, OfThoseThatTheMapNamesWhicheverCanComesBackWhenNoneIsLeft) {
+  ASSERT_TRUE(keep());
+  ASSERT_TRUE(drives_->update([](io::DriveMap& map) -> Status {
+    for (const std::size_t i : {0U, 1U, 2U}) map.drives[i].mirrors_metadata = true;
+    return {};
+  }));
+  for (const Errc why : {Errc::kTimeout, Errc::kUnavailable, Errc::kCorrupt}) {
+    mirrors_.online.clear();
+    mirrors_.refusing = {id(0), id(1), id(3)};
+    mirrors_.refusal = why;
+    clock_.advance(std::chrono::minutes(5));
+    static_cast<void>(keep());
+    EXPECT_TRUE(mirrors_.online.contains(id(2)));
+  }
+  mirrors_.online.clear();
+  mirrors_.refusal = Errc::kCancelled;
+  mirrors_.additions = 0;
+  clock_.advance(std::chrono::minutes(5));
+  EXPECT_EQ(keep().error(), Errc::kCancelled);
+  EXPECT_EQ(mirrors_.additions, 1);
+}
+
 TEST_F(MirrorKeeperTest, AFailureIsTriedAgainLaterAndLaterOrWhenDrivesCome) {
   ASSERT_TRUE(keep());
   lose(0);

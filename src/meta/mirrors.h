@@ -57,7 +57,8 @@ class Mirrors {
   // it hangs, or what was given up there has not ended; nothing that this still does counts. kNoSpace, before what the
   // drive held is removed: it has no room, or would be low where commits lack nothing without it. When no mirror is
   // left, one that the map still marks is opened as it is and goes on, if it holds every commit that was made and
-  // failed for another reason than damage; any other drive is left untouched (kUnavailable).
+  // failed for another reason than damage; where it does not get on, and another drive with such a one is online, its
+  // drive fails, and the other one is to be tried (kTimeout). Any other drive is left untouched (kUnavailable).
   virtual Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) = 0;
   // Takes a mirror out (marks it in the drive map first) and removes its files where the drive is online. Idempotent:
   // of a drive that neither takes part nor is marked, what a former mirror left is closed and removed. kRefused when

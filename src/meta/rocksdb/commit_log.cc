@@ -34,8 +34,10 @@ Result<std::unique_ptr<CommitLog>> CommitLog::create(std::shared_ptr<io::Disk> d
   return log;
 }
 
-Result<std::unique_ptr<CommitLog>> CommitLog::open(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes) {
+Result<std::unique_ptr<CommitLog>> CommitLog::open(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes,
+                                                   std::function<void()> on_step) {
   std::unique_ptr<CommitLog> log(new CommitLog(std::move(disk), segment_bytes));
+  log->on_step_ = std::move(on_step);
   TRY(const std::vector<std::string> names, log->disk_->list(kLogFolder));
   // A segment that vanished could take acknowledged commits with it and leave no gap in the rest.
   const auto there = [&](std::size_t i) {
@@ -62,8 +64,13 @@ Status CommitLog::fill(io::File& file) const {
   for (std::uint64_t offset = 0; offset < segment_bytes_; offset += zeros.size()) {
     const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), segment_bytes_ - offset));
     CHECK_OK(file.write_at(offset, ByteView(zeros).first(count)));
+    step();
   }
   return file.sync();
+}
+
+void CommitLog::step() const {
+  if (on_step_) on_step_();
 }
 
 Status CommitLog::add_segment() {
@@ -96,6 +103,7 @@ Status CommitLog::scan_segment(std::size_t index, std::uint64_t salt, std::uint6
       window.resize(static_cast<std::size_t>(std::min<std::uint64_t>(std::max(count, kScanBytes), end - offset)));
       window_start = offset;
       TRY(const std::size_t got, file.read_at(offset, window));
+      step();
       if (got != window.size()) return fail(Errc::kIo, "commit log: a segment is shorter than its size");
     }
     return ByteView(window).subspan(static_cast<std::size_t>(offset - window_start), count);
@@ -140,6 +148,7 @@ Result<std::vector<CommitLog::Position>> CommitLog::scan(std::uint64_t salt, std
 Result<Bytes> CommitLog::read(const Position& position) {
   Bytes record(position.header.record_bytes());
   TRY(const std::size_t got, segments_[position.segment].file->read_at(position.offset, record));
+  step();
   if (got != record.size() || !record_is_intact(position.header, record)) {
     return fail(Errc::kCorrupt, "commit log: commit " + std::to_string(position.header.first_index) + " is damaged");
   }

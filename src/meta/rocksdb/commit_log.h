@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -32,8 +33,9 @@ class CommitLog {
   // when it answers.
   static Result<std::unique_ptr<CommitLog>> create(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes);
   // Opens the segments that are there; one whose making was cut short by a crash is made anew by start(). kCorrupt when
-  // one is gone.
-  static Result<std::unique_ptr<CommitLog>> open(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes);
+  // one is gone. `on_step`, if any, is told each time that the drive has answered, by what reads or fills segments.
+  static Result<std::unique_ptr<CommitLog>> open(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes,
+                                                 std::function<void()> on_step = {});
 
   // The intact records of `salt` whose last commit is above `applied`, by index. kCorrupt when they leave a gap;
   // kUnsupported when a later version wrote them.
@@ -64,10 +66,12 @@ class CommitLog {
       : disk_(std::move(disk)), segment_bytes_(segment_bytes) {}
   Status fill(io::File& file) const;
   Status add_segment();
+  void step() const;
   Status scan_segment(std::size_t index, std::uint64_t salt, std::uint64_t applied, std::vector<Position>& found) const;
 
   std::shared_ptr<io::Disk> disk_;
   const std::uint64_t segment_bytes_;
+  std::function<void()> on_step_;
   void take(std::unique_ptr<io::File> file);
 
   std::vector<Segment> segments_;

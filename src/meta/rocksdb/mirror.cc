@@ -108,6 +108,7 @@ Result<bool> holds_mirror_files(io::Disk& disk) {
 
 State::Options Mirror::state_options(const Options& options) {
   on_failure_ = options.on_failure;
+  on_step_ = options.on_step;
   State::Options made;
   made.cache = options.cache;
   made.row_cache = options.row_cache;
@@ -148,7 +149,7 @@ Result<std::unique_ptr<Mirror>> Mirror::try_open(DriveId drive, std::shared_ptr<
   CHECK_OK(remove_checkpoint(*disk));
   CHECK_OK(check_plain(disk->root(), kMetaFolder));
   std::unique_ptr<Mirror> mirror(new Mirror(drive, disk));
-  auto log = CommitLog::open(disk, segment_bytes);
+  auto log = CommitLog::open(disk, segment_bytes, options.on_step);
   // With a marker there was a log; only a drive without a marker is empty.
   if (!log && log.error() == Errc::kNotFound) return andromede::fail(Errc::kCorrupt, "the commit log is gone");
   if (!log) return andromede::fail(std::move(log).error());
@@ -178,7 +179,7 @@ Status Mirror::resize_log(std::uint64_t segment_bytes) {
   if (log_->segment_bytes() == segment_bytes) return {};
   // The marker first: CommitLog::start makes every segment anew that has another size, also after a crash in between.
   CHECK_OK(disk_->replace(kMarkerPath, encode_marker(segment_bytes)));
-  TRY(log_, CommitLog::open(disk_, segment_bytes));
+  TRY(log_, CommitLog::open(disk_, segment_bytes, on_step_));
   return {};
 }
 

@@ -106,6 +106,7 @@ class Mirror {
   const DriveId drive_;
   const std::shared_ptr<io::Disk> disk_;
   std::function<void()> on_failure_;
+  std::function<void()> on_step_;
   std::atomic<bool> failed_{false};
   std::atomic<bool> out_of_space_{false};
   mutable std::mutex mutex_;

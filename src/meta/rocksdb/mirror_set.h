@@ -89,6 +89,10 @@ class MirrorSet {
   // uses begins to be closed as well: it holds files and memory. Closing asks the drive, and is done by a thread of its
   // own.
   Status close_retired(DriveId drive, const std::string& root, std::chrono::milliseconds patience);
+  // Whether one is being closed there.
+  [[nodiscard]] bool closing(DriveId drive, const std::string& root) {
+    return closing_.running(drive, root) != nullptr;
+  }
   // Former mirrors that are not closed yet.
   [[nodiscard]] std::size_t retired();
   // Takes all out and closes them, for the end; those that are still used end with their last user. One that failed is

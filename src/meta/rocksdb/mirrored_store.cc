@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -59,6 +60,7 @@ struct Opened {
       return fail(Errc::kUnavailable, "the drive's mirror ends at commit " + std::to_string(start.last_index) + ", " +
                                           std::to_string(last_index) + " were made; bring the drive with another one");
     }
+    if (given_up) return fail(Errc::kCancelled, "nobody waits for it any more");
     return begin_epoch(*mirror, start.salt, segment_bytes);
   }
 
@@ -66,6 +68,7 @@ struct Opened {
   std::uint64_t segment_bytes = 0;
   std::uint64_t last_index = 0;  // of what was acknowledged
   std::uint64_t last_sequence = 0;
+  std::atomic<bool> given_up{false};  // by who waited: it is to change nothing more
   std::shared_ptr<Mirror> mirror;
   Committer::Start start;
 };
@@ -128,17 +131,20 @@ class Engine final : public MirroredStore {
   Status finish_and_join(MirrorMaking& making, const Mirror& source, DriveId drive, Telling::Patience patience,
                          const MirrorCopy::Progress& progress);
   // Does `work`, which owns all it uses, on a thread of `on`, and waits until it ends, the drive is offline, or for so
-  // long; kCancelled: `go_on`, if any, said no meanwhile.
+  // long; or until `may_wait`, if any, answers an error, which is the answer then.
   Status wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::Disk>& disk, std::function<Status()> work,
-                  std::chrono::milliseconds patience, const std::function<bool()>& go_on = {});
+                  std::chrono::milliseconds patience, const std::function<Status()>& may_wait = {});
   // kTimeout while something that was given up goes on there.
   static Status nothing_hangs(DriveWork& on, DriveId drive, const std::string& root);
   // Whether it can be copied from: a copy begins with a flush, which takes space.
   [[nodiscard]] bool has_room(const Mirror& mirror) const;
   // The mirror to copy from; null when none takes part.
   [[nodiscard]] std::shared_ptr<Mirror> source_of_copies(const MirrorSet::List& online) const;
-  // Goes on with a current mirror whose drive is there again after the last one had gone.
+  // Goes on with a current mirror whose drive is there again after the last one had gone. Where another drive has one
+  // too, this one is waited for no longer than it gets on; its drive has failed then.
   Status come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk, const std::function<bool()>& go_on);
+  // Whether another drive that is online has a mirror that the map names, and nothing hangs there.
+  [[nodiscard]] bool another_may_come_back(DriveId than);
   Status mark(DriveId drive, bool mirrors_metadata);
   void close();
 
@@ -368,7 +374,7 @@ std::shared_ptr<Mirror> Engine::source_of_copies(const MirrorSet::List& online) 
 
 Status Engine::wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::Disk>& disk,
                         std::function<Status()> work, std::chrono::milliseconds patience,
-                        const std::function<bool()>& go_on) {
+                        const std::function<Status()>& may_wait) {
   const auto job = on.start(drive, disk->root(), std::move(work));
   const auto until = std::chrono::steady_clock::now() + patience;
   std::optional<DriveWork::Time> offline_since;
@@ -380,7 +386,8 @@ Status Engine::wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::
       return fail(Errc::kUnavailable, "the drive does not answer");
     }
     if (now > until) return fail(Errc::kTimeout, "the drive does not answer");
-    if (go_on && !go_on()) return fail(Errc::kCancelled, "stopped while the drive was waited for");
+    if (stopping_) return fail(Errc::kCancelled, "stopped while the drive was waited for");
+    if (may_wait) CHECK_OK(may_wait());
   }
 }
 
@@ -446,6 +453,8 @@ Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk, c
   const auto opened = std::make_shared<Opened>();
   opened->options = mirror_options();
   opened->options.warm_cache = true;
+  const auto steps = std::make_shared<std::atomic<std::uint64_t>>(0);
+  opened->options.on_step = [steps] { steps->fetch_add(1, std::memory_order_relaxed); };
   opened->segment_bytes = options_.log_segment_bytes;
   opened->start.salt = draw_salt(random_);
   {
@@ -455,9 +464,24 @@ Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk, c
     opened->last_sequence = committer_.last_sequence();
   }
   // Commits wait for it, but a drive that hangs keeps nobody else: neither the stop nor other mirrors.
-  CHECK_OK(wait_for(
+  bool hangs = false;
+  std::uint64_t seen = 0;
+  auto heard = std::chrono::steady_clock::now();
+  const auto may_wait = [&]() -> Status {
+    if (!go_on()) return fail(Errc::kCancelled, "stopped while the drive was waited for");
+    const auto now = std::chrono::steady_clock::now();
+    const std::uint64_t told = steps->load(std::memory_order_relaxed);
+    if (told != seen) heard = now;
+    seen = told;
+    hangs = now - heard >= options_.mirror_patience && another_may_come_back(drive);
+    return hangs ? fail(Errc::kTimeout, "its metadata mirror does not answer while it is opened") : Status();
+  };
+  const Status done = wait_for(
       work_, drive, disk, [opened, drive, disk] { return opened->open(drive, disk); }, options_.opening_patience,
-      go_on));
+      may_wait);
+  if (!done) opened->given_up = true;
+  if (hangs) drives_.report_failure(drive, disk.get(), done.error());
+  CHECK_OK(done);
   const Committer::Pause pause(committer_);
   // The others, before the first commit that they lack.
   const Status marked = drives_.update([&](io::DriveMap& map) -> Status {
@@ -476,6 +500,16 @@ Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk, c
   log_info("metadata: the last mirror came back",
            {{"drive", drive.to_string()}, {"commits", opened->start.last_index}});
   return {};
+}
+
+bool Engine::another_may_come_back(DriveId than) {
+  const auto map = drives_.map();
+  return std::any_of(map->drives.begin(), map->drives.end(), [&](const io::DriveInfo& other) {
+    if (other.id == than || !other.mirrors_metadata) return false;
+    const auto disk = drives_.disk(other.id);
+    return disk != nullptr && work_.running(other.id, disk->root()) == nullptr &&
+           !mirrors_.closing(other.id, disk->root());
+  });
 }
 
 Status Engine::remove_mirror(DriveId drive) {

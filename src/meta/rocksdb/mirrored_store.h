@@ -28,8 +28,8 @@ struct MirroredOptions {
   // So long after mirrors were lost commits wait for new ones; then they are kNotBegun at once.
   std::chrono::milliseconds redundancy_wait{10'000};
   std::chrono::milliseconds mirror_patience = io::kDriveAnswerLimit;  // for one that is late when another is done
-  // For a copy or a check of a mirror that tells nothing more, and for the opening of the last mirror when its drive is
-  // there again, which nothing else can replace.
+  // For a copy or a check of a mirror that tells nothing more; and for the opening of the last mirror when its drive is
+  // there again, unless it does not get on for mirror_patience and another drive has one that the map names.
   std::chrono::milliseconds silence_patience{std::chrono::minutes(2)};
   std::chrono::milliseconds opening_patience{std::chrono::minutes(10)};
   // Free space on a mirror's drive below which commits that put data are kNoSpace (deletes go on); never more than a

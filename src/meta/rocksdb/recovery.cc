@@ -33,13 +33,14 @@ struct Census {
 // An I/O failure, or a lock that a thread which has not ended keeps.
 bool of_its_drive(const Error& error) { return error == Errc::kIo || error == Errc::kTimeout; }
 
-Status replay(Candidate& candidate) {
+Status replay(Candidate& candidate, const std::function<void()>& on_step) {
   Mirror& mirror = *candidate.mirror;
   TRY(candidate.records, mirror.log().scan(mirror.state().salt(), mirror.state().applied()));
   for (const CommitLog::Position& position : candidate.records) {
     TRY(const Bytes record, mirror.log().read(position));
     const ByteView payload = ByteView(record).subspan(kRecordHeaderBytes, position.header.payload_bytes);
     CHECK_OK(mirror.state().apply(payload, position.header.last_index()));
+    if (on_step) on_step();
   }
   return {};
 }
@@ -47,7 +48,7 @@ Status replay(Candidate& candidate) {
 Result<Candidate> open_candidate(DriveId drive, std::shared_ptr<io::Disk> disk, const Mirror::Options& options) {
   TRY(std::unique_ptr<Mirror> mirror, Mirror::open(drive, std::move(disk), options));
   Candidate candidate{std::move(mirror), {}};
-  CHECK_OK(replay(candidate));
+  CHECK_OK(replay(candidate, options.on_step));
   return candidate;
 }
 

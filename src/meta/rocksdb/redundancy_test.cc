@@ -659,6 +659,92 @@ TEST_F(LastMirror, ThatHangsWhenItComesBackKeepsNoCommitFromItsAnswer) {
   EXPECT_TRUE(soon(added));
 }
 
+// All went at the same moment, so that the map names them all, and are there again.
+class AllMirrors : public RedundancyTest {
+ protected:
+  void lose_all_and_find(const std::vector<std::size_t>& again) {
+    open(kTenMinutes);
+    // To be replayed.
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(cloud_.put("k" + std::to_string(i), "1"));
+    for (const std::size_t drive : {0U, 1U, 2U}) cloud_.disk(drive).set_offline(true);
+    EXPECT_FALSE(cloud_.put("lost", "1"));
+    const std::string none = "\nandromede_meta_mirrors_online 0\n";
+    ASSERT_TRUE(eventually([&] { return cloud_.metrics().render().find(none) != std::string::npos; }));
+    for (const std::size_t drive : again) cloud_.disk(drive).set_offline(false);
+    ASSERT_TRUE(eventually([&] {
+      cloud_.drives().probe_all();
+      return std::all_of(again.begin(), again.end(),
+                         [&](auto drive) { return cloud_.drives().online(cloud_.id(drive)); });
+    }));
+    for (const std::size_t drive : {0U, 1U, 2U}) ASSERT_TRUE(cloud_.current(drive)) << drive;
+  }
+  std::future<Status> come_back(std::size_t drive) {
+    return std::async(std::launch::async, [this, drive] { return cloud_.store().add_mirror(cloud_.id(drive), {}); });
+  }
+};
+
+TEST_F(AllMirrors, OneThatHangsWhenItComesBackIsWaitedForSoLongAndAnotherOneCounts) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(300);
+  lose_all_and_find({0, 1, 2});
+  cloud_.disk(0).set_hanging(true);
+  auto hangs = come_back(0);
+  const bool ended = hangs.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  EXPECT_TRUE(ended);
+  if (!ended) cloud_.disk(0).set_hanging(false);
+  EXPECT_EQ(hangs.get().error(), Errc::kTimeout);
+  EXPECT_GT(cloud_.disk(0).hanging(), 0U);
+  EXPECT_FALSE(cloud_.drives().online(cloud_.id(0)));
+  const std::string reason = cloud_.drives().offline_reason(cloud_.id(0));
+  EXPECT_NE(reason.find("does not answer while it is opened"), std::string::npos) << reason;
+  const Status back = cloud_.store().add_mirror(cloud_.id(1), {});
+  ASSERT_TRUE(back) << back.error().describe();
+  ASSERT_TRUE(cloud_.store().add_mirror(cloud_.id(2), {}));
+  EXPECT_TRUE(cloud_.put("after", "1"));
+  EXPECT_FALSE(cloud_.current(0));
+  // What was given up ends, and is nothing.
+  cloud_.disk(0).set_hanging(false);
+  EXPECT_TRUE(eventually([&] {
+    cloud_.drives().probe_all();
+    return cloud_.store().holds_files(cloud_.id(0)).has_value();
+  }));
+  EXPECT_FALSE(cloud_.current(0));
+  EXPECT_EQ(cloud_.store().mirrors().size(), 2U);
+  EXPECT_TRUE(cloud_.put("more", "1"));
+  EXPECT_TRUE(eventually([&] { return cloud_.store().add_mirror(cloud_.id(0), {}).has_value(); }));
+  for (const std::size_t drive : {1U, 2U}) lose(drive);
+  EXPECT_EQ(cloud_.read("more"), "1");
+  cloud_.verify_journal();
+}
+
+TEST_F(AllMirrors, OneThatHangsWhenItComesBackIsWaitedForWhileNoOtherCanReplaceIt) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(50);
+  lose_all_and_find({0});
+  cloud_.disk(0).set_hanging(true);
+  auto back = come_back(0);
+  EXPECT_EQ(back.wait_for(std::chrono::milliseconds(500)), std::future_status::timeout);
+  cloud_.disk(0).set_hanging(false);
+  EXPECT_TRUE(back.get());
+  EXPECT_EQ(cloud_.read("k9"), "1");
+}
+
+TEST_F(AllMirrors, OneWhoseLogIsReadSlowlyWhenItComesBackDoesNotHang) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(2000);
+  lose_all_and_find({0, 1, 2});
+  cloud_.disk(0).arm(
+      {.action = io::FaultAction::kHang, .ops = {io::DiskOp::kRead}, .path_prefix = "meta/log", .from_then_on = true});
+  auto back = come_back(0);
+  for (int reads = 0; reads < 8; ++reads) {
+    ASSERT_TRUE(eventually([&] { return cloud_.disk(0).hanging() > 0; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    if (reads == 7) cloud_.disk(0).disarm();
+    cloud_.disk(0).set_hanging(false);
+  }
+  const Status came = back.get();
+  EXPECT_TRUE(came) << came.error().describe();
+  EXPECT_TRUE(cloud_.drives().online(cloud_.id(0)));
+  EXPECT_EQ(cloud_.read("k9"), "1");
+}
+
 // The new mirror's drive hangs in the round that commits wait for.
 TEST_F(RedundancyTest, CommitsWaitSoLongForAMirrorInTheMakingAndItIsGivenUp) {
   cloud_.options.mirror_patience = std::chrono::milliseconds(200);
