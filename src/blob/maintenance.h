@@ -33,9 +33,13 @@ struct DriveUsage {
   bool refuses = false;
   std::uint64_t queued_jobs = 0;  // reads, writes and syncs that wait for the drive
   std::uint64_t lies = 0;         // shards since the start that were wrong with right checksums
-  // Volumes since the start that were there when the drive went, and not when it came back: what they held is named
-  // still, and missing.
-  std::uint64_t vanished_volumes = 0;
+};
+
+// Whether a shard can lie where its record says.
+enum class Presence : std::uint8_t {
+  kThere,    // its drive has that volume, and the volume reaches so far; what lies there only reading tells
+  kGone,     // the drive is there, and has no such volume, or a shorter one
+  kUnknown,  // the drive is offline, or has not told all its volumes yet
 };
 
 // Called with bytes just moved or read; it may sleep, to hold a bandwidth. False: stop (kCancelled).
@@ -70,6 +74,9 @@ class Maintenance {
   // distrusted. False: verify_shard() says which are to be repaired. Errors: kOverloaded, kCancelled, and the
   // authenticator's.
   virtual Result<bool> verify_blob(const BlobRef& ref, Authenticator& authenticator, const Pace& pace) = 0;
+  // A look into memory. What was removed because it held nothing is gone as well: before kGone counts as a loss, the
+  // record is read again.
+  [[nodiscard]] virtual Presence presence(const ShardPlace& place) const = 0;
   // Rewrites a damaged shard elsewhere on the same drive from the others; answers its new place.
   virtual Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
   struct Reclaimed {

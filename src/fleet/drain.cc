@@ -220,9 +220,7 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
     return JobState::kAborted;
   }
   candidates_.refresh();
-  const auto total = passes_.estimate([this] { return go_on(); });
-  if (!total) return ended_with(total.error(), message);
-  board_.change(request.job, [&](Job& running) { running.bytes_total = *total; });
+  if (const Status looked = look_ahead(request.job); !looked) return ended_with(looked.error(), message);
   std::optional<Throttle::Limit> limit;
   if (request.drain.bandwidth_bytes_per_s > 0) limit.emplace(throttle_, request.drain.bandwidth_bytes_per_s);
 
@@ -234,9 +232,8 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
     if (!go_on()) return ended_with(Error(make_error_code(Errc::kCancelled), "stopped"), message);
     candidates_.refresh();
     repair_damaged();
-    const auto pass = passes_.settle_all(progress_of(request.job), [this] { repair_damaged(); });
+    const auto pass = settle_all(request.job);
     if (!pass) return ended_with(pass.error(), message);
-    count(request.job, *pass);
     moved += pass->shards;
     auto left = left_on(leaving, request.drain.accept_unerased);
     if (!left) return ended_with(left.error(), message);

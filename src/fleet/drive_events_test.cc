@@ -27,6 +27,21 @@ class DriveEventsTest : public testing::Test {
     std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
   }
   void take_away(const std::string& drive) { fs::rename(cloud_.path(drive), cloud_.path(drive) + "-away"); }
+  // As who copies a drive and forgets a folder. What is taken is kept, as different names as there are calls.
+  void take_volumes(const std::string& drive) {
+    fs::rename(cloud_.path(drive) + "/volumes", cloud_.path("volumes-taken-" + std::to_string(++taken_)));
+  }
+  void expect_made_good_once_it_may() {
+    cloud_.options.bandwidth_bytes_per_s = 64 << 20;
+    cloud_.reopen();
+    ASSERT_TRUE(eventually([&] { return cloud_.healthy(); })) << cloud_.reasons();
+    cloud_.expect_all_whole(2);
+    cloud_.expect_all_readable();
+  }
+  [[nodiscard]] bool tells_lost_volumes_of(const std::string& drive) {
+    return cloud_.reasons().find("drive " + drive + " (site " + drive.substr(0, 2) + ") has lost volumes with ") !=
+           std::string::npos;
+  }
   [[nodiscard]] std::vector<std::string> of_kind(const std::string& name) {
     std::vector<std::string> found;
     for (std::string& event : cloud_.journaled()) {
@@ -36,6 +51,7 @@ class DriveEventsTest : public testing::Test {
   }
 
   FleetCloud cloud_{{2, 2, 2, 2}};
+  unsigned taken_ = 0;
 };
 
 TEST_F(DriveEventsTest, ADriveThatLiesIsNamedInTheJournalAndInStatus) {
@@ -58,6 +74,66 @@ TEST_F(DriveEventsTest, OneThatIsFoundWhileServingIsJournaledToo) {
   fs::rename(cloud_.path("s3-2") + "-away", cloud_.path("s3-2"));
   forge_map("s3-2");
   EXPECT_TRUE(eventually([&] { return of_kind("KeepOutDrive").size() == 1; }));
+}
+
+// After the first shards each heal waits for hours, as one of many terabytes does.
+TEST_F(DriveEventsTest, VolumesThatVanishedAreNotForgottenByARestart) {
+  cloud_.options.bandwidth_bytes_per_s = 1;
+  cloud_.put_many(60, 40'000);
+  // No volume is open then.
+  cloud_.reopen();
+  ASSERT_TRUE(eventually([&] { return cloud_.healthy(); })) << cloud_.reasons();
+  take_volumes("s0-1");
+  take_volumes("s1-1");
+  ASSERT_TRUE(eventually([&] { return tells_lost_volumes_of("s0-1") && tells_lost_volumes_of("s1-1"); }))
+      << cloud_.reasons();
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    cloud_.reopen();
+    EXPECT_TRUE(cloud_.fleet->status()->degraded);
+    // What is written now must not look as if it were what is gone.
+    cloud_.put_many(20, 400'000);
+    ASSERT_TRUE(eventually([&] { return tells_lost_volumes_of("s0-1") && tells_lost_volumes_of("s1-1"); }))
+        << cloud_.reasons();
+  }
+  expect_made_good_once_it_may();
+  EXPECT_GT(cloud_.fleet->status()->repaired, 0U);
+}
+
+TEST_F(DriveEventsTest, VolumesThatVanishWhileNobodyServesAreMissedFromTheStartOn) {
+  cloud_.put_many(60, 40'000);
+  cloud_.close();
+  take_volumes("s2-1");
+  for (const auto& volume : fs::directory_iterator(cloud_.path("s3-2") + "/volumes")) fs::resize_file(volume, 0);
+  cloud_.options.bandwidth_bytes_per_s = 1;
+  cloud_.open();
+  EXPECT_TRUE(cloud_.fleet->status()->degraded);
+  ASSERT_TRUE(eventually([&] { return tells_lost_volumes_of("s2-1") && tells_lost_volumes_of("s3-2"); }))
+      << cloud_.reasons();
+  expect_made_good_once_it_may();
+}
+
+TEST_F(DriveEventsTest, AStartThatMissesNothingIsHealthyAfterOneLook) {
+  cloud_.put_many(20, 40'000);
+  cloud_.options.bandwidth_bytes_per_s = 1;
+  cloud_.reopen();
+  ASSERT_TRUE(eventually([&] { return cloud_.healthy(); })) << cloud_.reasons();
+}
+
+// A drain comes before the heal of a start, and looks as well.
+TEST_F(DriveEventsTest, ADrainThatGoesOnAfterARestartRebuildsWhatVanished) {
+  cloud_.put_many(30, 40'000);
+  cloud_.options.bandwidth_bytes_per_s = 1;
+  cloud_.reopen();
+  ASSERT_TRUE(eventually([&] { return cloud_.healthy(); })) << cloud_.reasons();
+  DrainRequest request;
+  request.drive = DriveName("s0-2");
+  ASSERT_TRUE(cloud_.fleet->drain(request, "claire"));
+  cloud_.close();
+  take_volumes("s2-1");
+  cloud_.open();
+  EXPECT_TRUE(cloud_.fleet->status()->degraded);
+  ASSERT_TRUE(eventually([&] { return tells_lost_volumes_of("s2-1"); })) << cloud_.reasons();
+  expect_made_good_once_it_may();
 }
 
 TEST_F(DriveEventsTest, AMirrorThatIsAwayAtStartLosesItsPlaceInTheJournal) {

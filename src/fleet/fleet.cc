@@ -81,7 +81,7 @@ Status FleetImpl::start() {
       log_info("resuming a drain", {{"drives", names_of(draining)}});
     }
     // An earlier process may have stopped in the middle of anything: one look at every record tells.
-    heal_due_ = true;
+    heal_due_ = unlooked_ = true;
     for (const DriveInfo& drive : drives_.map()->drives) {
       if (!drives_.online(drive.id)) away_.insert(drive.id);
     }
@@ -160,7 +160,6 @@ void FleetImpl::watch() {
     candidates_.refresh(usages, looked_at);
     collect_damaged();
     look_at_short_writes();
-    look_for_vanished(usages);
     look_at_room(usages);
     update_metrics(usages);
     std::unique_lock lock(signals_->mutex);
@@ -251,20 +250,6 @@ void FleetImpl::look_at_short_writes() {
   if (now - short_since_->last < options_.short_writes_quiet && now - short_since_->first < kShortWritesAtMost) return;
   short_since_.reset();
   owe_heal(false);
-}
-
-// A heal goes by what the catalog says of drives, and does not look for shards.
-void FleetImpl::look_for_vanished(const Usages& usages) {
-  bool more = false;
-  for (const auto& [drive, usage] : usages) {
-    if (!usage || usage->vanished_volumes == vanished_volumes_[drive]) continue;
-    vanished_volumes_[drive] = usage->vanished_volumes;
-    more = true;
-  }
-  if (!more) return;
-  const std::lock_guard lock(mutex_);
-  scrub_owed_ = scrub_due_ = true;
-  wake_.notify_all();
 }
 
 void FleetImpl::look_at_room(const Usages& usages) {
@@ -489,9 +474,17 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     } else if (heal_due_) {
       status.changes.emplace_back("a heal is about to start");
     }
-    if (scrub_owed_ || scrub_paying_) {
+    if (unlooked_) {
       status.reasons.emplace_back(
-          "drives came back without volumes that they held, and no scrub has made good since what is missing");
+          "since the start it is not known yet whether the drives have all the volumes that were on them: a heal "
+          "looks");
+    }
+    for (const auto& [id, shards] : gone_) {
+      const DriveInfo* const drive = map->find(id);
+      if (drive == nullptr || !io::in_use(*drive)) continue;
+      status.reasons.push_back("drive " + drive->name.value() + " (site " + drive->site.value() +
+                               ") has lost volumes with " + std::to_string(shards) +
+                               " shards, and no heal has rebuilt all of them yet: find out why");
     }
     if (!damaged_.empty()) status.reasons.push_back(std::to_string(damaged_.size()) + " damaged blobs wait for repair");
   }

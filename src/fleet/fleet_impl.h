@@ -124,7 +124,6 @@ class FleetImpl final : public Fleet {
   void not_away(DriveId drive);
   void attach_missing(const Usages& usages);
   void look_at_short_writes();
-  void look_for_vanished(const Usages& usages);
   void look_at_room(const Usages& usages);
   void resume_drain_of(DriveId drive);
   void collect_damaged();
@@ -163,6 +162,9 @@ class FleetImpl final : public Fleet {
   // An operator's drain of an earlier process, or of a drive that was away. Under mutex_.
   Request resumed_drain(const std::vector<DriveInfo>& draining);
   void keep_terms(const DrainTerms& terms);
+  // Before a pass that settles: what there will be to do, for status too.
+  Status look_ahead(std::uint64_t job);
+  Result<PassResult> settle_all(std::uint64_t job);
   JobState ended_with(const Error& error, std::string& message) const;
   void count(std::uint64_t job, const PassResult& result);
   Progress progress_of(std::uint64_t job);
@@ -217,16 +219,17 @@ class FleetImpl final : public Fleet {
   // ended; the one that runs is to end it.
   bool heal_owed_ = false;
   bool heal_paying_ = false;
-  std::set<DriveId> joining_;  // added, and not heard of yet: nothing is missing there
-  std::set<DriveId> away_;     // offline, or back and not owed a heal yet
+  // Volumes may have gone while nothing watched, an earlier process may have known of some: no look ahead since the
+  // start has asked every drive that is there.
+  bool unlooked_ = false;
+  std::map<DriveId, std::uint64_t> gone_;  // shards in volumes that are gone, as of the last look, until all is rebuilt
+  std::set<DriveId> joining_;              // added, and not heard of yet: nothing is missing there
+  std::set<DriveId> away_;                 // offline, or back and not owed a heal yet
   bool rebalance_due_ = false;
   SteadyTime heal_retry_at_ = SteadyTime::max();
   SteadyTime rebalance_retry_at_ = SteadyTime::max();
   std::set<BlobId> damaged_;
   bool scrub_due_ = false;
-  // As for heals: a drive came back without volumes that it held.
-  bool scrub_owed_ = false;
-  bool scrub_paying_ = false;
   std::uint64_t waiting_ = 0;
   std::uint64_t lost_ = 0;
   bool reclaim_due_ = false;
@@ -236,9 +239,8 @@ class FleetImpl final : public Fleet {
 
   SteadyTime reclaim_at_{};  // job thread only
   SteadyTime scrub_at_{};
-  std::map<DriveId, SteadyTime> attach_again_at_;  // watching thread only, as are the next three
+  std::map<DriveId, SteadyTime> attach_again_at_;  // watching thread only, as are the next two
   std::uint64_t short_writes_ = 0;
-  std::map<DriveId, std::uint64_t> vanished_volumes_;
   std::optional<ShortWrites> short_since_;
 
   std::atomic<std::uint64_t> damaged_found_{0};

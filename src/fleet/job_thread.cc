@@ -84,7 +84,6 @@ std::optional<Request> FleetImpl::next_request() {
   }
   if (scrub_due_ || now >= scrub_at_) {
     scrub_due_ = false;
-    scrub_paying_ = std::exchange(scrub_owed_, false);
     scrub_at_ = now + options_.scrub_every;
     return Request{board_.open(JobKind::kScrub, "by schedule"), JobKind::kScrub};
   }
@@ -112,11 +111,11 @@ void FleetImpl::run(const Request& request) {
     const std::lock_guard lock(mutex_);
     heal_owed_ = heal_owed_ || (heal_paying_ && state != JobState::kDone);
     heal_paying_ = false;
-  } else if (request.kind == JobKind::kScrub && !request.asked) {
+  }
+  if (request.asked) {
+    // Only the fleet's own heals are repeated.
     const std::lock_guard lock(mutex_);
-    scrub_owed_ = scrub_owed_ || (scrub_paying_ && state != JobState::kDone);
-    scrub_paying_ = false;
-    if (scrub_owed_) scrub_at_ = std::min(scrub_at_, clock_.steady() + kRetryWaitingAfter);
+    heal_due_ = heal_due_ || unlooked_ || !gone_.empty();
   }
   if (state != JobState::kDone && !stopping_) {
     const std::lock_guard lock(mutex_);
@@ -201,14 +200,36 @@ void FleetImpl::count(std::uint64_t job, const PassResult& result) {
   });
 }
 
+Status FleetImpl::look_ahead(std::uint64_t job) {
+  TRY(auto outlook, passes_.look_ahead([this] { return go_on(); }));
+  board_.change(job, [&](Job& running) { running.bytes_total = outlook.bytes; });
+  const auto map = drives_.map();
+  for (const auto& [id, shards] : outlook.gone) {
+    const DriveInfo* const drive = map->find(id);
+    log_error("volumes are gone from a drive",
+              {{"drive", drive == nullptr ? id.to_string() : drive->name.value()}, {"shards", shards}});
+  }
+  const std::lock_guard lock(mutex_);
+  unlooked_ = !outlook.all_known;
+  gone_ = std::move(outlook.gone);
+  return {};
+}
+
+Result<PassResult> FleetImpl::settle_all(std::uint64_t job) {
+  auto result = passes_.settle_all(progress_of(job), [this] { repair_damaged(); });
+  if (!result) return result;
+  count(job, *result);
+  if (result->waiting + result->lost > 0) return result;
+  const std::lock_guard lock(mutex_);
+  gone_.clear();
+  return result;
+}
+
 JobState FleetImpl::run_heal(std::uint64_t job, std::string& message) {
   candidates_.refresh();
-  const auto total = passes_.estimate([this] { return go_on(); });
-  if (!total) return ended_with(total.error(), message);
-  board_.change(job, [&](Job& running) { running.bytes_total = *total; });
-  const auto result = passes_.settle_all(progress_of(job), [this] { repair_damaged(); });
+  if (const Status looked = look_ahead(job); !looked) return ended_with(looked.error(), message);
+  const auto result = settle_all(job);
   if (!result) return ended_with(result.error(), message);
-  count(job, *result);
   const std::lock_guard lock(mutex_);
   waiting_ = result->waiting;
   lost_ = result->lost;
@@ -216,7 +237,7 @@ JobState FleetImpl::run_heal(std::uint64_t job, std::string& message) {
       std::to_string(result->shards) + " shards placed anew, " + std::to_string(result->repaired) + " of them rebuilt";
   if (result->waiting > 0) message += "; " + std::to_string(result->waiting) + " blobs wait: " + result->why;
   if (result->lost > 0) message += "; " + std::to_string(result->lost) + " blobs cannot be rebuilt: " + result->why;
-  if (result->waiting > 0) heal_retry_at_ = clock_.steady() + kRetryWaitingAfter;
+  if (result->waiting > 0 || unlooked_) heal_retry_at_ = clock_.steady() + kRetryWaitingAfter;
   return result->lost > 0 ? JobState::kFailed : JobState::kDone;
 }
 

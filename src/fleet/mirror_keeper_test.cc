@@ -77,6 +77,7 @@ class AnyDrive final : public blob::Maintenance {
     return blob::ShardHealth::kGood;
   }
   Result<bool> verify_blob(const blob::BlobRef&, blob::Authenticator&, const blob::Pace&) override { return true; }
+  [[nodiscard]] blob::Presence presence(const blob::ShardPlace&) const override { return blob::Presence::kThere; }
   Result<blob::ShardPlace> repair_shard(const blob::BlobRef&, unsigned, const blob::Pace&) override {
     return fail(Errc::kUnsupported, "not here");
   }

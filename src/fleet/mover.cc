@@ -50,8 +50,7 @@ Result<MoveCount> Mover::carry_out(const blob::BlobRef& ref, const std::vector<M
       failed = std::move(place).error();
       break;
     }
-    const blob::ShardPlace& old = ref.shards[move.shard];
-    if (old.drive.is_none() || !drives_.online(old.drive)) ++count.rebuilt;
+    if (blobs_.presence(ref.shards[move.shard]) != blob::Presence::kThere) ++count.rebuilt;
     ++count.shards;
     count.bytes += shard_bytes(ref);
     after.shards[move.shard] = *place;
@@ -61,15 +60,39 @@ Result<MoveCount> Mover::carry_out(const blob::BlobRef& ref, const std::vector<M
   return count;
 }
 
+Mover::Gone Mover::gone(const blob::BlobRef& ref) const {
+  Gone found;
+  for (unsigned i = 0; i < ref.shards.size(); ++i) {
+    const blob::ShardPlace& place = ref.shards[i];
+    if (place.drive.is_none()) continue;
+    const blob::Presence presence = blobs_.presence(place);
+    if (presence == blob::Presence::kGone) found.shards.push_back(i);
+    if (presence == blob::Presence::kUnknown && drives_.online(place.drive)) found.all_known = false;
+  }
+  return found;
+}
+
 Result<MoveCount> Mover::settle(blob::BlobRef ref, const blob::Pace& pace) {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    const std::vector<unsigned> lacking = gone(ref).shards;
     Layout layout(drives_.map(), candidates_.snapshot());
-    TRY(const auto moves, layout.moves(ref, random_));
-    if (moves.empty()) return MoveCount{};
+    const auto wanted = layout.moves(ref, random_);
+    // What is gone is made good where it was, also where the rest has to wait for room.
+    if (!wanted && lacking.empty()) return fail(wanted.error());
+    std::vector<Move> moves = wanted ? *wanted : std::vector<Move>{};
+    for (const unsigned shard : lacking) {
+      const auto moved = [shard](const Move& move) { return move.shard == shard; };
+      if (std::any_of(moves.begin(), moves.end(), moved)) continue;
+      if (layout.stays(ref.shards[shard])) moves.push_back({shard, ref.shards[shard].drive});
+    }
     auto count = carry_out(ref, moves, pace);
-    if (count || !changed_meanwhile(count.error())) return count;
+    if (count && !wanted) return fail(wanted.error());
+    if (count) return count;
+    if (!changed_meanwhile(count.error())) return count;
     TRY(auto now, catalog_.find(ref.id));
     if (!now) return MoveCount{};
+    // Nobody was faster: it lies where its record says on too few drives.
+    if (*now == ref && count.error() == Errc::kNotFound) return fail(Errc::kCorrupt, count.error().message());
     ref = std::move(*now);
   }
   return fail(Errc::kConflict, "blob " + ref.id.to_string() + " changed " + std::to_string(kMaxAttempts) +

@@ -26,10 +26,17 @@ class Mover {
   Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, blob::Authenticator& authenticator,
         const meta::Mirrors& mirrors, Candidates& candidates, Random& random);
 
-  // Gives every shard of the blob the place that Layout wants. A blob that was deleted or changed meanwhile is looked
-  // at again. Errors: kCorrupt (cannot be rebuilt), kUnavailable and kNoSpace (not now), kIo, kCancelled (pace said
-  // so).
+  // Gives every shard of the blob the place that Layout wants, and rebuilds what was in volumes that are gone. A blob
+  // that was deleted or changed meanwhile is looked at again. Errors: kCorrupt (cannot be rebuilt), kUnavailable and
+  // kNoSpace (not now), kIo, kCancelled (pace said so).
   Result<MoveCount> settle(blob::BlobRef ref, const blob::Pace& pace);
+  // Which shards of `ref` are in volumes that are gone from their drives: a look into memory. Nothing is lost with them
+  // where `ref` is not the record any more: what holds nothing is removed.
+  struct Gone {
+    std::vector<unsigned> shards;
+    bool all_known = true;  // no drive is there that has not told its volumes yet
+  };
+  [[nodiscard]] Gone gone(const blob::BlobRef& ref) const;
   // One move that the caller chose; nothing when the blob was deleted or changed meanwhile. Errors as settle().
   Result<MoveCount> move(const blob::BlobRef& ref, Move move, const blob::Pace& pace);
   // Reads every shard on drives that are online, and holds them against each other; rewrites what is damaged, missing

@@ -118,6 +118,60 @@ TEST_F(MoverTest, ACopyThatNobodyNamesIsGivenBack) {
   EXPECT_TRUE(good(before_));
 }
 
+class MoverGoneTest : public MoverTest {
+ protected:
+  // As a record that names volumes which are not there.
+  blob::BlobRef with_gone(unsigned shards) {
+    blob::BlobRef ref = before_;
+    for (unsigned i = 0; i < shards; ++i) ref.shards[i].volume = 7;
+    return ref;
+  }
+  Result<MoveCount> settle(const blob::BlobRef& ref) {
+    return mover_.settle(ref, [](std::uint64_t) { return true; });
+  }
+};
+
+TEST_F(MoverGoneTest, WhatWasInVolumesThatAreGoneIsRebuiltWhereItWas) {
+  const blob::BlobRef ref = with_gone(2);
+  ASSERT_TRUE(cloud_.catalog->replace(before_, ref));
+  EXPECT_EQ(mover_.gone(ref).shards, (std::vector<unsigned>{0, 1}));
+  EXPECT_TRUE(mover_.gone(ref).all_known);
+  const auto settled = settle(ref);
+  ASSERT_TRUE(settled) << settled.error().describe();
+  EXPECT_EQ(settled->shards, 2U);
+  EXPECT_EQ(settled->rebuilt, 2U);
+  for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(cloud_.ref(before_.id).shards[i].drive, before_.shards[i].drive);
+  cloud_.expect_all_whole(2);
+  cloud_.expect_all_readable();
+}
+
+TEST_F(MoverGoneTest, WithoutEnoughShardsItIsLost) {
+  const blob::BlobRef ref = with_gone(3);
+  ASSERT_TRUE(cloud_.catalog->replace(before_, ref));
+  EXPECT_EQ(settle(ref).error(), Errc::kCorrupt);
+}
+
+// The volume of what was moved or deleted may have been removed.
+TEST_F(MoverGoneTest, AnOldRecordMissesNothing) {
+  const auto moved = settle(with_gone(3));
+  ASSERT_TRUE(moved) << moved.error().describe();
+  EXPECT_EQ(moved->shards, 0U);
+  EXPECT_EQ(cloud_.ref(before_.id), before_);
+  blob::BlobRef deleted = with_gone(3);
+  deleted.id = BlobId::random(cloud_.random);
+  const auto nothing = settle(deleted);
+  ASSERT_TRUE(nothing) << nothing.error().describe();
+  EXPECT_EQ(nothing->shards, 0U);
+}
+
+TEST_F(MoverGoneTest, ADriveThatIsAwayMissesNothing) {
+  cloud_.fleet->stop();
+  cloud_.drives->report_failure(before_.shards[0].drive, nullptr, Error(make_error_code(Errc::kIo), "by the test"));
+  const blob::BlobRef ref = with_gone(1);
+  EXPECT_TRUE(mover_.gone(ref).shards.empty());
+  EXPECT_TRUE(mover_.gone(ref).all_known);
+}
+
 // The record is on so few mirrors that the next loss may bring the old one back.
 TEST_F(MoverTest, BelowTheLeastRedundancyTheOldPlaceStays) {
   mirrors_.few = true;

@@ -89,17 +89,34 @@ Status Passes::each_blob(const std::vector<blob::BlobRef>& batch, const PerBlob&
   return {};
 }
 
-Result<std::uint64_t> Passes::estimate(const std::function<bool()>& go_on) {
-  std::uint64_t bytes = 0;
+Result<Passes::Outlook> Passes::look_ahead(const std::function<bool()>& go_on) {
+  Outlook outlook;
   CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
     Layout layout(drives_.map(), candidates_.snapshot());
     for (const blob::BlobRef& ref : batch) {
-      if (const auto moves = layout.moves(ref, random_)) bytes += moves->size() * shard_bytes(ref);
+      if (const auto moves = layout.moves(ref, random_)) outlook.bytes += moves->size() * shard_bytes(ref);
+      const Mover::Gone gone = mover_.gone(ref);
+      outlook.all_known = outlook.all_known && gone.all_known;
+      if (!gone.shards.empty()) CHECK_OK(count_gone(ref, outlook));
     }
     return {};
   }));
-  return bytes;
+  return outlook;
+}
+
+Status Passes::count_gone(blob::BlobRef ref, Outlook& outlook) {
+  for (;;) {
+    TRY(auto now, catalog_.find(ref.id));
+    if (!now) return {};
+    const bool same = *now == ref;
+    ref = std::move(*now);
+    const Mover::Gone gone = mover_.gone(ref);
+    if (!same && !gone.shards.empty()) continue;
+    for (const unsigned shard : gone.shards) ++outlook.gone[ref.shards[shard].drive];
+    outlook.bytes += gone.shards.size() * shard_bytes(ref);
+    return {};
+  }
 }
 
 Result<PassResult> Passes::over_all(const Progress& progress, const BetweenBatches& between, const PerBlob& per_blob) {

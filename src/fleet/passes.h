@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -42,8 +43,13 @@ class Passes {
   // Between batches: looks after urgent things.
   using BetweenBatches = std::function<void()>;
 
-  // Bytes that settle_all would move now.
-  Result<std::uint64_t> estimate(const std::function<bool()>& go_on);
+  // What settle_all would find now; of drives, no more than memory holds is asked.
+  struct Outlook {
+    std::uint64_t bytes = 0;                // to be moved
+    std::map<DriveId, std::uint64_t> gone;  // shards that are recorded in volumes which their drives do not have
+    bool all_known = true;                  // no drive is there that has not told its volumes yet
+  };
+  Result<Outlook> look_ahead(const std::function<bool()>& go_on);
   Result<PassResult> settle_all(const Progress& progress, const BetweenBatches& between);
   Result<PassResult> verify_all(const Progress& progress, const BetweenBatches& between);
   Result<PassResult> rebalance(const Progress& progress, const BetweenBatches& between);
@@ -56,6 +62,8 @@ class Passes {
 
  private:
   using PerBlob = std::function<Result<PassResult>(const blob::BlobRef&)>;
+  // Adds what is gone of the blob, which is looked up again where that seems to be something.
+  Status count_gone(blob::BlobRef ref, Outlook& outlook);
   Status each_batch(const std::function<Status(const std::vector<blob::BlobRef>&)>& work);
   // Runs `work` for every blob on several threads; each result is merged into `total`. The first kCancelled ends it.
   Status each_blob(const std::vector<blob::BlobRef>& batch, const PerBlob& work, PassResult& total);

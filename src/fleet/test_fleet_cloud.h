@@ -58,6 +58,18 @@ class MirrorsOver : public meta::Mirrors {
   meta::Mirrors& real_;
 };
 
+// The wall clock of a machine on which each process starts an hour after the one before, as no test waits.
+class LaterClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override { return {system_.now().ms + later_ms_.load()}; }
+  [[nodiscard]] SteadyTime steady() const override { return system_.steady(); }
+  void restart() { later_ms_ += std::chrono::milliseconds(std::chrono::hours(1)).count(); }
+
+ private:
+  SystemClock system_;
+  std::atomic<std::int64_t> later_ms_{0};
+};
+
 class FleetCloud {
  public:
   explicit FleetCloud(const std::vector<unsigned>& drives_per_site, std::uint64_t capacity_bytes = 0) {
@@ -107,6 +119,7 @@ class FleetCloud {
   [[nodiscard]] std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
 
   void open() {
+    clock.restart();
     auto drives_opened = io::open_drives(paths_, opener());
     ASSERT_TRUE(drives_opened) << drives_opened.error().describe();
     drives = *std::move(drives_opened);
@@ -271,7 +284,7 @@ class FleetCloud {
   sovereignty::Rule rule;
   Options options;
   AdmitDrive admit = [](const io::DriveInfo&, const std::function<Status()>& join) { return join(); };
-  SystemClock clock;
+  LaterClock clock;
   SystemRandom random;
   Metrics metrics;
   std::map<BlobId, Bytes> bodies;

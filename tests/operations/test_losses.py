@@ -66,11 +66,58 @@ class Losses(OperationsCase):
                 s3.put_object(Bucket="archives", Key=f"small-{name}", Body=bytes(267))
             self.cloud.wait_for("it is missed", lambda at=before: " in use" in self.cloud.log.read_text()[at:],
                                 seconds=10)
-            word = '"kind":"scrub"' if folder == "volumes" else "metadata mirror takes part"
+            word = "volumes are gone from a drive" if folder == "volumes" else "metadata mirror takes part"
             self.cloud.wait_for("it is made anew", lambda at=before, told=word: told in self.cloud.log.read_text()[at:])
             self.cloud.wait_for("all is whole", self.settled)
         scrub = self.cloud.operator("scrub")
         self.assertIn(" 0 shards damaged, 0 repaired; 3 metadata mirrors read, 0 damaged", scrub.stdout + scrub.stderr)
+
+    def test_volumes_that_vanished_are_missed_over_restarts(self):
+        self.cloud.create()
+        config = self.cloud.config.read_text()
+        slow = config.replace("bandwidth_bytes_per_s = 209715200", "bandwidth_bytes_per_s = 1048576")
+        self.assertNotEqual(slow, config)
+        self.cloud.config.write_text(slow)
+        self.cloud.start()
+        s3 = self.cloud.client()
+        s3.create_bucket(Bucket="archives")
+        bodies = {f"k{number}": os.urandom(4 << 20) for number in range(40)}
+        for key, body in bodies.items():
+            s3.put_object(Bucket="archives", Key=key, Body=body)
+        self.cloud.wait_for("all is whole", self.settled)
+        self.lose_volumes("etat-1")
+        self.cloud.wait_for("they are missed", lambda: self.missing_volumes() == {"etat-1"})
+        self.cloud.stop()
+        self.lose_volumes("orange-1")
+        self.cloud.start()
+        self.assertTrue(self.cloud.status()["degraded"])
+        self.cloud.wait_for("they are missed", lambda: self.missing_volumes() == {"etat-1", "orange-1"})
+        # What is written meanwhile does not look as if it were what is missing.
+        for number in range(8):
+            s3.put_object(Bucket="archives", Key=f"more{number}", Body=os.urandom(1 << 20))
+        self.cloud.kill()
+        self.cloud.start()
+        self.cloud.wait_for("they are missed", lambda: self.missing_volumes() == {"etat-1", "orange-1"})
+        self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
+        self.cloud.stop()
+        self.cloud.config.write_text(config)
+        self.cloud.start()
+        self.cloud.wait_for("all is whole", self.settled)
+        for drive in self.drives("thales-1", "thales-2", "dassault-1", "dassault-2"):
+            lose(drive)
+        for key, body in bodies.items():
+            self.assertEqual(s3.get_object(Bucket="archives", Key=key)["Body"].read(), body, key)
+
+    def lose_volumes(self, name):
+        folder = self.drives(name)[0] / "volumes"
+        self.assertTrue(list(folder.glob("*.vol")))
+        for path in folder.iterdir():
+            path.unlink()
+
+    def missing_volumes(self):
+        told = (re.match(r"drive (\S+) \(site .*\) has lost volumes with [0-9]+ shards", reason)
+                for reason in self.cloud.status()["reasons"])
+        return {reason[1] for reason in told if reason}
 
     def test_a_replaced_drive_is_found_after_a_kill_though_all_the_first_ones_are_gone(self):
         self.cloud.create().start()

@@ -32,6 +32,8 @@ constexpr std::chrono::seconds kLeavesAtMost{1};
 constexpr std::chrono::seconds kRefusalRemembered{10};
 constexpr std::chrono::seconds kRefusalTold{60};
 constexpr std::chrono::milliseconds kAskEvery{100};  // whether to go on waiting for a count
+// Numbers follow the clock up to here, in the year 2097, so that a clock that is set wrong does not use them up.
+constexpr std::int64_t kLastNumberByClock = 4'000'000'000;
 
 std::optional<std::uint32_t> number_of(const std::string& name) {
   if (!name.ends_with(kSuffix)) return std::nullopt;
@@ -154,7 +156,6 @@ Status DriveVolumes::attach_now() {
     former.swap(volumes_);
     open_files_ = 0;
   }
-  for (const auto& [number, volume] : former) expected_.insert(number);
   CHECK_OK(disk->make_folder(std::string(kFolder)));
   // Most volumes are not open, and their folder may be taken away as well.
   TRY(folder_watch_, disk->watch(std::string(kFolder)));
@@ -166,10 +167,7 @@ Status DriveVolumes::attach_now() {
     if (!number) continue;
     TRY(volumes[*number], look_at(disk, *number));
     next_number = std::max(next_number, *number + 1);
-    expected_.erase(*number);
   }
-  vanished_volumes_ += expected_.size();
-  expected_.clear();
   const std::lock_guard lock(mutex_);
   volumes_ = std::move(volumes);
   next_number_ = std::max(next_number_, next_number);
@@ -585,6 +583,11 @@ Result<std::shared_ptr<Volume>> DriveVolumes::create_volume(const std::shared_pt
   std::uint32_t number = 0;
   {
     const std::lock_guard lock(mutex_);
+    // A volume that is gone, and of which nothing here tells, is named still: its number must not come again, or what
+    // it held would look as if it were there. Only one that was made within this second could get the same.
+    const std::int64_t now_s = clock_.now().ms / 1000;
+    if (now_s <= kLastNumberByClock)
+      next_number_ = std::max(next_number_, static_cast<std::uint32_t>(std::max<std::int64_t>(now_s, 1)));
     CHECK(next_number_ != 0, "2^32 volumes of a GiB are more than any drive holds");
     number = next_number_++;
   }
@@ -1101,6 +1104,15 @@ std::vector<std::shared_ptr<io::File>> DriveVolumes::take_unused_files(const Vol
 
 // --- looking
 
+Presence DriveVolumes::presence(std::uint32_t number, std::uint64_t offset) const {
+  const auto now = opening();
+  const std::lock_guard lock(mutex_);
+  // The list is set with the disk, once it is whole.
+  if (now == nullptr || now != disk_) return Presence::kUnknown;
+  const auto found = volumes_.find(number);
+  return found == volumes_.end() || offset >= found->second->end ? Presence::kGone : Presence::kThere;
+}
+
 Result<DriveUsage> DriveVolumes::usage() {
   CHECK_OK(disk());
   // Not asked here: a drive that hangs would keep whoever watches all of them.
@@ -1110,7 +1122,6 @@ Result<DriveUsage> DriveVolumes::usage() {
   usage.free_bytes = space.free_bytes;
   usage.queued_jobs = pool_.queued() + sync_pool_.queued();
   usage.lies = lies_;
-  usage.vanished_volumes = vanished_volumes_;
   const std::lock_guard lock(mutex_);
   for (const auto& [number, volume] : volumes_) {
     usage.counting = usage.counting || !volume->counted;

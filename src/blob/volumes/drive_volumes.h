@@ -2,11 +2,11 @@
 // at once, releases records by punching holes, walks records, and counts what lives. What was on the drive before is
 // counted in the background: nothing that a drive begins with grows with the records on it.
 //
-// Threads: thread-safe. reserve_in_memory, post, post_sync, cached_file, online and usage never block. attach,
-// detach_empty, count, sync, walk and run wait for the drive, no longer than it is there, and are not called from its
-// pools; the rest does drive I/O on the calling thread, which a drive that hangs keeps: from the drive's pools only,
-// elsewhere by run(). Counting has a thread of its own. Whoever waits for what such a thread does finds out where the
-// drive holds it (look()), which makes the drive one that is not there.
+// Threads: thread-safe. reserve_in_memory, post, post_sync, cached_file, online, presence and usage never block.
+// attach, detach_empty, count, sync, walk and run wait for the drive, no longer than it is there, and are not called
+// from its pools; the rest does drive I/O on the calling thread, which a drive that hangs keeps: from the drive's pools
+// only, elsewhere by run(). Counting has a thread of its own. Whoever waits for what such a thread does finds out where
+// the drive holds it (look()), which makes the drive one that is not there.
 // Ownership: borrowed drives, clock and counters outlive it. Files are shared: one stays open while somebody uses it.
 #pragma once
 
@@ -159,6 +159,9 @@ class DriveVolumes {
   Result<std::shared_ptr<io::File>> file(std::uint32_t volume);
   [[nodiscard]] std::shared_ptr<io::File> cached_file(std::uint32_t volume);
 
+  // kUnknown until all of the drive's volumes are listed.
+  [[nodiscard]] Presence presence(std::uint32_t volume, std::uint64_t offset) const;
+
   // Tells the drives that this one failed, unless it came back since the volume was attached.
   void report(const Volume& volume, const Error& error);
 
@@ -283,8 +286,6 @@ class DriveVolumes {
   Call detaching_;
 
   std::shared_ptr<const void> folder_watch_;  // under growth_
-  std::set<std::uint32_t> expected_;          // under growth_: of the last attach(), until the next has looked
-  std::atomic<std::uint64_t> vanished_volumes_{0};
   std::atomic<std::uint64_t> lies_{0};
   std::atomic<SteadyTime> refused_at_{kNotRefused};
   std::condition_variable counts_changed_;  // with mutex_: one ended, or is hurried, or the store stops

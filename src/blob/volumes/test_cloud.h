@@ -159,7 +159,7 @@ class TestCloud {
   }
   [[nodiscard]] static std::string volume_path(std::uint32_t number) {
     std::string digits = std::to_string(number);
-    return "volumes/" + std::string(8 - digits.size(), '0') + digits + ".vol";
+    return "volumes/" + std::string(8 - std::min<std::size_t>(digits.size(), 8), '0') + digits + ".vol";
   }
 
   SeededRandom random;

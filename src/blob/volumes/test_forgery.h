@@ -38,7 +38,7 @@ inline void forge(Bytes& record, const BlobRef& ref, unsigned shard) {
 inline void forge(const std::string& drive_path, const BlobRef& ref, unsigned shard) {
   const ShardPlace& place = ref.shards[shard];
   std::string number = std::to_string(place.volume);
-  number.insert(0, 8 - number.size(), '0');
+  if (number.size() < 8) number.insert(0, 8 - number.size(), '0');
   std::fstream file(drive_path + "/volumes/" + number + ".vol", std::ios::in | std::ios::out | std::ios::binary);
   Bytes record(Layout(ref.code, ref.size_bytes).used_bytes());
   file.seekg(static_cast<std::streamoff>(place.offset));

@@ -78,6 +78,10 @@ class VolumeStoreImpl final : public VolumeStore {
   Result<bool> verify_blob(const BlobRef& ref, Authenticator& authenticator, const Pace& pace) override {
     return blob::verify_blob(core_, ref, authenticator, pace);
   }
+  [[nodiscard]] Presence presence(const ShardPlace& place) const override {
+    const DriveVolumes* const found = core_.drive(place.drive);
+    return found == nullptr ? Presence::kUnknown : found->presence(place.volume, place.offset);
+  }
   Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) override {
     if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");
     auto place = blob::copy_shard(core_, ref, index, ref.shards[index].drive, pace);

@@ -959,6 +959,68 @@ TEST(VolumeStore, ADriveThatHangsIsWaitedForSoLongAndUsedOnceItAnswers) {
   EXPECT_TRUE(*cloud.get(*on_first) == data);
 }
 
+TEST(VolumeStore, TellsWhichVolumesAreGone) {
+  TestCloud cloud(1);
+  const Target target{.code = {1, 0}, .drives = {cloud.id(0)}};
+  const Bytes data = random_bytes(cloud.random, 300000);
+  const ShardPlace first = cloud.put(target, data)->shards[0];
+  EXPECT_EQ(cloud.store().presence(first), Presence::kThere);
+  ShardPlace place = first;
+  place.offset += 100 * kPageBytes;
+  EXPECT_EQ(cloud.store().presence(place), Presence::kGone);
+  place = first;
+  ++place.volume;
+  EXPECT_EQ(cloud.store().presence(place), Presence::kGone);
+  place.drive = DriveId::random(cloud.random);
+  EXPECT_EQ(cloud.store().presence(place), Presence::kUnknown);
+
+  cloud.restart();
+  EXPECT_EQ(cloud.store().presence(first), Presence::kThere);
+  cloud.close_store();
+  ASSERT_TRUE(cloud.disk(0).remove(TestCloud::volume_path(first.volume)));
+  cloud.clock.advance(std::chrono::seconds(1));
+  cloud.open_store();
+  EXPECT_EQ(cloud.store().presence(first), Presence::kGone);
+  // What lies there now is something else.
+  const ShardPlace second = cloud.put(target, data)->shards[0];
+  EXPECT_EQ(cloud.store().presence(second), Presence::kThere);
+  EXPECT_EQ(cloud.store().presence(first), Presence::kGone);
+  cloud.take_offline(0);
+  EXPECT_EQ(cloud.store().presence(first), Presence::kUnknown);
+  EXPECT_EQ(cloud.store().presence(second), Presence::kUnknown);
+}
+
+TEST(VolumeStore, NothingIsGoneFromADriveThatHasNotToldItsVolumes) {
+  VolumeOptions options = TestCloud::small_volumes();
+  options.answer_limit = std::chrono::milliseconds(50);
+  TestCloud cloud(1, options);
+  const auto stored = cloud.put({.code = {1, 0}, .drives = {cloud.id(0)}}, random_bytes(cloud.random, 300000));
+  ASSERT_TRUE(stored);
+  cloud.close_store();
+  cloud.disk(0).arm({.action = io::FaultAction::kHang, .ops = {io::DiskOp::kOpen}, .path_prefix = "volumes/"});
+  cloud.open_store();
+  EXPECT_TRUE(cloud.drives().online(cloud.id(0)));
+  EXPECT_EQ(cloud.store().presence(stored->shards[0]), Presence::kUnknown);
+  cloud.disk(0).disarm();
+  cloud.disk(0).set_hanging(false);
+  EXPECT_TRUE(eventually([&] { return cloud.store().presence(stored->shards[0]) == Presence::kThere; }));
+}
+
+// Numbers follow the clock, as long as one of this century.
+TEST(VolumeStore, NumbersOfVolumesGrowWhateverTheClockSays) {
+  TestCloud cloud(1);
+  const Target target{.code = {1, 0}, .drives = {cloud.id(0)}};
+  const auto number_of_next = [&](std::chrono::hours later) {
+    cloud.clock.advance(later);
+    cloud.restart();
+    return cloud.put(target, random_bytes(cloud.random, 1000))->shards[0].volume;
+  };
+  EXPECT_EQ(number_of_next(std::chrono::hours(0)), 1'700'000'000U);
+  EXPECT_EQ(number_of_next(std::chrono::hours(-1)), 1'700'000'001U);
+  EXPECT_EQ(number_of_next(std::chrono::hours(-24 * 365 * 60)), 1'700'000'002U);
+  EXPECT_EQ(number_of_next(std::chrono::hours(24 * 365 * 200)), 1'700'000'003U);
+}
+
 TEST(VolumeStore, ADriveThatComesBackIsUsedAgain) {
   TestCloud cloud(4);
   const Bytes data = random_bytes(cloud.random, 300000);
