@@ -67,10 +67,16 @@ Result<CandidateList> FleetImpl::drain_candidates(const std::vector<DriveInfo>& 
 }
 
 // Without this it would begin and end in vain: what is offline is not erased.
-Status FleetImpl::check_erasable(const std::vector<DriveInfo>& leaving, const DrainRequest& request) const {
-  const auto offline = offline_of(leaving);
-  if (offline.empty() || request.accept_unerased) return {};
-  return fail(Errc::kRefused, cannot_be_erased(offline));
+Result<std::vector<DriveInfo>> FleetImpl::accept_unerased(const std::vector<DriveInfo>& leaving,
+                                                          const DrainRequest& request, DrainTerms& terms) const {
+  std::vector<DriveInfo> accepted;
+  const auto waited_for = waited_for_of(leaving, terms);
+  if (!waited_for.empty() && !request.accept_unerased) return fail(Errc::kRefused, cannot_be_erased(waited_for));
+  for (const DriveInfo& drive : waited_for) terms.unerased.push_back(drive.id);
+  for (const DriveInfo& drive : leaving) {
+    if (terms.accepts_unerased(drive.id)) accepted.push_back(drive);
+  }
+  return accepted;
 }
 
 Status FleetImpl::check_mirror_room(const std::vector<DriveInfo>& leaving, const CandidateList& candidates) const {
@@ -106,7 +112,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const std::lock_guard operators(operators_);
   const auto map = drives_.map();
   CHECK_OK(check_free());
-  const Request wanted{.kind = JobKind::kDrain, .drain = {request.bandwidth_bytes_per_s, request.accept_unerased}};
+  Request wanted{.kind = JobKind::kDrain, .drain = {.bandwidth_bytes_per_s = request.bandwidth_bytes_per_s}};
   const auto named = [&] { return request.site ? request.site->value() : request.drive->value(); };
   if (const auto draining = drives_in(*map, DriveState::kDraining); !draining.empty()) {
     const bool same = std::all_of(draining.begin(), draining.end(), [&](const DriveInfo& drive) {
@@ -115,10 +121,14 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
     if (!same) {
       return fail(Errc::kConflict, names_of(draining) + " is draining: wait until it has ended, or abort it");
     }
-    CHECK_OK(check_erasable(draining, request));
-    // Its job failed: an operator who mended the cause starts it again.
+    // Its job failed: an operator who mended the cause starts it again. What was accepted of it before still is.
+    {
+      const std::lock_guard lock(mutex_);
+      wanted.drain.unerased = drain_terms_.unerased;
+    }
+    TRY(const auto unerased, accept_unerased(draining, request, wanted.drain));
     Parameters parameters{{"drives", names_of(draining)}};
-    if (request.accept_unerased) parameters.emplace_back("acceptedUnerased", names_of(offline_of(draining)));
+    if (!unerased.empty()) parameters.emplace_back("acceptedUnerased", names_of(unerased));
     CHECK_OK(witness_.record_drain("ResumeDrain", std::move(operator_name), std::move(parameters), wanted.drain));
     keep_terms(wanted.drain);
     return job(request_job(wanted, named()));
@@ -130,7 +140,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const auto accepted = request.accept_site_losses ? request.accept_site_losses : map->accepted_site_losses;
   TRY(const auto check, sovereignty::check_withdrawal(rule_, list, leaving_ids, accepted, options_.reserve_bytes));
   CHECK_OK(check_mirror_room(leaving, list));
-  CHECK_OK(check_erasable(leaving, request));
+  TRY(const auto unerased, accept_unerased(leaving, request, wanted.drain));
 
   Parameters parameters{{request.site ? "site" : "drive", named()},
                         {"drives", names_of(leaving)},
@@ -139,7 +149,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const bool accepts = request.accept_site_losses && check.after.site_losses < rule_.site_losses;
   const auto accepted_now = static_cast<std::uint8_t>(check.after.site_losses);
   if (accepts) parameters.emplace_back("acceptedSiteLosses", std::to_string(accepted_now));
-  if (request.accept_unerased) parameters.emplace_back("acceptedUnerased", names_of(offline_of(leaving)));
+  if (!unerased.empty()) parameters.emplace_back("acceptedUnerased", names_of(unerased));
   CHECK_OK(witness_.record_drain(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name),
                                  std::move(parameters), wanted.drain));
   keep_terms(wanted.drain);
@@ -235,12 +245,14 @@ JobState FleetImpl::run_drain(const Request& request, std::string& message) {
     const auto pass = settle_all(request.job);
     if (!pass) return ended_with(pass.error(), message);
     moved += pass->shards;
-    auto left = left_on(leaving, request.drain.accept_unerased);
+    auto left = left_on(leaving, request.drain);
     if (!left) return ended_with(left.error(), message);
     if (left->what.empty()) {
-      unerased = offline_of(leaving);
-      const Status finished = erase_and_mark_drained(leaving, announced);
-      if (finished) break;
+      auto finished = erase_and_mark_drained(leaving, request.drain, announced);
+      if (finished) {
+        unerased = *std::move(finished);
+        break;
+      }
       if (finished.error() != Errc::kConflict) return ended_with(finished.error(), message);
       left->what = finished.error().message();
     }
@@ -274,22 +286,34 @@ std::vector<DriveInfo> FleetImpl::offline_of(const std::vector<DriveInfo>& drive
   return offline;
 }
 
-Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving, bool accept_unerased) {
+std::vector<DriveInfo> FleetImpl::waited_for_of(const std::vector<DriveInfo>& leaving, const DrainTerms& terms) const {
+  std::vector<DriveInfo> waited_for = offline_of(leaving);
+  std::erase_if(waited_for, [&](const DriveInfo& drive) { return terms.accepts_unerased(drive.id); });
+  return waited_for;
+}
+
+Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving, const DrainTerms& terms) {
   const auto map = drives_.map();
+  std::vector<DriveInfo> given_up;
+  for (const DriveInfo& drive : leaving) {
+    if (terms.accepts_unerased(drive.id)) given_up.push_back(drive);
+  }
   for (const DriveInfo& drive : leaving) {
     const DriveInfo* now = map->find(drive.id);
     if (now != nullptr && now->mirrors_metadata) {
       return Left{"the metadata mirror on " + drive.name.value() + " has no successor yet"};
     }
     if (!drives_.online(drive.id)) {
-      if (accept_unerased) continue;
-      return Left{cannot_be_erased({drive})};
+      if (terms.accepts_unerased(drive.id)) continue;
+      auto waited_for = waited_for_of(leaving, terms);
+      if (waited_for.empty()) waited_for.push_back(drive);
+      return Left{cannot_be_erased(waited_for)};
     }
     TRY(const bool mirror_files, mirrors_.holds_files(drive.id));
     if (mirror_files) {
       return Left{"files of the former metadata mirror on " + drive.name.value() + " are not removed yet"};
     }
-    if (const std::string why = reclaim_waits_for(accept_unerased ? leaving : std::vector<DriveInfo>()); !why.empty()) {
+    if (const std::string why = reclaim_waits_for(given_up); !why.empty()) {
       return Left{"what nobody names on " + drive.name.value() + " is not erased: " + why, true};
     }
     CHECK_OK(blobs_.count(drive.id, [this] { return go_on(); }));
@@ -320,20 +344,29 @@ Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving
   return Left{};
 }
 
-Status FleetImpl::erase_and_mark_drained(const std::vector<DriveInfo>& leaving, bool& announced) {
+Result<std::vector<DriveInfo>> FleetImpl::erase_and_mark_drained(const std::vector<DriveInfo>& leaving,
+                                                                 const DrainTerms& terms, bool& announced) {
   const std::lock_guard operators(operators_);
   if (abort_) return fail(Errc::kCancelled, kAbortedBy);
   if (!announced) CHECK_OK(witness_.record("EraseDrainedDrives", kFleetItself, {{"drives", names_of(leaving)}}));
   announced = true;
   std::vector<DriveId> detached;
+  std::vector<DriveInfo> unerased;
   Status done;
   for (const DriveInfo& drive : leaving) {
-    if (!drives_.online(drive.id)) continue;
-    done = blobs_.detach_empty(drive.id);
+    const bool there = drives_.online(drive.id);
+    if (there) {
+      done = blobs_.detach_empty(drive.id);
+      if (!done) break;
+      detached.push_back(drive.id);
+    }
+    // One that goes while it is emptied may keep files.
+    if (there && drives_.online(drive.id)) continue;
+    unerased.push_back(drive);
+    if (!terms.accepts_unerased(drive.id)) done = fail(Errc::kConflict, cannot_be_erased({drive}));
     if (!done) break;
-    detached.push_back(drive.id);
   }
-  if (done) done = mark_drained(leaving);
+  if (done) done = mark_drained(leaving, unerased);
   if (!done) {
     // They are in use until all of them can leave.
     for (const DriveId id : detached) {
@@ -341,17 +374,17 @@ Status FleetImpl::erase_and_mark_drained(const std::vector<DriveInfo>& leaving, 
         log_error("a draining drive cannot be used", {{"error", attached.error().describe()}});
       }
     }
-    return done;
+    return fail(done.error());
   }
   candidates_.refresh();
-  return {};
+  return unerased;
 }
 
-Status FleetImpl::mark_drained(const std::vector<DriveInfo>& leaving) {
+Status FleetImpl::mark_drained(const std::vector<DriveInfo>& leaving, const std::vector<DriveInfo>& unerased) {
   const Parameters proof{{"drives", names_of(leaving)},
                          {"shardsLeft", "0"},
                          {"mirrorsLeft", "0"},
-                         {"offlineNotErased", names_of(offline_of(leaving))}};
+                         {"offlineNotErased", names_of(unerased)}};
   CHECK_OK(witness_.record("CompleteDrain", kFleetItself, proof));
   Status marked = drives_.update([&](DriveMap& map) -> Status {
     for (DriveInfo& drive : map.drives) {

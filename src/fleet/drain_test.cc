@@ -198,6 +198,95 @@ TEST(Drain, WhatWasAcceptedOfItHoldsOverARestart) {
   ASSERT_TRUE(eventually([&] { return drained(cloud, "s1-1"); })) << cloud.reasons();
 }
 
+// Two drives leave. One was away as that was accepted; the other one is mounted late after a restart.
+TEST(Drain, WhatWasAcceptedOfOneDriveLetsNoOtherLeaveUnerased) {
+  FleetCloud cloud({2, 2, 2, 2, 2});
+  cloud.options.bandwidth_bytes_per_s = 1;
+  cloud.options.max_fruitless_passes = 2;
+  cloud.options.orphan_grace = std::chrono::milliseconds(100);
+  cloud.reopen();
+  cloud.put_many(40, 40'000);
+  std::filesystem::rename(cloud.path("s1-1"), cloud.path("away-1"));
+  ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));
+  DrainRequest accepting = site("s1");
+  accepting.accept_unerased = true;
+  ASSERT_TRUE(cloud.fleet->drain(accepting, "claire"));
+  cloud.close();
+  std::filesystem::rename(cloud.path("s1-2"), cloud.path("away-2"));
+  cloud.options.bandwidth_bytes_per_s = 64 << 20;
+  cloud.open();
+  const Job waits = cloud.ended(drain_job(cloud));
+  EXPECT_EQ(waits.state, JobState::kFailed);
+  EXPECT_NE(waits.message.find("s1-2 is offline and cannot be erased"), std::string::npos) << waits.message;
+  EXPECT_EQ(waits.message.find("s1-1"), std::string::npos) << waits.message;
+  EXPECT_FALSE(cloud.journaled("EraseDrainedDrives"));
+  // What was accepted need not be again; what was not is refused.
+  const auto refused = cloud.fleet->drain(site("s1"), "claire");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(),
+            "s1-2 is offline and cannot be erased: bring it back, or accept that with --accept-unerased");
+
+  std::filesystem::rename(cloud.path("away-2"), cloud.path("s1-2"));
+  ASSERT_TRUE(eventually([&] { return drained(cloud, "s1-1") && drained(cloud, "s1-2"); })) << cloud.reasons();
+  EXPECT_TRUE(std::filesystem::is_empty(cloud.path("s1-2") + "/volumes"));
+  unsigned told = 0;
+  for (const std::string& event : cloud.journaled()) {
+    if (event.find("\"CompleteDrain\"") == std::string::npos) continue;
+    EXPECT_NE(event.find("\"offlineNotErased\":\"s1-1\""), std::string::npos) << event;
+    ++told;
+  }
+  EXPECT_EQ(told, 1U);
+  cloud.expect_all_whole(2);
+}
+
+TEST(Drain, ThatWhichIsAwayLaterIsAcceptedByAskingAgain) {
+  FleetCloud cloud({2, 2, 2, 2, 2});
+  cloud.options.bandwidth_bytes_per_s = 1;
+  cloud.options.max_fruitless_passes = 2;
+  cloud.reopen();
+  cloud.put_many(40, 40'000);
+  std::filesystem::rename(cloud.path("s1-1"), cloud.path("away-1"));
+  ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));
+  DrainRequest accepting = site("s1");
+  accepting.accept_unerased = true;
+  ASSERT_TRUE(cloud.fleet->drain(accepting, "claire"));
+  cloud.close();
+  std::filesystem::rename(cloud.path("s1-2"), cloud.path("away-2"));
+  cloud.options.bandwidth_bytes_per_s = 64 << 20;
+  cloud.open();
+  ASSERT_EQ(cloud.ended(drain_job(cloud)).state, JobState::kFailed);
+  const auto again = cloud.fleet->drain(accepting, "claire");
+  ASSERT_TRUE(again) << again.error().describe();
+  const Job end = cloud.ended(again->number);
+  EXPECT_EQ(end.state, JobState::kDone) << end.message;
+  EXPECT_NE(end.message.find("offline and not erased, as accepted: s1-1, s1-2"), std::string::npos) << end.message;
+  const auto events = cloud.journaled();
+  const auto resumed = std::find_if(events.begin(), events.end(), [](const std::string& event) {
+    return event.find("\"ResumeDrain\"") != std::string::npos;
+  });
+  ASSERT_NE(resumed, events.end());
+  EXPECT_NE(resumed->find("\"acceptedUnerased\":\"s1-1, s1-2\""), std::string::npos) << *resumed;
+}
+
+// Accepted of the drives that are away at that moment: of none here.
+TEST(Drain, WhatIsAcceptedWhileAllAreThereLetsNoneLeaveUnerased) {
+  FleetCloud cloud({1, 1, 1, 1, 1});
+  cloud.options.bandwidth_bytes_per_s = 1;
+  cloud.options.max_fruitless_passes = 2;
+  cloud.reopen();
+  cloud.put_many(40, 40'000);
+  DrainRequest accepting = site("s1");
+  accepting.accept_unerased = true;
+  ASSERT_TRUE(cloud.fleet->drain(accepting, "claire"));
+  cloud.close();
+  std::filesystem::rename(cloud.path("s1-1"), cloud.path("away"));
+  cloud.options.bandwidth_bytes_per_s = 64 << 20;
+  cloud.open();
+  const Job waits = cloud.ended(drain_job(cloud));
+  EXPECT_EQ(waits.state, JobState::kFailed);
+  EXPECT_NE(waits.message.find("s1-1 is offline and cannot be erased"), std::string::npos) << waits.message;
+}
+
 TEST(Drain, WritesDuringADrainGoElsewhere) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   cloud.options.bandwidth_bytes_per_s = 2 << 20;

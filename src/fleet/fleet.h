@@ -80,8 +80,9 @@ struct DrainRequest {
   std::optional<DriveName> drive;                  // one of the two
   std::optional<std::uint8_t> accept_site_losses;  // the operators accept to tolerate only so many from now on
   std::uint64_t bandwidth_bytes_per_s = 0;         // of this drain, over restarts; 0: the configured one
-  // A leaving drive that is offline counts as left although what it holds cannot be erased; the journal says so.
-  // Without it a drain of one is refused, and one that is offline later keeps the drain from ending.
+  // The leaving drives that are offline now count as left although what they hold cannot be erased; the journal names
+  // them. Without it a drain of one is refused. One that is offline later keeps the drain from ending, until it is back
+  // or the same drain is asked for again, with this.
   bool accept_unerased = false;
 };
 

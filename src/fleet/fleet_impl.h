@@ -155,10 +155,15 @@ class FleetImpl final : public Fleet {
     std::string what;             // empty: nothing
     bool needs_operator = false;  // nothing that goes on by itself changes it
   };
-  Result<Left> left_on(const std::vector<DriveInfo>& leaving, bool accept_unerased);
-  Status erase_and_mark_drained(const std::vector<DriveInfo>& leaving, bool& announced);
-  Status mark_drained(const std::vector<DriveInfo>& leaving);
+  Result<Left> left_on(const std::vector<DriveInfo>& leaving, const DrainTerms& terms);
+  // Answers which were offline and are not erased, as accepted. kConflict: something keeps them from leaving now.
+  Result<std::vector<DriveInfo>> erase_and_mark_drained(const std::vector<DriveInfo>& leaving, const DrainTerms& terms,
+                                                        bool& announced);
+  Status mark_drained(const std::vector<DriveInfo>& leaving, const std::vector<DriveInfo>& unerased);
   [[nodiscard]] std::vector<DriveInfo> offline_of(const std::vector<DriveInfo>& drives) const;
+  // Those that are offline without being accepted so.
+  [[nodiscard]] std::vector<DriveInfo> waited_for_of(const std::vector<DriveInfo>& leaving,
+                                                     const DrainTerms& terms) const;
   // An operator's drain of an earlier process, or of a drive that was away. Under mutex_.
   Request resumed_drain(const std::vector<DriveInfo>& draining);
   void keep_terms(const DrainTerms& terms);
@@ -176,7 +181,10 @@ class FleetImpl final : public Fleet {
   std::uint64_t request_job(Request request, std::string subject);
   Result<std::vector<DriveInfo>> leaving_drives(const DriveMap& map, const DrainRequest& request) const;
   Result<CandidateList> drain_candidates(const std::vector<DriveInfo>& leaving);
-  [[nodiscard]] Status check_erasable(const std::vector<DriveInfo>& leaving, const DrainRequest& request) const;
+  // Adds to the terms those that are offline now, where that is accepted; else kRefused. Answers all whom the terms
+  // name.
+  [[nodiscard]] Result<std::vector<DriveInfo>> accept_unerased(const std::vector<DriveInfo>& leaving,
+                                                               const DrainRequest& request, DrainTerms& terms) const;
   Status check_mirror_room(const std::vector<DriveInfo>& leaving, const CandidateList& candidates) const;
   Status restore_site_losses();
   // Joins or replaces a drive; where that fails after it was journaled, the journal says so too.

@@ -12,7 +12,7 @@ constexpr const char* kCloudPartition = "cloud";
 constexpr const char* kScrubKey = "fleet/scrub";
 constexpr std::uint8_t kScrubVersion = 1;
 constexpr const char* kDrainKey = "fleet/drain";
-constexpr std::uint8_t kDrainVersion = 1;
+constexpr std::uint8_t kDrainVersion = 2;
 
 }  // namespace
 
@@ -70,7 +70,8 @@ Status Witness::record_drain(std::string name, std::string principal,
   ByteWriter writer(value);
   writer.u8(kDrainVersion);
   writer.u64(terms.bandwidth_bytes_per_s);
-  writer.u8(terms.accept_unerased ? 1 : 0);
+  writer.u32(static_cast<std::uint32_t>(terms.unerased.size()));
+  for (const DriveId drive : terms.unerased) writer.raw(drive.bytes());
   meta::Commit change;
   change.put.push_back({{meta::Space::kRecords, kDrainKey}, std::string(as_text(value))});
   return commit(std::move(name), std::move(principal), std::move(parameters), std::move(change));
@@ -83,11 +84,12 @@ Result<DrainTerms> Witness::drain_terms() const {
   const std::uint8_t version = reader.u8();
   DrainTerms terms;
   terms.bandwidth_bytes_per_s = reader.u64();
-  const std::uint8_t unerased = reader.u8();
+  if (reader.ok() && version != kDrainVersion) return fail(Errc::kCorrupt, "fleet/drain: unknown version");
+  const std::uint32_t drives = reader.u32();
+  for (std::uint32_t i = 0; i < drives && reader.ok(); ++i) {
+    terms.unerased.push_back(DriveId::from_bytes(reader.raw(DriveId::kSize)));
+  }
   CHECK_OK(reader.finish(kDrainKey));
-  if (version != kDrainVersion) return fail(Errc::kCorrupt, "fleet/drain: unknown version");
-  if (unerased > 1) return fail(Errc::kCorrupt, "fleet/drain: neither accepted nor not");
-  terms.accept_unerased = unerased == 1;
   return terms;
 }
 

@@ -1,6 +1,7 @@
 // Witness: puts what operators, and the fleet by itself, do into the journal before it is done. Blocks; thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/ids.h"
 #include "base/result.h"
 #include "journal/journal.h"
 #include "meta/store.h"
@@ -19,7 +21,11 @@ using journal::kFleetItself;
 // What an operator asked of a drain beside the drives: it holds until the drain ends, in whichever process that is.
 struct DrainTerms {
   std::uint64_t bandwidth_bytes_per_s = 0;  // 0: the configured one
-  bool accept_unerased = false;
+  // What these hold may stay on them: those that were offline as that was accepted, and no others.
+  std::vector<DriveId> unerased;
+  [[nodiscard]] bool accepts_unerased(DriveId drive) const {
+    return std::find(unerased.begin(), unerased.end(), drive) != unerased.end();
+  }
   bool operator==(const DrainTerms&) const = default;
 };
 

@@ -1,9 +1,16 @@
 #include "fleet/witness.h"
 
+#include <fstream>
+
 #include "fleet/test_fleet_cloud.h"
 
 namespace andromede::fleet {
 namespace {
+
+std::string golden(const char* name) {
+  std::ifstream in(std::string(ANDROMEDE_TESTDATA) + "/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 void store(FleetCloud& cloud, const char* key, std::string value) {
   meta::Commit commit;
@@ -42,15 +49,23 @@ TEST(Witness, StoresWhatWasAskedOfADrainAsSpecified) {
   FleetCloud cloud({1, 1, 1, 1});
   const Witness witness(*cloud.meta, cloud.clock);
   EXPECT_EQ(*witness.drain_terms(), DrainTerms());
-  const DrainTerms terms{.bandwidth_bytes_per_s = 0x0102030405060708, .accept_unerased = true};
+  const DrainTerms terms{.bandwidth_bytes_per_s = 0x0102030405060708,
+                         .unerased = {*DriveId::parse("101112131415161718191a1b1c1d1e1f"),
+                                      *DriveId::parse("a0a1a2a3a4a5a6a7a8a9aaabacadaeaf")}};
   ASSERT_TRUE(witness.record_drain("DrainDrive", "claire", {{"drive", "s1-1"}}, terms));
   const auto stored = sync_wait(cloud.meta->get("cloud", {meta::Space::kRecords, "fleet/drain"}));
   ASSERT_TRUE(stored && *stored);
-  EXPECT_EQ(to_hex(as_bytes(**stored)), "01080706050403020101");
+  const std::string as_specified = golden("drain_v2.bin");
+  EXPECT_EQ(**stored, as_specified);
   EXPECT_EQ(*witness.drain_terms(), terms);
   EXPECT_TRUE(cloud.journaled("DrainDrive"));
-  for (const char* hex :
-       {"", "010807060504030201", "02080706050403020101", "01080706050403020102", "0108070605040302010100"}) {
+  for (std::size_t bytes = 0; bytes < as_specified.size(); ++bytes) {
+    store(cloud, "fleet/drain", as_specified.substr(0, bytes));
+    EXPECT_EQ(witness.drain_terms().error(), Errc::kCorrupt) << bytes;
+  }
+  // One byte too many, other versions, more drives than there are.
+  for (const char* hex : {"0208070605040302010000000000", "01080706050403020101", "0308070605040302010000000000",
+                          "020807060504030201ffffffff"}) {
     store(cloud, "fleet/drain", std::string(as_text(*from_hex(hex))));
     const auto read = witness.drain_terms();
     ASSERT_FALSE(read) << hex;

@@ -1,5 +1,6 @@
 """Sites and drives leave, stay after all, and join."""
 
+import json
 import os
 import pathlib
 import re
@@ -33,6 +34,41 @@ class Withdrawal(OperationsCase):
         self.assertEqual(self.drive("orange-2")["state"], "active")
         self.cloud.operator("drain", "--drive", "orange-2", "--accept-unerased")
         self.assertEqual(self.drive("orange-2")["state"], "drained")
+
+    def test_what_was_accepted_of_one_drive_lets_no_other_leave_unerased(self):
+        self.cloud.create()
+        config = self.cloud.config.read_text()
+        slow = config.replace("bandwidth_bytes_per_s = 209715200", "bandwidth_bytes_per_s = 1048576")
+        self.assertNotEqual(slow, config)
+        self.cloud.config.write_text(slow)
+        self.cloud.start()
+        s3 = self.cloud.client()
+        s3.create_bucket(Bucket="archives")
+        for number in range(20):
+            s3.put_object(Bucket="archives", Key=f"k{number}", Body=bytes([number]) * 3_000_000)
+        drives = self.cloud.folder / "drives"
+        (drives / "etat-1").rename(self.folder / "etat-1")
+        self.cloud.wait_for("the loss is noticed", lambda: not self.drive("etat-1")["online"])
+        self.cloud.operator("drain", "etat", "--accept-site-losses", "1", "--accept-unerased", "--no-wait")
+        self.cloud.wait_for("the drain runs", lambda: self.states("etat") == {"draining"})
+        self.cloud.stop()
+        (drives / "etat-2").rename(self.folder / "etat-2")
+        self.cloud.config.write_text(config)
+        self.cloud.start()
+        self.cloud.wait_for("the drain says whom it waits for", lambda: any(
+            "etat-2 is offline and cannot be erased" in job["message"] and job["state"] == "failed" for job in self.cloud.status()["jobs"]))
+        self.assertEqual(self.states("etat"), {"draining"})
+        refused = self.cloud.operator("drain", "etat", check=False)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("etat-2 is offline", refused.stderr)
+        self.assertNotIn("etat-1", refused.stderr)
+        (self.folder / "etat-2").rename(drives / "etat-2")
+        self.cloud.wait_for("the drain ends", lambda: self.states("etat") == {"drained"})
+        self.assertEqual(list((drives / "etat-2").rglob("*.vol")), [])
+        tail = self.cloud.operator("journal", "tail", "-n", "1000", "--json").stdout.splitlines()
+        told = [entry["event"]["requestParameters"]["offlineNotErased"] for entry in map(json.loads, tail)
+                if entry["event"]["eventName"] == "CompleteDrain"]
+        self.assertEqual(told, ["etat-1"])
 
     def test_who_stops_waiting_for_a_drain_is_told_that_it_goes_on(self):
         self.cloud.create().start()
