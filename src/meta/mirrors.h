@@ -66,15 +66,16 @@ class Mirrors {
   // it is out all the same.
   virtual Status remove_mirror(DriveId drive) = 0;
   // Whether anything of a mirror (marker, log, state, checkpoint) lies on the drive, whether or not it counts; empty
-  // folders do not. kUnavailable when the drive is offline; kNotFound: no such drive.
+  // folders do not. kUnavailable when the drive is offline; kNotFound: no such drive; kConflict: another call
+  // asks it; kTimeout: it hangs.
   [[nodiscard]] virtual Result<bool> holds_files(DriveId drive) = 0;
   // Reads all of a mirror's tables, blob files and its manifest from the drive and checks them against their recorded
   // checksums, while commits and reads go on. `pace`, which may be empty, is told the bytes of each piece of at most
   // 1 MiB after it was read, and may sleep; false stops. Errors: kCorrupt and kIo (another mirror takes part: this one
   // is given up, so that it is copied anew; it is the last: it stays, and the message says so), kUnavailable (no mirror
   // on the drive takes part), kTimeout (the drive does not answer: where another mirror takes part this one has
-  // failed), kCancelled (stopped, or the mirror left meanwhile), kOverloaded (too many open files), kNotFound (no such
-  // drive).
+  // failed), kConflict (another call verifies it), kCancelled (stopped, or the mirror left meanwhile), kOverloaded (too
+  // many open files), kNotFound (no such drive).
   virtual Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t bytes)>& pace) = 0;
   // What the opening did since the last call, the oldest first.
   [[nodiscard]] virtual std::vector<MirrorEvent> take_events() = 0;

@@ -2,6 +2,7 @@
 // holds in the kernel nothing can end: such a thread is left to itself, and left behind when the process stops.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -32,12 +33,16 @@ class DriveWork {
     // What the work answered; nullopt: it has not ended until then.
     std::optional<Status> wait(Time until);
     [[nodiscard]] bool ended() { return wait(Time{}).has_value(); }
+    // By who waited, and waits no more.
+    void give_up() { given_up_ = true; }
+    [[nodiscard]] bool given_up() const { return given_up_; }
 
    private:
     friend class DriveWork;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<Status> answer_;  // under mutex_
+    std::atomic<bool> given_up_{false};
   };
 
   DriveWork() = default;

@@ -10,11 +10,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -61,9 +63,14 @@ class MirrorPools {
     const std::lock_guard lock(mutex_);
     Pools& known = by_mirror_[mirror.get()];
     if (known.mirror.lock() == mirror) return *known.pools;
-    // Nobody reads a mirror that is gone, so that its threads end at once.
-    std::erase_if(by_mirror_,
-                  [&](const auto& each) { return each.first != mirror.get() && each.second.mirror.expired(); });
+    // Nobody waits for a read of a mirror that is gone. One of its threads may be the last to hold it, and close it:
+    // the watch, which who comes for a read wakes, waits for that.
+    if (known.pools != nullptr) ended_.push_back(std::move(known.pools));
+    for (auto each = by_mirror_.begin(); each != by_mirror_.end();) {
+      const bool gone = each->first != mirror.get() && each->second.mirror.expired();
+      if (gone) ended_.push_back(std::move(each->second.pools));
+      each = gone ? by_mirror_.erase(each) : std::next(each);
+    }
     known = {mirror, std::make_unique<WalkPools>(turns_, clock_, threads_, [this] { somebody_waits(); })};
     return *known.pools;
   }
@@ -104,9 +111,11 @@ class MirrorPools {
   }
   bool look(std::chrono::nanoseconds elapsed) {
     WalkPools::GivenUp given_up;
+    std::vector<std::unique_ptr<WalkPools>> ended;
     bool any = false;
     {
       const std::lock_guard lock(mutex_);
+      ended.swap(ended_);
       for (const auto& [mirror, of_it] : by_mirror_) {
         const auto hopeless = [&, at = mirror](std::chrono::nanoseconds still) { return hopeless_(at, still); };
         any = of_it.pools->look(elapsed, hopeless, given_up) || any;
@@ -123,7 +132,8 @@ class MirrorPools {
   const std::chrono::milliseconds look_every_;
   const Counter turns_;
   std::mutex mutex_;
-  std::map<const void*, Pools> by_mirror_;
+  std::map<const void*, Pools> by_mirror_;         // under mutex_
+  std::vector<std::unique_ptr<WalkPools>> ended_;  // likewise: of mirrors that are gone
 
   std::atomic<bool> awake_{false};
   std::mutex watch_mutex_;

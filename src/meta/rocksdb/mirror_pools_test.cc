@@ -56,5 +56,33 @@ TEST_F(MirrorPoolsTest, AMirrorKeepsItsPoolsAndTheNextOneInItsPlaceGetsItsOwn) {
   }
 }
 
+// Whoever comes for another mirror, on an event loop, does not wait for its end.
+TEST_F(MirrorPoolsTest, AMirrorThatIsClosedByItsLastReadHoldsUpNobody) {
+  std::promise<void> let_go;
+  const std::shared_future<void> gone(let_go.get_future());
+  std::shared_ptr<int> mirror(new int, [gone](const int* each) {
+    gone.wait();
+    delete each;
+  });
+  WalkPools& pools = pools_.of(mirror);
+  const std::weak_ptr<int> last(mirror);
+  const auto held = std::make_shared<std::shared_ptr<int>>(std::move(mirror));
+  const auto closes = [held](Reading&) -> Result<int> {
+    held->reset();
+    return 1;
+  };
+  {
+    const auto read = std::make_shared<WalkPools::Read<decltype(closes)>>(closes);
+    const WalkPools::Waiting waiting(pools, read);
+    while (!last.expired()) std::this_thread::yield();
+  }
+  const auto other = std::make_shared<int>();
+  const auto begun = std::chrono::steady_clock::now();
+  pools_.of(other);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, WalkPools::kLastWait);
+  EXPECT_TRUE(read(other));
+  let_go.set_value();
+}
+
 }  // namespace
 }  // namespace andromede::meta

@@ -134,7 +134,7 @@ class Engine final : public MirroredStore {
   // long; or until `may_wait`, if any, answers an error, which is the answer then.
   Status wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::Disk>& disk, std::function<Status()> work,
                   std::chrono::milliseconds patience, const std::function<Status()>& may_wait = {});
-  // kTimeout while something that was given up goes on there.
+  // kTimeout while something that was given up goes on there; kConflict: what another caller waits for does.
   static Status nothing_hangs(DriveWork& on, DriveId drive, const std::string& root);
   // Whether it can be copied from: a copy begins with a flush, which takes space.
   [[nodiscard]] bool has_room(const Mirror& mirror) const;
@@ -382,18 +382,26 @@ Status Engine::wait_for(DriveWork& on, DriveId drive, const std::shared_ptr<io::
     const auto now = std::chrono::steady_clock::now();
     if (auto done = job->wait(now + DriveWork::kLookAgain)) return *done;
     if (!offline_since && drives_.disk(drive) != disk) offline_since = now;
+    Status may;
     if (offline_since && now - *offline_since > DriveWork::kLastWait) {
-      return fail(Errc::kUnavailable, "the drive does not answer");
+      may = fail(Errc::kUnavailable, "the drive does not answer");
+    } else if (now > until) {
+      may = fail(Errc::kTimeout, "the drive does not answer");
+    } else if (stopping_) {
+      may = fail(Errc::kCancelled, "stopped while the drive was waited for");
+    } else if (may_wait) {
+      may = may_wait();
     }
-    if (now > until) return fail(Errc::kTimeout, "the drive does not answer");
-    if (stopping_) return fail(Errc::kCancelled, "stopped while the drive was waited for");
-    if (may_wait) CHECK_OK(may_wait());
+    if (may) continue;
+    job->give_up();
+    return may;
   }
 }
 
 Status Engine::nothing_hangs(DriveWork& on, DriveId drive, const std::string& root) {
   const auto job = on.running(drive, root);
   if (job == nullptr || job->wait(std::chrono::steady_clock::now() + DriveWork::kLastWait)) return {};
+  if (!job->given_up()) return fail(Errc::kConflict, "another call is at work on the drive; try again later");
   return fail(Errc::kTimeout, "what was begun on the drive, and given up because it hung, has not ended");
 }
 

@@ -57,6 +57,7 @@ std::optional<Status> Telling::wait(DriveWork::Job& job, const Told& told, const
     const bool may_wait = now < patience.until && now - heard < patience.silence;
     if (may_wait && (!hopeless_since || now - *hopeless_since < DriveWork::kLastWait)) continue;
     given_up_ = true;
+    job.give_up();
     changed_.notify_all();
     return std::nullopt;
   }

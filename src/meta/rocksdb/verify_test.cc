@@ -10,6 +10,7 @@
 #include <fstream>
 #include <future>
 #include <mutex>
+#include <utility>
 
 #include "meta/rocksdb/mirror.h"
 #include "meta/rocksdb/test_cloud.h"
@@ -183,6 +184,27 @@ TEST_F(VerifyMirror, GoesOnBesideCommitsAndCompactions) {
     });
     EXPECT_TRUE(sound) << sound.error().describe();
   }
+}
+
+TEST_F(VerifyMirror, OneThatIsUnderWayIsNoneThatHangs) {
+  TestCloud cloud(2, 2);
+  fill(cloud);
+  std::promise<void> begun;
+  std::promise<void> let_go;
+  bool first = true;
+  auto under_way = std::async(std::launch::async, [&] {
+    return cloud.store().verify_mirror(cloud.id(0), [&](std::uint64_t) {
+      if (!std::exchange(first, false)) return true;
+      begun.set_value();
+      let_go.get_future().wait();
+      return true;
+    });
+  });
+  begun.get_future().wait();
+  EXPECT_EQ(cloud.store().verify_mirror(cloud.id(0), {}).error(), Errc::kConflict);
+  let_go.set_value();
+  EXPECT_TRUE(under_way.get());
+  EXPECT_TRUE(cloud.store().verify_mirror(cloud.id(0), {}));
 }
 
 class HangingVerification : public VerifyMirror {
