@@ -82,7 +82,8 @@ Status FleetImpl::start() {
     }
     // An earlier process may have stopped in the middle of anything: one look at every record tells.
     heal_due_ = unlooked_ = true;
-    for (const DriveInfo& drive : drives_.map()->drives) {
+    const auto map = drives_.map();
+    for (const DriveInfo& drive : map->drives) {
       if (!drives_.online(drive.id)) away_.insert(drive.id);
     }
     const auto candidates = candidates_.snapshot();
