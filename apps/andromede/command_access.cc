@@ -136,7 +136,8 @@ int run_account_list(const CommonOptions& common) {
   do {
     auto page = client->get("/v1/accounts" + (after.empty() ? "" : "?after=" + after));
     if (!page) return report_answer(page.error(), client->config());
-    for (auto& account : (*page)["accounts"]) all.push_back(std::move(account));
+    const json accounts = part_of(*page, "accounts");
+    all.insert(all.end(), accounts.begin(), accounts.end());
     after = field(*page, "next");
   } while (!after.empty());
   if (common.json) {
@@ -147,7 +148,7 @@ int run_account_list(const CommonOptions& common) {
                          text(Msg::kColClosed)}};
   for (const json& account : all) {
     const std::string closed = field(account, "closed");
-    rows.push_back({field(account, "account"), field(account, "name"), std::to_string(account["keys"].size()),
+    rows.push_back({field(account, "account"), field(account, "name"), std::to_string(part_of(account, "keys").size()),
                     field(account, "created"), closed.empty() ? "-" : closed});
   }
   print_table(rows);
@@ -184,11 +185,12 @@ int run_key_list(const CommonOptions& common, const KeyOptions& options) {
   const auto answer = client->get("/v1/accounts/" + piece(options.account) + "/keys");
   if (!answer) return report_answer(answer.error(), client->config());
   if (common.json) {
-    print_json((*answer)["keys"]);
+    print_json(part_of(*answer, "keys"));
     return kExitOk;
   }
   std::vector<Row> rows{{text(Msg::kColKey), text(Msg::kColState), text(Msg::kColCreated)}};
-  for (const json& key : (*answer)["keys"]) {
+  const json keys = part_of(*answer, "keys");
+  for (const json& key : keys) {
     rows.push_back({field(key, "access_key_id"), field(key, "status"), field(key, "created")});
   }
   print_table(rows);
@@ -230,11 +232,12 @@ int run_operator_list(const CommonOptions& common) {
   const auto answer = client->get("/v1/operators");
   if (!answer) return report_answer(answer.error(), client->config());
   if (common.json) {
-    print_json((*answer)["operators"]);
+    print_json(part_of(*answer, "operators"));
     return kExitOk;
   }
   std::vector<Row> rows{{text(Msg::kColOperator), text(Msg::kColCreated), text(Msg::kColExpires)}};
-  for (const json& one : (*answer)["operators"]) {
+  const json operators = part_of(*answer, "operators");
+  for (const json& one : operators) {
     const std::string expires = field(one, "expires");
     rows.push_back({field(one, "name"), field(one, "created"), expires.empty() ? "-" : expires});
   }

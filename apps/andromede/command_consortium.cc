@@ -25,11 +25,12 @@ int say_change(const CommonOptions& common, const json& change, Msg done) {
     return kExitOk;
   }
   const std::string version = std::to_string(change.value("version", std::uint64_t{0}));
-  if (change["differences"].empty()) {
+  const json differences = part_of(change, "differences");
+  if (differences.empty()) {
     print(text(Msg::kConsortiumSame, {version}));
     return kExitOk;
   }
-  for (const auto& line : change["differences"]) print("  - " + line.get<std::string>());
+  for (const auto& line : differences) print("  - " + line.get<std::string>());
   print(text(done, {version}));
   if (change.contains("file_error")) {
     print(text(Msg::kConsortiumFileBehind, {change["file_error"].get<std::string>()}));

@@ -30,8 +30,8 @@ void print_drives(const nlohmann::json& drives) {
 
 void print_status(const nlohmann::json& status) {
   const auto number = [](const nlohmann::json& of, const char* key) { return std::to_string(of.value(key, 0U)); };
-  const nlohmann::json& actual = status["actual"];
-  const nlohmann::json& demanded = status["demanded"];
+  const nlohmann::json actual = part_of(status, "actual", nlohmann::json::object());
+  const nlohmann::json demanded = part_of(status, "demanded", nlohmann::json::object());
   const bool degraded = status.value("degraded", true);
   if (const auto refused = status.find("writes_refused"); refused != status.end() && refused->is_object()) {
     print(text(Msg::kWritesRefused, {refused->value("since", ""), refused->value("reason", "")}));
@@ -41,13 +41,18 @@ void print_status(const nlohmann::json& status) {
               text(degraded ? Msg::kToleratesNow : Msg::kTolerates,
                    {number(actual, "site_losses"), number(actual, "drive_losses")}),
               text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")})}));
-  for (const auto& reason : status["reasons"]) print("  - " + reason.get<std::string>());
-  for (const auto& change : status["changes"]) print("  ~ " + change.get<std::string>());
-  for (const auto& warning : status["warnings"]) print("  ! " + warning.get<std::string>());
+  const auto print_each = [&status](const char* key, const std::string& mark) {
+    const nlohmann::json said = part_of(status, key);
+    for (const auto& words : said) print(mark + words.get<std::string>());
+  };
+  print_each("reasons", "  - ");
+  print_each("changes", "  ~ ");
+  print_each("warnings", "  ! ");
   print("");
-  print_drives(status["drives"]);
-  if (!status["jobs"].empty()) print("");
-  for (const auto& job : status["jobs"]) {
+  print_drives(part_of(status, "drives"));
+  const nlohmann::json jobs = part_of(status, "jobs");
+  if (!jobs.empty()) print("");
+  for (const auto& job : jobs) {
     if (job.value("state", "") == "running") {
       print(progress_line(job));
     } else {
@@ -94,9 +99,9 @@ int run_drive_list(const CommonOptions& common) {
   const auto status = client->get("/v1/status");
   if (!status) return report_answer(status.error(), client->config());
   if (common.json) {
-    print_json((*status)["drives"]);
+    print_json(part_of(*status, "drives"));
   } else {
-    print_drives((*status)["drives"]);
+    print_drives(part_of(*status, "drives"));
   }
   return kExitOk;
 }

@@ -23,7 +23,7 @@ void print_entry(const nlohmann::json& entry, bool json) {
     print_json(entry);
     return;
   }
-  const nlohmann::json& event = entry["event"];
+  const nlohmann::json event = part_of(entry, "event", nlohmann::json::object());
   std::string line = std::to_string(entry.value("sequence", std::uint64_t{0})) + "  " + field(event, "eventTime") +
                      "  " + field(event, "eventSource") + "  " + field(event, "eventName");
   if (const auto who = event.find("userIdentity"); who != event.end() && who->is_object()) {
@@ -71,7 +71,8 @@ int run_journal_tail(const CommonOptions& common, const TailOptions& options) {
     const auto page = client->get(target);
     if (!page) return report_answer(page.error(), client->config());
     std::uint64_t next = page->value("last_sequence", std::uint64_t{0}) + 1;
-    for (const auto& entry : (*page)["entries"]) {
+    const nlohmann::json entries = part_of(*page, "entries");
+    for (const auto& entry : entries) {
       print_entry(entry, common.json);
       next = entry.value("sequence", std::uint64_t{0}) + 1;
     }

@@ -74,8 +74,10 @@ int finish(const nlohmann::json& job, bool json) {
 Result<nlohmann::json> find_again(OperatorClient& client, const nlohmann::json& job) {
   TRY(const auto status, client.get("/v1/status"));
   const std::string subject = job.value("subject", "");
-  for (const auto& other : status["jobs"]) {
-    if (other["kind"] == job["kind"] && other["started"] > job["started"]) return other;
+  const nlohmann::json jobs = part_of(status, "jobs");
+  for (const auto& other : jobs) {
+    const bool later = other.value("started", "") > job.value("started", "");
+    if (later && other.value("kind", "") == job.value("kind", "")) return other;
   }
   // A subject is a site, a drive, or a list of drives.
   const auto names = [&subject](const std::string& word) {
@@ -83,10 +85,12 @@ Result<nlohmann::json> find_again(OperatorClient& client, const nlohmann::json& 
   };
   bool any = false;
   bool drained = job.value("kind", "") == "drain";
-  for (const auto& drive : status["drives"]) {
+  const nlohmann::json drives = part_of(status, "drives");
+  for (const auto& drive : drives) {
     if (!names(drive.value("site", "")) && !names(drive.value("name", ""))) continue;
-    any = any || drive["state"] == "drained";
-    if (drive["state"] != "drained" && drive["state"] != "replaced") drained = false;
+    const std::string state = drive.value("state", "");
+    any = any || state == "drained";
+    if (state != "drained" && state != "replaced") drained = false;
   }
   drained = drained && any;
   nlohmann::json ended = job;
@@ -142,6 +146,10 @@ void print(const std::string& line) {
   std::fflush(stdout);
 }
 
+nlohmann::json part_of(const nlohmann::json& answer, const char* key, const nlohmann::json& otherwise) {
+  return answer.value(key, otherwise);
+}
+
 void print_json(const nlohmann::json& value) {
   std::printf("%s\n", value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   std::fflush(stdout);
@@ -159,8 +167,8 @@ int wait_for_job(OperatorClient& client, const nlohmann::json& job, bool json) {
     const std::string number = std::to_string(now.value("number", std::uint64_t{0}));
     auto answer = client.get("/v1/jobs/" + number);
     // Another process numbers its jobs anew: the same number may be another job.
-    const bool other =
-        (!answer && answer.error() == Errc::kNotFound) || (answer && (*answer)["started"] != now["started"]);
+    const bool other = (!answer && answer.error() == Errc::kNotFound) ||
+                       (answer && answer->value("started", "") != now.value("started", ""));
     if (other) answer = find_again(client, now);
     if (answer) {
       now = std::move(*answer);

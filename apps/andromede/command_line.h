@@ -23,6 +23,9 @@ int report_answer(const Error& error, const Config& config);
 
 void print(const std::string& line);
 void print_json(const nlohmann::json& value);
+// What an answer says under `key`; `otherwise` where it does not, as of a server that is older.
+nlohmann::json part_of(const nlohmann::json& answer, const char* key,
+                       const nlohmann::json& otherwise = nlohmann::json::array());
 
 // Waits until the job has ended, drawing its progress; a server that restarts meanwhile is waited for, and a drain
 // found again. Prints the outcome; the exit code.

@@ -147,7 +147,8 @@ constexpr Translation kTranslations[] = {
     {Msg::kSeeHelp, "More: {0} --help", "Aide : {0} --help"},
     {Msg::kOptAcceptUnerased,
      "let the drives that are offline now leave though what they hold cannot be erased; the journal names them",
-     "laisse partir les disques absents à cet instant bien que leur contenu ne puisse être effacé ; le journal les nomme"},
+     "laisse partir les disques absents à cet instant bien que leur contenu ne puisse être effacé ; le journal les "
+     "nomme"},
     {Msg::kOptBandwidth,
      "bytes a second of this drain, 64KiB or more, as 50MiB, instead of the configured limit, over restarts too; {0}",
      "octets par seconde de ce retrait, 64Kio au moins, par exemple 50Mio, au lieu de la limite configurée, même après "

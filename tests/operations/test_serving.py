@@ -1,6 +1,7 @@
 """The program as its operator meets it: TLS, stop, readiness, metrics, logs, errors of configuration and command line."""
 
 import http.client
+import http.server
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import socket
 import ssl
 import stat
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 
@@ -16,6 +18,28 @@ from operations_case import BINARY, CONSORTIUM, PATIENCE_S, OperationsCase
 
 
 class Serving(OperationsCase):
+    def test_what_an_older_server_does_not_tell_is_left_out(self):
+        self.cloud.create()
+
+        class Older(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", self.cloud.operator_port), Older)
+        self.addCleanup(server.server_close)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        for words in (("status",), ("drive", "list"), ("journal", "tail"), ("account", "list"),
+                      ("key", "list", "100000000001"), ("operator", "list")):
+            answer = self.cloud.operator(*words, check=False)
+            self.assertEqual(answer.returncode, 0, (words, answer.stderr))
+
     def test_tls_from_a_local_authority_and_a_certificate_swapped_while_serving(self):
         self.cloud.create(CONSORTIUM, "--local-ca").start()
         authority = self.cloud.folder / "tls" / "ca.crt"
