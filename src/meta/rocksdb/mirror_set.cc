@@ -10,8 +10,6 @@
 namespace andromede::meta {
 namespace {
 
-// For those that read a mirror which is to be closed.
-constexpr std::chrono::seconds kReadersLeaveWithin{30};
 constexpr std::chrono::milliseconds kClosePoll{5};
 
 }  // namespace
@@ -222,7 +220,8 @@ std::shared_ptr<DriveWork::Job> MirrorSet::close(std::shared_ptr<Mirror> mirror)
   });
 }
 
-Status MirrorSet::close_retired(DriveId drive, const std::string& root, std::chrono::milliseconds patience) {
+Status MirrorSet::close_retired(DriveId drive, const std::string& root, std::chrono::milliseconds patience,
+                                std::chrono::milliseconds readers) {
   const auto begun = std::chrono::steady_clock::now();
   List wanted;
   List idle;
@@ -240,7 +239,7 @@ Status MirrorSet::close_retired(DriveId drive, const std::string& root, std::chr
   for (auto& mirror : wanted) {
     // The list that held it and readers that began before it left still count.
     while (mirror.use_count() > 1) {
-      if (std::chrono::steady_clock::now() - begun > kReadersLeaveWithin) {
+      if (std::chrono::steady_clock::now() - begun > readers) {
         std::erase(wanted, nullptr);
         const std::lock_guard lock(mutex_);
         retired_.insert(retired_.end(), wanted.begin(), wanted.end());

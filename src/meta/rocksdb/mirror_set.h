@@ -85,10 +85,12 @@ class MirrorSet {
   void leave(DriveId drive);
   // Waits until nobody uses the former mirrors of the drive, and of any drive whose root was `root` (one that was
   // replaced by another at the same path; RocksDB would find its own lock there), and they are closed. kTimeout when
-  // readers hold them too long, or their drive hangs for longer than `patience`. Every other former mirror that nobody
-  // uses begins to be closed as well: it holds files and memory. Closing asks the drive, and is done by a thread of its
-  // own.
-  Status close_retired(DriveId drive, const std::string& root, std::chrono::milliseconds patience);
+  // readers hold them for longer than `readers`, or their drive hangs for longer than `patience`. Every other former
+  // mirror that nobody uses begins to be closed as well: it holds files and memory. Closing asks the drive, and is done
+  // by a thread of its own.
+  static constexpr std::chrono::milliseconds kReadersLeaveWithin{30'000};
+  Status close_retired(DriveId drive, const std::string& root, std::chrono::milliseconds patience,
+                       std::chrono::milliseconds readers = kReadersLeaveWithin);
   // Whether one is being closed there.
   [[nodiscard]] bool closing(DriveId drive, const std::string& root) {
     return closing_.running(drive, root) != nullptr;

@@ -457,7 +457,9 @@ Status Engine::come_back(DriveId drive, const std::shared_ptr<io::Disk>& disk, c
                 "the last metadata mirror is damaged: what of it can be read is served, and nothing written; bring a "
                 "drive with another one");
   }
-  CHECK_OK(mirrors_.close_retired(drive, disk->root(), options_.mirror_patience));
+  // A read that hangs there holds it still.
+  const auto readers = another_may_come_back(drive) ? options_.mirror_patience : MirrorSet::kReadersLeaveWithin;
+  CHECK_OK(mirrors_.close_retired(drive, disk->root(), options_.mirror_patience, readers));
   const auto opened = std::make_shared<Opened>();
   opened->options = mirror_options();
   opened->options.warm_cache = true;

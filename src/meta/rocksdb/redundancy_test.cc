@@ -666,6 +666,9 @@ class AllMirrors : public RedundancyTest {
     open(kTenMinutes);
     // To be replayed.
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(cloud_.put("k" + std::to_string(i), "1"));
+    ASSERT_EQ(cloud_.store().mirrors().front().drive, cloud_.id(0));
+    cursor_ = cloud_.store().cursor("", "", "", {});
+    if (read_) ASSERT_TRUE(sync_wait(cursor_->seek("k")));
     for (const std::size_t drive : {0U, 1U, 2U}) cloud_.disk(drive).set_offline(true);
     EXPECT_FALSE(cloud_.put("lost", "1"));
     const std::string none = "\nandromede_meta_mirrors_online 0\n";
@@ -681,6 +684,8 @@ class AllMirrors : public RedundancyTest {
   std::future<Status> come_back(std::size_t drive) {
     return std::async(std::launch::async, [this, drive] { return cloud_.store().add_mirror(cloud_.id(drive), {}); });
   }
+  bool read_ = false;  // the first one, from before
+  std::unique_ptr<Cursor> cursor_;
 };
 
 TEST_F(AllMirrors, OneThatHangsWhenItComesBackIsWaitedForSoLongAndAnotherOneCounts) {
@@ -714,6 +719,18 @@ TEST_F(AllMirrors, OneThatHangsWhenItComesBackIsWaitedForSoLongAndAnotherOneCoun
   for (const std::size_t drive : {1U, 2U}) lose(drive);
   EXPECT_EQ(cloud_.read("more"), "1");
   cloud_.verify_journal();
+}
+
+TEST_F(AllMirrors, OneThatIsReadStillWhenItComesBackKeepsOutNoOtherOne) {
+  cloud_.options.mirror_patience = std::chrono::milliseconds(300);
+  read_ = true;
+  lose_all_and_find({0, 1, 2});
+  auto held = come_back(0);
+  EXPECT_EQ(held.wait_for(std::chrono::seconds(15)), std::future_status::ready);
+  EXPECT_EQ(held.get().error(), Errc::kTimeout);
+  EXPECT_TRUE(cloud_.drives().online(cloud_.id(0)));
+  EXPECT_TRUE(cloud_.store().add_mirror(cloud_.id(1), {}));
+  EXPECT_EQ(cloud_.read("k9"), "1");
 }
 
 TEST_F(AllMirrors, OneThatHangsWhenItComesBackIsWaitedForWhileNoOtherCanReplaceIt) {
