@@ -177,10 +177,30 @@ Result<sovereignty::Consortium> read_consortium(const std::string& path) {
 Cloud::Cloud(const Config& config, sovereignty::Consortium consortium)
     : folder_{config.folder}, consortium_(std::move(consortium)) {}
 
-Cloud::~Cloud() { static_cast<void>(stop()); }
+namespace {
 
-Result<std::unique_ptr<Cloud>> Cloud::open(const Config& config, sovereignty::Consortium consortium, bool making) {
-  auto cloud = std::unique_ptr<Cloud>(new Cloud(config, std::move(consortium)));
+std::vector<Cloud*>& left_clouds() {
+  static std::vector<Cloud*> clouds;
+  return clouds;
+}
+
+}  // namespace
+
+void EndCloud::operator()(Cloud* cloud) const {
+  if (cloud->stop()) {
+    delete cloud;
+  } else {
+    left_clouds().push_back(cloud);
+  }
+}
+
+bool give_up_clouds() {
+  for (Cloud* const cloud : left_clouds()) cloud->unlock();
+  return !left_clouds().empty();
+}
+
+Result<CloudPointer> Cloud::open(const Config& config, sovereignty::Consortium consortium, bool making) {
+  auto cloud = CloudPointer(new Cloud(config, std::move(consortium)));
   CHECK_OK(cloud->open_all(config, making));
   return cloud;
 }
@@ -286,7 +306,8 @@ Result<sovereignty::ConsortiumRecord> Cloud::hand_back_consortium() {
 }
 
 Result<sovereignty::ConsortiumRecord> Cloud::recorded_consortium(const Config& config) {
-  Cloud cloud(config, {});
+  const CloudPointer made(new Cloud(config, {}));
+  Cloud& cloud = *made;
   TRY(const std::size_t descriptor_limit, raise_descriptor_limit());
   TRY(cloud.custody_, open_custody(cloud.folder_, cloud.random_));
   TRY(const auto seal, open_drive_seal(cloud.folder_, *cloud.custody_));
@@ -366,19 +387,29 @@ Status Cloud::remember_drive_paths() {
 }
 
 Status Cloud::stop() {
-  if (std::exchange(stopped_, true)) return {};
-  if (fleet_) fleet_->stop();
+  if (ended_) return *ended_;
+  if (fleet_) fleet_->stop([this] { end_waits(); });
   if (objects_) objects_->stop_cleanup();
   // Reports of failing drives have nobody to go to from here on.
   if (drives_) drives_->stop();
   const Status blobs_ended = blobs_ ? blobs_->stop() : Status{};
   if (meta_) meta_->stop();
   const std::size_t hanging = drives_ ? drives_->hanging_calls() : 0;
-  if (blobs_ended && hanging == 0) return {};
-  // The kernel keeps what this process has open for as long as one of its threads is in a drive's call.
+  ended_ = blobs_ended;
+  if (blobs_ended && hanging > 0) {
+    ended_ = fail(Errc::kTimeout, std::to_string(hanging) + " calls of drives have not ended");
+  }
+  return *ended_;
+}
+
+void Cloud::end_waits() {
+  if (blobs_) blobs_->end_waits();
+  if (meta_) meta_->end_waits();
+}
+
+// The kernel keeps what this process has open for as long as one of its threads is in a drive's call.
+void Cloud::unlock() {
   if (drives_) drives_->unlock();
-  CHECK_OK(blobs_ended);
-  return fail(Errc::kTimeout, std::to_string(hanging) + " calls of drives have not ended");
 }
 
 }  // namespace andromede::app

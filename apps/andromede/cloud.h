@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,16 +50,27 @@ Status start_refusal(io::DriveSurvey& survey);
 // What a map says that acknowledging needs, by the policy.
 io::Minimum minimum_of(const sovereignty::Rule& rule);
 
+class Cloud;
+
+// Ends a Cloud: stops and destroys it, or, where a drive keeps threads that go on using it, leaves it as it is; then
+// the process ends by give_up_clouds() and _exit(), whatever error it has to tell before.
+struct EndCloud {
+  void operator()(Cloud* cloud) const;
+};
+using CloudPointer = std::unique_ptr<Cloud, EndCloud>;
+
+// Gives up the locks of the drives of clouds that were left; false: there are none. Just before _exit().
+bool give_up_clouds();
+
 class Cloud {
  public:
   // Opens what init made. The fleet is made but not started. `making`: init is at it; metadata may begin empty. Errors
   // of start_refusal() too: then nothing was written.
-  static Result<std::unique_ptr<Cloud>> open(const Config& config, sovereignty::Consortium consortium,
-                                             bool making = false);
+  static Result<CloudPointer> open(const Config& config, sovereignty::Consortium consortium, bool making = false);
   Cloud(const Cloud&) = delete;
   Cloud& operator=(const Cloud&) = delete;
-  // Stops what still runs, in the reverse order.
-  ~Cloud();
+  // After a stop() that left nothing. By EndCloud.
+  ~Cloud() = default;
 
   // Opens the drives and the metadata, by `drive-paths` alone, and writes what is recorded to the folder's
   // consortium.recorded.toml. Errors as open().
@@ -68,9 +80,14 @@ class Cloud {
   [[nodiscard]] Status ready();
   // What operators should look at beside what the fleet tells, in words.
   [[nodiscard]] std::vector<std::string> warnings() const;
-  // Ends all that is to be ended, metadata last, whatever a drive does. kTimeout: a drive that hangs keeps threads,
-  // which go on using this: who destroys it waits for them. The other drives are then another process's to have.
+  // Ends all that is to be ended, metadata last, in the reverse order of opening. kTimeout: a drive that hangs keeps
+  // threads, which go on using this: it is not to be destroyed. Later calls answer the same.
   Status stop();
+  // From now on nobody waits for a drive, a mirror's reads included. From any thread, for a stop that can wait no
+  // longer: at the latest when requests are cut.
+  void end_waits();
+  // Lets other processes have the drives that answer: just before _exit(), since this one may write yet.
+  void unlock();
 
   // How the process's descriptors are shared among its drives, mirrors and connections.
   [[nodiscard]] const DescriptorPlan& descriptors() const { return descriptors_; }
@@ -120,7 +137,7 @@ class Cloud {
   std::unique_ptr<SpreadPlacer> placer_;
   std::unique_ptr<objects::Service> objects_;
   std::unique_ptr<fleet::Fleet> fleet_;
-  bool stopped_ = false;
+  std::optional<Status> ended_;  // by stop()
 };
 
 // Opens a drive's folder as a real disk.

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/left_behind.h"
+#include "cloud.h"
 #include "command_line.h"
 #include "commands.h"
 #include "crypto/secret.h"
@@ -376,7 +377,10 @@ int run_command(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const int exit_code = run_command(argc, argv);
-  if (andromede::left_behind() == 0) return exit_code;
+  // What a drive keeps would keep us, and, should it answer while the process takes itself down, would meet what is
+  // gone.
   std::fflush(nullptr);
+  const bool kept = andromede::app::give_up_clouds();
+  if (!kept && andromede::left_behind() == 0) return exit_code;
   ::_exit(exit_code);
 }

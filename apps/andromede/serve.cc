@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <future>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -22,7 +23,9 @@
 namespace andromede::app {
 namespace {
 
-constexpr std::chrono::milliseconds kGrace{20'000};  // for requests in flight; systemd waits 60 s
+constexpr std::chrono::milliseconds kGrace{20'000};  // for requests in flight
+// All of a stop, where each step's own limit was not enough; what follows takes some seconds more. systemd waits 90 s.
+constexpr std::chrono::seconds kStopWithin{60};
 constexpr std::chrono::milliseconds kMaxHeartbeat{10'000};
 
 // One peer holds less than the half.
@@ -31,8 +34,10 @@ void limit_connections(net::ServerLimits& limits, std::size_t connections) {
   limits.connections_per_peer = (connections - 1) / 2;
 }
 
-net::ListenOptions s3_listener(const Config& config, std::size_t connections, api::s3::FrontEnd& front_end) {
+net::ListenOptions s3_listener(const Config& config, std::size_t connections, api::s3::FrontEnd& front_end,
+                               std::function<void()> on_cut) {
   net::ListenOptions options;
+  options.on_cut = std::move(on_cut);
   limit_connections(options.limits, connections);
   options.name = "s3";
   if (!config.tls_certificate.empty()) options.tls = net::TlsFiles{config.tls_certificate, config.tls_key};
@@ -41,8 +46,9 @@ net::ListenOptions s3_listener(const Config& config, std::size_t connections, ap
   return options;
 }
 
-net::ListenOptions operator_listener(std::size_t connections) {
+net::ListenOptions operator_listener(std::size_t connections, std::function<void()> on_cut) {
   net::ListenOptions options;
+  options.on_cut = std::move(on_cut);
   options.name = "operator";
   // Tokens come in, and secrets that are shown once go out.
   options.confidential = true;
@@ -146,17 +152,20 @@ Status serve(const Config& config) {
   cloud->objects().start_cleanup();
 
   net::Loops loops(config.event_loops, cloud->clock());
+  const auto on_cut = [&cloud] { cloud->end_waits(); };
   // Before the operators' listener, which says that the cloud is ready.
-  TRY(const auto s3, naming(config, Listener::kS3,
-                            net::Server::start(loops, std::move(s3_address),
-                                               s3_listener(config, cloud->descriptors().s3_connections, s3_front_end),
-                                               s3_front_end.handler(), cloud->metrics())));
+  TRY(const auto s3,
+      naming(config, Listener::kS3,
+             net::Server::start(loops, std::move(s3_address),
+                                s3_listener(config, cloud->descriptors().s3_connections, s3_front_end, on_cut),
+                                s3_front_end.handler(), cloud->metrics())));
   TRY(const auto operators,
-      naming(config, Listener::kOperator,
-             net::Server::start(
-                 loops, std::move(operator_address), operator_listener(cloud->descriptors().operator_connections),
-                 [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); },
-                 cloud->metrics())));
+      naming(
+          config, Listener::kOperator,
+          net::Server::start(
+              loops, std::move(operator_address), operator_listener(cloud->descriptors().operator_connections, on_cut),
+              [&operator_front_end](net::Exchange& exchange) { return operator_front_end.handle(exchange); },
+              cloud->metrics())));
   const std::string_view aes_engine = crypto::aes_gcm().name;
   cloud->metrics()
       .gauge("andromede_aes_gcm_engine", "1 for the library that computes AES-256-GCM",
@@ -170,20 +179,29 @@ Status serve(const Config& config) {
   sd_notify(0, "READY=1");
   run_until_signal(config, signals, loops, *s3);
   sd_notify(0, "STOPPING=1");
-  {
-    // Both at once: what they wait for adds up otherwise.
-    const std::jthread stopping_operators([&operators] { operators->stop(kGrace); });
-    s3->stop(kGrace);
-  }
-  const Status ended = cloud->stop();
-  if (!ended) {
-    // All is durable. Threads in the kernel would keep us for ever, and, should their drive answer while the process
-    // takes itself down, would meet what is gone.
-    log_warning("stopped; threads that a drive keeps are left behind", {{"error", ended.error().describe()}});
+  std::promise<Status> promise;
+  auto stopped = promise.get_future();
+  std::thread stopping([&] {
+    {
+      // Both at once: what they wait for adds up otherwise.
+      const std::jthread stopping_operators([&operators] { operators->stop(kGrace); });
+      s3->stop(kGrace);
+    }
+    promise.set_value(cloud->stop());
+  });
+  if (stopped.wait_for(kStopWithin) != std::future_status::ready) {
+    // All that was acknowledged is durable, as if we were killed.
+    log_error("the stop ends here: something hangs, and is left behind", {{"seconds", kStopWithin.count()}});
     log_thread.reset();
+    cloud->unlock();
     ::_exit(0);
   }
-  log_info("stopped");
+  stopping.join();
+  if (const Status ended = stopped.get(); ended) {
+    log_info("stopped");
+  } else {
+    log_warning("stopped; threads that a drive keeps are left behind", {{"error", ended.error().describe()}});
+  }
   return {};
 }
 

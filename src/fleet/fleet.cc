@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::chrono::seconds kWatchEvery{1};
 constexpr std::chrono::milliseconds kKeepEvery{200};
+constexpr std::chrono::seconds kEndsGently{5};
 constexpr std::chrono::seconds kJournalAgainAfter{5};
 // More damaged blobs than this are not remembered one by one: a scrub finds them.
 constexpr std::size_t kMaxDamagedRemembered = 10'000;
@@ -89,9 +90,9 @@ Status FleetImpl::start() {
     const auto candidates = candidates_.snapshot();
     rebalance_due_ = Balance(*candidates).unevenness() > kUnevenAtStart;
   }
-  watcher_ = std::thread([this] { watch(); });
-  keeper_ = std::thread([this] { keep_mirrors(); });
-  worker_ = std::thread([this] { work(); });
+  watcher_ = run_thread(&FleetImpl::watch);
+  keeper_ = run_thread(&FleetImpl::keep_mirrors);
+  worker_ = run_thread(&FleetImpl::work);
   return {};
 }
 
@@ -101,7 +102,20 @@ Status FleetImpl::journal_opening() {
   return told;
 }
 
-void FleetImpl::stop() {
+std::thread FleetImpl::run_thread(void (FleetImpl::*run)()) {
+  {
+    const std::lock_guard lock(mutex_);
+    ++threads_;
+  }
+  return std::thread([this, run] {
+    (this->*run)();
+    const std::lock_guard lock(mutex_);
+    --threads_;
+    ended_.notify_all();
+  });
+}
+
+void FleetImpl::stop(const std::function<void()>& hurry) {
   if (!started_ || stopping_.exchange(true)) return;
   throttle_.wake();
   {
@@ -112,6 +126,12 @@ void FleetImpl::stop() {
     const std::lock_guard lock(mutex_);
     wake_.notify_all();
   }
+  bool ended = false;
+  {
+    std::unique_lock lock(mutex_);
+    ended = ended_.wait_for(lock, kEndsGently, [this] { return threads_ == 0; });
+  }
+  if (!ended && hurry) hurry();
   if (watcher_.joinable()) watcher_.join();
   if (keeper_.joinable()) keeper_.join();
   if (worker_.joinable()) worker_.join();

@@ -116,7 +116,10 @@ class Fleet {
   // before anything else is committed: for who commits without starting.
   virtual Status journal_opening() = 0;
   virtual Status start() = 0;
-  virtual void stop() = 0;  // ends jobs at a safe point and joins
+  // Ends jobs at a safe point and joins. `hurry`, if any, is called where that takes longer than a few seconds: it is
+  // to end what they wait for.
+  virtual void stop(const std::function<void()>& hurry) = 0;
+  void stop() { stop({}); }
 
   virtual Result<FleetStatus> status() = 0;
   // Of status(), for who asks often.

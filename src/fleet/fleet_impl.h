@@ -100,11 +100,11 @@ class FleetImpl final : public Fleet {
         waiting_gauge_(metrics.gauge("andromede_blobs_waiting", "Blobs that wait for heal")),
         refused_gauge_(metrics.gauge("andromede_writes_refused", "1 while writes are refused")) {}
 
-  ~FleetImpl() override { stop(); }
+  ~FleetImpl() override { stop({}); }
 
   Status journal_opening() override;
   Status start() override;
-  void stop() override;
+  void stop(const std::function<void()>& hurry) override;
   Result<FleetStatus> status() override;
   [[nodiscard]] std::optional<WritesRefused> writes_refused() const override { return room_.refused(); }
   Status add_drive(DriveInfo drive, std::string operator_name) override;
@@ -117,6 +117,8 @@ class FleetImpl final : public Fleet {
   Result<Job> job(std::uint64_t number) override;
 
  private:
+  std::thread run_thread(void (FleetImpl::*run)());
+
   // --- watching thread: what must be seen within a second, whatever job runs
   void watch();
   void handle_drive_events();
@@ -257,6 +259,8 @@ class FleetImpl final : public Fleet {
   std::atomic<bool> abort_{false};     // of the running job, by an operator
   std::atomic<bool> make_way_{false};  // for a job that an operator asks for
   bool started_ = false;
+  std::condition_variable ended_;  // with mutex_
+  std::size_t threads_ = 0;        // that have not ended; under mutex_
   std::thread watcher_;
   std::thread keeper_;
   std::thread worker_;

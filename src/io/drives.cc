@@ -878,13 +878,21 @@ std::size_t Drives::hanging_calls() { return impl_->calls->hanging(); }
 
 void Drives::unlock() {
   const auto now = impl_->current();
-  std::vector<DriveCalls::Call> unlocking;
+  std::vector<std::pair<std::string, SharedDisk>> asked;
+  std::vector<DriveCalls::Call> asking;
   for (const auto& [id, disk] : impl_->online()) {
     const DriveInfo* const drive = now->find(id);
     if (drive == nullptr) continue;
-    // One that hangs, and was not found out before watching ended, keeps its lock with what hangs in it.
-    unlocking.push_back({drive->path, [unlocked = disk]() -> Status {
-                           static_cast<void>(unlocked->probe_writing());
+    asked.emplace_back(drive->path, disk);
+    asking.push_back({drive->path, [probed = disk] { return probed->probe_writing(); }});
+  }
+  const auto answers = impl_->calls->run(std::move(asking));
+  // All at once: while one that hangs is waited for, nobody else has the others yet. It, where it was not found out
+  // before watching ended, keeps its lock with what hangs in it.
+  std::vector<DriveCalls::Call> unlocking;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (!answers[i]) continue;
+    unlocking.push_back({asked[i].first, [unlocked = asked[i].second]() -> Status {
                            unlocked->unlock();
                            return {};
                          }});

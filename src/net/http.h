@@ -157,6 +157,9 @@ struct ListenOptions {
   std::string error_content_type = "text/plain; charset=utf-8";
   // Heads and whole responses hold secrets (bearer tokens, keys that are shown once): wiped from memory once used.
   bool confidential = false;
+  // Called when a stop has cut connections, whose handlers may wait for what never comes: ends their waits. Blocks no
+  // longer than a lock.
+  std::function<void()> on_cut;
 };
 
 // An address taken for a server to come: nobody else can listen there, and who connects is refused until it starts.

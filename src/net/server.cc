@@ -512,6 +512,7 @@ void HttpServer::stop(std::chrono::milliseconds grace) {
   for (const auto& shard : shards_) run_on(shard->loop(), [&shard] { shard->stop(); });
   if (!admission_.wait_empty(grace)) {
     for (const auto& shard : shards_) run_on(shard->loop(), [&shard] { shard->cut(); });
+    if (context_.options.on_cut) context_.options.on_cut();
   }
   tasks_.join();
   // What the last ones to leave asked of the acceptor's loop.

@@ -120,6 +120,31 @@ TEST(ServerStop, HandlersThatOnlyWorkAreToldThatNobodyWaits) {
   EXPECT_EQ(peer.read_all(), "");
 }
 
+Task<void> wait_for_a_drive(Exchange& exchange, OneShot<bool>& drive, std::atomic<bool>& waiting) {
+  waiting = true;
+  co_await drive;
+  (void)co_await exchange.respond(response_head(200), "done");
+}
+
+TEST(ServerStop, WhoEndsWhatHandlersWaitForIsToldOfTheCut) {
+  const SystemClock clock;
+  Loops loops(2, clock);
+  Metrics metrics;
+  OneShot<bool> drive;
+  std::atomic<bool> waiting{false};
+  ListenOptions options;
+  options.on_cut = [&] { drive.set(false); };
+  const auto server = Server::start(
+      loops, std::move(options), [&](Exchange& exchange) { return wait_for_a_drive(exchange, drive, waiting); },
+      metrics);
+  ASSERT_TRUE(server);
+  RawPeer peer((*server)->port());
+  peer.send(get("/"));
+  ASSERT_TRUE(eventually([&] { return waiting.load(); }));
+  EXPECT_LT(time_to_stop(**server, milliseconds(10)), kPatience);
+  EXPECT_EQ(peer.read_all(), "");
+}
+
 TEST(ServerStop, RefusesNewConnections) {
   TestServer server;
   const std::uint16_t port = server.port();

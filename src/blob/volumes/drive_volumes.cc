@@ -67,7 +67,7 @@ std::string DriveVolumes::path(std::uint32_t number) {
 bool DriveVolumes::online() const { return disk().has_value(); }
 
 Result<std::shared_ptr<io::Disk>> DriveVolumes::disk() const {
-  std::shared_ptr<io::Disk> now = drives_.disk(id_);
+  std::shared_ptr<io::Disk> now = opening();
   const std::lock_guard lock(mutex_);
   if (now == nullptr || now != disk_) return fail(Errc::kUnavailable, "drive " + id_.to_string() + " is offline");
   return now;

@@ -104,7 +104,9 @@ class DriveVolumes {
   // Whether the drive is online as it was when the volume was attached. Never blocks.
   [[nodiscard]] bool serves(const Volume& volume) const { return opening() == volume.disk; }
   // What of the drive is open now; null: it is offline. Another one after it came back. Never blocks.
-  [[nodiscard]] std::shared_ptr<io::Disk> opening() const { return drives_.disk(id_); }
+  [[nodiscard]] std::shared_ptr<io::Disk> opening() const { return waits_ended_ ? nullptr : drives_.disk(id_); }
+  // The drive is offline from here on to all who use this.
+  void end_waits() { waits_ended_ = true; }
   // kConflict while a record lives there; pages that cannot be read do not hinder it, since by then the catalog names
   // nothing on the drive. kOverloaded, kTimeout: as attach(); it may be detached later then, until it is attached
   // again.
@@ -296,6 +298,7 @@ class DriveVolumes {
   std::optional<Error> uncountable_;  // of the last round: why a volume is left
 
   Underway underway_;
+  std::atomic<bool> waits_ended_{false};
 
   // Declared last: their jobs end before anything above goes. The pool's jobs post to the sync thread.
   ThreadPool counting_pool_;

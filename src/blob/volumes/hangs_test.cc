@@ -384,6 +384,39 @@ TEST_F(Holds, TheStoreStopsWithoutIt) {
   EXPECT_EQ(stopped.error(), Errc::kTimeout);
 }
 
+// Whatever hangs, and however many: a stop that can wait no longer says so.
+TEST(HoldsAtAStop, NobodyWaitsOnceWaitsAreEnded) {
+  TestCloud cloud(6);
+  const Bytes data = random_bytes(cloud.random, kBlobBytes);
+  const auto ref = cloud.put(cloud.target({2, 2}), data);
+  ASSERT_TRUE(ref);
+  cloud.restart();
+  for (unsigned i = 0; i < 4; ++i) {
+    io::Fault fault{.action = io::FaultAction::kHold, .ops = {}, .path_prefix = "volumes"};
+    fault.from_then_on = true;
+    cloud.disk(i).arm(std::move(fault));
+  }
+  std::vector<std::future<bool>> waiting;
+  waiting.push_back(std::async(std::launch::async, [&] { return cloud.get(*ref).has_value(); }));
+  waiting.push_back(std::async(std::launch::async, [&] { return cloud.put(cloud.target({2, 2}), data).has_value(); }));
+  waiting.push_back(
+      std::async(std::launch::async, [&] { return cloud.store().verify_shard(*ref, 2, {}).has_value(); }));
+  waiting.push_back(
+      std::async(std::launch::async, [&] { return cloud.store().copy_shard(*ref, 0, cloud.id(4), {}).has_value(); }));
+  for (unsigned i = 0; i < 4; ++i) EXPECT_TRUE(eventually([&] { return cloud.disk(i).hanging() > 0; })) << i;
+  const auto began = std::chrono::steady_clock::now();
+  cloud.store().end_waits();
+  for (auto& each : waiting) EXPECT_FALSE(each.get());
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kSoon) << "before their patience";
+  for (unsigned i = 0; i < 4; ++i) EXPECT_TRUE(cloud.drives().online(cloud.id(i))) << "nothing is said of the drives";
+  for (unsigned i = 0; i < 4; ++i) cloud.disk(i).disarm();
+  EXPECT_TRUE(eventually([&] { return cloud.disk(0).hanging() == 0; }));
+  cloud.restart();
+  const auto read = cloud.get(*ref);
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(*read == data);
+}
+
 TEST(Underway, OnlyWhatHasBegunAndDoesNotGetOnIsHeld) {
   constexpr std::chrono::hours kLookEvery{1};
   constexpr std::chrono::nanoseconds kPatience{1};

@@ -181,6 +181,11 @@ void StoreCore::give_back(Buffer buffer) {
   kept_buffer_bytes_ += capacity;
 }
 
+void StoreCore::end_waits() {
+  const std::shared_lock lock(drives_mutex_);
+  for (const auto& [id, drive] : by_id_) drive->end_waits();
+}
+
 Status StoreCore::stop() {
   auto until = std::chrono::steady_clock::now() + options_.answer_limit;
   std::string left;

@@ -59,6 +59,8 @@ class StoreCore {
   [[nodiscard]] Buffer staging_buffer(std::size_t capacity);
   void give_back(Buffer buffer);
 
+  // Every drive is as if it had gone: see VolumeStore.
+  void end_waits();
   // Waits until nothing runs that was started by a Writer, a Reader, a removal or a count, VolumeOptions::answer_limit
   // at most: a drive that hangs keeps its threads in the kernel, and what they use. kTimeout: there is such, and who
   // destroys this waits for it.

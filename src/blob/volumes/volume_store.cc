@@ -51,6 +51,7 @@ class VolumeStoreImpl final : public VolumeStore {
     });
   }
 
+  void end_waits() override { core_.end_waits(); }
   Status stop() override { return stop_now(); }
 
   Task<Result<std::unique_ptr<Writer>>> open_writer(BlobId id, Target target, std::uint64_t size_bytes,

@@ -36,6 +36,9 @@ class VolumeStore : public Store, public Maintenance {
   // Opens every online drive of the map. `drives`, `clock`, `random` and `metrics` outlive the store.
   static Result<std::unique_ptr<VolumeStore>> open(io::Drives& drives, const Clock& clock, Random& random,
                                                    Metrics& metrics, VolumeOptions options);
+  // From now on nobody waits for a drive: it is to all as if every drive had gone, and what is under way is left to
+  // them. For a stop that can wait no longer, before stop().
+  virtual void end_waits() = 0;
   // Ends removals under way and all else that runs, which is waited for so long as VolumeOptions says. kTimeout: a
   // drive that hangs keeps some of it, and keeps whoever destroys the store.
   virtual Status stop() = 0;

@@ -196,6 +196,21 @@ TEST_F(HangingReads, OfTheLastMirrorAreWaitedForUntilItsDriveIsOffline) {
   EXPECT_TRUE(tables_->let_go()) << "a read hung";
 }
 
+// Nor by a stop that can wait no longer.
+TEST_F(HangingReads, OfTheLastMirrorEndOnceNobodyIsToWait) {
+  open(1, std::chrono::hours(1));
+  auto value = get(0);
+  auto listed = list();
+  EXPECT_EQ(value.wait_for(std::chrono::milliseconds(300)), std::future_status::timeout);
+  cloud_->store().end_waits();
+  ASSERT_TRUE(soon(value) && soon(listed));
+  EXPECT_NE(value.get().find("no metadata mirror answers"), std::string::npos);
+  EXPECT_NE(listed.get().find("no metadata mirror answers"), std::string::npos);
+  auto late = get(1);
+  ASSERT_TRUE(soon(late));
+  EXPECT_TRUE(tables_->let_go()) << "a read hung";
+}
+
 TEST_F(HangingReads, KeepNoStoreFromItsEnd) {
   open(3, std::chrono::milliseconds(100));
   auto value = get(0);

@@ -81,6 +81,10 @@ class Engine final : public MirroredStore {
   ~Engine() override;
 
   Status open(LogSealer& sealer);
+  void end_waits() override {
+    stopping_ = true;
+    reader_->end_waits();
+  }
   void stop() override;
 
   Task<Result<CommitInfo>> commit(Commit change, Deadline deadline) override {
@@ -587,8 +591,9 @@ Status Engine::verify_mirror(DriveId drive, const std::function<bool(std::uint64
     telling->end();
     return verified;
   });
-  const Telling::Patience patience{[&] { return mirror->failed() || drives_.disk(drive).get() != &mirror->disk(); },
-                                   options_.silence_patience};
+  const Telling::Patience patience{
+      [&] { return stopping_ || mirror->failed() || drives_.disk(drive).get() != &mirror->disk(); },
+      options_.silence_patience};
   const auto answer = telling->wait(
       *job,
       [&](std::uint64_t bytes, std::uint64_t) { return mirrors_.find(drive) == mirror && (!pace || pace(bytes)); },

@@ -48,6 +48,9 @@ class MirroredStore : public Store, public Mirrors {
   // store.
   static Result<std::unique_ptr<MirroredStore>> open(io::Drives& drives, LogSealer& sealer, const Clock& clock,
                                                      Metrics& metrics, MirroredOptions options);
+  // From now on nobody waits for a drive to answer a read, nor for one where a mirror is made, opened or verified:
+  // kUnavailable, or as if the drive had gone. For a stop that can wait no longer, before stop().
+  virtual void end_waits() = 0;
   // Finishes queued commits, flushes and closes; later calls are kNotBegun or kUnavailable. Destroying the store
   // without it leaves what kill -9 would leave. No call may be pending when the store is destroyed.
   virtual void stop() = 0;

@@ -151,6 +151,7 @@ Reader::Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigne
       }) {}
 
 bool Reader::hopeless(const Mirror& mirror, std::chrono::nanoseconds still) const {
+  if (waits_ended_) return true;
   const bool another = mirrors_.another_than(mirror);
   // The last one may still read what it can no longer write.
   if (mirror.failed()) return another || mirrors_.drives().disk(mirror.drive()).get() != &mirror.disk();

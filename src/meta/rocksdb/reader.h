@@ -44,12 +44,15 @@ class Reader {
 
   // Before the mirrors are closed: who waits then, waits for what he asked. By the thread that ends the reader.
   void end_watch() { pools_.end_watch(); }
+  // No read waits for a drive any more, the last mirror's included: kUnavailable.
+  void end_waits() { waits_ended_ = true; }
 
  private:
   template <typename Question>
   Task<Result<Found>> look_up(Question& question, typename Question::Answer& answer);
   [[nodiscard]] bool hopeless(const Mirror& mirror, std::chrono::nanoseconds still) const;
 
+  std::atomic<bool> waits_ended_{false};
   MirrorSet& mirrors_;
   MirrorPools pools_;
 };
