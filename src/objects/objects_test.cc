@@ -1265,6 +1265,35 @@ TEST_F(ObjectsTest, WhatIsPutIsGotAtEverySizeThatMatters) { put_and_get_every_si
 TEST_F(FourDrivesTest, WhatIsPutIsGotAtEverySizeThatMatters) { put_and_get_every_size(); }
 TEST_F(ObjectsTest, ABodyThatBreaksOffLeavesNothing) { break_bodies_off(); }
 TEST_F(FourDrivesTest, ABodyThatBreaksOffLeavesNothing) { break_bodies_off(); }
+// Both have announced that its bytes go; the one who comes second still holds them for displaced once they are gone.
+TEST_F(ObjectsTest, WhoOpensAnObjectThatTwoTakeAwayGetsWhatIsThereThen) {
+  ASSERT_TRUE(put("key", pattern(50'000, 1)));
+  std::promise<void> announced, let_go;
+  std::atomic<bool> first{true};
+  cloud_.watch.before_commit = [&](const meta::Commit&) -> std::optional<Error> {
+    if (!first.exchange(false)) return std::nullopt;
+    announced.set_value();
+    let_go.get_future().wait();
+    return std::nullopt;
+  };
+  std::atomic<bool> replaced{true};
+  cloud_.watch.after_get = [&](const std::string& asked) {
+    if (asked.find("key") == std::string::npos || replaced.exchange(true)) return;
+    EXPECT_TRUE(put("key", pattern(50'000, 2)));
+    EXPECT_TRUE(eventually([&] { return cloud_.shards() == 1; })) << "the former bytes go";
+  };
+  auto second = std::async(std::launch::async, [&] { return remove("key"); });
+  announced.get_future().wait();
+  replaced = false;
+  const auto found = get("key");
+  EXPECT_TRUE(found && *found == pattern(50'000, 2)) << (found ? "other bytes" : found.error().describe());
+  EXPECT_TRUE(replaced);
+  let_go.set_value();
+  EXPECT_TRUE(second.get());
+  cloud_.watch = {};
+  expect_nothing_left();
+}
+
 TEST_F(ObjectsTest, ConcurrentWritersDeletersAndReadersSeeWholeObjects) { write_delete_and_read_at_once(); }
 TEST_F(FourDrivesTest, ConcurrentWritersDeletersAndReadersSeeWholeObjects) { write_delete_and_read_at_once(); }
 

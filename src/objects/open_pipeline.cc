@@ -145,6 +145,8 @@ Task<Status> PieceReader::open_blob(const Piece& piece) {
       co_return Status{};
     }
     if (!(reader.error() == Errc::kNotFound)) co_return fail(std::move(reader).error());
+    // One that several were about to displace is announced still by who comes too late to.
+    if (!record) co_return fail(Errc::kNotFound, "the blob " + piece.blob.to_string() + " was removed");
     // A drained or healed blob moves between our reading of its record and of its place.
     if (tries == kMaxRelocations) {
       co_return fail(Errc::kCorrupt, "the blob " + piece.blob.to_string() + " does not lie where its record says");
