@@ -71,8 +71,8 @@ TEST_F(DriveEventsTest, ADriveThatLiesIsNamedInTheJournalAndInStatus) {
 TEST_F(DriveEventsTest, OneThatIsFoundWhileServingIsJournaledToo) {
   take_away("s3-2");
   ASSERT_TRUE(eventually([&] { return !cloud_.drive("s3-2").online; }));
-  fs::rename(cloud_.path("s3-2") + "-away", cloud_.path("s3-2"));
-  forge_map("s3-2");
+  forge_map("s3-2-away");
+  fs::rename(cloud_.path("s3-2-away"), cloud_.path("s3-2"));
   EXPECT_TRUE(eventually([&] { return of_kind("KeepOutDrive").size() == 1; }));
 }
 

@@ -354,8 +354,8 @@ Status Engine::add_mirror(DriveId drive, const std::function<bool(std::uint64_t,
     CHECK_OK(mirrors_.close_retired(drive, disk->root(), options_.mirror_patience));
     CHECK_OK(copy_from(source, drive, disk, progress));
   }
-  if (drives_.online(drive)) return {};
-  // It went while the mirror was in nobody's list.
+  if (drives_.disk(drive) == disk) return {};
+  // It went while the mirror was in nobody's list; come back since, it may be another folder than this mirror lies in.
   mirrors_.drive_lost(drive, went_offline());
   return fail(went_offline());
 }
