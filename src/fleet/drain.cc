@@ -69,14 +69,10 @@ Result<CandidateList> FleetImpl::drain_candidates(const std::vector<DriveInfo>& 
 // Without this it would begin and end in vain: what is offline is not erased.
 Result<std::vector<DriveInfo>> FleetImpl::accept_unerased(const std::vector<DriveInfo>& leaving,
                                                           const DrainRequest& request, DrainTerms& terms) const {
-  std::vector<DriveInfo> accepted;
   const auto waited_for = waited_for_of(leaving, terms);
   if (!waited_for.empty() && !request.accept_unerased) return fail(Errc::kRefused, cannot_be_erased(waited_for));
   for (const DriveInfo& drive : waited_for) terms.unerased.push_back(drive.id);
-  for (const DriveInfo& drive : leaving) {
-    if (terms.accepts_unerased(drive.id)) accepted.push_back(drive);
-  }
-  return accepted;
+  return accepted_of(leaving, terms);
 }
 
 Status FleetImpl::check_mirror_room(const std::vector<DriveInfo>& leaving, const CandidateList& candidates) const {
@@ -286,6 +282,11 @@ std::vector<DriveInfo> FleetImpl::offline_of(const std::vector<DriveInfo>& drive
   return offline;
 }
 
+std::vector<DriveInfo> FleetImpl::accepted_of(std::vector<DriveInfo> leaving, const DrainTerms& terms) {
+  std::erase_if(leaving, [&](const DriveInfo& drive) { return !terms.accepts_unerased(drive.id); });
+  return leaving;
+}
+
 std::vector<DriveInfo> FleetImpl::waited_for_of(const std::vector<DriveInfo>& leaving, const DrainTerms& terms) const {
   std::vector<DriveInfo> waited_for = offline_of(leaving);
   std::erase_if(waited_for, [&](const DriveInfo& drive) { return terms.accepts_unerased(drive.id); });
@@ -294,10 +295,6 @@ std::vector<DriveInfo> FleetImpl::waited_for_of(const std::vector<DriveInfo>& le
 
 Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving, const DrainTerms& terms) {
   const auto map = drives_.map();
-  std::vector<DriveInfo> given_up;
-  for (const DriveInfo& drive : leaving) {
-    if (terms.accepts_unerased(drive.id)) given_up.push_back(drive);
-  }
   for (const DriveInfo& drive : leaving) {
     const DriveInfo* now = map->find(drive.id);
     if (now != nullptr && now->mirrors_metadata) {
@@ -313,7 +310,7 @@ Result<FleetImpl::Left> FleetImpl::left_on(const std::vector<DriveInfo>& leaving
     if (mirror_files) {
       return Left{"files of the former metadata mirror on " + drive.name.value() + " are not removed yet"};
     }
-    if (const std::string why = reclaim_waits_for(given_up); !why.empty()) {
+    if (const std::string why = reclaim_waits_for(accepted_of(leaving, terms)); !why.empty()) {
       return Left{"what nobody names on " + drive.name.value() + " is not erased: " + why, true};
     }
     CHECK_OK(blobs_.count(drive.id, [this] { return go_on(); }));

@@ -198,23 +198,32 @@ TEST(Drain, WhatWasAcceptedOfItHoldsOverARestart) {
   ASSERT_TRUE(eventually([&] { return drained(cloud, "s1-1"); })) << cloud.reasons();
 }
 
-// Two drives leave. One was away as that was accepted; the other one is mounted late after a restart.
-TEST(Drain, WhatWasAcceptedOfOneDriveLetsNoOtherLeaveUnerased) {
-  FleetCloud cloud({2, 2, 2, 2, 2});
+DrainRequest accepting_s1() {
+  DrainRequest request = site("s1");
+  request.accept_unerased = true;
+  return request;
+}
+
+// Two drives leave. One is away as that is accepted; the other one is not there after a restart.
+void lose_both_of_s1(FleetCloud& cloud) {
   cloud.options.bandwidth_bytes_per_s = 1;
   cloud.options.max_fruitless_passes = 2;
-  cloud.options.orphan_grace = std::chrono::milliseconds(100);
   cloud.reopen();
   cloud.put_many(40, 40'000);
   std::filesystem::rename(cloud.path("s1-1"), cloud.path("away-1"));
   ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));
-  DrainRequest accepting = site("s1");
-  accepting.accept_unerased = true;
-  ASSERT_TRUE(cloud.fleet->drain(accepting, "claire"));
+  ASSERT_TRUE(cloud.fleet->drain(accepting_s1(), "claire"));
   cloud.close();
   std::filesystem::rename(cloud.path("s1-2"), cloud.path("away-2"));
   cloud.options.bandwidth_bytes_per_s = 64 << 20;
   cloud.open();
+}
+
+// The other one is mounted late.
+TEST(Drain, WhatWasAcceptedOfOneDriveLetsNoOtherLeaveUnerased) {
+  FleetCloud cloud({2, 2, 2, 2, 2});
+  cloud.options.orphan_grace = std::chrono::milliseconds(100);
+  ASSERT_NO_FATAL_FAILURE(lose_both_of_s1(cloud));
   const Job waits = cloud.ended(drain_job(cloud));
   EXPECT_EQ(waits.state, JobState::kFailed);
   EXPECT_NE(waits.message.find("s1-2 is offline and cannot be erased"), std::string::npos) << waits.message;
@@ -241,21 +250,9 @@ TEST(Drain, WhatWasAcceptedOfOneDriveLetsNoOtherLeaveUnerased) {
 
 TEST(Drain, ThatWhichIsAwayLaterIsAcceptedByAskingAgain) {
   FleetCloud cloud({2, 2, 2, 2, 2});
-  cloud.options.bandwidth_bytes_per_s = 1;
-  cloud.options.max_fruitless_passes = 2;
-  cloud.reopen();
-  cloud.put_many(40, 40'000);
-  std::filesystem::rename(cloud.path("s1-1"), cloud.path("away-1"));
-  ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));
-  DrainRequest accepting = site("s1");
-  accepting.accept_unerased = true;
-  ASSERT_TRUE(cloud.fleet->drain(accepting, "claire"));
-  cloud.close();
-  std::filesystem::rename(cloud.path("s1-2"), cloud.path("away-2"));
-  cloud.options.bandwidth_bytes_per_s = 64 << 20;
-  cloud.open();
+  ASSERT_NO_FATAL_FAILURE(lose_both_of_s1(cloud));
   ASSERT_EQ(cloud.ended(drain_job(cloud)).state, JobState::kFailed);
-  const auto again = cloud.fleet->drain(accepting, "claire");
+  const auto again = cloud.fleet->drain(accepting_s1(), "claire");
   ASSERT_TRUE(again) << again.error().describe();
   const Job end = cloud.ended(again->number);
   EXPECT_EQ(end.state, JobState::kDone) << end.message;
@@ -377,7 +374,7 @@ TEST(Drain, AnOfflineDriveIsNotProvenEmptyUnlessThatIsAccepted) {
   EXPECT_FALSE(cloud.journaled("ResumeDrain"));
   DrainRequest accepting = site("s1");
   accepting.accept_unerased = true;
-  const auto again = cloud.fleet->drain(accepting, "claire");
+  const auto again = cloud.fleet->drain(accepting_s1(), "claire");
   ASSERT_TRUE(again) << again.error().describe();
   const Job end = cloud.ended(again->number);
   EXPECT_EQ(end.state, JobState::kDone) << end.message;

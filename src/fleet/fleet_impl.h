@@ -163,6 +163,8 @@ class FleetImpl final : public Fleet {
                                                         bool& announced);
   Status mark_drained(const std::vector<DriveInfo>& leaving, const std::vector<DriveInfo>& unerased);
   [[nodiscard]] std::vector<DriveInfo> offline_of(const std::vector<DriveInfo>& drives) const;
+  // Those that the terms let leave unerased.
+  static std::vector<DriveInfo> accepted_of(std::vector<DriveInfo> leaving, const DrainTerms& terms);
   // Those that are offline without being accepted so.
   [[nodiscard]] std::vector<DriveInfo> waited_for_of(const std::vector<DriveInfo>& leaving,
                                                      const DrainTerms& terms) const;

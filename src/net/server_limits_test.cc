@@ -345,6 +345,12 @@ TEST(ServerLimits, AStalledRequestGivesWayAndOneAtWorkDoesNot) {
   EXPECT_TRUE(working.read_response().ends_with("opened"));
 }
 
+// Its request is at work until the gate opens.
+void wait_at_gate(TestServer& server, RawPeer& peer) {
+  peer.send(get("/gate"));
+  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
+}
+
 // Nobody reads from a connection while its handler waits for something of ours.
 TEST(ServerLimits, OneWhoHungUpGivesWayWhileItsRequestIsAtWork) {
   for (const bool reset : {false, true}) {
@@ -352,8 +358,7 @@ TEST(ServerLimits, OneWhoHungUpGivesWayWhileItsRequestIsAtWork) {
     options.limits.connections = 1;
     TestServer server(std::move(options));
     RawPeer gone(server.port(), 0, "127.0.0.2");
-    gone.send(get("/gate"));
-    ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
+    ASSERT_NO_FATAL_FAILURE(wait_at_gate(server, gone));
     reset ? gone.reset() : gone.close();
     server.pass(milliseconds(5'000));
     RawPeer wanting = server.peer();
@@ -374,8 +379,7 @@ TEST(ServerLimits, OneWhoHungUpGivesWayASecondAfterThatWasSeen) {
   options.limits.connections = 1;
   TestServer server(std::move(options));
   RawPeer gone(server.port(), 0, "127.0.0.2");
-  gone.send(get("/gate"));
-  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
+  ASSERT_NO_FATAL_FAILURE(wait_at_gate(server, gone));
   gone.close();
   RawPeer wanting = server.peer();
   wanting.send(get("/"));
@@ -391,8 +395,7 @@ TEST(ServerLimits, OneWhoHasClosedItsSideAloneIsAnsweredWhileThereAreSeats) {
   options.limits.connections = 2;
   TestServer server(std::move(options));
   RawPeer half(server.port(), 0, "127.0.0.2");
-  half.send(get("/gate"));
-  ASSERT_TRUE(eventually([&] { return server.state().at_gate == 1; }));
+  ASSERT_NO_FATAL_FAILURE(wait_at_gate(server, half));
   half.close_write();
   for (int i = 0; i < 10; ++i) server.pass(milliseconds(1'500));
   EXPECT_FALSE(half.readable_within(milliseconds(0)));

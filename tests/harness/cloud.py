@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -108,6 +109,13 @@ class Cloud:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def limit_bandwidth(self, bytes_per_s):
+        """Of heal, drain, scrub and rebalance, from the next start on."""
+        made, count = re.subn(r"(?m)^(bandwidth_bytes_per_s) = \d+", rf"\1 = {bytes_per_s}", self.config.read_text())
+        if count != 1:
+            raise RuntimeError(f"bandwidth_bytes_per_s is there {count} times")
+        self.config.write_text(made)
 
     def credentials(self, tenant=0):
         """(access key id, secret) of the n-th tenant."""

@@ -74,10 +74,7 @@ class Losses(OperationsCase):
 
     def test_volumes_that_vanished_are_missed_over_restarts(self):
         self.cloud.create()
-        config = self.cloud.config.read_text()
-        slow = config.replace("bandwidth_bytes_per_s = 209715200", "bandwidth_bytes_per_s = 1048576")
-        self.assertNotEqual(slow, config)
-        self.cloud.config.write_text(slow)
+        self.cloud.limit_bandwidth(1048576)
         self.cloud.start()
         s3 = self.cloud.client()
         s3.create_bucket(Bucket="archives")
@@ -100,7 +97,7 @@ class Losses(OperationsCase):
         self.cloud.wait_for("they are missed", lambda: self.missing_volumes() == {"etat-1", "orange-1"})
         self.assertEqual(self.cloud.operator("status", "--check", check=False).returncode, 5)
         self.cloud.stop()
-        self.cloud.config.write_text(config)
+        self.cloud.limit_bandwidth(200 << 20)
         self.cloud.start()
         self.cloud.wait_for("all is whole", self.settled)
         for drive in self.drives("thales-1", "thales-2", "dassault-1", "dassault-2"):

@@ -37,10 +37,7 @@ class Withdrawal(OperationsCase):
 
     def test_what_was_accepted_of_one_drive_lets_no_other_leave_unerased(self):
         self.cloud.create()
-        config = self.cloud.config.read_text()
-        slow = config.replace("bandwidth_bytes_per_s = 209715200", "bandwidth_bytes_per_s = 1048576")
-        self.assertNotEqual(slow, config)
-        self.cloud.config.write_text(slow)
+        self.cloud.limit_bandwidth(1048576)
         self.cloud.start()
         s3 = self.cloud.client()
         s3.create_bucket(Bucket="archives")
@@ -53,7 +50,7 @@ class Withdrawal(OperationsCase):
         self.cloud.wait_for("the drain runs", lambda: self.states("etat") == {"draining"})
         self.cloud.stop()
         (drives / "etat-2").rename(self.folder / "etat-2")
-        self.cloud.config.write_text(config)
+        self.cloud.limit_bandwidth(200 << 20)
         self.cloud.start()
         self.cloud.wait_for("the drain says whom it waits for", lambda: any(
             "etat-2 is offline and cannot be erased" in job["message"] and job["state"] == "failed" for job in self.cloud.status()["jobs"]))
@@ -98,10 +95,7 @@ class Withdrawal(OperationsCase):
 
     def test_drain_is_aborted_then_resumed_over_kills(self):
         self.cloud.create()
-        config = self.cloud.config.read_text()
-        slow = config.replace("bandwidth_bytes_per_s = 209715200", "bandwidth_bytes_per_s = 2000000")
-        self.assertNotEqual(slow, config)
-        self.cloud.config.write_text(slow)
+        self.cloud.limit_bandwidth(2000000)
         self.cloud.start()
         s3 = self.cloud.client()
         s3.create_bucket(Bucket="archives")
@@ -121,7 +115,7 @@ class Withdrawal(OperationsCase):
             self.cloud.kill()
             self.cloud.start()
         self.cloud.stop()
-        self.cloud.config.write_text(config)
+        self.cloud.limit_bandwidth(200 << 20)
         self.cloud.start()
         self.cloud.wait_for("the drain ends", lambda: self.states("dassault") == {"drained"})
         for drive in self.drives("dassault-1", "dassault-2"):

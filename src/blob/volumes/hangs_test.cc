@@ -282,6 +282,14 @@ class Holds : public testing::Test {
     cloud_.drives().probe_all();
     EXPECT_FALSE(cloud_.drives().online(cloud_.id(kHanging)));
   }
+  void expect_writers_go_on_without(io::DiskOp op) {
+    hold({op});
+    const auto put = store();
+    ASSERT_TRUE(put) << put.error().describe();
+    EXPECT_TRUE(put->shards[kHanging].drive.is_none());
+    expect_found();
+    expect_back();
+  }
   void expect_back() {
     cloud_.disk(kHanging).disarm();
     EXPECT_TRUE(eventually([&] {
@@ -320,23 +328,9 @@ TEST_F(Holds, ADriveThatHangsAtReadsAloneHoldsUpNoReadersAndNoWriters) {
   EXPECT_TRUE(*read == data_);
 }
 
-TEST_F(Holds, OneThatHangsAtWritesAloneHoldsUpNoWriters) {
-  hold({io::DiskOp::kWrite});
-  const auto put = store();
-  ASSERT_TRUE(put) << put.error().describe();
-  EXPECT_TRUE(put->shards[kHanging].drive.is_none());
-  expect_found();
-  expect_back();
-}
+TEST_F(Holds, OneThatHangsAtWritesAloneHoldsUpNoWriters) { expect_writers_go_on_without(io::DiskOp::kWrite); }
 
-TEST_F(Holds, OneThatHangsAtSyncsAloneHoldsUpNoWriters) {
-  hold({io::DiskOp::kSync});
-  const auto put = store();
-  ASSERT_TRUE(put) << put.error().describe();
-  EXPECT_TRUE(put->shards[kHanging].drive.is_none());
-  expect_found();
-  expect_back();
-}
+TEST_F(Holds, OneThatHangsAtSyncsAloneHoldsUpNoWriters) { expect_writers_go_on_without(io::DiskOp::kSync); }
 
 TEST_F(Holds, AScrubGoesOnAndTakesNothingForDamaged) {
   const auto ref = store();
