@@ -116,7 +116,7 @@ class HangingReads : public testing::Test {
 
 // Its probes answer, and nothing is committed.
 TEST_F(HangingReads, GoToTheNextMirrorAndTheFirstOneHasFailed) {
-  open(3, std::chrono::milliseconds(200));
+  open(3, kPatience);
   expect_all_answered();
   EXPECT_TRUE(eventually([&] { return !cloud_->current(hangs_); }));
   EXPECT_FALSE(cloud_->drives().online(cloud_->id(hangs_)));
@@ -148,7 +148,7 @@ TEST_F(HangingReads, GoToTheNextMirrorWhenTheDriveGoesOffline) {
 }
 
 TEST_F(HangingReads, OfAllMirrorsAreRefusedAndTheMirrorHasFailed) {
-  open(3, std::chrono::milliseconds(200));
+  open(3, kPatience);
   auto read = begin([this] { return sync_wait(cloud_->store().get_everywhere("", {Space::kRecords, key_of(0)})); });
   ASSERT_TRUE(soon(read));
   EXPECT_EQ(read.get().error(), Errc::kUnavailable);
@@ -159,7 +159,7 @@ TEST_F(HangingReads, OfAllMirrorsAreRefusedAndTheMirrorHasFailed) {
 }
 
 TEST_F(HangingReads, ScansOfAllMirrorsAreRefusedAndTheMirrorHasFailed) {
-  open(3, std::chrono::milliseconds(200));
+  open(3, kPatience);
   Scan wanted;
   wanted.begin = "k";
   auto read = begin([this, wanted] { return sync_wait(cloud_->store().scan_everywhere(wanted)); });
@@ -212,7 +212,7 @@ TEST_F(HangingReads, OfTheLastMirrorEndOnceNobodyIsToWait) {
 }
 
 TEST_F(HangingReads, KeepNoStoreFromItsEnd) {
-  open(3, std::chrono::milliseconds(100));
+  open(3, kPatience);
   auto value = get(0);
   ASSERT_TRUE(soon(value));
   ASSERT_TRUE(eventually([&] { return !cloud_->drives().online(cloud_->id(hangs_)); }));

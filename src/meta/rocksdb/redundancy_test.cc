@@ -433,7 +433,7 @@ TEST(Visibility, NothingIsSeenWhileAMirrorHangs) {
 
 // The first of the list, and any other; one and two of three.
 TEST_F(RedundancyTest, MirrorsThatHangAreWaitedForSoLongAndTheOthersGoOn) {
-  cloud_.options.mirror_patience = std::chrono::milliseconds(100);
+  cloud_.options.mirror_patience = kPatience;
   open(kTenMinutes);
   cloud_.disk(0).set_hanging(true);
   EXPECT_TRUE(cloud_.put("without the first", "1"));
@@ -507,7 +507,7 @@ TEST_F(RedundancyTest, OfTwoMirrorsThatAreLateOneIsDoneWithoutAtATime) {
 
 // Who asks the drives for their space must not hang with one.
 TEST_F(RedundancyTest, AMirrorThatHangsWhenAskedForItsSpaceIsWaitedForSoLongToo) {
-  cloud_.options.mirror_patience = std::chrono::milliseconds(100);
+  cloud_.options.mirror_patience = kPatience;
   open(kTenMinutes);
   for (const std::size_t hangs : {2U, 0U}) {
     std::this_thread::sleep_for(std::chrono::milliseconds(600));  // until the space is asked for again
@@ -543,7 +543,7 @@ TEST_F(RedundancyTest, WhereOneMirrorFailsAtOnceTheOthersAreWaitedFor) {
 }
 
 TEST_F(RedundancyTest, AMirrorThatHangsWhenACommitReadsIsGivenUpAndTheNextOneAnswers) {
-  cloud_.options.mirror_patience = std::chrono::milliseconds(100);
+  cloud_.options.mirror_patience = kPatience;
   cloud_.options.max_open_files = 20;  // few enough that a start does not open every table
   open(kTenMinutes);
   for (int i = 0; i < 3; ++i) {
@@ -689,7 +689,7 @@ class AllMirrors : public RedundancyTest {
 };
 
 TEST_F(AllMirrors, OneThatHangsWhenItComesBackIsWaitedForSoLongAndAnotherOneCounts) {
-  cloud_.options.mirror_patience = std::chrono::milliseconds(300);
+  cloud_.options.mirror_patience = kPatience;
   lose_all_and_find({0, 1, 2});
   cloud_.disk(0).set_hanging(true);
   auto hangs = come_back(0);
@@ -722,7 +722,7 @@ TEST_F(AllMirrors, OneThatHangsWhenItComesBackIsWaitedForSoLongAndAnotherOneCoun
 }
 
 TEST_F(AllMirrors, OneThatIsReadStillWhenItComesBackKeepsOutNoOtherOne) {
-  cloud_.options.mirror_patience = std::chrono::milliseconds(300);
+  cloud_.options.mirror_patience = kPatience;
   read_ = true;
   lose_all_and_find({0, 1, 2});
   auto held = come_back(0);
@@ -764,7 +764,7 @@ TEST_F(AllMirrors, OneWhoseLogIsReadSlowlyWhenItComesBackDoesNotHang) {
 
 // The new mirror's drive hangs in the round that commits wait for.
 TEST_F(RedundancyTest, CommitsWaitSoLongForAMirrorInTheMakingAndItIsGivenUp) {
-  cloud_.options.mirror_patience = std::chrono::milliseconds(200);
+  cloud_.options.mirror_patience = kPatience;
   open(kTenMinutes);
   std::atomic<bool> hangs{false};
   auto making = std::async(std::launch::async, [&] {
