@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Fails when a file includes a module that its folder's CMakeLists.txt does not declare in DEPS, when an arrow of
-docs/adr/0004-layers.md is broken (a front end that includes another, an engine named outside apps/), when DEPS has a
-cycle, or when a module that calls itself SINGLE_THREADED is not. Run by `./dev lint`."""
+"""Fails when a file includes a module that its folder's CMakeLists.txt does not declare (in DEPS; outside src/, as a library
+that is linked), when an arrow of docs/architecture.md is broken (a front end that includes another, an engine named outside
+apps/), when DEPS has a cycle, or when a module that calls itself SINGLE_THREADED is not. Run by `./dev lint`."""
 
 import pathlib
 import re
@@ -9,7 +9,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
-ENGINES = {"meta/rocksdb", "blob/volumes", "keys/custody"}
+OUTSIDE = ["apps/andromede", "bench", "fuzz"]  # programs over the modules
+INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
 THREADS = re.compile(r"\b(std::(j?thread|\w*mutex|atomic\w*|condition_variable|async)|ThreadPool|Loops)\b")
 
 
@@ -37,6 +38,30 @@ def module_of(path, modules):
         if str(parent) in modules:
             return str(parent)
     return None
+
+
+def engines_among(modules):
+    """An engine is a module inside the module of the interface that it implements."""
+    return {name for name in modules if any(str(parent) in modules for parent in pathlib.Path(name).parents)}
+
+
+def linked_modules(folder, modules):
+    """What the programs of a folder outside src/ link, by its CMakeLists.txt."""
+    text = re.sub(r"#.*", "", (ROOT / folder / "CMakeLists.txt").read_text())
+    words = {word for call in re.findall(r"target_link_libraries\(([^)]*)\)", text) for word in call.split()}
+    for call in re.findall(r"andromede_fuzzer\(([^)]*)\)", text):
+        words |= {"andromede_" + word.replace("/", "_") for word in call.split()[2:]}
+    return {name for name in modules if "andromede_" + name.replace("/", "_") in words}
+
+
+def check_outside(folder, modules):
+    allowed = linked_modules(folder, modules)
+    for file in sorted([*(ROOT / folder).rglob("*.h"), *(ROOT / folder).rglob("*.cc")]):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            target = module_of(pathlib.Path(match.group(1)), modules) if match else None
+            if target is not None and target not in allowed:
+                yield f"{file.relative_to(ROOT)}:{number}: includes {target}, which {folder}/CMakeLists.txt does not link"
 
 
 def reachable(name, modules):
@@ -68,13 +93,14 @@ def find_cycle(modules):
 
 def main():
     modules = declared_modules()
-    problems = []
+    engines = engines_among(modules)
+    problems = [problem for folder in OUTSIDE for problem in check_outside(folder, modules)]
     for name, lists in modules.items():
         for dep in lists["DEPS"] + lists["TEST_DEPS"]:
             if dep not in modules:
                 problems.append(f"src/{name}/CMakeLists.txt: DEPS names {dep}, which is no module")
         for dep in lists["DEPS"]:
-            if dep in ENGINES and not name.startswith(dep):
+            if dep in engines and not name.startswith(dep):
                 problems.append(f"src/{name}/CMakeLists.txt: names the engine {dep}; only apps/ may")
             if name.startswith("api/") and dep.startswith("api/") and dep != "api/sigv4":
                 problems.append(f"src/{name}/CMakeLists.txt: a front end includes another, {dep}")
@@ -92,7 +118,7 @@ def main():
         for number, line in enumerate(file.read_text().splitlines(), 1):
             if modules[name]["SINGLE_THREADED"] and (threads := THREADS.search(line)):
                 problems.append(f"src/{relative}:{number}: {threads[0]}, but src/{name}/CMakeLists.txt says SINGLE_THREADED")
-            match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            match = INCLUDE.match(line)
             if not match:
                 continue
             target = module_of(pathlib.Path(match.group(1)), modules)

@@ -1,5 +1,5 @@
-// identity::Directory: the tenants (accounts) and their credentials. Users, groups, roles, policies and sessions are
-// another issue and come here too.
+// identity::Directory: the tenants (accounts) and their credentials. Users, groups, roles, policies and sessions
+// come here too.
 //
 // Credentials lie in the metadata, their secrets sealed (crypto::seal_bytes) by the directory's key, and are held in
 // memory after load(). Custody wraps that key; apps/ unwraps it. Thread-safe: find() is called from event loops and
