@@ -304,7 +304,8 @@ TEST(Fleet, ScrubFindsRottenBitsAndRepairsThem) {
   EXPECT_EQ(end.state, JobState::kDone) << end.message;
   EXPECT_EQ(end.message,
             "10 blobs read, 1 shards damaged, 1 repaired; 3 metadata mirrors read, 0 damaged and made anew");
-  EXPECT_EQ(cloud.fleet->status()->damaged_found, 1U);
+  // The read that the shard is rebuilt from may meet it once more.
+  EXPECT_GE(cloud.fleet->status()->damaged_found, 1U);
   cloud.expect_all_whole(2);
   const auto again = cloud.fleet->scrub("claire");
   ASSERT_TRUE(again);
