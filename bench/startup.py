@@ -57,13 +57,14 @@ class Startup:
         self.stored = 0
 
     def make(self):
-        self.cloud.create(self.consortium)
-        config = self.cloud.config.read_text().splitlines()
-        limit = f"inline_limit_bytes = {KINDS[self.kind][0]}"
-        changed = [limit if line.lstrip("# ").startswith("inline_limit_bytes") else line for line in config]
-        if limit not in changed:
-            raise RuntimeError("the configuration names no inline_limit_bytes")
-        self.cloud.config.write_text("\n".join(changed) + "\n")
+        default = "default = true"
+        consortium = pathlib.Path(self.consortium).read_text()
+        if consortium.count(default) != 1:
+            raise RuntimeError("the consortium has not one default policy")
+        changed = self.cloud.folder.with_name("startup.consortium.toml")
+        changed.parent.mkdir(parents=True, exist_ok=True)
+        changed.write_text(consortium.replace(default, f"inline_limit_bytes = {KINDS[self.kind][0]}\n{default}"))
+        self.cloud.create(changed)
         self.cloud.start()
         self.load("make-bucket")
 

@@ -156,9 +156,9 @@ Status start_refusal(io::DriveSurvey& survey) {
   return refuse(text(Msg::kStartTwoHistories, {describe_histories(survey)}));
 }
 
-io::Minimum minimum_of(const sovereignty::Rule& rule) {
-  return {static_cast<std::uint8_t>(rule.least_mirrors()),
-          static_cast<std::uint8_t>(std::min(rule.least_sites(), rule.least_mirrors()))};
+io::Minimum minimum_of(const sovereignty::Policies& policies) {
+  return {static_cast<std::uint8_t>(policies.least_mirrors()),
+          static_cast<std::uint8_t>(std::min(policies.least_sites(), policies.least_mirrors()))};
 }
 
 Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive) {
@@ -175,7 +175,7 @@ Result<sovereignty::Consortium> read_consortium(const std::string& path) {
 }
 
 Cloud::Cloud(const Config& config, sovereignty::Consortium consortium)
-    : folder_{config.folder}, consortium_(std::move(consortium)) {}
+    : folder_{config.folder}, consortium_(std::move(consortium)), policies_(sovereignty::policies_of(consortium_)) {}
 
 namespace {
 
@@ -211,12 +211,12 @@ Status Cloud::open_all(const Config& config, bool making) {
   TRY(const auto seal, open_drive_seal(folder_, *custody_));
   TRY(io::DriveSurvey survey, survey_drives(folder_, consortium_, seal));
   CHECK_OK(start_refusal(survey));
-  TRY(descriptors_, share_descriptors(descriptor_limit, survey.truth().map, consortium_.rule.mirrors()));
+  TRY(descriptors_, share_descriptors(descriptor_limit, survey.truth().map, policies_.snapshot()->mirrors()));
   for (const io::DriveSurvey::Elsewhere& one : survey.elsewhere()) {
     log_warning("a drive lies elsewhere than the map says, and is not opened there",
                 {{"drive", one.drive.name.value()}, {"found", one.found_at}, {"expected", one.drive.path}});
   }
-  CHECK_OK(open_metadata(config, std::move(survey), minimum_of(consortium_.rule), making));
+  CHECK_OK(open_metadata(config, std::move(survey), minimum_of(*policies_.snapshot()), making));
   CHECK_OK(keep_consortium(config, making));
   CHECK_OK(demand_minimum());
 
@@ -234,12 +234,9 @@ Status Cloud::open_all(const Config& config, bool making) {
   volume_options.max_open_files = descriptors_.per_drive;
   TRY(blobs_, blob::VolumeStore::open(*drives_, clock_, random_, metrics_, volume_options));
   candidates_ = std::make_unique<fleet::Candidates>(*drives_, *blobs_);
-  placer_ = std::make_unique<SpreadPlacer>(consortium_.rule, *candidates_, random_);
+  placer_ = std::make_unique<SpreadPlacer>(policies_, *candidates_, random_);
 
-  objects::Options object_options;
-  object_options.inline_limit_bytes = config.inline_limit_bytes;
-  objects_ =
-      objects::Service::make(*meta_, *blobs_, *keys_, *placer_, *directory_, clock_, random_, metrics_, object_options);
+  objects_ = objects::Service::make(*meta_, *blobs_, *keys_, *placer_, *directory_, clock_, random_, metrics_, {});
 
   fleet::Options fleet_options;
   fleet_options.bandwidth_bytes_per_s = config.bandwidth_bytes_per_s;
@@ -247,7 +244,7 @@ Status Cloud::open_all(const Config& config, bool making) {
     return keeper->admit(drive.site, drive.associate, join);
   };
   fleet_ = fleet::Fleet::make(*drives_, *candidates_, *blobs_, objects_->catalog(), objects_->authenticator(), *meta_,
-                              *meta_, consortium_.rule, admit, clock_, random_, metrics_, fleet_options);
+                              *meta_, policies_, admit, clock_, random_, metrics_, fleet_options);
   return remember_drive_paths();
 }
 
@@ -277,7 +274,8 @@ void Cloud::make_consortium_keeper(const Config& config) {
     return drives;
   };
   const auto write = [path = config.consortium](const std::string& text) { return write_file(path, text, false); };
-  consortium_keeper_ = std::make_unique<control::ConsortiumKeeper>(*meta_, clock_, in_use, write);
+  const auto enforce = [this](sovereignty::Policies policies) { policies_.put(std::move(policies)); };
+  consortium_keeper_ = std::make_unique<control::ConsortiumKeeper>(*meta_, clock_, in_use, write, enforce);
 }
 
 Status Cloud::keep_consortium(const Config& config, bool making) {
@@ -342,11 +340,14 @@ Result<sovereignty::Consortium> consortium_of(const Config& config) {
 Status Cloud::ready() {
   if (const auto shortfall = meta_->shortfall())
     return fail(Errc::kUnavailable, "nothing can be written: " + *shortfall);
-  const std::size_t needed = sovereignty::least_drives(consortium_.rule);
-  const std::size_t online = candidates_->snapshot()->size();
-  if (online < needed) {
-    return fail(Errc::kUnavailable,
-                std::to_string(online) + " drives are online; writing needs " + std::to_string(needed));
+  const auto policies = policies_.snapshot();
+  const auto candidates = candidates_->snapshot();
+  for (const sovereignty::Policy& policy : policies->all()) {
+    const std::size_t needed = sovereignty::least_drives(policy.rule);
+    const std::size_t online = sovereignty::allowed(policy, *candidates).size();
+    if (online >= needed) continue;
+    return fail(Errc::kUnavailable, sovereignty::named(policy.id) + ": " + std::to_string(online) +
+                                        " drives are online; writing needs " + std::to_string(needed));
   }
   if (const auto refused = fleet_->writes_refused()) {
     return fail(Errc::kUnavailable, "nothing can be written: " + refused->why);
@@ -362,7 +363,7 @@ std::vector<std::string> Cloud::warnings() const {
 }
 
 Status Cloud::demand_minimum() {
-  const io::Minimum demanded = minimum_of(consortium_.rule);
+  const io::Minimum demanded = minimum_of(*policies_.snapshot());
   if (drives_->map()->minimum == demanded) return {};
   return drives_->update([&](io::DriveMap& map) -> Status {
     map.minimum = demanded;

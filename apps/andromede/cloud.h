@@ -20,6 +20,7 @@
 #include "descriptors.h"
 #include "fleet/candidates.h"
 #include "fleet/fleet.h"
+#include "fleet/policy_book.h"
 #include "identity/directory.h"
 #include "identity/operators.h"
 #include "io/drive_survey.h"
@@ -47,8 +48,8 @@ Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereign
 // Why those drives cannot be opened, and what can be done, in the language of the environment; nothing when they can.
 Status start_refusal(io::DriveSurvey& survey);
 
-// What a map says that acknowledging needs, by the policy.
-io::Minimum minimum_of(const sovereignty::Rule& rule);
+// What a map says that acknowledging needs, by the strictest policy.
+io::Minimum minimum_of(const sovereignty::Policies& policies);
 
 class Cloud;
 
@@ -118,7 +119,8 @@ class Cloud {
   Status remember_drive_paths();
 
   const CloudFolder folder_;
-  const sovereignty::Consortium consortium_;
+  const sovereignty::Consortium consortium_;  // as its file says
+  fleet::PolicyBook policies_;
   SystemClock clock_;
   SystemRandom random_;
   Metrics metrics_;

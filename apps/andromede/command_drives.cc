@@ -30,17 +30,21 @@ void print_drives(const nlohmann::json& drives) {
 
 void print_status(const nlohmann::json& status) {
   const auto number = [](const nlohmann::json& of, const char* key) { return std::to_string(of.value(key, 0U)); };
-  const nlohmann::json actual = part_of(status, "actual", nlohmann::json::object());
-  const nlohmann::json demanded = part_of(status, "demanded", nlohmann::json::object());
   const bool degraded = status.value("degraded", true);
   if (const auto refused = status.find("writes_refused"); refused != status.end() && refused->is_object()) {
     print(text(Msg::kWritesRefused, {refused->value("since", ""), refused->value("reason", "")}));
   }
-  print(text(Msg::kStatusLine,
-             {text(degraded ? Msg::kDegraded : Msg::kHealthy),
-              text(degraded ? Msg::kToleratesNow : Msg::kTolerates,
-                   {number(actual, "site_losses"), number(actual, "drive_losses")}),
-              text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")})}));
+  print(text(degraded ? Msg::kDegraded : Msg::kHealthy));
+  const nlohmann::json policies = part_of(status, "policies");
+  for (const auto& policy : policies) {
+    const nlohmann::json actual = part_of(policy, "actual", nlohmann::json::object());
+    const nlohmann::json demanded = part_of(policy, "demanded", nlohmann::json::object());
+    print(text(Msg::kPolicyLine,
+               {policy.value("name", ""),
+                text(degraded ? Msg::kToleratesNow : Msg::kTolerates,
+                     {number(actual, "site_losses"), number(actual, "drive_losses")}),
+                text(Msg::kDemanded, {number(demanded, "site_losses"), number(demanded, "drive_losses")})}));
+  }
   const auto print_each = [&status](const char* key, const std::string& mark) {
     const nlohmann::json said = part_of(status, key);
     for (const auto& words : said) print(mark + words.get<std::string>());

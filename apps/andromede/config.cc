@@ -11,7 +11,6 @@ namespace {
 
 using codec::TomlTable;
 
-constexpr std::int64_t kMaxInlineBytes = 256 * 1024;
 constexpr std::int64_t kMinCacheBytes = 8 << 20;
 constexpr std::int64_t kMaxCacheBytes = std::int64_t{1} << 40;
 constexpr std::int64_t kMinBandwidth = 1 << 20;
@@ -63,11 +62,9 @@ Status read_s3(const TomlTable& root, const std::filesystem::path& base, Config&
 
 Status read_storage(const TomlTable& root, Config& config) {
   TRY(const TomlTable table, section(root, "storage"));
-  TRY(const auto inline_limit, table.integer("inline_limit_bytes", 0, kMaxInlineBytes, 32 * 1024));
   TRY(const auto cache, table.integer("cache_bytes", kMinCacheBytes, kMaxCacheBytes, 96 << 20));
   TRY(const auto bandwidth, table.integer("bandwidth_bytes_per_s", kMinBandwidth, kMaxBandwidth, 200 << 20));
   TRY(const auto loops, table.integer("event_loops", 0, kMaxEventLoops, 0));
-  config.inline_limit_bytes = static_cast<std::uint64_t>(inline_limit);
   config.cache_bytes = static_cast<std::uint64_t>(cache);
   config.bandwidth_bytes_per_s = static_cast<std::uint64_t>(bandwidth);
   config.event_loops = static_cast<unsigned>(loops);
@@ -187,7 +184,6 @@ std::vector<std::string> changed_keys(const Config& from, const Config& to) {
   compare("[s3] tls_key", from.tls_key, to.tls_key);
   compare("[s3] insecure_http", from.insecure_http, to.insecure_http);
   compare("[operator] listen", from.operators, to.operators);
-  compare("[storage] inline_limit_bytes", from.inline_limit_bytes, to.inline_limit_bytes);
   compare("[storage] cache_bytes", from.cache_bytes, to.cache_bytes);
   compare("[storage] bandwidth_bytes_per_s", from.bandwidth_bytes_per_s, to.bandwidth_bytes_per_s);
   compare("[storage] event_loops", from.event_loops, to.event_loops);

@@ -45,7 +45,6 @@ struct Config {
 
   Endpoint operators;
 
-  std::uint64_t inline_limit_bytes = 0;
   std::uint64_t cache_bytes = 0;
   std::uint64_t bandwidth_bytes_per_s = 0;
   unsigned event_loops = 0;  // 0: one per core

@@ -20,7 +20,6 @@ TEST(Config, AnEmptyFileIsADefaultCloudBesideIt) {
   EXPECT_EQ(config->s3.to_string(), "127.0.0.1:9000");
   EXPECT_EQ(config->operators.to_string(), "127.0.0.1:9001");
   EXPECT_EQ(config->region, "us-east-1");
-  EXPECT_EQ(config->inline_limit_bytes, 32U * 1024);
 }
 
 TEST(Config, PathsAreRelativeToTheFile) {
@@ -60,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadConfig{"[operator]\nlisten = \"0.0.0.0:9001\"\n", "/c/a.toml:2", "ssh"},
                     BadConfig{"[operator]\nlisten = \"localhost:9000\"\n", "/c/a.toml:2", "where [s3] listens"},
                     BadConfig{"[s3]\nlisten = \"127.0.0.1:9001\"\n", "/c/a.toml", "another port"},
-                    BadConfig{"[storage]\ninline_limit_bytes = -1\n", "/c/a.toml:2", "between"},
+                    BadConfig{"[storage]\nevent_loops = -1\n", "/c/a.toml:2", "between"},
                     BadConfig{"[log]\nlevel = \"loud\"\n", "/c/a.toml:2", "warning"},
                     BadConfig{"[logs]\n", "/c/a.toml:1", "logs"}, BadConfig{"[s3\n", "/c/a.toml:1", ""}));
 
@@ -161,7 +160,6 @@ insecure_http = true
 [operator]
 listen = "127.0.0.1:8001"
 [storage]
-inline_limit_bytes = 0
 cache_bytes = 10000000
 bandwidth_bytes_per_s = 2000000
 event_loops = 1

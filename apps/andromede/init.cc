@@ -64,7 +64,6 @@ std::string config_text(const InitOptions& options, const Endpoint& s3) {
           "\"\n"
           "\n"
           "[storage]\n"
-          "inline_limit_bytes = 32768           # objects up to this size live in the metadata\n"
           "cache_bytes = 100663296              # of metadata\n"
           "bandwidth_bytes_per_s = 209715200    # of heal, drain, scrub and rebalance\n"
           "# event_loops = 0                     # threads that serve connections; 0: one a core\n"
@@ -76,9 +75,10 @@ std::string config_text(const InitOptions& options, const Endpoint& s3) {
 }
 
 Result<io::DriveMap> first_map(const std::string& root, const sovereignty::Consortium& consortium, Random& random) {
+  const sovereignty::Policies policies = sovereignty::policies_of(consortium);
   io::DriveMap map;
   map.cloud = CloudId::random(random);
-  map.minimum = map.minimum_before = minimum_of(consortium.rule);
+  map.minimum = map.minimum_before = minimum_of(policies);
   fleet::CandidateList candidates;
   for (const sovereignty::Site& site : consortium.sites) {
     for (const sovereignty::DriveSpec& spec : site.drives) {
@@ -94,7 +94,7 @@ Result<io::DriveMap> first_map(const std::string& root, const sovereignty::Conso
       map.drives.push_back(std::move(drive));
     }
   }
-  for (const DriveId mirror : sovereignty::place_mirrors(consortium.rule, candidates, {})) {
+  for (const DriveId mirror : sovereignty::place_mirrors(policies.mirrors(), candidates, {})) {
     for (io::DriveInfo& drive : map.drives) {
       if (drive.id == mirror) drive.mirrors_metadata = true;
     }

@@ -77,7 +77,7 @@ TEST_F(InitTest, MakesACloudThatOpens) {
   EXPECT_EQ((*cloud)->operators().authenticate(token), "operator");
   const auto status = (*cloud)->fleet().status();
   ASSERT_TRUE(status);
-  EXPECT_EQ(status->actual.site_losses, 2U);
+  EXPECT_EQ(status->policies.front().actual.site_losses, 2U);
 }
 
 TEST_F(InitTest, IsFoundAgainByRememberedPaths) {
@@ -263,11 +263,11 @@ TEST_F(InitTest, AnotherConsortiumIsRefusedAndTheRecordedOneHandedBack) {
   ASSERT_TRUE(config);
   const std::string recorded = *read_text_file(files.consortium());
   auto changed = *read_consortium(config->consortium);
-  changed.rule.parity_shards = 0;
+  changed.policies.front().rule.parity_shards = 0;
   const auto opened = Cloud::open(*config, changed);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error(), Errc::kInvalidArgument);
-  EXPECT_NE(opened.error().message().find("policy.parity_shards: 2 becomes 0"), std::string::npos)
+  EXPECT_NE(opened.error().message().find("policy standard.parity_shards: 2 becomes 0"), std::string::npos)
       << opened.error().message();
   EXPECT_NE(opened.error().message().find(files.recorded_consortium()), std::string::npos);
   EXPECT_EQ(*read_text_file(files.recorded_consortium()), recorded);

@@ -316,7 +316,7 @@ constexpr Translation kTranslations[] = {
     {Msg::kHealthy, "healthy", "en bon état"},
     {Msg::kDegraded, "DEGRADED", "DÉGRADÉ"},
     {Msg::kWritesRefused, "WRITES REFUSED since {0}: {1}", "ÉCRITURES REFUSÉES depuis {0} : {1}"},
-    {Msg::kStatusLine, "{0}: {1} ({2})", "{0} : {1} ({2})"},
+    {Msg::kPolicyLine, "policy {0}: {1} ({2})", "politique {0} : {1} ({2})"},
     {Msg::kTolerates, "lost sites survived: {0}, lost drives: {1}", "sites perdus supportés : {0}, disques : {1}"},
     {Msg::kToleratesNow, "by what is written now, lost sites survived: {0}, lost drives: {1}",
      "pour ce qui s'écrit maintenant, sites perdus supportés : {0}, disques : {1}"},

@@ -139,7 +139,7 @@ enum class Msg {
   kHealthy,
   kDegraded,
   kWritesRefused,
-  kStatusLine,
+  kPolicyLine,
   kTolerates,
   kToleratesNow,
   kDemanded,

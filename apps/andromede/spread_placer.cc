@@ -6,36 +6,61 @@
 #include "fleet/layout.h"
 
 namespace andromede::app {
-Result<blob::Target> SpreadPlacer::place(BlobId /*id*/, std::uint64_t size_bytes) {
-  const blob::Code code{rule_.data_shards, rule_.parity_shards};
-  const std::vector<std::optional<DriveId>> none_kept(code.total());
-  TRY(auto drives, choose(none_kept, {}, fleet::shard_bytes(code, size_bytes)));
-  return blob::Target{code, std::move(drives), this};
+namespace {
+
+// Of a bucket's or blob's record.
+Result<sovereignty::Policy> recorded(const fleet::PolicyBook& policies, const PolicyId& id) {
+  const auto in_force = policies.snapshot();
+  const sovereignty::Policy* const policy = in_force->find(id);
+  if (policy == nullptr) return fail(Errc::kUnavailable, sovereignty::named(id) + " is none of the consortium's");
+  return *policy;
 }
 
-Result<std::vector<DriveId>> SpreadPlacer::replace(const std::vector<std::optional<DriveId>>& kept,
+}  // namespace
+
+Result<PolicyId> SpreadPlacer::choose(const PolicyId& wanted) {
+  const auto policies = policies_.snapshot();
+  if (wanted.empty()) return policies->default_policy();
+  if (policies->find(wanted) == nullptr) return fail(objects::no_such_policy(policies->names()));
+  return wanted;
+}
+
+std::uint64_t SpreadPlacer::inline_limit_bytes(const PolicyId& policy) {
+  const auto policies = policies_.snapshot();
+  const sovereignty::Policy* const found = policies->find(policy);
+  return found == nullptr ? 0 : found->inline_limit_bytes;
+}
+
+Result<blob::Target> SpreadPlacer::place(const PolicyId& policy, std::uint64_t size_bytes) {
+  TRY(const sovereignty::Policy found, recorded(policies_, policy));
+  const blob::Code code{found.rule.data_shards, found.rule.parity_shards};
+  const std::vector<std::optional<DriveId>> none_kept(code.total());
+  TRY(auto drives, spread(found, none_kept, {}, fleet::shard_bytes(code, size_bytes)));
+  return blob::Target{code, std::move(drives), policy, this};
+}
+
+Result<std::vector<DriveId>> SpreadPlacer::replace(const PolicyId& policy,
+                                                   const std::vector<std::optional<DriveId>>& kept,
                                                    const std::vector<DriveId>& without, std::uint64_t shard_bytes) {
   candidates_.refresh();
-  return choose(kept, without, shard_bytes);
+  TRY(sovereignty::Policy found, recorded(policies_, policy));
+  return spread(std::move(found), kept, without, shard_bytes);
 }
 
-Result<std::vector<DriveId>> SpreadPlacer::choose(const std::vector<std::optional<DriveId>>& kept,
+Result<std::vector<DriveId>> SpreadPlacer::spread(sovereignty::Policy policy,
+                                                  const std::vector<std::optional<DriveId>>& kept,
                                                   const std::vector<DriveId>& without, std::uint64_t shard_bytes) {
-  auto candidates = candidates_.snapshot();
-  if (!without.empty()) {
+  fleet::CandidateList candidates = sovereignty::allowed(policy, *candidates_.snapshot());
+  for (sovereignty::Candidate& candidate : candidates) {
     // They count as drives that have no room: the blob is not to get fewer shards for that.
-    auto list = std::make_shared<fleet::CandidateList>(*candidates);
-    for (sovereignty::Candidate& candidate : *list) {
-      const bool left_out = std::find(without.begin(), without.end(), candidate.drive) != without.end();
-      if (left_out) candidate.free_bytes = 0;
-    }
-    candidates = std::move(list);
+    const bool left_out = std::find(without.begin(), without.end(), candidate.drive) != without.end();
+    if (left_out) candidate.free_bytes = 0;
   }
-  const sovereignty::Rule rule = sovereignty::written_with(rule_, candidates->size());
+  policy.rule = sovereignty::written_with(policy.rule, candidates.size());
   // Which shard a drive gets is all the same to the spread: the kept ones come first.
   std::vector<std::optional<DriveId>> keep;
   std::copy_if(kept.begin(), kept.end(), std::back_inserter(keep), [](const auto& drive) { return drive.has_value(); });
-  TRY(const auto chosen, sovereignty::place(rule, *candidates, keep, shard_bytes, random_));
+  TRY(const auto chosen, sovereignty::place(policy, candidates, keep, shard_bytes, random_));
   std::vector<DriveId> drives(kept.size());
   std::size_t next = keep.size();
   for (std::size_t shard = 0; shard < kept.size(); ++shard) {

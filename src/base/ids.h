@@ -71,6 +71,7 @@ using UploadId = Id128<struct UploadTag>;  // a multipart upload
 using AccountId = NameId<struct AccountTag>;      // a tenant: twelve digits, as AWS account ids
 using AssociateId = NameId<struct AssociateTag>;  // a member of the consortium
 using SiteId = NameId<struct SiteTag>;            // a hall of an associate's
+using PolicyId = NameId<struct PolicyTag>;        // what a bucket demands of where its data lie
 using DriveName = NameId<struct DriveNameTag>;    // an operator's name for a drive, unique in the cloud
 
 }  // namespace andromede

@@ -5,7 +5,7 @@
 namespace andromede::blob {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 constexpr std::uint64_t kPageBytes = 4096;
 constexpr std::size_t kChecksumBytes = 4;
 
@@ -13,13 +13,14 @@ constexpr std::size_t kChecksumBytes = 4;
 
 std::string encode(const BlobRef& ref) {
   Bytes out;
-  out.reserve(32 + ref.shards.size() * 26);
+  out.reserve(64 + ref.shards.size() * 26);
   ByteWriter writer(out);
   writer.u8(kVersion);
   writer.raw(ref.id.bytes());
   writer.varint(ref.size_bytes);
   writer.u8(ref.code.data);
   writer.u8(ref.code.parity);
+  writer.text(ref.policy.value());
   CHECK(ref.shards.size() == ref.code.total(), "a ref names every shard of its code");
   for (const ShardPlace& place : ref.shards) {
     CHECK(place.offset % kPageBytes == 0, "records lie on whole pages");
@@ -34,7 +35,7 @@ std::string encode(const BlobRef& ref) {
 Result<BlobRef> decode_blob_ref(ByteView bytes) {
   if (bytes.empty()) return fail(Errc::kCorrupt, "blob ref: empty");
   if (bytes[0] != kVersion) {
-    return fail(Errc::kUnsupported, "blob ref: version " + std::to_string(bytes[0]) + ", this program knows 1");
+    return fail(Errc::kUnsupported, "blob ref: version " + std::to_string(bytes[0]) + ", this program knows 2");
   }
   if (bytes.size() < kChecksumBytes) return fail(Errc::kCorrupt, "blob ref: cut short");
   const ByteView body = bytes.first(bytes.size() - kChecksumBytes);
@@ -48,6 +49,7 @@ Result<BlobRef> decode_blob_ref(ByteView bytes) {
   ref.size_bytes = reader.varint();
   ref.code.data = reader.u8();
   ref.code.parity = reader.u8();
+  ref.policy = PolicyId(std::string(reader.text()));
   if (!reader.ok()) return fail(Errc::kCorrupt, "blob ref: cut short");
   if (ref.size_bytes > kMaxBlobBytes) return fail(Errc::kCorrupt, "blob ref: larger than any blob");
   if (ref.code.data == 0 || ref.code.total() > kMaxShards) return fail(Errc::kCorrupt, "blob ref: no such code");

@@ -52,6 +52,7 @@ static_assert(kMaxShards <= 32);
 struct BlobRef {
   BlobId id;
   std::uint64_t size_bytes = 0;  // of ciphertext
+  PolicyId policy{};             // by which the shards are placed, for as long as the blob lives
   Code code;
   std::vector<ShardPlace> shards;  // index i is shard i; a none drive: that shard is lost and waits for heal
   friend bool operator==(const BlobRef&, const BlobRef&) = default;
@@ -65,10 +66,11 @@ Result<BlobRef> decode_blob_ref(ByteView bytes);
 class Replacer {
  public:
   virtual ~Replacer() = default;
-  // `kept` has an entry per shard: where it is, or nullopt for one that is lost. Answers a drive per shard, those of
-  // `kept` unchanged, and none of `without`, which have refused or failed; none ids where no drive is left.
-  // `shard_bytes`: a record's size. May block; from any thread. Errors: kUnavailable (too few drives online), kNoSpace.
-  virtual Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
+  // By `policy`. `kept` has an entry per shard: where it is, or nullopt for one that is lost. Answers a drive per
+  // shard, those of `kept` unchanged, and none of `without`, which have refused or failed; none ids where no drive is
+  // left. `shard_bytes`: a record's size. May block; from any thread. Errors: kUnavailable (too few drives online),
+  // kNoSpace.
+  virtual Result<std::vector<DriveId>> replace(const PolicyId& policy, const std::vector<std::optional<DriveId>>& kept,
                                                const std::vector<DriveId>& without, std::uint64_t shard_bytes) = 0;
 };
 
@@ -76,6 +78,7 @@ class Replacer {
 struct Target {
   Code code;
   std::vector<DriveId> drives;
+  PolicyId policy{};
   // Asked when a drive has no room at the beginning, and when so many fail under way that what is left would not
   // survive the next loss. Borrowed, outlives the Writer; null: such a write fails.
   Replacer* replacer = nullptr;

@@ -20,6 +20,7 @@ BlobRef golden_ref() {
   BlobRef ref;
   ref.id = id_of<BlobId>(0x10);
   ref.size_bytes = 1234567;
+  ref.policy = PolicyId("standard");
   ref.code = {.data = 2, .parity = 2};
   ref.shards = {{.drive = id_of<DriveId>(0x20), .volume = 1, .offset = 0},
                 {.drive = id_of<DriveId>(0x30), .volume = 300, .offset = 4096},
@@ -40,7 +41,7 @@ Bytes body_of(const BlobRef& ref) {
 }
 
 TEST(BlobRefFormat, DecodesTheGoldenFileAndEncodesItAgain) {
-  std::ifstream file(ANDROMEDE_TESTDATA "/blob_ref_v1.bin", std::ios::binary);
+  std::ifstream file(ANDROMEDE_TESTDATA "/blob_ref_v2.bin", std::ios::binary);
   const std::string golden((std::istreambuf_iterator<char>(file)), {});
   ASSERT_FALSE(golden.empty());
   const auto ref = decode_blob_ref(as_bytes(golden));
@@ -63,7 +64,7 @@ TEST(BlobRefFormat, RefusesEveryFlippedBitAndEveryCut) {
 
 TEST(BlobRefFormat, RefusesAnotherVersion) {
   Bytes bytes = body_of(golden_ref());
-  bytes[0] = 2;
+  bytes[0] = 1;
   EXPECT_EQ(decode_blob_ref(resealed(bytes)).error(), Errc::kUnsupported);
 }
 

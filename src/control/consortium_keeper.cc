@@ -39,8 +39,13 @@ std::string told(const std::vector<std::string>& differences) {
   return text;
 }
 
-ConsortiumKeeper::ConsortiumKeeper(meta::Store& store, const Clock& clock, InUse in_use, WriteFile write_file)
-    : store_(store), clock_(clock), in_use_(std::move(in_use)), write_file_(std::move(write_file)) {}
+ConsortiumKeeper::ConsortiumKeeper(meta::Store& store, const Clock& clock, InUse in_use, WriteFile write_file,
+                                   Enforce enforce)
+    : store_(store),
+      clock_(clock),
+      in_use_(std::move(in_use)),
+      write_file_(std::move(write_file)),
+      enforce_(std::move(enforce)) {}
 
 Status ConsortiumKeeper::commit(meta::Commit change) const {
   change.partition = kPartition;
@@ -77,13 +82,17 @@ Result<ConsortiumRecord> ConsortiumKeeper::current() const {
 Status ConsortiumKeeper::agree(const Consortium& file) {
   TRY(const ConsortiumRecord record, current());
   const crypto::Sha256Digest given = sovereignty::digest(file);
-  if (given == record.digest) return {};
+  if (given == record.digest) {
+    enforce_(sovereignty::policies_of(file));
+    return {};
+  }
+  TRY(const Consortium recorded, parse(record.text, kRecordName));
   if (record.version > 1 && given == record.previous) {
     log_warning("the consortium file was a version behind: written anew",
                 {{"version", static_cast<std::int64_t>(record.version)}});
+    enforce_(sovereignty::policies_of(recorded));
     return write_file_(record.text);
   }
-  TRY(const Consortium recorded, parse(record.text, kRecordName));
   return fail(Errc::kInvalidArgument,
               "the consortium file is not the one that is recorded as version " + std::to_string(record.version) +
                   ": " + told(sovereignty::differences(recorded, file)) +
@@ -107,6 +116,7 @@ Result<ConsortiumKeeper::Prepared> ConsortiumKeeper::prepare(const std::string& 
   prepared.next.previous = record.digest;
   prepared.next.digest = sovereignty::digest(wanted);
   prepared.next.text = text;
+  prepared.policies = sovereignty::policies_of(wanted);
   return prepared;
 }
 
@@ -142,6 +152,7 @@ Result<ConsortiumKeeper::Change> ConsortiumKeeper::apply(const std::string& text
     return fail(Errc::kConflict, "another consortium was applied at the same moment: look at it, and try again");
   }
   CHECK_OK(done);
+  enforce_(std::move(prepared.policies));
   if (const Status written = write_file_(text); !written) {
     log_error("the consortium file is a version behind until the next start", {{"error", written.error().describe()}});
     change.file_error = written.error().message();

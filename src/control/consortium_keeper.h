@@ -27,14 +27,17 @@ class ConsortiumKeeper {
   using InUse = std::function<std::vector<sovereignty::DriveInUse>()>;
   // Puts a text in the place of the file.
   using WriteFile = std::function<Status(const std::string& text)>;
+  // Puts the policies of a recorded consortium in force, which others may have been in before.
+  using Enforce = std::function<void(sovereignty::Policies policies)>;
 
   // `store` and `clock` are borrowed and outlive this.
-  ConsortiumKeeper(meta::Store& store, const Clock& clock, InUse in_use, WriteFile write_file);
+  ConsortiumKeeper(meta::Store& store, const Clock& clock, InUse in_use, WriteFile write_file, Enforce enforce);
 
   // Version 1, for init; journaled as CreateConsortium. kAlreadyExists.
   Status create(const std::string& text, const identity::OperatorCaller& by);
-  // Whether the file means what is recorded. One that is a version behind, since a crash came between the record and
-  // the file, is written anew. kInvalidArgument says what differs; kNotFound: nothing is recorded; kCorrupt.
+  // Whether the file means what is recorded, which is enforced then. One that is a version behind, since a crash came
+  // between the record and the file, is written anew. kInvalidArgument says what differs; kNotFound: nothing is
+  // recorded; kCorrupt.
   Status agree(const sovereignty::Consortium& file);
 
   [[nodiscard]] Result<sovereignty::ConsortiumRecord> current() const;
@@ -47,9 +50,9 @@ class ConsortiumKeeper {
   };
   // What apply() would do. kInvalidArgument: no consortium; kRefused: not allowed.
   Result<Change> check(const std::string& text) const;
-  // Records the next version, journaled as ApplyConsortium with both digests, and writes the file. A text that means
-  // the same changes nothing. As check(); kConflict: another was applied at the same moment; kRefused as well while the
-  // file of the version before cannot be written.
+  // Records the next version, journaled as ApplyConsortium with both digests, enforces it and writes the file. A text
+  // that means the same changes nothing. As check(); kConflict: another was applied at the same moment; kRefused as
+  // well while the file of the version before cannot be written.
   Result<Change> apply(const std::string& text, const identity::OperatorCaller& by);
 
   // Runs `join`, which takes a drive of that site and associate into use, while no other version is applied. kRefused,
@@ -60,6 +63,7 @@ class ConsortiumKeeper {
   struct Prepared {
     std::optional<std::string> stored;  // what the commit expects
     sovereignty::ConsortiumRecord next;
+    sovereignty::Policies policies;  // of the next
     std::vector<std::string> differences;
   };
   Result<Prepared> prepare(const std::string& text) const;
@@ -69,6 +73,7 @@ class ConsortiumKeeper {
   const Clock& clock_;
   const InUse in_use_;
   const WriteFile write_file_;
+  const Enforce enforce_;
   std::mutex applying_;                   // so that the file is that of the last version, and no drive joins what goes
   std::optional<std::string> unwritten_;  // under applying_: what the file is to be
 };

@@ -47,7 +47,8 @@ class ConsortiumKeeperTest : public ::testing::Test {
               if (unwritable_) return fail(Errc::kIo, "read-only");
               file_ = text;
               return {};
-            }) {}
+            },
+            [this](sovereignty::Policies policies) { in_force_ = std::move(policies); }) {}
   nlohmann::json last_event() {
     const auto entries = sync_wait(journal::read_entries(cloud_.store(), cloud_.store().last_sequence(), 1));
     return nlohmann::json::parse(entries->front().event);
@@ -57,6 +58,7 @@ class ConsortiumKeeperTest : public ::testing::Test {
   std::function<void()> meanwhile_;  // between the look at the record and the commit
   bool unwritable_ = false;
   std::string file_;
+  sovereignty::Policies in_force_;
   ConsortiumKeeper keeper_;
 };
 
@@ -76,7 +78,7 @@ TEST_F(ConsortiumKeeperTest, AnotherFileIsRefusedWithWhatDiffersAndWhatToDo) {
   const Status refused = keeper_.agree(parsed(with("parity_shards = 2\nsite_losses = 2\ndrive_losses = 2",
                                                    "parity_shards = 0\nsite_losses = 0\ndrive_losses = 0")));
   EXPECT_TRUE(refused.error() == Errc::kInvalidArgument);
-  EXPECT_THAT(refused.error().message(), HasSubstr("policy.parity_shards: 2 becomes 0"));
+  EXPECT_THAT(refused.error().message(), HasSubstr("policy standard.parity_shards: 2 becomes 0"));
   EXPECT_THAT(refused.error().message(), HasSubstr("andromede consortium apply"));
   EXPECT_TRUE(file_.empty());
 }
@@ -156,8 +158,38 @@ TEST_F(ConsortiumKeeperTest, AFileThatACrashLeftBehindIsWrittenAnew) {
   ASSERT_TRUE(applied);
   EXPECT_EQ(applied->file_error, "read-only");
   unwritable_ = false;
+  in_force_ = {};
   EXPECT_TRUE(keeper_.agree(parsed(founding_text())));
   EXPECT_EQ(file_, changed);
+  EXPECT_EQ(in_force_.names(), "standard");
+}
+
+TEST_F(ConsortiumKeeperTest, APolicyComesIntoForceOnceItIsRecordedAndStays) {
+  ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
+  EXPECT_TRUE(keeper_.agree(parsed(founding_text())));
+  EXPECT_EQ(in_force_.names(), "standard");
+  const std::string added =
+      with("[[associate]]",
+           "[[policy]]\nname = \"apart\"\ndata_shards = 1\nparity_shards = 1\nsite_losses = 1\n"
+           "drive_losses = 1\ninline_limit_bytes = 0\nsites = [\"etat\", \"thales\"]\n\n[[associate]]");
+  const auto refused = keeper_.apply(added, kOperator);
+  ASSERT_FALSE(refused) << "no drive is in use";
+  EXPECT_TRUE(refused.error() == Errc::kRefused);
+  EXPECT_EQ(in_force_.names(), "standard");
+  in_use_ = {{DriveName("etat-1"), SiteId("etat"), AssociateId("etat")},
+             {DriveName("thales-1"), SiteId("thales"), AssociateId("thales")}};
+  // A crash before the file is written.
+  unwritable_ = true;
+  ASSERT_TRUE(keeper_.apply(added, kOperator));
+  EXPECT_EQ(in_force_.names(), "standard, apart");
+  unwritable_ = false;
+  in_force_ = {};
+  EXPECT_TRUE(keeper_.agree(parsed(founding_text())));
+  EXPECT_EQ(in_force_.names(), "standard, apart");
+  const auto gone = keeper_.apply(founding_text(), kOperator);
+  ASSERT_FALSE(gone);
+  EXPECT_THAT(gone.error().message(), HasSubstr("policy apart cannot go"));
+  EXPECT_EQ(in_force_.names(), "standard, apart");
 }
 
 TEST_F(ConsortiumKeeperTest, TheFileNeverFallsTwoVersionsBehind) {
@@ -181,7 +213,8 @@ TEST_F(ConsortiumKeeperTest, OfTwoChangesAtTheSameMomentOneIsMade) {
   ASSERT_TRUE(keeper_.create(founding_text(), kOperator));
   const std::string first = with("\"Thales\"", "\"Thales Group\"");
   ConsortiumKeeper other(
-      cloud_.store(), cloud_.clock(), [this] { return in_use_; }, [](const std::string&) { return Status{}; });
+      cloud_.store(), cloud_.clock(), [this] { return in_use_; }, [](const std::string&) { return Status{}; },
+      [](const sovereignty::Policies&) {});
   meanwhile_ = [&] { EXPECT_TRUE(other.apply(first, kOperator)); };
   const auto second = keeper_.apply(with("\"Orange\"", "\"Orange SA\""), kOperator);
   EXPECT_TRUE(second.error() == Errc::kConflict);

@@ -65,7 +65,7 @@ std::optional<Move> Balance::next(const Layout& layout, const blob::BlobRef& ref
     if (from == fills_.end()) continue;
     for (const auto& [drive, to] : fills_) {
       const double gain = from->second.ratio() - to.ratio();
-      if (gain <= best_gain || !helps(from->second, to, size, reach)) continue;
+      if (gain <= best_gain || !helps(from->second, to, size, reach) || !layout.may_hold(ref, drive)) continue;
       const auto holds = [target = drive](const blob::ShardPlace& place) { return place.drive == target; };
       if (std::any_of(ref.shards.begin(), ref.shards.end(), holds)) continue;
       blob::BlobRef after = ref;

@@ -15,9 +15,8 @@ std::string cannot_be_erased(const std::vector<DriveInfo>& offline) {
          ", or accept that with --accept-unerased";
 }
 
-std::string what_is_accepted(unsigned accepted, unsigned given, unsigned demanded) {
-  std::string said = "from now on " + sovereignty::counted(accepted, "lost site") +
-                     " must be survived; the policy demands " + std::to_string(demanded);
+std::string what_is_accepted(unsigned accepted, unsigned given, const std::string& demanded) {
+  std::string said = "from now on " + sovereignty::counted(accepted, "lost site") + " must be survived; " + demanded;
   if (given < accepted) said += ", and what remains survives more than the " + std::to_string(given) + " given";
   return said;
 }
@@ -90,7 +89,8 @@ Status FleetImpl::check_mirror_room(const std::vector<DriveInfo>& leaving, const
   for (const sovereignty::Candidate& candidate : candidates) {
     if (!leaves(candidate.drive)) remaining.push_back(candidate);
   }
-  for (const DriveId id : sovereignty::place_mirrors(rule_, remaining, staying)) {
+  const unsigned mirrors = policies_.snapshot()->mirrors();
+  for (const DriveId id : sovereignty::place_mirrors(mirrors, remaining, staying)) {
     if (std::find(staying.begin(), staying.end(), id) != staying.end()) continue;
     const auto successor =
         std::find_if(remaining.begin(), remaining.end(),
@@ -102,6 +102,41 @@ Status FleetImpl::check_mirror_room(const std::vector<DriveInfo>& leaving, const
                                     std::to_string(options_.reserve_bytes) + ": add a drive at a further site first");
   }
   return {};
+}
+
+Result<FleetImpl::Withdrawal> FleetImpl::check_withdrawal(const CandidateList& list,
+                                                          const std::vector<DriveId>& leaving,
+                                                          std::optional<std::uint8_t> accepted) {
+  const auto policies = policies_.snapshot();
+  const bool several = policies->all().size() > 1;
+  // Of several, only the records tell whose the bytes on a drive are.
+  Passes::BytesByPolicy bytes;
+  if (several) {
+    TRY(bytes, passes_.bytes_by_policy([this] { return !stopping_; }));
+  }
+  Withdrawal withdrawal;
+  for (const sovereignty::Policy& policy : policies->all()) {
+    const auto loses = [&](const sovereignty::Candidate& candidate) {
+      return policy.allows(candidate.site) &&
+             std::find(leaving.begin(), leaving.end(), candidate.drive) != leaving.end();
+    };
+    if (std::none_of(list.begin(), list.end(), loses)) continue;
+    CandidateList of_policy = list;
+    for (sovereignty::Candidate& candidate : of_policy) {
+      if (several) candidate.total_bytes = candidate.free_bytes + bytes[policy.id][candidate.drive];
+    }
+    TRY(const auto check, sovereignty::check_withdrawal(policy, of_policy, leaving, accepted, options_.reserve_bytes));
+    const unsigned after_all = withdrawal.site_losses.value_or(check.after.site_losses);
+    withdrawal.site_losses = std::min(after_all, check.after.site_losses);
+    // What need not be accepted is not: neither beside a policy's own demand nor below what the rest survives.
+    if (check.after.site_losses >= policy.rule.site_losses) continue;
+    const auto after = static_cast<std::uint8_t>(check.after.site_losses);
+    withdrawal.accepted = std::min(withdrawal.accepted.value_or(after), after);
+    withdrawal.said += (withdrawal.said.empty() ? "" : ", ") + sovereignty::named(policy.id) + " demands " +
+                       std::to_string(policy.rule.site_losses);
+  }
+  CHECK_OK(sovereignty::check_room(list, leaving, options_.reserve_bytes));
+  return withdrawal;
 }
 
 Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
@@ -134,17 +169,14 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   for (const DriveInfo& drive : leaving) leaving_ids.push_back(drive.id);
   TRY(const CandidateList list, drain_candidates(leaving));
   const auto accepted = request.accept_site_losses ? request.accept_site_losses : map->accepted_site_losses;
-  TRY(const auto check, sovereignty::check_withdrawal(rule_, list, leaving_ids, accepted, options_.reserve_bytes));
+  TRY(const Withdrawal check, check_withdrawal(list, leaving_ids, accepted));
   CHECK_OK(check_mirror_room(leaving, list));
   TRY(const auto unerased, accept_unerased(leaving, request, wanted.drain));
 
-  Parameters parameters{{request.site ? "site" : "drive", named()},
-                        {"drives", names_of(leaving)},
-                        {"siteLossesAfter", std::to_string(check.after.site_losses)}};
-  // What need not be accepted is not: neither beside the policy's own demand nor below what the rest survives.
-  const bool accepts = request.accept_site_losses && check.after.site_losses < rule_.site_losses;
-  const auto accepted_now = static_cast<std::uint8_t>(check.after.site_losses);
-  if (accepts) parameters.emplace_back("acceptedSiteLosses", std::to_string(accepted_now));
+  Parameters parameters{{request.site ? "site" : "drive", named()}, {"drives", names_of(leaving)}};
+  if (check.site_losses) parameters.emplace_back("siteLossesAfter", std::to_string(*check.site_losses));
+  const auto accepts = request.accept_site_losses ? check.accepted : std::nullopt;
+  if (accepts) parameters.emplace_back("acceptedSiteLosses", std::to_string(*accepts));
   if (!unerased.empty()) parameters.emplace_back("acceptedUnerased", names_of(unerased));
   CHECK_OK(witness_.record_drain(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name),
                                  std::move(parameters), wanted.drain));
@@ -155,13 +187,13 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
         drive.state = DriveState::kDraining;
       }
     }
-    if (accepts) changed.accepted_site_losses = accepted_now;
+    if (accepts) changed.accepted_site_losses = accepts;
     return {};
   }));
   // From here on new blobs go elsewhere.
   candidates_.refresh();
   TRY(Job started, job(request_job(wanted, named())));
-  if (accepts) started.message = what_is_accepted(accepted_now, *request.accept_site_losses, rule_.site_losses);
+  if (accepts) started.message = what_is_accepted(*accepts, *request.accept_site_losses, check.said);
   return started;
 }
 
@@ -205,12 +237,16 @@ Status FleetImpl::abort_drain(std::string operator_name) {
   return {};
 }
 
-// What was accepted for want of a successor ends when the policy's own demand can be met again.
+// What was accepted for want of a successor ends when what every policy demands can be met again.
 Status FleetImpl::restore_site_losses() {
+  if (!drives_.map()->accepted_site_losses) return {};
   const auto candidates = candidates_.snapshot();
-  const auto best = sovereignty::best_tolerance(rule_, *candidates);
-  if (!drives_.map()->accepted_site_losses || !best || best->site_losses < rule_.site_losses) return {};
-  CHECK_OK(witness_.record("RestoreSiteLosses", kFleetItself, {{"siteLosses", std::to_string(rule_.site_losses)}}));
+  const auto policies = policies_.snapshot();
+  for (const sovereignty::Policy& policy : policies->all()) {
+    const auto best = sovereignty::best_tolerance(policy, *candidates);
+    if (!best || best->site_losses < policy.rule.site_losses) return {};
+  }
+  CHECK_OK(witness_.record("RestoreSiteLosses", kFleetItself, {{"policies", policies->names()}}));
   return drives_.update([](DriveMap& changed) -> Status {
     changed.accepted_site_losses.reset();
     return {};

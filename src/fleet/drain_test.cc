@@ -104,7 +104,7 @@ TEST(Drain, ARefusalMovesAndMarksAndJournalsNothing) {
   const auto refused = cloud.fleet->drain(site("s0", std::uint8_t{1}), "claire");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error(), Errc::kRefused);
-  EXPECT_EQ(refused.error().message(), "a 2+2 code needs 4 drives; 3 would remain: add 1 drive first");
+  EXPECT_EQ(refused.error().message(), "policy standard: a 2+2 code needs 4 drives; 3 would remain: add 1 drive first");
   EXPECT_EQ(*cloud.drives->map(), map);
   EXPECT_EQ(cloud.meta->last_sequence(), entries);
   cloud.expect_all_whole(2);
@@ -482,17 +482,18 @@ TEST(Drain, NoLessIsRememberedAsAcceptedThanWhatTheRestSurvives) {
   FleetCloud cloud({4, 4, 2});
   const auto job = cloud.fleet->drain(site("s2", std::uint8_t{0}), "claire");
   ASSERT_TRUE(job) << job.error().describe();
-  EXPECT_EQ(job->message,
-            "from now on 1 lost site must be survived; the policy demands 2, and what remains survives more than the 0 "
-            "given");
+  EXPECT_EQ(
+      job->message,
+      "from now on 1 lost site must be survived; policy standard demands 2, and what remains survives more than the 0 "
+      "given");
   EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
   EXPECT_EQ(cloud.drives->map()->accepted_site_losses, std::uint8_t{1});
   const auto status = cloud.fleet->status();
-  EXPECT_EQ(status->demanded.site_losses, 1U);
+  EXPECT_EQ(status->policies.front().demanded.site_losses, 1U);
   ASSERT_EQ(status->warnings.size(), 1U);
   EXPECT_EQ(
       status->warnings.front(),
-      "the policy demands to survive 2 lost sites; 1 is accepted since a withdrawal: add drives at a further site "
+      "policy standard demands to survive 2 lost sites; 1 is accepted since a withdrawal: add drives at a further site "
       "to end that");
   // The next withdrawal asks anew.
   ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
@@ -524,6 +525,95 @@ TEST(Drain, ASingleDriveLeavesItsSiteBehind) {
   EXPECT_TRUE(drained(cloud, "s3-2"));
   EXPECT_EQ(cloud.drive("s3-1").info.state, io::DriveState::kActive);
   cloud.expect_all_whole(2);
+}
+
+// Four sites; "apart" is 2+1 without the last.
+sovereignty::Policies with_apart() {
+  return {{standard_policy(), policy_at({SiteId("s0"), SiteId("s1"), SiteId("s2")})}, PolicyId("standard")};
+}
+const PolicyId kApart("apart");
+
+TEST(Policies, ADrainIsRefusedForThePolicyThatCouldNotBeKept) {
+  FleetCloud cloud({2, 2, 2, 2, 2}, 0, with_apart());
+  cloud.put(40'000, [] {}, kApart);
+  const auto refused = cloud.fleet->drain(site("s1"), "claire");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::kRefused);
+  EXPECT_TRUE(
+      refused.error().message().starts_with("policy apart: on the 2 sites that would remain (s0, s2), 2+1 shards "
+                                            "survive the loss of 0 sites; 1 are demanded: "
+                                            "first add drives at 1 further site"))
+      << refused.error().message();
+  EXPECT_EQ(cloud.drives->map()->epoch, cloud.fleet->status()->epoch);
+  // The site that it does not use is only the other's matter.
+  const auto job = cloud.fleet->drain(site("s3"), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  cloud.expect_all_within_policy();
+}
+
+TEST(Policies, WhatIsAcceptedIsLessForThoseAloneThatDemandMore) {
+  FleetCloud cloud({2, 2, 2, 2}, 0, with_apart());
+  const auto job = cloud.fleet->drain(site("s3", std::uint8_t{1}), "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_EQ(job->message, "from now on 1 lost site must be survived; policy standard demands 2");
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
+  const auto status = cloud.fleet->status();
+  ASSERT_EQ(status->policies.size(), 2U);
+  EXPECT_EQ(status->policies[0].demanded.site_losses, 1U);
+  EXPECT_EQ(status->policies[1].demanded.site_losses, 1U);
+  ASSERT_EQ(status->warnings.size(), 1U);
+  EXPECT_TRUE(status->warnings.front().starts_with("policy standard demands to survive 2 lost sites; 1 is accepted"));
+}
+
+// What is stored by one policy does not fit where it may lie, though there is room elsewhere.
+TEST(Policies, ADrainIsRefusedWhereAPolicysDataWouldNotFitOnItsOwnSites) {
+  sovereignty::Policy apart = policy_at({SiteId("s0"), SiteId("s1"), SiteId("s2")});
+  apart.rule = {1, 1, 1, 1};
+  FleetCloud cloud({1, 1, 1, 1, 1, 1, 1}, 600ULL << 20, {{standard_policy(), apart}, PolicyId("standard")});
+  cloud.fleet->stop();
+  cloud.options.reserve_bytes = 590ULL << 20;
+  cloud.reopen();
+  for (int i = 0; i < 6; ++i) cloud.put(8'000'000, [] {}, kApart);
+  const auto refused = cloud.fleet->drain(site("s0"), "claire");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), Errc::kRefused);
+  EXPECT_TRUE(refused.error().message().starts_with("policy apart: ")) << refused.error().message();
+  EXPECT_NE(refused.error().message().find("bytes would have to move"), std::string::npos) << refused.error().message();
+}
+
+TEST(Policies, DrivesAreLostReplacedDrainedAndJoinAndNoShardLeavesItsPolicy) {
+  FleetCloud cloud({2, 2, 2, 2}, 0, with_apart());
+  for (int i = 0; i < 10; ++i) {
+    cloud.put(40'000);
+    cloud.put(40'000, [] {}, kApart);
+  }
+  cloud.expect_all_within_policy();
+  // Of a lost site's only the other policy's shards have somewhere to go.
+  for (const char* drive : {"s1-1", "s1-2"}) std::filesystem::remove_all(cloud.path(drive));
+  ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 6; }));
+  EXPECT_NE(cloud.reasons().find("policy apart: what is written now survives the loss of 0 sites; 1 is demanded"),
+            std::string::npos)
+      << cloud.reasons();
+  cloud.put(40'000, [] {}, kApart);
+  cloud.expect_all_within_policy();
+  for (const char* drive : {"s1-1", "s1-2"}) {
+    ASSERT_TRUE(cloud.fleet->replace_drive(DriveName(drive), cloud.make_folder(std::string(drive) + "-new"), "claire"));
+  }
+  ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
+  cloud.expect_all_within_policy();
+  cloud.expect_all_whole(1);
+  DrainRequest drive;
+  drive.drive = DriveName("s0-2");
+  const auto job = cloud.fleet->drain(drive, "claire");
+  ASSERT_TRUE(job) << job.error().describe();
+  EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone) << cloud.fleet->job(job->number)->message;
+  cloud.expect_all_within_policy();
+  // An empty drive at the site that one of them excludes fills with the other's shards.
+  ASSERT_TRUE(cloud.fleet->add_drive(cloud.make_drive("s3", 3), "claire"));
+  ASSERT_TRUE(eventually([&] { return cloud.healthy() && cloud.drive("s3-3").usage.shards > 0; })) << cloud.reasons();
+  cloud.expect_all_within_policy();
+  cloud.expect_all_readable();
 }
 
 }  // namespace

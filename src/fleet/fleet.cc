@@ -259,6 +259,14 @@ void FleetImpl::attach_missing(const Usages& usages) {
   }
 }
 
+bool FleetImpl::any_policy_whole() const {
+  const auto policies = policies_.snapshot();
+  const auto candidates = candidates_.snapshot();
+  return std::any_of(policies->all().begin(), policies->all().end(), [&](const sovereignty::Policy& policy) {
+    return sovereignty::allowed(policy, *candidates).size() >= policy.rule.shards();
+  });
+}
+
 void FleetImpl::look_at_short_writes() {
   const std::uint64_t now_short = blobs_.short_writes();
   const SteadyTime now = clock_.steady();
@@ -267,7 +275,7 @@ void FleetImpl::look_at_short_writes() {
     short_since_->last = now;
   }
   // With drives away their return starts a heal, and sooner there is nowhere to put what is missing.
-  if (!short_since_ || candidates_.snapshot()->size() < rule_.shards()) return;
+  if (!short_since_ || !any_policy_whole()) return;
   if (now - short_since_->last < options_.short_writes_quiet && now - short_since_->first < kShortWritesAtMost) return;
   short_since_.reset();
   owe_heal(false);
@@ -282,6 +290,7 @@ void FleetImpl::look_at_room(const Usages& usages) {
     RoomLook look;
     look.drive = drive.id;
     look.name = drive.name.value();
+    look.site = drive.site;
     if (const auto seen = usages.find(drive.id); seen != usages.end() && seen->second) {
       const auto& usage = seen->second;
       look.takes_shards = drive.state == DriveState::kActive;
@@ -296,7 +305,7 @@ void FleetImpl::look_at_room(const Usages& usages) {
     }
     looks.push_back(std::move(look));
   }
-  room_.note(looks, rule_, mirrors_.shortfall());
+  room_.note(looks, *policies_.snapshot(), mirrors_.shortfall());
 }
 
 void FleetImpl::resume_drain_of(DriveId drive) {
@@ -333,6 +342,15 @@ void FleetImpl::update_metrics(const Usages& usages) {
   degraded_gauge_.set(now->degraded ? 1 : 0);
   waiting_gauge_.set(static_cast<double>(now->waiting));
   refused_gauge_.set(now->writes_refused ? 1 : 0);
+  for (const PolicyStatus& policy : now->policies) {
+    const Labels labels{{"policy", policy.id.value()}};
+    metrics_.gauge("andromede_policy_site_losses_demanded", "Lost sites that data of the policy must survive", labels)
+        .set(policy.demanded.site_losses);
+    metrics_
+        .gauge("andromede_policy_site_losses_survived", "Lost sites that data of the policy written now survive",
+               labels)
+        .set(policy.actual.site_losses);
+  }
   for (const DriveStatus& drive : now->drives) {
     const Labels labels{{"drive", drive.info.name.value()}, {"site", drive.info.site.value()}};
     metrics_.gauge("andromede_drive_state", "1 active, 2 draining, 3 drained, 4 replaced", labels)
@@ -373,17 +391,63 @@ std::string what_stored_survives(const sovereignty::Tolerance& promised, unsigne
          ", lost drives: " + std::to_string(left->drive_losses);
 }
 
+void say_shortfall(const PolicyId& policy, unsigned actual, unsigned demanded, const char* of,
+                   std::vector<std::string>& reasons) {
+  if (actual >= demanded) return;
+  reasons.push_back(sovereignty::named(policy) + ": what is written now survives the loss of " +
+                    sovereignty::counted(actual, of) + "; " + std::to_string(demanded) +
+                    (demanded == 1 ? " is demanded" : " are demanded"));
+}
+
 }  // namespace
 
 Result<FleetStatus> FleetImpl::status() { return status_by(look_at_usages(drives_, blobs_)); }
+
+void FleetImpl::tell_policies(const DriveMap& map, FleetStatus& status) const {
+  const auto policies = policies_.snapshot();
+  const auto candidates = candidates_.snapshot();
+  for (const sovereignty::Policy& policy : policies->all()) {
+    PolicyStatus told;
+    told.id = policy.id;
+    told.is_default = policy.id == policies->default_policy();
+    told.demanded = {sovereignty::demanded_site_losses(policy, map.accepted_site_losses), policy.rule.drive_losses};
+    unsigned drives_away = 0;
+    std::set<SiteId> sites_short;
+    for (const DriveInfo& drive : map.drives) {
+      if (!io::in_use(drive) || drives_.online(drive.id) || !policy.allows(drive.site)) continue;
+      ++drives_away;
+      sites_short.insert(drive.site);
+    }
+    if (drives_away > 0) {
+      status.reasons.push_back(
+          sovereignty::named(policy.id) + ": " +
+          what_stored_survives(told.demanded, static_cast<unsigned>(sites_short.size()), drives_away));
+    }
+    if (told.demanded.site_losses < policy.rule.site_losses) {
+      status.warnings.push_back(sovereignty::named(policy.id) + " demands to survive " +
+                                sovereignty::counted(policy.rule.site_losses, "lost site") + "; " +
+                                std::to_string(told.demanded.site_losses) +
+                                (told.demanded.site_losses == 1 ? " is" : " are") +
+                                " accepted since a withdrawal: add drives at a further site to end that");
+    }
+    if (const auto whole = sovereignty::best_tolerance(policy, *candidates); !whole) {
+      status.reasons.push_back(whole.error().message());
+    }
+    sovereignty::Policy written = policy;
+    written.rule = sovereignty::written_with(policy.rule, sovereignty::allowed(policy, *candidates).size());
+    if (const auto best = sovereignty::best_tolerance(written, *candidates)) told.actual = *best;
+    say_shortfall(policy.id, told.actual.site_losses, told.demanded.site_losses, "site", status.reasons);
+    say_shortfall(policy.id, told.actual.drive_losses, told.demanded.drive_losses, "drive", status.reasons);
+    status.policies.push_back(std::move(told));
+  }
+}
 
 Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
   FleetStatus status;
   const auto map = drives_.map();
   status.epoch = map->epoch;
   const auto mirrors = mirrors_.mirrors();
-  unsigned drives_away = 0;
-  std::set<SiteId> sites_short;
+  bool drives_away = false;
   for (const DriveInfo& info : map->drives) {
     DriveStatus drive;
     drive.info = info;
@@ -427,38 +491,14 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
                                 in_words(static_cast<std::uint64_t>(drive.fill.bytes_per_s)) + "/s: add drives");
     }
     if (!drive.online && used) {
-      ++drives_away;
-      sites_short.insert(info.site);
+      drives_away = true;
       const std::string why = drives_.offline_reason(info.id);
       status.reasons.push_back("drive " + info.name.value() + " (site " + info.site.value() + ") is offline" +
                                (why.empty() ? "" : ": " + why));
     }
     status.drives.push_back(std::move(drive));
   }
-  status.demanded = {map->accepted_site_losses.value_or(rule_.site_losses), rule_.drive_losses};
-  if (drives_away > 0) {
-    status.reasons.push_back(
-        what_stored_survives(status.demanded, static_cast<unsigned>(sites_short.size()), drives_away));
-  }
-  if (map->accepted_site_losses && *map->accepted_site_losses < rule_.site_losses) {
-    status.warnings.push_back("the policy demands to survive " + sovereignty::counted(rule_.site_losses, "lost site") +
-                              "; " + std::to_string(*map->accepted_site_losses) +
-                              (*map->accepted_site_losses == 1 ? " is" : " are") +
-                              " accepted since a withdrawal: add drives at a further site to end that");
-  }
-  const auto candidates = candidates_.snapshot();
-  if (const auto whole = sovereignty::best_tolerance(rule_, *candidates); !whole) {
-    status.reasons.push_back(whole.error().message());
-  }
-  const sovereignty::Rule written = sovereignty::written_with(rule_, candidates->size());
-  if (const auto best = sovereignty::best_tolerance(written, *candidates)) status.actual = *best;
-  const auto say_shortfall = [&](unsigned actual, unsigned demanded, const char* of) {
-    if (actual >= demanded) return;
-    status.reasons.push_back("what is written now survives the loss of " + sovereignty::counted(actual, of) + "; " +
-                             std::to_string(demanded) + (demanded == 1 ? " is demanded" : " are demanded"));
-  };
-  say_shortfall(status.actual.site_losses, status.demanded.site_losses, "site");
-  say_shortfall(status.actual.drive_losses, status.demanded.drive_losses, "drive");
+  tell_policies(*map, status);
   status.writes_refused = room_.refused();
   if (status.writes_refused) {
     status.reasons.push_back("writes are refused since " + to_iso8601(status.writes_refused->since) + ": " +
@@ -478,7 +518,7 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
                              std::to_string(mirror_state.online) + " of " + std::to_string(mirror_state.wanted) +
                              " are on drives that stay" + (trouble.empty() ? "" : ": " + trouble));
   }
-  if (drives_away == 0 && !drives_.presence_recorded()) {
+  if (!drives_away && !drives_.presence_recorded()) {
     status.changes.emplace_back(
         "drives came back, and the drive map, by which the next start knows who is to be there, does not say so yet");
   }
@@ -554,9 +594,9 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
 
 std::unique_ptr<Fleet> Fleet::make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
                                    blob::Catalog& catalog, blob::Authenticator& authenticator, meta::Store& store,
-                                   meta::Mirrors& mirrors, sovereignty::Rule rule, AdmitDrive admit, const Clock& clock,
-                                   Random& random, Metrics& metrics, Options options) {
-  return std::make_unique<FleetImpl>(drives, candidates, blobs, catalog, authenticator, store, mirrors, rule,
+                                   meta::Mirrors& mirrors, const PolicyBook& policies, AdmitDrive admit,
+                                   const Clock& clock, Random& random, Metrics& metrics, Options options) {
+  return std::make_unique<FleetImpl>(drives, candidates, blobs, catalog, authenticator, store, mirrors, policies,
                                      std::move(admit), clock, random, metrics, options);
 }
 

@@ -21,6 +21,7 @@
 #include "blob/maintenance.h"
 #include "blob/store.h"
 #include "fleet/candidates.h"
+#include "fleet/policy_book.h"
 #include "fleet/room.h"
 #include "io/drives.h"
 #include "meta/mirrors.h"
@@ -59,12 +60,19 @@ struct DriveStatus {
   DriveFill fill;
 };
 
+// Losses that data of a policy survive, by the demand and, of what is written now, by the drives online now.
+struct PolicyStatus {
+  PolicyId id;
+  bool is_default = false;
+  sovereignty::Tolerance demanded;
+  sovereignty::Tolerance actual;
+};
+
 struct FleetStatus {
   std::uint64_t epoch = 0;
   std::vector<DriveStatus> drives;
-  sovereignty::Tolerance demanded;
-  sovereignty::Tolerance actual;      // by the drives online now, for blobs written now
-  bool degraded = false;              // something that the policy demands does not hold
+  std::vector<PolicyStatus> policies;
+  bool degraded = false;              // something that a policy demands does not hold
   std::vector<std::string> reasons;   // why degraded, in words
   std::vector<std::string> changes;   // what is under way while all that is demanded holds, in words
   std::vector<std::string> warnings;  // what will come about, in words: no reason yet
@@ -105,11 +113,11 @@ using AdmitDrive = std::function<Status(const io::DriveInfo& drive, const std::f
 
 class Fleet {
  public:
-  // All are borrowed and outlive the fleet; `candidates` is kept fresh from start() on. start() resumes what an earlier
-  // process left and watches the drives.
+  // All are borrowed and outlive the fleet; what `policies` says may change; `candidates` is kept fresh from start()
+  // on. start() resumes what an earlier process left and watches the drives.
   static std::unique_ptr<Fleet> make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
                                      blob::Catalog& catalog, blob::Authenticator& authenticator, meta::Store& store,
-                                     meta::Mirrors& mirrors, sovereignty::Rule rule, AdmitDrive admit,
+                                     meta::Mirrors& mirrors, const PolicyBook& policies, AdmitDrive admit,
                                      const Clock& clock, Random& random, Metrics& metrics, Options options);
   virtual ~Fleet() = default;
   // Journals what the opening of drives and metadata found, and what operators decided before it. start() does so,
@@ -136,8 +144,8 @@ class Fleet {
   // Lets the reclaim of a drive go on that stopped at an implausible share of orphans. kConflict: it did not stop
   // there; kNotFound: no such drive.
   virtual Status accept_orphans(DriveName drive, std::string operator_name) = 0;
-  // kRefused before a byte moves, when what remains cannot hold the spread and the losses demanded. Of the site or
-  // drive that is draining already, after its job failed: goes on with it.
+  // kRefused before a byte moves, when what remains cannot hold the spread and the losses that some policy demands. Of
+  // the site or drive that is draining already, after its job failed: goes on with it.
   virtual Result<Job> drain(DrainRequest request, std::string operator_name) = 0;
   // The draining drives take data again; what moved stays where it is until rebalance.
   virtual Status abort_drain(std::string operator_name) = 0;

@@ -69,14 +69,14 @@ std::vector<DriveInfo> drives_in(const DriveMap& map, DriveState state);
 class FleetImpl final : public Fleet {
  public:
   FleetImpl(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs, blob::Catalog& catalog,
-            blob::Authenticator& authenticator, meta::Store& store, meta::Mirrors& mirrors, sovereignty::Rule rule,
+            blob::Authenticator& authenticator, meta::Store& store, meta::Mirrors& mirrors, const PolicyBook& policies,
             AdmitDrive admit, const Clock& clock, Random& random, Metrics& metrics, Options options)
       : drives_(drives),
         candidates_(candidates),
         blobs_(blobs),
         catalog_(catalog),
         mirrors_(mirrors),
-        rule_(rule),
+        policies_(policies),
         admit_(std::move(admit)),
         clock_(clock),
         random_(random),
@@ -87,10 +87,10 @@ class FleetImpl final : public Fleet {
         board_(clock),
         room_(clock),
         throttle_(options.bandwidth_bytes_per_s),
-        mover_(drives, blobs, catalog, authenticator, mirrors, candidates, random),
-        passes_(drives, candidates, catalog, mover_, random),
+        mover_(drives, blobs, catalog, authenticator, mirrors, candidates, policies, random),
+        passes_(drives, candidates, policies, catalog, mover_, random),
         mirror_keeper_(
-            drives, mirrors, candidates, rule, clock, options.mirror_grace,
+            drives, mirrors, candidates, policies, clock, options.mirror_grace,
             [this](const DriveInfo& drive, MirrorKeeper::Change change) { return witness_mirror(drive, change); }),
         signals_(std::make_shared<Signals>()),
         repaired_counter_(metrics.counter("andromede_shards_repaired_total", "Shards rebuilt or rewritten")),
@@ -126,11 +126,15 @@ class FleetImpl final : public Fleet {
   void not_away(DriveId drive);
   void attach_missing(const Usages& usages);
   void look_at_short_writes();
+  // Blobs of some policy can have all their shards.
+  [[nodiscard]] bool any_policy_whole() const;
   void look_at_room(const Usages& usages);
   void resume_drain_of(DriveId drive);
   void collect_damaged();
   void update_metrics(const Usages& usages);
   Result<FleetStatus> status_by(const Usages& usages);
+  // What each policy demands and has, into status.policies and the reasons.
+  void tell_policies(const DriveMap& map, FleetStatus& status) const;
 
   // --- mirrors' thread: no job makes commits wait for a mirror
   void keep_mirrors();
@@ -185,6 +189,14 @@ class FleetImpl final : public Fleet {
   std::uint64_t request_job(Request request, std::string subject);
   Result<std::vector<DriveInfo>> leaving_drives(const DriveMap& map, const DrainRequest& request) const;
   Result<CandidateList> drain_candidates(const std::vector<DriveInfo>& leaving);
+  struct Withdrawal {
+    std::optional<unsigned> site_losses;   // that all policies survive that lose drives by it; unset: none does
+    std::optional<std::uint8_t> accepted;  // what has to be accepted, where that is less than some policy demands
+    std::string said;                      // which one, for people
+  };
+  // Errors of sovereignty::check_withdrawal.
+  Result<Withdrawal> check_withdrawal(const CandidateList& list, const std::vector<DriveId>& leaving,
+                                      std::optional<std::uint8_t> accepted);
   // Adds to the terms those that are offline now, where that is accepted; else kRefused. Answers all whom the terms
   // name.
   [[nodiscard]] Result<std::vector<DriveInfo>> accept_unerased(const std::vector<DriveInfo>& leaving,
@@ -203,7 +215,7 @@ class FleetImpl final : public Fleet {
   blob::Maintenance& blobs_;
   blob::Catalog& catalog_;
   meta::Mirrors& mirrors_;
-  const sovereignty::Rule rule_;
+  const PolicyBook& policies_;
   const AdmitDrive admit_;
   const Clock& clock_;
   Random& random_;

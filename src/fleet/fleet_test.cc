@@ -37,7 +37,7 @@ TEST(Fleet, AMirrorThatChangesWaitForIsWarnedOf) {
   SlowMirrors slow(*cloud.meta);
   cloud.fleet =
       Fleet::make(*cloud.drives, *cloud.candidates, *cloud.blobs, *cloud.catalog, cloud.authenticator, *cloud.meta,
-                  slow, cloud.rule, cloud.admit, cloud.clock, cloud.random, cloud.metrics, cloud.options);
+                  slow, cloud.policies, cloud.admit, cloud.clock, cloud.random, cloud.metrics, cloud.options);
   const auto status = cloud.fleet->status();
   const io::DriveInfo& drive = *cloud.drives->map()->find(cloud.meta->mirrors().front().drive);
   ASSERT_EQ(status->warnings.size(), 1U);
@@ -371,7 +371,7 @@ TEST(Fleet, ReadsAndWritesGoOnWithTwoSitesLost) {
   cloud.expect_all_readable();
   const auto status = cloud.fleet->status();
   EXPECT_TRUE(status->degraded);
-  EXPECT_EQ(status->actual.site_losses, 1U);
+  EXPECT_EQ(status->policies.front().actual.site_losses, 1U);
   for (const char* drive : {"s0-1", "s0-2", "s1-1", "s1-2"}) {
     ASSERT_TRUE(cloud.fleet->replace_drive(DriveName(drive), cloud.make_folder(std::string(drive) + "-new"), "claire"));
   }
@@ -387,7 +387,7 @@ TEST(Fleet, TheStatusTellsWhatTheFewShardsThatAreWrittenSurvive) {
   for (const char* drive : {"s0-1", "s0-2", "s1-1", "s1-2", "s2-1"}) away(drive);
   ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 3; }));
   const auto status = cloud.fleet->status();
-  EXPECT_EQ(status->actual, (sovereignty::Tolerance{0, 1}));
+  EXPECT_EQ(status->policies.front().actual, (sovereignty::Tolerance{0, 1}));
   EXPECT_NE(cloud.reasons().find("what is written now survives the loss of 1 drive; 2 are demanded"), std::string::npos)
       << cloud.reasons();
   EXPECT_NE(cloud.reasons().find("3 can take data: 1 drive missing"), std::string::npos) << cloud.reasons();

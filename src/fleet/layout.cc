@@ -9,13 +9,6 @@ namespace {
 constexpr std::uint64_t kRecordOverheadBytes = 8192;
 constexpr std::uint64_t kChecksumShare = 64;
 
-sovereignty::Rule rule_of(blob::Code code) {
-  sovereignty::Rule rule;
-  rule.data_shards = code.data;
-  rule.parity_shards = code.parity;
-  return rule;
-}
-
 }  // namespace
 
 std::uint64_t shard_bytes(blob::Code code, std::uint64_t size_bytes) {
@@ -23,8 +16,9 @@ std::uint64_t shard_bytes(blob::Code code, std::uint64_t size_bytes) {
   return payload + payload / kChecksumShare + kRecordOverheadBytes;
 }
 
-Layout::Layout(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const CandidateList> candidates)
-    : map_(std::move(map)), candidates_(std::move(candidates)) {
+Layout::Layout(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const CandidateList> candidates,
+               std::shared_ptr<const sovereignty::Policies> policies)
+    : map_(std::move(map)), candidates_(std::move(candidates)), policies_(std::move(policies)) {
   for (const io::DriveInfo& drive : map_->drives) {
     if (drive.state != io::DriveState::kActive) continue;
     const auto online = std::find_if(candidates_->begin(), candidates_->end(),
@@ -41,12 +35,28 @@ std::optional<SiteId> Layout::site_of(DriveId drive) const {
   return std::nullopt;
 }
 
-bool Layout::stays(const blob::ShardPlace& place) const { return site_of(place.drive).has_value(); }
+Result<const sovereignty::Policy*> Layout::policy_of(const blob::BlobRef& ref) const {
+  const sovereignty::Policy* const policy = policies_->find(ref.policy);
+  if (policy == nullptr) {
+    return fail(Errc::kUnavailable, sovereignty::named(ref.policy) + " is none of the consortium's");
+  }
+  const sovereignty::Rule& rule = policy->rule;
+  if (blob::Code{rule.data_shards, rule.parity_shards} != ref.code) {
+    return fail(Errc::kUnavailable, sovereignty::named(ref.policy) + " has another code than the blob");
+  }
+  return policy;
+}
+
+bool Layout::may_hold(const blob::BlobRef& ref, DriveId drive) const {
+  const sovereignty::Policy* const policy = policies_->find(ref.policy);
+  const auto site = site_of(drive);
+  return policy != nullptr && site && policy->allows(*site);
+}
 
 sovereignty::Tolerance Layout::tolerance_on(const blob::BlobRef& ref, const std::vector<DriveId>& drives) const {
   std::vector<SiteId> sites;
   for (const DriveId drive : drives) {
-    if (auto site = site_of(drive)) sites.push_back(std::move(*site));
+    if (may_hold(ref, drive)) sites.push_back(*site_of(drive));
   }
   return sovereignty::tolerance_of(ref.code.data, sites);
 }
@@ -57,20 +67,21 @@ sovereignty::Tolerance Layout::tolerance(const blob::BlobRef& ref) const {
   return tolerance_on(ref, drives);
 }
 
-sovereignty::Tolerance Layout::best_for(blob::Code code) {
-  const auto [entry, fresh] = best_.try_emplace({code.data, code.parity});
+sovereignty::Tolerance Layout::best_for(const sovereignty::Policy& policy) {
+  const auto [entry, fresh] = best_.try_emplace(policy.id);
   if (fresh) {
-    if (const auto best = sovereignty::best_tolerance(rule_of(code), *candidates_)) entry->second = *best;
+    if (const auto best = sovereignty::best_tolerance(policy, *candidates_)) entry->second = *best;
   }
   return entry->second;
 }
 
 Result<std::vector<Move>> Layout::moves(const blob::BlobRef& ref, Random& random) {
-  const unsigned best = best_for(ref.code).site_losses;
+  TRY(const sovereignty::Policy* const policy, policy_of(ref));
+  const unsigned best = best_for(*policy).site_losses;
   std::vector<std::optional<DriveId>> keep(ref.shards.size());
   bool all_stay = true;
   for (std::size_t i = 0; i < ref.shards.size(); ++i) {
-    if (stays(ref.shards[i])) {
+    if (may_hold(ref, ref.shards[i].drive)) {
       keep[i] = ref.shards[i].drive;
     } else {
       all_stay = false;
@@ -78,9 +89,8 @@ Result<std::vector<Move>> Layout::moves(const blob::BlobRef& ref, Random& random
   }
   if (all_stay && tolerance(ref).site_losses >= best) return std::vector<Move>{};
 
-  const sovereignty::Rule rule = rule_of(ref.code);
   const std::uint64_t size = shard_bytes(ref);
-  TRY(std::vector<DriveId> placed, sovereignty::place(rule, active_, keep, size, random));
+  TRY(std::vector<DriveId> placed, sovereignty::place(*policy, active_, keep, size, random));
   // One shard at a time leaves the fullest site, as long as that helps: no more moves than the spread needs.
   while (tolerance_on(ref, placed).site_losses < best) {
     std::map<SiteId, unsigned> load;
@@ -96,7 +106,7 @@ Result<std::vector<Move>> Layout::moves(const blob::BlobRef& ref, Random& random
         break;
       }
     }
-    auto better = sovereignty::place(rule, active_, kept, size, random);
+    auto better = sovereignty::place(*policy, active_, kept, size, random);
     if (!better) break;
     unsigned load_after = 0;
     for (const DriveId drive : *better) load_after += site_of(drive) == fullest->first ? 1 : 0;

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "blob/store.h"
 #include "fleet/candidates.h"
+#include "fleet/policy_book.h"
 #include "io/drives.h"
 #include "sovereignty/placement.h"
 
@@ -30,25 +31,29 @@ inline std::uint64_t shard_bytes(const blob::BlobRef& ref) { return shard_bytes(
 class Layout {
  public:
   // `candidates`: the active drives that are online.
-  Layout(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const CandidateList> candidates);
+  Layout(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const CandidateList> candidates,
+         std::shared_ptr<const sovereignty::Policies> policies);
 
-  // The shard stays where it is: its drive is active. One that is only offline is expected back.
-  [[nodiscard]] bool stays(const blob::ShardPlace& place) const;
-  // What the shards that stay survive.
+  // Shards of the blob may lie on the drive, which is active; one that is only offline is expected back.
+  [[nodiscard]] bool may_hold(const blob::BlobRef& ref, DriveId drive) const;
+  // What the shards that stay where they are survive.
   [[nodiscard]] sovereignty::Tolerance tolerance(const blob::BlobRef& ref) const;
-  // The moves that give every shard a drive that stays, and the spread that the drives online now allow. Empty: all is
-  // well. Errors: kUnavailable, kNoSpace as sovereignty::place.
+  // The moves that give every shard a drive that may hold it, and the spread that those online now allow. Empty: all is
+  // well. Errors: kUnavailable, kNoSpace as sovereignty::place; kUnavailable: the blob's policy is none of the
+  // consortium's.
   Result<std::vector<Move>> moves(const blob::BlobRef& ref, Random& random);
 
  private:
   [[nodiscard]] std::optional<SiteId> site_of(DriveId drive) const;
   [[nodiscard]] sovereignty::Tolerance tolerance_on(const blob::BlobRef& ref, const std::vector<DriveId>& drives) const;
-  sovereignty::Tolerance best_for(blob::Code code);
+  Result<const sovereignty::Policy*> policy_of(const blob::BlobRef& ref) const;
+  sovereignty::Tolerance best_for(const sovereignty::Policy& policy);
 
   std::shared_ptr<const io::DriveMap> map_;
   std::shared_ptr<const CandidateList> candidates_;
+  std::shared_ptr<const sovereignty::Policies> policies_;
   CandidateList active_;  // all active drives; those that are offline have no free space
-  std::map<std::pair<unsigned, unsigned>, sovereignty::Tolerance> best_;
+  std::map<PolicyId, sovereignty::Tolerance> best_;
 };
 
 }  // namespace andromede::fleet

@@ -26,12 +26,13 @@ bool active(const io::DriveMap& map, DriveId id) {
 
 }  // namespace
 
-MirrorKeeper::MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates, sovereignty::Rule rule,
-                           const Clock& clock, std::chrono::milliseconds grace, Witness witness)
+MirrorKeeper::MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates,
+                           const PolicyBook& policies, const Clock& clock, std::chrono::milliseconds grace,
+                           Witness witness)
     : drives_(drives),
       mirrors_(mirrors),
       candidates_(candidates),
-      rule_(rule),
+      policies_(policies),
       clock_(clock),
       grace_(grace),
       witness_(std::move(witness)) {}
@@ -49,7 +50,7 @@ MirrorKeeper::State MirrorKeeper::state() const {
   const auto map = drives_.map();
   const auto stays = [](const io::DriveInfo& drive) { return drive.state == io::DriveState::kActive; };
   const auto drives = std::count_if(map->drives.begin(), map->drives.end(), stays);
-  state.wanted = std::min<std::size_t>(rule_.mirrors(), static_cast<std::size_t>(drives));
+  state.wanted = std::min<std::size_t>(mirrors_demanded(), static_cast<std::size_t>(drives));
   const Drives online = online_mirrors();
   std::set<SiteId> sites;
   std::set<SiteId> sites_with_leaving;
@@ -146,7 +147,7 @@ std::vector<DriveId> MirrorKeeper::wanted(const io::DriveMap& map, const Drives&
   for (const io::DriveInfo& drive : map.drives) {
     if (drive.mirrors_metadata && !contains(current, drive.id)) current.push_back(drive.id);
   }
-  auto places = sovereignty::place_mirrors(rule_, candidates, current);
+  auto places = sovereignty::place_mirrors(mirrors_demanded(), candidates, current);
   return with_room(std::move(places), candidates, current);
 }
 
@@ -204,7 +205,7 @@ std::vector<DriveId> MirrorKeeper::with_room(std::vector<DriveId> places, const 
       return avoided.contains(candidate.drive) ||
              (!contains(staying, candidate.drive) && candidate.free_bytes < needed);
     });
-    auto found = sovereignty::place_mirrors(rule_, roomy, staying);
+    auto found = sovereignty::place_mirrors(mirrors_demanded(), roomy, staying);
     if (found.size() >= places.size() && sites_of(found) >= sites_of(places)) return found;
   }
   return mirrors_.shortfall() ? spare_the_full(std::move(places), candidates) : places;
@@ -215,7 +216,7 @@ std::vector<DriveId> MirrorKeeper::spare_the_full(std::vector<DriveId> places, c
   const Drives online = online_mirrors();
   CandidateList others = candidates;
   std::erase_if(others, [&](const sovereignty::Candidate& candidate) { return contains(out, candidate.drive); });
-  std::vector<DriveId> spared = sovereignty::place_mirrors(rule_, others, {online.begin(), online.end()});
+  std::vector<DriveId> spared = sovereignty::place_mirrors(mirrors_demanded(), others, {online.begin(), online.end()});
   const bool another = std::any_of(spared.begin(), spared.end(),
                                    [&](DriveId drive) { return !online.contains(drive) && drives_.online(drive); });
   if (!another) return places;

@@ -1,5 +1,5 @@
-// MirrorKeeper: keeps the metadata on as many mirrors, at different sites, as the rule asks for, and nothing of it on
-// any other drive. keep() is called from one thread; verify(), state() and trouble() from any.
+// MirrorKeeper: keeps the metadata on as many mirrors, at different sites, as the strictest policy asks for, and
+// nothing of it on any other drive. keep() is called from one thread; verify(), state() and trouble() from any.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "fleet/candidates.h"
+#include "fleet/policy_book.h"
 #include "io/drives.h"
 #include "meta/mirrors.h"
 #include "sovereignty/placement.h"
@@ -30,7 +31,7 @@ class MirrorKeeper {
 
   // All are borrowed and outlive this. The place of a mirror on a drive that is offline is kept for `grace`, so that a
   // moment's absence costs no copy elsewhere; then it is made on another drive. At once where commits wait for it.
-  MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates, sovereignty::Rule rule,
+  MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates, const PolicyBook& policies,
                const Clock& clock, std::chrono::milliseconds grace, Witness witness);
 
   // Moves the mirror of a drive without room, which would hold up every commit, to one with room where that is as good.
@@ -58,6 +59,7 @@ class MirrorKeeper {
  private:
   using Drives = std::set<DriveId>;
   [[nodiscard]] Drives online_mirrors() const;
+  [[nodiscard]] unsigned mirrors_demanded() const { return policies_.snapshot()->mirrors(); }
   void note_members(const io::DriveMap& map, const Drives& online, std::chrono::milliseconds grace);
   [[nodiscard]] std::vector<DriveId> wanted(const io::DriveMap& map, const Drives& online) const;
   // Places for the mirrors on drives with room where none has just failed, as good as `places`; `places` when there are
@@ -89,7 +91,7 @@ class MirrorKeeper {
   io::Drives& drives_;
   meta::Mirrors& mirrors_;
   Candidates& candidates_;
-  const sovereignty::Rule rule_;
+  const PolicyBook& policies_;
   const Clock& clock_;
   const std::chrono::milliseconds grace_;
   const Witness witness_;

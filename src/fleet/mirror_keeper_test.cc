@@ -119,7 +119,7 @@ class MirrorKeeperTest : public testing::Test {
       mirrors_.files.insert(id(i));
     }
     candidates_ = std::make_unique<Candidates>(*drives_, blobs_);
-    keeper_ = std::make_unique<MirrorKeeper>(*drives_, mirrors_, *candidates_, sovereignty::Rule{}, clock_,
+    keeper_ = std::make_unique<MirrorKeeper>(*drives_, mirrors_, *candidates_, policies_, clock_,
                                              std::chrono::milliseconds(3000),
                                              [this](const io::DriveInfo& drive, MirrorKeeper::Change change) {
                                                if (journal_full_ && mirrors_.additions < 1) {
@@ -160,6 +160,7 @@ class MirrorKeeperTest : public testing::Test {
   AnyDrive blobs_;
   std::unique_ptr<io::Drives> drives_;
   std::unique_ptr<Candidates> candidates_;
+  const PolicyBook policies_{{{{PolicyId("standard"), {}, 0, std::nullopt}}, PolicyId("standard")}};
   std::unique_ptr<MirrorKeeper> keeper_;
   Told told_;
   bool journal_full_ = false;  // until a mirror was added

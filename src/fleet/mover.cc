@@ -15,13 +15,14 @@ bool changed_meanwhile(const Error& error) { return error == Errc::kConflict || 
 }  // namespace
 
 Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, blob::Authenticator& authenticator,
-             const meta::Mirrors& mirrors, Candidates& candidates, Random& random)
+             const meta::Mirrors& mirrors, Candidates& candidates, const PolicyBook& policies, Random& random)
     : drives_(drives),
       blobs_(blobs),
       catalog_(catalog),
       authenticator_(authenticator),
       mirrors_(mirrors),
       candidates_(candidates),
+      policies_(policies),
       random_(random) {}
 
 Status Mover::name_new_places(const blob::BlobRef& before, const blob::BlobRef& after) {
@@ -75,7 +76,7 @@ Mover::Gone Mover::gone(const blob::BlobRef& ref) const {
 Result<MoveCount> Mover::settle(blob::BlobRef ref, const blob::Pace& pace) {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     const std::vector<unsigned> lacking = gone(ref).shards;
-    Layout layout(drives_.map(), candidates_.snapshot());
+    Layout layout(drives_.map(), candidates_.snapshot(), policies_.snapshot());
     const auto wanted = layout.moves(ref, random_);
     // What is gone is made good where it was, also where the rest has to wait for room.
     if (!wanted && lacking.empty()) return fail(wanted.error());
@@ -83,7 +84,7 @@ Result<MoveCount> Mover::settle(blob::BlobRef ref, const blob::Pace& pace) {
     for (const unsigned shard : lacking) {
       const auto moved = [shard](const Move& move) { return move.shard == shard; };
       if (std::any_of(moves.begin(), moves.end(), moved)) continue;
-      if (layout.stays(ref.shards[shard])) moves.push_back({shard, ref.shards[shard].drive});
+      if (layout.may_hold(ref, ref.shards[shard].drive)) moves.push_back({shard, ref.shards[shard].drive});
     }
     auto count = carry_out(ref, moves, pace);
     if (count && !wanted) return fail(wanted.error());

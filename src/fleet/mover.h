@@ -24,7 +24,7 @@ class Mover {
  public:
   // All are borrowed and outlive the mover.
   Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, blob::Authenticator& authenticator,
-        const meta::Mirrors& mirrors, Candidates& candidates, Random& random);
+        const meta::Mirrors& mirrors, Candidates& candidates, const PolicyBook& policies, Random& random);
 
   // Gives every shard of the blob the place that Layout wants, and rebuilds what was in volumes that are gone. A blob
   // that was deleted or changed meanwhile is looked at again. Errors: kCorrupt (cannot be rebuilt), kUnavailable and
@@ -59,6 +59,7 @@ class Mover {
   blob::Authenticator& authenticator_;
   const meta::Mirrors& mirrors_;
   Candidates& candidates_;
+  const PolicyBook& policies_;
   Random& random_;
 };
 

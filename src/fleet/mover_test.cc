@@ -79,8 +79,8 @@ class MoverTest : public testing::Test {
   FleetCloud cloud_{{1, 1, 1, 1, 1}};
   UnsureCatalog catalog_{*cloud_.catalog};
   FewMirrors mirrors_{*cloud_.meta};
-  Mover mover_{*cloud_.drives, *cloud_.blobs,      catalog_,     cloud_.authenticator,
-               mirrors_,       *cloud_.candidates, cloud_.random};
+  Mover mover_{*cloud_.drives, *cloud_.blobs,      catalog_,        cloud_.authenticator,
+               mirrors_,       *cloud_.candidates, cloud_.policies, cloud_.random};
   blob::BlobRef before_;
   DriveId to_;
 };

@@ -40,9 +40,11 @@ Result<PassResult> unsettled(const blob::BlobRef& ref, Error error) {
 
 }  // namespace
 
-Passes::Passes(io::Drives& drives, Candidates& candidates, blob::Catalog& catalog, Mover& mover, Random& random)
+Passes::Passes(io::Drives& drives, Candidates& candidates, const PolicyBook& policies, blob::Catalog& catalog,
+               Mover& mover, Random& random)
     : drives_(drives),
       candidates_(candidates),
+      policies_(policies),
       catalog_(catalog),
       mover_(mover),
       random_(random),
@@ -93,7 +95,7 @@ Result<Passes::Outlook> Passes::look_ahead(const std::function<bool()>& go_on) {
   Outlook outlook;
   CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
-    Layout layout(drives_.map(), candidates_.snapshot());
+    Layout layout(drives_.map(), candidates_.snapshot(), policies_.snapshot());
     for (const blob::BlobRef& ref : batch) {
       if (const auto moves = layout.moves(ref, random_)) outlook.bytes += moves->size() * shard_bytes(ref);
       const Mover::Gone gone = mover_.gone(ref);
@@ -164,7 +166,7 @@ Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatc
     const auto move_batch = [&](const std::vector<blob::BlobRef>& batch) -> Status {
       between();
       if (!progress(0)) return fail(Errc::kCancelled, "stopped");
-      const Layout layout(drives_.map(), candidates_.snapshot());
+      const Layout layout(drives_.map(), candidates_.snapshot(), policies_.snapshot());
       const auto move = [&](const blob::BlobRef& ref) {
         return move_for_balance(ref, layout, {balance, mutex, reach}, progress);
       };
@@ -219,6 +221,18 @@ Result<Passes::Named> Passes::count_on(DriveId drive, const std::function<bool()
     if (!page.next) return named;
     after = *page.next;
   }
+}
+
+Result<Passes::BytesByPolicy> Passes::bytes_by_policy(const std::function<bool()>& go_on) {
+  BytesByPolicy bytes;
+  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+    if (!go_on()) return fail(Errc::kCancelled, "stopped");
+    for (const blob::BlobRef& ref : batch) {
+      for (const blob::ShardPlace& place : ref.shards) bytes[ref.policy][place.drive] += shard_bytes(ref);
+    }
+    return {};
+  }));
+  return bytes;
 }
 
 }  // namespace andromede::fleet

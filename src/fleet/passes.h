@@ -38,7 +38,8 @@ using Progress = blob::Pace;
 class Passes {
  public:
   // All are borrowed and outlive this.
-  Passes(io::Drives& drives, Candidates& candidates, blob::Catalog& catalog, Mover& mover, Random& random);
+  Passes(io::Drives& drives, Candidates& candidates, const PolicyBook& policies, blob::Catalog& catalog, Mover& mover,
+         Random& random);
 
   // Between batches: looks after urgent things.
   using BetweenBatches = std::function<void()>;
@@ -59,6 +60,9 @@ class Passes {
   };
   // Shards that any copy of the metadata names on `drive`. From any thread.
   Result<Named> count_on(DriveId drive, const std::function<bool()>& go_on);
+  // What the blobs of each policy take of each drive, about. From any thread.
+  using BytesByPolicy = std::map<PolicyId, std::map<DriveId, std::uint64_t>>;
+  Result<BytesByPolicy> bytes_by_policy(const std::function<bool()>& go_on);
 
  private:
   using PerBlob = std::function<Result<PassResult>(const blob::BlobRef&)>;
@@ -79,6 +83,7 @@ class Passes {
 
   io::Drives& drives_;
   Candidates& candidates_;
+  const PolicyBook& policies_;
   blob::Catalog& catalog_;
   Mover& mover_;
   Random& random_;

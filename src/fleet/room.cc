@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <set>
 
+#include "sovereignty/placement.h"
+
 namespace andromede::fleet {
 namespace {
 
@@ -30,13 +32,54 @@ std::uint64_t missing_for_mirror(const RoomLook& look) {
 }
 
 // Empty: enough drives take shards.
-std::string too_few_drives(std::size_t takers, const sovereignty::Rule& rule) {
-  const std::size_t least = sovereignty::least_drives(rule);
+std::string too_few_drives(std::size_t takers, const sovereignty::Policy& policy) {
+  const std::size_t least = sovereignty::least_drives(policy.rule);
   if (takers >= least) return {};
   const std::size_t missing = least - takers;
-  return std::to_string(takers) + (takers == 1 ? " drive takes" : " drives take") + " data, and " +
-         std::to_string(least) + " have to, so that an object survives the next loss: bring back, replace or add " +
+  return sovereignty::named(policy.id) + ": " + std::to_string(takers) +
+         (takers == 1 ? " drive takes" : " drives take") + " data, and " + std::to_string(least) +
+         " have to, so that an object survives the next loss: bring back, replace or add " +
          sovereignty::counted(missing, "drive");
+}
+
+// What keeps anything from being written: on drives without room, and for want of drives.
+struct Lack {
+  std::map<DriveId, std::uint64_t> bring;  // bytes, so that it ends
+  std::set<DriveId> full;
+  std::string too_few;
+};
+
+void look_at_mirrors(const std::vector<RoomLook>& looks, Lack& lack) {
+  for (const RoomLook& look : looks) {
+    const std::uint64_t missing = missing_for_mirror(look);
+    if (missing == 0) continue;
+    lack.bring[look.drive] = missing;
+    lack.full.insert(look.drive);
+  }
+}
+
+void look_at_shards(const std::vector<RoomLook>& looks, const sovereignty::Policy& policy, Lack& lack) {
+  std::vector<std::pair<std::uint64_t, DriveId>> lacking;
+  std::size_t takers = 0;
+  for (const RoomLook& look : looks) {
+    if (!look.takes_shards || !policy.allows(look.site)) continue;
+    ++takers;
+    if (const std::uint64_t missing = missing_for_shards(look); missing > 0) lacking.emplace_back(missing, look.drive);
+  }
+  // With fewer drives online than shards the last shards get none, and none is missed.
+  const std::size_t needed = std::min<std::size_t>(policy.rule.shards(), takers);
+  const std::size_t with_room = takers - lacking.size();
+  if (with_room < needed) {
+    // The cheapest way: where the least is missing.
+    std::sort(lacking.begin(), lacking.end());
+    for (std::size_t i = 0; i < lacking.size(); ++i) {
+      const auto& [missing, drive] = lacking[i];
+      lack.full.insert(drive);
+      if (i < needed - with_room) lack.bring[drive] = std::max(lack.bring[drive], missing);
+    }
+  }
+  const std::string too_few = too_few_drives(takers, policy);
+  if (!too_few.empty()) lack.too_few += (lack.too_few.empty() ? "" : "; ") + too_few;
 }
 
 std::string one_decimal(double value, const char* unit) {
@@ -63,34 +106,11 @@ std::string in_words(std::uint64_t bytes) {
   return one_decimal(value, kUnits.at(unit));
 }
 
-std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, const sovereignty::Rule& rule) {
-  std::map<DriveId, std::uint64_t> bring;
-  std::set<DriveId> full;
-  for (const RoomLook& look : looks) {
-    const std::uint64_t missing = missing_for_mirror(look);
-    if (missing == 0) continue;
-    bring[look.drive] = missing;
-    full.insert(look.drive);
-  }
-  std::vector<std::pair<std::uint64_t, DriveId>> lacking;
-  std::size_t takers = 0;
-  for (const RoomLook& look : looks) {
-    if (!look.takes_shards) continue;
-    ++takers;
-    if (const std::uint64_t missing = missing_for_shards(look); missing > 0) lacking.emplace_back(missing, look.drive);
-  }
-  // With fewer drives online than shards the last shards get none, and none is missed.
-  const std::size_t needed = std::min<std::size_t>(rule.shards(), takers);
-  const std::size_t with_room = takers - lacking.size();
-  if (with_room < needed) {
-    // The cheapest way: where the least is missing.
-    std::sort(lacking.begin(), lacking.end());
-    for (std::size_t i = 0; i < lacking.size(); ++i) {
-      full.insert(lacking[i].second);
-      if (i < needed - with_room) bring[lacking[i].second] = std::max(bring[lacking[i].second], lacking[i].first);
-    }
-  }
-  const std::string too_few = too_few_drives(takers, rule);
+std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, const sovereignty::Policies& policies) {
+  Lack lack;
+  look_at_mirrors(looks, lack);
+  for (const sovereignty::Policy& policy : policies.all()) look_at_shards(looks, policy, lack);
+  const auto& [bring, full, too_few] = lack;
   if (full.empty() && too_few.empty()) return std::nullopt;
   WritesRefused refused;
   refused.why = too_few;
@@ -109,9 +129,9 @@ std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, co
   return refused;
 }
 
-void RoomWatch::note(const std::vector<RoomLook>& looks, const sovereignty::Rule& rule,
+void RoomWatch::note(const std::vector<RoomLook>& looks, const sovereignty::Policies& policies,
                      const std::optional<std::string>& shortfall) {
-  auto refused = find_refusal(looks, rule);
+  auto refused = find_refusal(looks, policies);
   if (shortfall) {
     if (!refused) refused.emplace();
     refused->why = *shortfall + (refused->why.empty() ? "" : "; ") + refused->why;

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
-#include "sovereignty/placement.h"
+#include "sovereignty/policy.h"
 
 namespace andromede::fleet {
 
@@ -30,6 +30,7 @@ inline constexpr std::chrono::hours kWarnAhead{24 * 7};
 struct RoomLook {
   DriveId drive;
   std::string name;
+  SiteId site;
   // Shards can be written to it. Above what is kept free; and what is missing until that much is free.
   bool takes_shards = false;
   std::uint64_t free_bytes = 0;
@@ -49,9 +50,9 @@ struct WritesRefused {
   std::uint64_t drives_needed = 0;  // on so many of them
 };
 
-// What is missing for writing, if anything: of a mirror's drive that is full, and where fewer drives have room than
-// the rule has shards, or fewer take them at all than anything is written to. Without `since`. Pure.
-std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, const sovereignty::Rule& rule);
+// What is missing for writing, if anything: of a mirror's drive that is full, and where fewer drives that a policy
+// allows have room than it has shards, or fewer take them at all than anything is written to. Without `since`. Pure.
+std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, const sovereignty::Policies& policies);
 
 struct DriveFill {
   double bytes_per_s = 0;  // over `measured`; 0: not filling, or not yet known
@@ -63,7 +64,7 @@ class RoomWatch {
  public:
   explicit RoomWatch(const Clock& clock) : clock_(clock) {}
   // `shortfall`: why commits are refused for want of mirrors, if they are.
-  void note(const std::vector<RoomLook>& looks, const sovereignty::Rule& rule,
+  void note(const std::vector<RoomLook>& looks, const sovereignty::Policies& policies,
             const std::optional<std::string>& shortfall);
   [[nodiscard]] std::optional<WritesRefused> refused() const;
   [[nodiscard]] DriveFill fill_of(DriveId drive) const;

@@ -21,6 +21,7 @@ class RoomTest : public testing::Test {
       RoomLook look;
       look.drive = DriveId::random(random_);
       look.name = name;
+      look.site = SiteId(name);
       look.takes_shards = true;
       look.free_bytes = 1000 * kMiB;
       looks_.push_back(look);
@@ -32,9 +33,11 @@ class RoomTest : public testing::Test {
     }
   }
   RoomLook& at(int i) { return looks_[static_cast<std::size_t>(i)]; }
-  void note(std::optional<std::string> shortfall = std::nullopt) { watch_.note(looks_, rule_, shortfall); }
+  void note(std::optional<std::string> shortfall = std::nullopt) { watch_.note(looks_, policies_, shortfall); }
 
-  const sovereignty::Rule rule_;
+  static sovereignty::Policy standard() { return {PolicyId("standard"), {}, 0, std::nullopt}; }
+
+  const sovereignty::Policies policies_{{standard()}, PolicyId("standard")};
   SeededRandom random_{1};
   ManualClock clock_{Timestamp{1000}};
   std::vector<RoomLook> looks_;
@@ -42,11 +45,11 @@ class RoomTest : public testing::Test {
 };
 
 TEST_F(RoomTest, AsManyDrivesWithRoomAsShardsAreEnough) {
-  EXPECT_FALSE(find_refusal(looks_, rule_));
+  EXPECT_FALSE(find_refusal(looks_, policies_));
   at(3).free_bytes = 0;
-  EXPECT_FALSE(find_refusal(looks_, rule_)) << "four are left";
+  EXPECT_FALSE(find_refusal(looks_, policies_)) << "four are left";
   at(4).free_bytes = 10 * kMiB;
-  const auto refused = find_refusal(looks_, rule_);
+  const auto refused = find_refusal(looks_, policies_);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->drives, (std::vector<std::string>{"d", "e"}));
   EXPECT_EQ(refused->missing_bytes, kLeast - 10 * kMiB) << "on the one where less is missing";
@@ -54,25 +57,40 @@ TEST_F(RoomTest, AsManyDrivesWithRoomAsShardsAreEnough) {
   EXPECT_EQ(refused->why, "no room on d, e: bring 6.0 MiB on 1 of them at least, or add drives");
   at(3).takes_shards = false;
   at(4).takes_shards = false;
-  EXPECT_FALSE(find_refusal(looks_, rule_)) << "drives that are away are another matter";
+  EXPECT_FALSE(find_refusal(looks_, policies_)) << "drives that are away are another matter";
 }
 
 TEST_F(RoomTest, TooFewDrivesAreToldThoughTheyHaveRoom) {
   for (const int i : {3, 4}) at(i).takes_shards = false;
-  EXPECT_FALSE(find_refusal(looks_, rule_)) << "three shards of 2+2 survive a loss";
+  EXPECT_FALSE(find_refusal(looks_, policies_)) << "three shards of 2+2 survive a loss";
   at(2).takes_shards = false;
-  const auto refused = find_refusal(looks_, rule_);
+  const auto refused = find_refusal(looks_, policies_);
   ASSERT_TRUE(refused);
   EXPECT_TRUE(refused->drives.empty());
   EXPECT_EQ(refused->why,
-            "2 drives take data, and 3 have to, so that an object survives the next loss: bring back, replace or add 1 "
+            "policy standard: 2 drives take data, and 3 have to, so that an object survives the next loss: bring back, "
+            "replace or add 1 "
             "drive");
   at(1).mirror_free_bytes = 0;
-  EXPECT_NE(find_refusal(looks_, rule_)->why.find("1 drive; no room on b: bring"), std::string::npos);
+  EXPECT_NE(find_refusal(looks_, policies_)->why.find("1 drive; no room on b: bring"), std::string::npos);
   at(1).mirror_free_bytes = 1064 * kMiB;
-  sovereignty::Rule without_parity;
-  without_parity.parity_shards = 0;
-  EXPECT_FALSE(find_refusal(looks_, without_parity));
+  sovereignty::Policy without_parity = standard();
+  without_parity.rule.parity_shards = 0;
+  EXPECT_FALSE(find_refusal(looks_, {{without_parity}, without_parity.id}));
+}
+
+TEST_F(RoomTest, EachPolicyNeedsDrivesAndRoomOfItsOwn) {
+  const sovereignty::Policy apart{
+      PolicyId("apart"), {2, 1, 1, 1}, 0, std::set<SiteId>{SiteId("a"), SiteId("b"), SiteId("c")}};
+  const sovereignty::Policies both{{standard(), apart}, PolicyId("standard")};
+  EXPECT_FALSE(find_refusal(looks_, both));
+  at(2).free_bytes = 0;
+  EXPECT_FALSE(find_refusal(looks_, policies_));
+  EXPECT_EQ(find_refusal(looks_, both)->drives, std::vector<std::string>{"c"}) << "four drives with room are left";
+  at(2).takes_shards = false;
+  EXPECT_EQ(find_refusal(looks_, both)->why,
+            "policy apart: 2 drives take data, and 3 have to, so that an object survives the next loss: bring back, "
+            "replace or add 1 drive");
 }
 
 TEST_F(RoomTest, WhatIsKeptFreeIsMissingToo) {
@@ -80,7 +98,7 @@ TEST_F(RoomTest, WhatIsKeptFreeIsMissingToo) {
     at(i).free_bytes = 0;
     at(i).short_bytes = 64 * kMiB;
   }
-  const auto refused = find_refusal(looks_, rule_);
+  const auto refused = find_refusal(looks_, policies_);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->drives.size(), 4U);
   EXPECT_EQ(refused->missing_bytes, 3 * (64 * kMiB + kLeast));
@@ -88,7 +106,7 @@ TEST_F(RoomTest, WhatIsKeptFreeIsMissingToo) {
 
 TEST_F(RoomTest, OneFullDriveOfAMirrorIsEnough) {
   at(1).mirror_free_bytes = 100 * kMiB;
-  const auto refused = find_refusal(looks_, rule_);
+  const auto refused = find_refusal(looks_, policies_);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->drives, (std::vector<std::string>{"b"}));
   EXPECT_EQ(refused->missing_bytes, 28 * kMiB);

@@ -70,9 +70,19 @@ class LaterClock final : public Clock {
   std::atomic<std::int64_t> later_ms_{0};
 };
 
+// 2+2 anywhere: the default of a test's cloud.
+inline sovereignty::Policy standard_policy() { return {PolicyId("standard"), {}, 0, std::nullopt}; }
+// 2+1 at these sites.
+inline sovereignty::Policy policy_at(std::set<SiteId> sites) {
+  return {PolicyId("apart"), {2, 1, 1, 1}, 0, std::move(sites)};
+}
+inline sovereignty::Policies only_standard() { return {{standard_policy()}, PolicyId("standard")}; }
+
 class FleetCloud {
  public:
-  explicit FleetCloud(const std::vector<unsigned>& drives_per_site, std::uint64_t capacity_bytes = 0) {
+  explicit FleetCloud(const std::vector<unsigned>& drives_per_site, std::uint64_t capacity_bytes = 0,
+                      sovereignty::Policies in_force = only_standard())
+      : policies(std::move(in_force)) {
     options.mirror_grace = std::chrono::milliseconds(200);
     options.reserve_bytes = 0;
     io::DriveMap map;
@@ -86,7 +96,8 @@ class FleetCloud {
         first.push_back({drive.id, drive.site, drive.associate, 1, 1});
       }
     }
-    for (const DriveId mirror : sovereignty::place_mirrors(rule, first, {})) {
+    const unsigned mirrors = policies.snapshot()->mirrors();
+    for (const DriveId mirror : sovereignty::place_mirrors(mirrors, first, {})) {
       for (io::DriveInfo& drive : map.drives) drive.mirrors_metadata = drive.mirrors_metadata || drive.id == mirror;
     }
     for (const io::DriveInfo& drive : map.drives) paths_.push_back(drive.path);
@@ -128,8 +139,8 @@ class FleetCloud {
     meta_options.memtable_bytes = 1 << 20;
     meta_options.log_segment_bytes = 1 << 20;
     meta_options.create = true;
-    meta_options.least_mirrors = rule.least_mirrors();
-    meta_options.least_sites = rule.least_sites();
+    meta_options.least_mirrors = policies.snapshot()->least_mirrors();
+    meta_options.least_sites = policies.snapshot()->least_sites();
     sealer_ = std::make_unique<journal::Sealer>();
     auto meta_opened = meta::MirroredStore::open(*drives, *sealer_, clock, metrics, meta_options);
     ASSERT_TRUE(meta_opened) << meta_opened.error().describe();
@@ -143,8 +154,8 @@ class FleetCloud {
     live_ = std::make_unique<objects::LiveBlobs>(*blobs);
     catalog = std::make_unique<objects::BlobCatalog>(*meta, *live_, clock, std::chrono::seconds(30));
     candidates = std::make_unique<Candidates>(*drives, *blobs);
-    fleet = Fleet::make(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, rule, admit, clock, random,
-                        metrics, options);
+    fleet = Fleet::make(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, policies, admit, clock,
+                        random, metrics, options);
     ASSERT_TRUE(fleet->start());
   }
   void close() {
@@ -167,17 +178,20 @@ class FleetCloud {
 
   // Writes a blob as objects/ does: placed, written, recorded. With fewer drives than shards the last get none.
   // `meanwhile` happens between the first half and the second.
-  BlobId put(std::size_t size, const std::function<void()>& meanwhile = [] {}) {
+  BlobId put(
+      std::size_t size, const std::function<void()>& meanwhile = [] {},
+      const PolicyId& policy_id = PolicyId("standard")) {
     const BlobId id = BlobId::random(random);
     Bytes body(size);
     random.fill(body);
     const auto list = candidates->snapshot();
-    sovereignty::Rule now = rule;
-    if (list->size() < rule.shards()) now.parity_shards = static_cast<std::uint8_t>(list->size() - rule.data_shards);
+    sovereignty::Policy now = *policies.snapshot()->find(policy_id);
+    const sovereignty::Rule rule = now.rule;
+    now.rule = sovereignty::written_with(rule, sovereignty::allowed(now, *list).size());
     auto placed = sovereignty::place(now, *list, {}, size, random);
     EXPECT_TRUE(placed) << placed.error().describe();
     placed->resize(rule.shards());
-    const blob::Target target{{rule.data_shards, rule.parity_shards}, *placed};
+    const blob::Target target{{rule.data_shards, rule.parity_shards}, *placed, policy_id};
     const auto ref = sync_wait(write(id, target, body, meanwhile));
     EXPECT_TRUE(ref) << ref.error().describe();
     meta::Commit commit;
@@ -222,6 +236,19 @@ class FleetCloud {
         ASSERT_EQ(*health, blob::ShardHealth::kGood) << "shard " << i << " on " << drive->name.value();
       }
       ASSERT_GE(sovereignty::tolerance_of(now.code.data, sites).site_losses, site_losses) << id.to_string();
+    }
+  }
+  // Every shard of every blob lies where its policy allows.
+  void expect_all_within_policy() {
+    const auto map = drives->map();
+    const auto in_force = policies.snapshot();
+    for (const auto& [id, body] : bodies) {
+      const blob::BlobRef now = ref(id);
+      for (const blob::ShardPlace& place : now.shards) {
+        const io::DriveInfo* const drive = map->find(place.drive);
+        ASSERT_NE(drive, nullptr) << id.to_string();
+        ASSERT_TRUE(in_force->find(now.policy)->allows(drive->site)) << id.to_string() << " on " << drive->name.value();
+      }
     }
   }
   // Makes a shard another, with right checksums; answers its drive's name.
@@ -281,7 +308,7 @@ class FleetCloud {
                        [&](const std::string& event) { return event.find("\"" + name + "\"") != std::string::npos; });
   }
 
-  sovereignty::Rule rule;
+  PolicyBook policies;
   Options options;
   AdmitDrive admit = [](const io::DriveInfo&, const std::function<Status()>& join) { return join(); };
   LaterClock clock;

@@ -63,17 +63,19 @@ Result<BucketCount> count_of(const std::optional<std::string>& raw) {
 
 }  // namespace
 
-Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string name) {
+Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string name, PolicyId policy) {
   CO_CHECK_OK(check_bucket_name(name));
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    const Status done = co_await try_create_bucket(caller, name);
+    const Status done = co_await try_create_bucket(caller, name, policy);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
     commits_retried_.add();
   }
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the name kept being taken and given back");
 }
 
-Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, const std::string& name) {
+Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, const std::string& name,
+                                            const PolicyId& wanted) {
+  CO_TRY(const PolicyId policy, placer_.choose(wanted));
   const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
   const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(caller.account.id)};
   CO_TRY(auto now, co_await meta_.get_many(layout::kCloud, {name_key.bytes, count_key.bytes}));
@@ -81,7 +83,10 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
     CO_TRY(const BucketRecord other, decode_bucket(as_bytes(*now[0])));
     CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(other.id),
                                                 {meta::Space::kRecords, layout::bucket_state(other.id)}));
-    if (state && other.owner == caller.account.id) co_return Status{};
+    if (state && other.owner == caller.account.id) {
+      if (wanted.empty() || other.policy == policy) co_return Status{};
+      co_return fail(ObjectErrc::kBucketAlreadyOwnedByYou, "it has another policy");
+    }
     if (state) co_return fail(ObjectErrc::kBucketAlreadyExists, "the name is taken: bucket names are shared by all");
     CO_CHECK_OK(co_await erase_name(other, name));
     co_return fail(Errc::kConflict, "the name was that of a deleted bucket");
@@ -95,7 +100,7 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
   // Closed meanwhile, an account makes no bucket.
   CO_TRY(const meta::Expectation open_account, directory_.expect_open(caller.account.id));
 
-  const BucketRecord bucket{BucketId::random(random_), caller.account.id, clock_.now()};
+  const BucketRecord bucket{BucketId::random(random_), caller.account.id, clock_.now(), policy};
   const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
   meta::Commit begin = change_in(bucket);
   begin.expect.push_back({state_key.bytes, std::nullopt});
@@ -111,7 +116,7 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
   change.put = {{name_key, encode(bucket)},
                 {{meta::Space::kRecords, layout::account_bucket(caller.account.id, name)}, encode(bucket)},
                 {count_key, encode(count)}};
-  change.event = event(caller, "CreateBucket", {{"bucketName", name}});
+  change.event = event(caller, "CreateBucket", {{"bucketName", name}, {"policy", policy.value()}});
   const auto done = co_await commit(std::move(change));
   if (done) {
     buckets_.put(name, bucket, ticket);
@@ -128,7 +133,7 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
 
 Task<Result<BucketInfo>> ServiceImpl::head_bucket(identity::Caller caller, std::string name) {
   CO_TRY(const BucketRecord bucket, co_await find_live_bucket(caller, name));
-  co_return BucketInfo{name, bucket.id, bucket.owner, bucket.created};
+  co_return BucketInfo{name, bucket.id, bucket.owner, bucket.created, bucket.policy};
 }
 
 Task<Result<BucketPage>> ServiceImpl::list_buckets(identity::Caller caller, ListBucketsRequest request) {
@@ -152,7 +157,7 @@ Task<Result<BucketPage>> ServiceImpl::list_buckets(identity::Caller caller, List
         page.next = page.buckets.back().name;
         co_return page;
       }
-      page.buckets.push_back({item.key.substr(base.size()), bucket.id, bucket.owner, bucket.created});
+      page.buckets.push_back({item.key.substr(base.size()), bucket.id, bucket.owner, bucket.created, bucket.policy});
     }
     if (items.size() < scan.limit) co_return page;
     scan.begin = items.back().key + '\0';

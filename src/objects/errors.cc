@@ -62,6 +62,8 @@ class ObjectCategory final : public std::error_category {
         return "missing content length";
       case ObjectErrc::kRequestTimeout:
         return "the body arrives too slowly";
+      case ObjectErrc::kNoSuchPolicy:
+        return "no such policy";
     }
     return "unknown";
   }
@@ -72,6 +74,11 @@ class ObjectCategory final : public std::error_category {
 const std::error_category& object_category() noexcept {
   static const ObjectCategory category;
   return category;
+}
+
+Error no_such_policy(const std::string& names) {
+  return {make_error_code(ObjectErrc::kNoSuchPolicy),
+          "The specified location-constraint is not valid: it is no policy of this cloud's, which are: " + names};
 }
 
 }  // namespace andromede::objects

@@ -85,7 +85,7 @@ class FourDrivesTest : public ObjectsTest {
   FourDrivesTest() : ObjectsTest(Spread::kFourDrives) {}
 };
 
-constexpr std::size_t kInlineLimit = Options{}.inline_limit_bytes;
+constexpr std::size_t kInlineLimit = 32 * 1024;  // of the policy "standard"
 
 void ObjectsTest::put_and_get_every_size() {
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, kInlineLimit, kInlineLimit + 1,
@@ -982,6 +982,72 @@ TEST_F(ObjectsTest, BucketsAreMadeListedAndDeleted) {
   EXPECT_EQ(code_of(put("key", "x")), ObjectErrc::kNoSuchBucket);
   EXPECT_EQ(code_of(get("key")), ObjectErrc::kNoSuchBucket);
   EXPECT_TRUE(sync_wait(service().create_bucket(other(), "bucket")));
+}
+
+TEST_F(ObjectsTest, WhatABucketHoldsIsStoredByItsPolicy) {
+  ASSERT_TRUE(sync_wait(service().create_bucket(me(), "apart", PolicyId("apart"))));
+  EXPECT_EQ(sync_wait(service().head_bucket(me(), "apart"))->policy, PolicyId("apart"));
+  EXPECT_EQ(sync_wait(service().head_bucket(me(), "bucket"))->policy, PolicyId("standard")) << "it named none";
+  const auto expect_all_apart = [&](std::size_t blobs) {
+    const auto refs = cloud_.blob_refs();
+    EXPECT_EQ(refs.size(), blobs);
+    for (const blob::BlobRef& ref : refs) EXPECT_EQ(ref.policy, PolicyId("apart"));
+    EXPECT_EQ(cloud_.payloads(), 0U) << "nothing of it lies in the metadata, however small";
+  };
+  PutRequest request = put_request("key");
+  request.bucket = "apart";
+  MemoryBody small("x");
+  ASSERT_TRUE(put(request, small));
+  expect_all_apart(1);
+
+  CreateUploadRequest create;
+  create.bucket = "apart";
+  create.key = "parts";
+  const auto upload = sync_wait(service().create_upload(me(), create));
+  ASSERT_TRUE(upload);
+  UploadPartRequest part;
+  part.bucket = "apart";
+  part.key = "parts";
+  part.upload = upload->id;
+  part.number = 1;
+  MemoryBody body("part");
+  ASSERT_TRUE(sync_wait(service().upload_part(me(), part, body)));
+  expect_all_apart(2);
+
+  // A copy lies by the policy of the bucket that it comes to, as does a part's.
+  ASSERT_TRUE(put("inlined", "y"));
+  ASSERT_EQ(cloud_.payloads(), 1U);
+  CopyRequest copy;
+  copy.source_bucket = "bucket";
+  copy.source_key = "inlined";
+  copy.bucket = "apart";
+  copy.key = "copy";
+  ASSERT_TRUE(sync_wait(service().copy(me(), copy)));
+  CopyPartRequest copied_part;
+  copied_part.bucket = "apart";
+  copied_part.key = "parts";
+  copied_part.upload = upload->id;
+  copied_part.number = 2;
+  copied_part.source_bucket = "bucket";
+  copied_part.source_key = "inlined";
+  ASSERT_TRUE(sync_wait(service().copy_part(me(), copied_part)));
+  ASSERT_TRUE(remove("inlined"));
+  expect_all_apart(4);
+  cloud_.restart();
+  MemoryBody later("z");
+  ASSERT_TRUE(put(request, later));
+  expect_all_apart(4);
+}
+
+TEST_F(ObjectsTest, ABucketIsMadeAgainOnlyByTheSamePolicy) {
+  EXPECT_TRUE(sync_wait(service().create_bucket(me(), "bucket", PolicyId("standard"))));
+  EXPECT_EQ(code_of(sync_wait(service().create_bucket(me(), "bucket", PolicyId("apart")))),
+            ObjectErrc::kBucketAlreadyOwnedByYou);
+  EXPECT_EQ(code_of(sync_wait(service().create_bucket(me(), "new", PolicyId("other")))), ObjectErrc::kNoSuchPolicy);
+  EXPECT_EQ(code_of(sync_wait(service().head_bucket(me(), "new"))), ObjectErrc::kNoSuchBucket);
+  ASSERT_TRUE(sync_wait(service().create_bucket(me(), "apart", PolicyId("apart"))));
+  EXPECT_TRUE(sync_wait(service().create_bucket(me(), "apart"))) << "as clients repeat it";
+  EXPECT_EQ(sync_wait(service().head_bucket(me(), "apart"))->policy, PolicyId("apart"));
 }
 
 TEST_F(ObjectsTest, DeletingABucketReclaimsItsUploads) {

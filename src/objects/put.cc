@@ -35,7 +35,7 @@ Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest req
 Task<Result<SealedBody>> ServiceImpl::store_body(const identity::Caller& caller, const BucketRecord& bucket,
                                                  BodySource& body, std::vector<crypto::Checksum> kinds) {
   CO_CHECK_OK(meta_.accepts_commits());
-  co_return co_await seal_body(seal_, {bucket.owner, caller.peer}, body, std::move(kinds), kMaxPutBytes);
+  co_return co_await seal_body(seal_, {bucket.owner, caller.peer}, bucket.policy, body, std::move(kinds), kMaxPutBytes);
 }
 
 Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,

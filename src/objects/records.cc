@@ -20,7 +20,16 @@ enum class Letter : std::uint8_t {
   kBlob = 'L'
 };
 
-std::uint8_t version_of(Letter letter) { return letter == Letter::kObject ? 2 : 1; }
+std::uint8_t version_of(Letter letter) {
+  switch (letter) {
+    case Letter::kBucket:
+    case Letter::kDeleted:
+    case Letter::kObject:
+      return 2;
+    default:
+      return 1;
+  }
+}
 
 // Writes one record: marker, fields, checksum.
 class RecordWriter {
@@ -82,12 +91,14 @@ void write_bucket(ByteWriter& out, const BucketRecord& record) {
   out.raw(record.id.bytes());
   out.text(record.owner.value());
   write_time(out, record.created);
+  out.text(record.policy.value());
 }
 BucketRecord read_bucket(ByteReader& in) {
   BucketRecord record;
   record.id = BucketId::from_bytes(in.raw(BucketId::kSize));
   record.owner = AccountId(std::string(in.text()));
   record.created = read_time(in);
+  record.policy = PolicyId(std::string(in.text()));
   return record;
 }
 

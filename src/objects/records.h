@@ -22,6 +22,7 @@ struct BucketRecord {
   BucketId id;
   AccountId owner;
   Timestamp created;
+  PolicyId policy;  // by which all that it holds is placed
   friend bool operator==(const BucketRecord&, const BucketRecord&) = default;
 };
 std::string encode(const BucketRecord& record);

@@ -27,7 +27,9 @@ crypto::Md5Digest md5_from(std::uint8_t first) {
   return md5;
 }
 
-BucketRecord golden_bucket() { return {id_of<BucketId>(1), AccountId("000000000001"), {1'700'000'000'123}}; }
+BucketRecord golden_bucket() {
+  return {id_of<BucketId>(1), AccountId("000000000001"), {1'700'000'000'123}, PolicyId("standard")};
+}
 
 DeletedBucket golden_deleted() { return {golden_bucket(), "archives"}; }
 
@@ -41,6 +43,7 @@ BucketState golden_state() {
 BlobRecord golden_blob() {
   return {{.id = id_of<BlobId>(5),
            .size_bytes = 200'000,
+           .policy = PolicyId("standard"),
            .code = {1, 1},
            .shards = {{id_of<DriveId>(0x70), 3, 9 * 4096}, {id_of<DriveId>(0x90), 400, 100'000 * 4096}}},
           AccountId("000000000001"),
@@ -157,9 +160,9 @@ std::string resealed(std::string record, std::size_t at, char value) {
 }
 
 TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
-  expect_golden("bucket_v1", golden_bucket(), decode_bucket);
+  expect_golden("bucket_v2", golden_bucket(), decode_bucket);
   expect_golden("bucket_count_v1", BucketCount{300}, decode_bucket_count);
-  expect_golden("deleted_bucket_v1", golden_deleted(), decode_deleted_bucket);
+  expect_golden("deleted_bucket_v2", golden_deleted(), decode_deleted_bucket);
   expect_golden("bucket_state_open_v1", BucketState{}, decode_bucket_state);
   expect_golden("bucket_state_closing_v1", golden_state(), decode_bucket_state);
   expect_golden("object_v2", golden_object(), decode_object);
@@ -189,9 +192,9 @@ TEST(Records, RefuseEveryFlippedBitAndEveryCut) {
 
 TEST(Records, RefuseAnotherRecordsLetterAndAnUnknownVersion) {
   EXPECT_TRUE(decode_object(as_bytes(encode(golden_bucket()))).error() == Errc::kCorrupt);
-  const auto newer = decode_bucket(as_bytes(resealed(encode(golden_bucket()), 1, 2)));
+  const auto newer = decode_bucket(as_bytes(resealed(encode(golden_bucket()), 1, 3)));
   ASSERT_FALSE(newer);
-  EXPECT_NE(newer.error().message().find("version 2"), std::string::npos);
+  EXPECT_NE(newer.error().message().find("version 3"), std::string::npos);
 }
 
 TEST(Records, RefuseFieldsThatCannotBeUnderARightChecksum) {

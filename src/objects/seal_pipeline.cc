@@ -63,10 +63,12 @@ Status check_pace(SteadyTime::duration waited, std::uint64_t got) {
 // handed to the blob store, and the loop receives into the other.
 class PieceWriter {
  public:
-  PieceWriter(const SealContext& context, const AccountId& account, std::optional<std::uint64_t> announced,
-              const std::vector<crypto::Checksum>& kinds, SealedBody& out, Unfinished::Entry& unfinished)
+  PieceWriter(const SealContext& context, const AccountId& account, const PolicyId& policy,
+              std::optional<std::uint64_t> announced, const std::vector<crypto::Checksum>& kinds, SealedBody& out,
+              Unfinished::Entry& unfinished)
       : context_(context),
         account_(account),
+        policy_(policy),
         announced_(announced),
         out_(out),
         unfinished_(unfinished),
@@ -117,7 +119,7 @@ class PieceWriter {
     piece.blob = BlobId::random(context_.random);
     piece.wrapped_key = std::move(key.wrapped);
     const std::uint64_t sealed_bytes = crypto::sealed_size(planned_bytes_);
-    CO_TRY(blob::Target target, context_.placer.place(piece.blob, sealed_bytes));
+    CO_TRY(blob::Target target, context_.placer.place(policy_, sealed_bytes));
     const Deadline deadline = Deadline::after(context_.clock, transfer_time(context_.deadline, sealed_bytes));
     CO_TRY(writer_, co_await context_.blobs.open_writer(piece.blob, std::move(target), sealed_bytes, deadline));
     sealer_ = std::make_unique<crypto::SegmentSealer>(key.key, piece.blob);
@@ -178,6 +180,7 @@ class PieceWriter {
 
   const SealContext& context_;
   const AccountId& account_;
+  const PolicyId& policy_;
   const std::optional<std::uint64_t> announced_;
   SealedBody& out_;
   Unfinished::Entry& unfinished_;
@@ -233,19 +236,20 @@ std::vector<BlobRecord> SealedBody::blobs() const {
   return records;
 }
 
-Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, BodySource& body,
+Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, PolicyId policy, BodySource& body,
                                    std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes) {
+  const std::uint64_t inline_limit_bytes = context.placer.inline_limit_bytes(policy);
   const std::optional<std::uint64_t> announced = body.announced_size_bytes();
   if (announced) CO_CHECK_OK(check_limit(*announced, limit_bytes));
 
   SealedBody out(context.live, sender.account);
   std::string head;
   ByteView view;
-  if (context.inline_limit_bytes > 0 && announced.value_or(0) <= context.inline_limit_bytes) {
+  if (inline_limit_bytes > 0 && announced.value_or(0) <= inline_limit_bytes) {
     if (announced) head.reserve(*announced + kTagBytes);
     while (true) {
       CO_TRY(view, co_await body.read());
-      if (view.empty() || head.size() + view.size() > context.inline_limit_bytes) break;
+      if (view.empty() || head.size() + view.size() > inline_limit_bytes) break;
       head += as_text(view);
     }
     if (view.empty()) {
@@ -268,7 +272,7 @@ Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, Bo
   }
 
   CO_TRY(const auto unfinished, context.unfinished.begin(sender, announced.value_or(kFirstBlobBytes)));
-  PieceWriter writer(context, sender.account, announced, kinds, out, *unfinished);
+  PieceWriter writer(context, sender.account, policy, announced, kinds, out, *unfinished);
   CO_TRY(out.size_bytes, co_await pump(body, head, view, limit_bytes, writer, context.clock));
   CO_TRY(out.digests, co_await writer.finish());
   co_return out;

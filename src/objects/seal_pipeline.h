@@ -54,7 +54,6 @@ struct SealContext {
   Random& random;
   crypto::Md5Lanes& lanes;
   Counter bytes_written;
-  std::size_t inline_limit_bytes = 0;
   std::chrono::milliseconds deadline{0};
 };
 
@@ -94,11 +93,11 @@ class SealedBody {
   std::vector<blob::BlobRef> refs_;
 };
 
-// Reads `body` to its end and stores it sealed, with the digests that `kinds` names besides MD5. `context` and `body`
-// outlive the task. Errors: kEntityTooLarge (more than `limit_bytes`), kIncompleteBody (fewer bytes than announced),
-// kInvalidRequest (more), kRequestTimeout (it trickles), kOverloaded (too much of `sender` is unfinished), the body's
-// own, blob::Store's, Placer's. After an error nothing is left behind.
-Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, BodySource& body,
+// Reads `body` to its end and stores it sealed, where `policy` lets it lie, with the digests that `kinds` names besides
+// MD5. `context` and `body` outlive the task. Errors: kEntityTooLarge (more than `limit_bytes`), kIncompleteBody (fewer
+// bytes than announced), kInvalidRequest (more), kRequestTimeout (it trickles), kOverloaded (too much of `sender` is
+// unfinished), the body's own, blob::Store's, Placer's. After an error nothing is left behind.
+Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, PolicyId policy, BodySource& body,
                                    std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes);
 
 }  // namespace andromede::objects

@@ -27,6 +27,7 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
                          Options options)
     : meta_(meta),
       keys_(keys),
+      placer_(placer),
       directory_(directory),
       clock_(clock),
       random_(random),
@@ -51,7 +52,6 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
             random,
             lanes_,
             metrics.counter("andromede_objects_written_bytes_total", "Plaintext bytes sealed and written"),
-            options.inline_limit_bytes,
             options.deadline},
       open_{meta,
             blobs,

@@ -75,6 +75,7 @@ enum class ObjectErrc {
   kMetadataTooLarge,
   kMissingContentLength,
   kRequestTimeout,
+  kNoSuchPolicy,
 };
 const std::error_category& object_category() noexcept;
 inline std::error_code make_error_code(ObjectErrc code) noexcept { return {static_cast<int>(code), object_category()}; }
@@ -145,6 +146,7 @@ struct BucketInfo {
   BucketId id;
   AccountId owner;
   Timestamp created;
+  PolicyId policy;
 };
 
 // One uploaded part inside a finished multipart object: what partNumber reads and GetObjectAttributes lists.
@@ -407,16 +409,23 @@ struct UploadPage {
   Owner owner;
 };
 
-// Chooses drives for a new blob: the bucket's placement, compiled. Implemented over sovereignty::place by apps/.
+// ObjectErrc::kNoSuchPolicy; `names`: those that there are.
+Error no_such_policy(const std::string& names);
+
+// The policies in force, as far as what is stored anew must obey them. Implemented over sovereignty by apps/.
+// Thread-safe; from event loops; does not block.
 class Placer {
  public:
   virtual ~Placer() = default;
-  // From an event loop; does not block. kUnavailable, kNoSpace as sovereignty::place.
-  virtual Result<blob::Target> place(BlobId id, std::uint64_t size_bytes) = 0;
+  // The policy of a new bucket that names `wanted` (empty: none). ObjectErrc::kNoSuchPolicy says which there are.
+  virtual Result<PolicyId> choose(const PolicyId& wanted) = 0;
+  // Objects of the policy up to this size live in the metadata; 0: none.
+  virtual std::uint64_t inline_limit_bytes(const PolicyId& policy) = 0;
+  // Drives for a new blob. kUnavailable, kNoSpace as sovereignty::place.
+  virtual Result<blob::Target> place(const PolicyId& policy, std::uint64_t size_bytes) = 0;
 };
 
 struct Options {
-  std::size_t inline_limit_bytes = 32 * 1024;  // objects up to this size live in the metadata; 0: none
   std::chrono::milliseconds deadline{600'000};
   UnfinishedLimits unfinished;
 };
@@ -429,7 +438,11 @@ class Service {
                                        Metrics& metrics, Options options);
   virtual ~Service() = default;
 
-  virtual Task<Status> create_bucket(identity::Caller caller, std::string name) = 0;
+  // `policy` empty: the default. Of one's own bucket that is there, with that policy or where none is named, a success.
+  virtual Task<Status> create_bucket(identity::Caller caller, std::string name, PolicyId policy) = 0;
+  Task<Status> create_bucket(identity::Caller caller, std::string name) {
+    return create_bucket(std::move(caller), std::move(name), {});
+  }
   virtual Task<Result<BucketInfo>> head_bucket(identity::Caller caller, std::string name) = 0;
   virtual Task<Status> delete_bucket(identity::Caller caller, std::string name) = 0;
   virtual Task<Result<BucketPage>> list_buckets(identity::Caller caller, ListBucketsRequest request) = 0;

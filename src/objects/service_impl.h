@@ -95,7 +95,8 @@ class ServiceImpl final : public Service {
               const identity::Directory& directory, const Clock& clock, Random& random, Metrics& metrics,
               Options options);
 
-  Task<Status> create_bucket(identity::Caller caller, std::string name) override;
+  using Service::create_bucket;
+  Task<Status> create_bucket(identity::Caller caller, std::string name, PolicyId policy) override;
   Task<Result<BucketInfo>> head_bucket(identity::Caller caller, std::string name) override;
   Task<Status> delete_bucket(identity::Caller caller, std::string name) override;
   Task<Result<BucketPage>> list_buckets(identity::Caller caller, ListBucketsRequest request) override;
@@ -254,7 +255,7 @@ class ServiceImpl final : public Service {
   Task<Result<PutAnswer>> try_complete(Names names, const CompleteRequest& request, ListWork& work);
 
   // --- buckets.cc
-  Task<Status> try_create_bucket(const identity::Caller& caller, const std::string& name);
+  Task<Status> try_create_bucket(const identity::Caller& caller, const std::string& name, const PolicyId& wanted);
   Task<Status> try_delete_bucket(const identity::Caller& caller, const BucketRecord& bucket, const std::string& name);
   // Takes the name of a bucket that has no state any more.
   Task<Status> erase_name(const BucketRecord& bucket, const std::string& name);
@@ -276,6 +277,7 @@ class ServiceImpl final : public Service {
 
   meta::Store& meta_;
   keys::KeyService& keys_;
+  Placer& placer_;
   const identity::Directory& directory_;
   const Clock& clock_;
   Random& random_;

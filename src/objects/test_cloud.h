@@ -182,7 +182,8 @@ class TestCloud {
   }
 
   Watch watch;
-  meta::MirroredOptions meta_options;  // for the next start
+  std::uint64_t inline_limit_bytes = 32 * 1024;  // of the policy "standard"; "apart" has none
+  meta::MirroredOptions meta_options;            // for the next start
 
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
@@ -288,9 +289,17 @@ class TestCloud {
   class FixedPlacer final : public Placer {
    public:
     explicit FixedPlacer(const TestCloud& cloud) : cloud_(cloud) {}
-    Result<blob::Target> place(BlobId, std::uint64_t) override {
-      if (cloud_.spread_ == Spread::kOneDrive) return blob::Target{{1, 0}, cloud_.drives_ids_};
-      return blob::Target{{2, 2}, cloud_.drives_ids_};
+    Result<PolicyId> choose(const PolicyId& wanted) override {
+      if (wanted.empty()) return PolicyId("standard");
+      if (wanted == PolicyId("standard") || wanted == PolicyId("apart")) return wanted;
+      return fail(no_such_policy("standard, apart"));
+    }
+    std::uint64_t inline_limit_bytes(const PolicyId& policy) override {
+      return policy == PolicyId("apart") ? 0 : cloud_.inline_limit_bytes;
+    }
+    Result<blob::Target> place(const PolicyId& policy, std::uint64_t) override {
+      if (cloud_.spread_ == Spread::kOneDrive) return blob::Target{{1, 0}, cloud_.drives_ids_, policy};
+      return blob::Target{{2, 2}, cloud_.drives_ids_, policy};
     }
 
    private:

@@ -14,6 +14,9 @@ constexpr std::size_t kMaxAssociates = 64;
 constexpr std::size_t kMaxSites = 64;
 constexpr std::size_t kMaxDrives = 512;
 constexpr std::size_t kMaxTenants = 1024;
+constexpr std::size_t kMaxPolicies = 64;
+constexpr std::int64_t kInlineBytes = 32 * 1024;
+constexpr std::int64_t kMaxInlineBytes = 256 * 1024;
 constexpr unsigned kMaxShards = 32;  // blob::kMaxShards
 constexpr std::int64_t kMaxCapitalMeur = 1'000'000'000;
 constexpr std::int64_t kMaxCapacityBytes = std::int64_t{1} << 60;
@@ -43,12 +46,16 @@ Result<std::string> read_display_name(const TomlTable& table, std::string_view k
   return name;
 }
 
+constexpr const char* kNoCountry = "is not a country: use the two capital letters of ISO 3166-1, such as \"FR\"";
+
+bool is_country(std::string_view text) {
+  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  return text.size() == 2 && std::all_of(text.begin(), text.end(), upper);
+}
+
 Result<std::string> read_country(const TomlTable& table, std::string_view key) {
   TRY(std::string country, table.text(key));
-  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-  if (country.size() != 2 || !std::all_of(country.begin(), country.end(), upper)) {
-    return fail(table.error(key, "is not a country: use the two capital letters of ISO 3166-1, such as \"FR\""));
-  }
+  if (!is_country(country)) return fail(table.error(key, kNoCountry));
   return country;
 }
 
@@ -59,14 +66,12 @@ Result<std::vector<TomlTable>> read_tables(const TomlTable& table, std::string_v
   return tables;
 }
 
-Result<Rule> read_rule(const TomlTable& root) {
-  TRY(const TomlTable table, root.table("policy"));
+Result<Rule> read_rule(const TomlTable& table) {
+  // All are asked for before any is judged: see read_policy().
   const auto asked_data = table.integer("data_shards", 1, kMaxShards);
   const auto asked_parity = table.integer("parity_shards", 0, kMaxShards - 1);
   const auto asked_sites = table.integer("site_losses", 0, kMaxShards);
   const auto asked_drives = table.integer("drive_losses", 0, kMaxShards);
-  // A slip in a key is told rather than that the right one is missing.
-  CHECK_OK(table.finish());
   TRY(const std::int64_t data, asked_data);
   TRY(const std::int64_t parity, asked_parity);
   if (data + parity > kMaxShards) {
@@ -80,6 +85,52 @@ Result<Rule> read_rule(const TomlTable& root) {
   }
   return Rule{static_cast<std::uint8_t>(data), static_cast<std::uint8_t>(parity), static_cast<std::uint8_t>(sites),
               static_cast<std::uint8_t>(drives)};
+}
+
+// `is_one` says whether a text can be in the list, `else_said` what is wrong with one that cannot.
+template <typename Id, typename IsOne>
+Result<std::vector<Id>> read_list(const TomlTable& table, std::string_view key, const char* else_said,
+                                  const IsOne& is_one) {
+  TRY(const std::vector<std::string> texts, table.texts(key));
+  std::set<std::string> seen;
+  std::vector<Id> ids;
+  for (const std::string& text : texts) {
+    if (!is_one(text)) return fail(table.error(key, "\"" + text + "\" " + else_said));
+    if (!seen.insert(text).second) return fail(table.error(key, "names \"" + text + "\" twice: once is enough"));
+    ids.emplace_back(text);
+  }
+  return ids;
+}
+
+Result<PolicySpec> read_policy(const TomlTable& table, const Consortium& consortium) {
+  const auto any_of = [](const auto& list, const auto& matches) {
+    return std::any_of(list.begin(), list.end(), matches);
+  };
+  const auto is_associate = [&](const std::string& id) {
+    return any_of(consortium.associates, [&](const Associate& one) { return one.id.value() == id; });
+  };
+  const auto is_site = [&](const std::string& id) {
+    return any_of(consortium.sites, [&](const Site& one) { return one.id.value() == id; });
+  };
+  auto name = read_name(table, "name");
+  const auto inline_limit = table.integer("inline_limit_bytes", 0, kMaxInlineBytes, kInlineBytes);
+  auto associates = read_list<AssociateId>(
+      table, "associates", "is not the id of any [[associate]]: add it, or correct the name", is_associate);
+  auto sites = read_list<SiteId>(table, "sites", "is not the id of any [[site]]: add it, or correct the name", is_site);
+  auto countries = read_list<std::string>(table, "countries", kNoCountry, is_country);
+  const auto rule = read_rule(table);
+  // A slip in a key is told rather than that the right one is missing.
+  CHECK_OK(table.finish());
+  PolicySpec policy;
+  TRY(std::string id, std::move(name));
+  policy.id = PolicyId(std::move(id));
+  TRY(policy.rule, rule);
+  TRY(const std::int64_t limit, inline_limit);
+  policy.inline_limit_bytes = static_cast<std::uint64_t>(limit);
+  TRY(policy.associates, std::move(associates));
+  TRY(policy.sites, std::move(sites));
+  TRY(policy.countries, std::move(countries));
+  return policy;
 }
 
 Status read_associates(const TomlTable& root, Consortium& consortium) {
@@ -168,24 +219,62 @@ Status read_tenants(const TomlTable& root, Consortium& consortium) {
   return {};
 }
 
-// The rule must be one that these sites and drives can hold, or the first write would already break the promise.
-Status check_rule(const TomlTable& root, const Consortium& consortium) {
-  TRY(const TomlTable table, root.table("policy"));
+// It must be one that the sites and drives that it allows can hold, or the first write would already break the promise.
+Status check_policy(const TomlTable& table, const Policy& policy, const Consortium& consortium) {
   std::vector<Candidate> candidates;
+  std::string outside;
+  std::size_t inside = 0;
   for (const Site& site : consortium.sites) {
     for (std::size_t i = 0; i < site.drives.size(); ++i) candidates.push_back({{}, site.id, site.associate, 1, 1});
+    if (policy.allows(site.id)) {
+      ++inside;
+    } else {
+      outside += (outside.empty() ? "" : ", ") + site.id.value();
+    }
   }
-  const auto tolerance = best_tolerance(consortium.rule, candidates);
+  const std::string widen = outside.empty() ? "" : ", or allow more sites (excluded are " + outside + ")";
+  const auto tolerance = best_tolerance(policy, candidates);
   if (!tolerance) {
     return fail(table.error("data_shards", "and parity_shards cannot be placed: " + tolerance.error().message() +
-                                               "; add drives or lower them"));
+                                               "; add drives or lower them" + widen));
   }
-  if (tolerance->site_losses < consortium.rule.site_losses) {
-    return fail(table.error("site_losses", "cannot be kept: on " + std::to_string(consortium.sites.size()) +
-                                               " sites these shards survive the loss of " +
+  if (tolerance->site_losses < policy.rule.site_losses) {
+    return fail(table.error("site_losses", "cannot be kept: on " + counted(inside, "site") +
+                                               " these shards survive the loss of " +
                                                std::to_string(tolerance->site_losses) +
-                                               "; lower it, raise parity_shards, or add a site"));
+                                               "; lower it, raise parity_shards, or add a site" + widen));
   }
+  if (policy.inline_limit_bytes > 0 && !outside.empty()) {
+    return fail(table.error("inline_limit_bytes",
+                            "would put objects of " + named(policy.id) + " on metadata mirrors outside of it (at " +
+                                outside + "), for the mirrors are all policies': set inline_limit_bytes = 0"));
+  }
+  return {};
+}
+
+Status read_policies(const TomlTable& root, Consortium& consortium) {
+  TRY(const auto tables, read_tables(root, "policy", kMaxPolicies));
+  for (const TomlTable& table : tables) {
+    const auto asked_default = table.flag("default", false);
+    TRY(PolicySpec policy, read_policy(table, consortium));
+    TRY(const bool is_default, asked_default);
+    const auto same = [&](const PolicySpec& other) { return other.id == policy.id; };
+    if (std::any_of(consortium.policies.begin(), consortium.policies.end(), same)) {
+      return fail(table.error("name", "is another policy's already: choose a new one"));
+    }
+    if (is_default && !consortium.default_policy.empty()) {
+      return fail(table.error(
+          "default", "is what " + named(consortium.default_policy) + " is already: say default = true of one policy"));
+    }
+    if (is_default) consortium.default_policy = policy.id;
+    consortium.policies.push_back(std::move(policy));
+  }
+  if (consortium.default_policy.empty()) {
+    return fail(tables.front().error(
+        "default", "is true of no [[policy]]: say default = true of the one that buckets have which name none"));
+  }
+  const Policies compiled = policies_of(consortium);
+  for (std::size_t i = 0; i < tables.size(); ++i) CHECK_OK(check_policy(tables[i], compiled.all()[i], consortium));
   return {};
 }
 
@@ -197,16 +286,35 @@ Status check_capacity(std::uint64_t capacity_bytes) {
   return fail(Errc::kInvalidArgument, "is too small: give 536870912 (512 MiB) at least, or 0 for all");
 }
 
+Policies policies_of(const Consortium& consortium) {
+  const auto in = [](const auto& list, const auto& value) {
+    return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
+  };
+  std::vector<Policy> policies;
+  for (const PolicySpec& spec : consortium.policies) {
+    Policy policy{spec.id, spec.rule, spec.inline_limit_bytes, std::nullopt};
+    if (!spec.associates.empty() || !spec.sites.empty() || !spec.countries.empty()) {
+      policy.sites.emplace();
+      for (const Site& site : consortium.sites) {
+        const bool allows =
+            in(spec.associates, site.associate) && in(spec.sites, site.id) && in(spec.countries, site.country);
+        if (allows) policy.sites->insert(site.id);
+      }
+    }
+    policies.push_back(std::move(policy));
+  }
+  return {std::move(policies), consortium.default_policy};
+}
+
 Result<Consortium> parse_consortium(std::string_view text, std::string_view file) {
   TRY(const TomlTable root, TomlTable::parse(text, std::string(file)));
   Consortium consortium;
   TRY(consortium.name, read_display_name(root, "name"));
-  TRY(consortium.rule, read_rule(root));
   CHECK_OK(read_associates(root, consortium));
   CHECK_OK(read_sites(root, consortium));
+  CHECK_OK(read_policies(root, consortium));
   CHECK_OK(read_tenants(root, consortium));
   CHECK_OK(root.finish());
-  CHECK_OK(check_rule(root, consortium));
   return consortium;
 }
 

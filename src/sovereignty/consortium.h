@@ -41,13 +41,28 @@ struct TenantSpec {
   std::string display_name;
 };
 
+// A policy as the consortium names it. Whatever is not allowed by all three lists that are not empty is excluded.
+struct PolicySpec {
+  PolicyId id;
+  Rule rule;
+  std::uint64_t inline_limit_bytes = 0;
+  std::vector<AssociateId> associates;
+  std::vector<SiteId> sites;
+  std::vector<std::string> countries;
+  friend bool operator==(const PolicySpec&, const PolicySpec&) = default;
+};
+
 struct Consortium {
   std::string name;
   std::vector<Associate> associates;
   std::vector<Site> sites;
   std::vector<TenantSpec> tenants;
-  Rule rule;
+  std::vector<PolicySpec> policies;
+  PolicyId default_policy;  // one of them: of buckets that name none
 };
+
+// The policies, over the sites that the consortium has.
+Policies policies_of(const Consortium& consortium);
 
 // Parses and checks a consortium file; `file` is its name for messages. Unknown keys, bad values, duplicates and
 // dangling references are errors that name file, line and remedy.

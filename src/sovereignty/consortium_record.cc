@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "sovereignty/placement.h"
+
 namespace andromede::sovereignty {
 namespace {
 
 constexpr std::string_view kRecordMagic = "ACS1";
-constexpr std::string_view kCanonicalMagic = "ACC1";
+constexpr std::string_view kCanonicalMagic = "ACC2";
 constexpr std::size_t kCrcBytes = 4;
 
 // By id, so that the order of a file's tables says nothing.
@@ -53,16 +55,79 @@ class Differences {
   std::vector<std::string> lines_;
 };
 
-void compare_rules(Differences& found, const Rule& from, const Rule& to) {
-  found.number("policy.data_shards", from.data_shards, to.data_shards);
-  found.number("policy.parity_shards", from.parity_shards, to.parity_shards);
-  found.number("policy.site_losses", from.site_losses, to.site_losses);
-  found.number("policy.drive_losses", from.drive_losses, to.drive_losses);
+std::string text_of(const std::string& text) { return text; }
+template <typename Tag>
+std::string text_of(const NameId<Tag>& id) {
+  return id.value();
 }
 
-bool same_rule(const Rule& a, const Rule& b) {
-  return a.data_shards == b.data_shards && a.parity_shards == b.parity_shards && a.site_losses == b.site_losses &&
-         a.drive_losses == b.drive_losses;
+// What a policy allows, in an order of its own. None: all.
+template <typename Id>
+std::vector<std::string> in_order(const std::vector<Id>& ids) {
+  std::vector<std::string> texts;
+  for (const Id& id : ids) texts.push_back(text_of(id));
+  std::sort(texts.begin(), texts.end());
+  return texts;
+}
+
+template <typename Id>
+std::string list_of(const std::vector<Id>& ids) {
+  std::string list;
+  for (const std::string& text : in_order(ids)) list += (list.empty() ? "" : ", ") + text;
+  return list;
+}
+
+void compare_policies(Differences& found, const std::string& what, const PolicySpec& from, const PolicySpec& to) {
+  found.number(what + ".data_shards", from.rule.data_shards, to.rule.data_shards);
+  found.number(what + ".parity_shards", from.rule.parity_shards, to.rule.parity_shards);
+  found.number(what + ".site_losses", from.rule.site_losses, to.rule.site_losses);
+  found.number(what + ".drive_losses", from.rule.drive_losses, to.rule.drive_losses);
+  found.number(what + ".inline_limit_bytes", from.inline_limit_bytes, to.inline_limit_bytes);
+  found.text(what + ".associates", list_of(from.associates), list_of(to.associates));
+  found.text(what + ".sites", list_of(from.sites), list_of(to.sites));
+  found.text(what + ".countries", list_of(from.countries), list_of(to.countries));
+}
+
+// What the file lists may not have joined yet, or may have left.
+Status check_new(const Policy& policy, const std::vector<DriveInUse>& in_use) {
+  std::vector<Candidate> candidates;
+  for (const DriveInUse& drive : in_use) candidates.push_back({{}, drive.site, drive.associate, 1, 1});
+  const auto tolerance = best_tolerance(policy, candidates);
+  const std::string remedy = ": let further drives join that it allows (`andromede drive add`), then apply it";
+  if (!tolerance) return fail(Errc::kRefused, tolerance.error().message() + remedy);
+  if (tolerance->site_losses >= policy.rule.site_losses) return {};
+  return fail(Errc::kRefused, named(policy.id) + " would survive the loss of " +
+                                  counted(tolerance->site_losses, "site") + " on the drives that are in use; " +
+                                  std::to_string(policy.rule.site_losses) + " are demanded" + remedy);
+}
+
+// Whoever stored something by a policy may count on it for as long as it is stored, and which policies nothing is
+// stored by is not known.
+Status check_policies(const Consortium& from, const Consortium& to, const std::vector<DriveInUse>& in_use) {
+  for (const PolicySpec& policy : from.policies) {
+    const PolicySpec* now = find(to.policies, &PolicySpec::id, policy.id);
+    if (now == nullptr) {
+      return fail(Errc::kRefused,
+                  named(policy.id) + " cannot go: what is stored by it would lie by no policy; leave it");
+    }
+    Differences changed;
+    compare_policies(changed, named(policy.id), policy, *now);
+    if (const auto lines = changed.take(); !lines.empty()) {
+      return fail(Errc::kRefused, named(policy.id) + " cannot change (" + lines.front() +
+                                      "): what is stored was placed by it; add a policy of another name instead");
+    }
+  }
+  const Policies was = policies_of(from);
+  const Policies is = policies_of(to);
+  for (const Policy& policy : is.all()) {
+    if (was.find(policy.id) == nullptr) CHECK_OK(check_new(policy, in_use));
+  }
+  if (is.least_mirrors() > was.least_mirrors() || is.least_sites() > was.least_sites()) {
+    return fail(Errc::kRefused,
+                "a policy that survives the loss of a drive or site cannot come to a cloud without any: its metadata "
+                "are acknowledged on too few of them; make another cloud");
+  }
+  return {};
 }
 
 bool same_tenants(const Consortium& from, const Consortium& to) {
@@ -102,10 +167,20 @@ Bytes canonical(const Consortium& consortium) {
   Bytes bytes = to_bytes(kCanonicalMagic);
   ByteWriter writer(bytes);
   writer.text(consortium.name);
-  writer.u8(consortium.rule.data_shards);
-  writer.u8(consortium.rule.parity_shards);
-  writer.u8(consortium.rule.site_losses);
-  writer.u8(consortium.rule.drive_losses);
+  writer.text(consortium.default_policy.value());
+  writer.varint(consortium.policies.size());
+  for (const PolicySpec* policy : sorted(consortium.policies, &PolicySpec::id)) {
+    writer.text(policy->id.value());
+    writer.u8(policy->rule.data_shards);
+    writer.u8(policy->rule.parity_shards);
+    writer.u8(policy->rule.site_losses);
+    writer.u8(policy->rule.drive_losses);
+    writer.varint(policy->inline_limit_bytes);
+    for (const auto& allowed : {in_order(policy->associates), in_order(policy->sites), in_order(policy->countries)}) {
+      writer.varint(allowed.size());
+      for (const std::string& one : allowed) writer.text(one);
+    }
+  }
   writer.varint(consortium.associates.size());
   for (const Associate* associate : sorted(consortium.associates, &Associate::id)) {
     writer.text(associate->id.value());
@@ -170,7 +245,11 @@ Result<ConsortiumRecord> decode_consortium_record(ByteView bytes) {
 std::vector<std::string> differences(const Consortium& from, const Consortium& to) {
   Differences found;
   found.text("name", from.name, to.name);
-  compare_rules(found, from.rule, to.rule);
+  found.text("the default policy", from.default_policy.value(), to.default_policy.value());
+  found.lists("policy", from.policies, to.policies, &PolicySpec::id,
+              [&found](const std::string& what, const PolicySpec& a, const PolicySpec& b) {
+                compare_policies(found, what, a, b);
+              });
   found.lists("associate", from.associates, to.associates, &Associate::id,
               [&found](const std::string& what, const Associate& a, const Associate& b) {
                 found.text(what + ".name", a.display_name, b.display_name);
@@ -192,10 +271,7 @@ std::vector<std::string> differences(const Consortium& from, const Consortium& t
 }
 
 Status check_change(const Consortium& from, const Consortium& to, const std::vector<DriveInUse>& in_use) {
-  if (!same_rule(from.rule, to.rule)) {
-    return fail(Errc::kRefused,
-                "the policy cannot change: what is stored was placed by it; make another cloud with the new one");
-  }
+  CHECK_OK(check_policies(from, to, in_use));
   if (!same_tenants(from, to)) {
     return fail(Errc::kRefused,
                 "the tenants of the file are those that `init` made: `andromede account create` and `andromede account "

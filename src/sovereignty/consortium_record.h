@@ -40,8 +40,9 @@ struct DriveInUse {
   SiteId site;
   AssociateId associate;
 };
-// kRefused says which change is not allowed, and what to do instead. Allowed are: names of the consortium and its
-// associates, seats, capital, cities; associates, sites and drives that come, or that nothing in use needs.
+// `in_use`: all that are. kRefused says which change is not allowed, and what to do instead. Allowed are: names of the
+// consortium and its associates, seats, capital, cities; policies that come, and which of them is the default;
+// associates, sites and drives that come, or that nothing in use needs.
 Status check_change(const Consortium& from, const Consortium& to, const std::vector<DriveInUse>& in_use);
 
 }  // namespace andromede::sovereignty

@@ -77,10 +77,26 @@ INSTANTIATE_TEST_SUITE_P(
     Of, EveryDifference,
     testing::Values(
         Change{"name: \"Andromède 2011\" becomes \"B\"", [](Consortium& c) { c.name = "B"; }},
-        Change{"policy.data_shards: 2 becomes 1", [](Consortium& c) { c.rule.data_shards = 1; }},
-        Change{"policy.parity_shards: 2 becomes 1", [](Consortium& c) { c.rule.parity_shards = 1; }},
-        Change{"policy.site_losses: 2 becomes 1", [](Consortium& c) { c.rule.site_losses = 1; }},
-        Change{"policy.drive_losses: 2 becomes 1", [](Consortium& c) { c.rule.drive_losses = 1; }},
+        Change{"policy standard.data_shards: 2 becomes 1", [](Consortium& c) { c.policies[0].rule.data_shards = 1; }},
+        Change{"policy standard.parity_shards: 2 becomes 1",
+               [](Consortium& c) { c.policies[0].rule.parity_shards = 1; }},
+        Change{"policy standard.site_losses: 2 becomes 1", [](Consortium& c) { c.policies[0].rule.site_losses = 1; }},
+        Change{"policy standard.drive_losses: 2 becomes 1", [](Consortium& c) { c.policies[0].rule.drive_losses = 1; }},
+        Change{"policy standard.inline_limit_bytes: 32768 becomes 0",
+               [](Consortium& c) { c.policies[0].inline_limit_bytes = 0; }},
+        Change{"policy standard.associates: \"\" becomes \"orange, thales\"",
+               [](Consortium& c) { c.policies[0].associates = {AssociateId("thales"), AssociateId("orange")}; }},
+        Change{"policy standard.sites: \"\" becomes \"etat\"",
+               [](Consortium& c) { c.policies[0].sites = {SiteId("etat")}; }},
+        Change{"policy standard.countries: \"\" becomes \"FR\"",
+               [](Consortium& c) { c.policies[0].countries = {"FR"}; }},
+        Change{"policy apart comes",
+               [](Consortium& c) {
+                 c.policies.push_back(c.policies[0]);
+                 c.policies[1].id = PolicyId("apart");
+               }},
+        Change{"the default policy: \"standard\" becomes \"apart\"",
+               [](Consortium& c) { c.default_policy = PolicyId("apart"); }},
         Change{"associate etat.name: \"État français\" becomes \"E\"",
                [](Consortium& c) { c.associates[0].display_name = "E"; }},
         Change{"associate etat.seat: \"FR\" becomes \"BE\"", [](Consortium& c) { c.associates[0].seat = "BE"; }},
@@ -99,12 +115,33 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"tenant 100000000001.name: \"Ministère de la Culture\" becomes \"M\"",
                [](Consortium& c) { c.tenants[0].display_name = "M"; }}));
 
+void add_policy(Consortium& consortium, Rule rule, std::vector<SiteId> sites) {
+  consortium.policies.push_back({.id = PolicyId("apart"),
+                                 .rule = rule,
+                                 .inline_limit_bytes = 0,
+                                 .associates = {},
+                                 .sites = std::move(sites),
+                                 .countries = {}});
+}
+
 struct Attempt {
   const char* refused;  // null: allowed
   void (*change)(Consortium&);
 };
 
 class EveryChange : public testing::TestWithParam<Attempt> {};
+
+TEST(CheckChange, NoPolicyComesThatNeedsMoreMirrorsToAcknowledgeThanThereWere) {
+  Consortium was = founding();
+  was.policies[0].rule = {1, 0, 0, 0};
+  Consortium is = was;
+  add_policy(is, {1, 1, 1, 1}, {});
+  const std::vector<DriveInUse> in_use{{DriveName("etat-1"), SiteId("etat"), AssociateId("etat")},
+                                       {DriveName("thales-1"), SiteId("thales"), AssociateId("thales")}};
+  const Status checked = check_change(was, is, in_use);
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().message().find("make another cloud"), std::string::npos) << checked.error().message();
+}
 
 TEST_P(EveryChange, IsAllowedOrRefusedWithItsReason) {
   const Consortium was = founding();
@@ -143,7 +180,23 @@ INSTANTIATE_TEST_SUITE_P(
                   c.sites.push_back(
                       {SiteId("bull"), AssociateId("etat"), "FR", "Angers", {{DriveName("bull-1"), "/mnt/b", 0}}});
                 }},
-        Attempt{"the policy cannot change", [](Consortium& c) { c.rule.drive_losses = 1; }},
+        Attempt{"policy standard cannot change (policy standard.drive_losses: 2 becomes 1)",
+                [](Consortium& c) { c.policies[0].rule.drive_losses = 1; }},
+        Attempt{"policy standard cannot change",
+                [](Consortium& c) { c.policies[0].associates = {AssociateId("etat")}; }},
+        Attempt{"policy standard cannot go", [](Consortium& c) { c.policies[0].id = PolicyId("other"); }},
+        Attempt{nullptr, [](Consortium& c) { add_policy(c, {2, 1, 1, 1}, {}); }},
+        Attempt{nullptr, [](Consortium& c) { add_policy(c, {1, 1, 1, 1}, {SiteId("thales"), SiteId("etat")}); }},
+        Attempt{nullptr,
+                [](Consortium& c) {
+                  add_policy(c, {2, 1, 1, 1}, {});
+                  c.default_policy = PolicyId("apart");
+                }},
+        // Its drives are listed, and have not joined.
+        Attempt{"policy apart: a 2+2 code needs 4 drives; 3 can take data: 1 drive missing: let further drives join",
+                [](Consortium& c) { add_policy(c, {2, 2, 2, 2}, {}); }},
+        Attempt{"policy apart would survive the loss of 0 sites on the drives that are in use; 1 are demanded",
+                [](Consortium& c) { add_policy(c, {2, 0, 1, 0}, {}); }},
         Attempt{"account create", [](Consortium& c) { c.tenants.pop_back(); }},
         Attempt{"account create", [](Consortium& c) { c.tenants[0].display_name = "M"; }},
         Attempt{"site thales cannot go", [](Consortium& c) { c.sites.pop_back(); }},

@@ -125,6 +125,13 @@ std::uint64_t holdable_bytes(const Rule& rule, const std::vector<Candidate>& can
   return sum;
 }
 
+Error too_few(const Policy& policy, std::size_t drives) {
+  return {make_error_code(Errc::kUnavailable),
+          named(policy.id) + ": a " + code_name(policy.rule) + " code needs " + counted(policy.rule.shards(), "drive") +
+              "; " + std::to_string(drives) + " can take data: " + counted(policy.rule.shards() - drives, "drive") +
+              " missing"};
+}
+
 }  // namespace
 
 std::string counted(std::uint64_t count, const char* noun) {
@@ -157,26 +164,34 @@ Rule written_with(Rule rule, std::size_t drives) {
   return rule;
 }
 
-Result<Tolerance> best_tolerance(const Rule& rule, const std::vector<Candidate>& candidates) {
-  if (candidates.size() < rule.shards()) {
-    return fail(Errc::kUnavailable, "a " + code_name(rule) + " code needs " + counted(rule.shards(), "drive") + "; " +
-                                        std::to_string(candidates.size()) + " can take data: " +
-                                        counted(rule.shards() - candidates.size(), "drive") + " missing");
-  }
-  return tolerance_of_counts(rule.data_shards, share_out(rule.shards(), drives_per_site(candidates)));
+std::vector<Candidate> allowed(const Policy& policy, const std::vector<Candidate>& candidates) {
+  std::vector<Candidate> inside;
+  std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(inside),
+               [&](const Candidate& candidate) { return policy.allows(candidate.site); });
+  return inside;
 }
 
-Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate>& candidates,
+Result<Tolerance> best_tolerance(const Policy& policy, const std::vector<Candidate>& candidates) {
+  const Rule& rule = policy.rule;
+  const std::vector<Candidate> inside = allowed(policy, candidates);
+  if (inside.size() < rule.shards()) return fail(too_few(policy, inside.size()));
+  return tolerance_of_counts(rule.data_shards, share_out(rule.shards(), drives_per_site(inside)));
+}
+
+Result<std::vector<DriveId>> place(const Policy& policy, const std::vector<Candidate>& candidates,
                                    const std::vector<std::optional<DriveId>>& keep, std::uint64_t shard_bytes,
                                    Random& random) {
-  const unsigned shards = rule.shards();
+  const unsigned shards = policy.rule.shards();
   if (keep.size() > shards) return fail(Errc::kInvalidArgument, "more kept places than the code has shards");
 
   const SiteTable sites(candidates);
   std::vector<unsigned> on_site(sites.ids.size(), 0);
   std::vector<bool> usable(candidates.size());
+  std::size_t inside = 0;
   std::size_t with_space = 0;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (!policy.allows(candidates[i].site)) continue;
+    ++inside;
     usable[i] = candidates[i].free_bytes >= std::max<std::uint64_t>(shard_bytes, 1);
     if (usable[i]) ++with_space;
   }
@@ -187,6 +202,9 @@ Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate
     if (!keep[shard]) continue;
     const std::size_t at = find_candidate(candidates, *keep[shard]);
     if (at == kNone) return fail(Errc::kInvalidArgument, "a kept drive is not among the candidates");
+    if (!policy.allows(candidates[at].site)) {
+      return fail(Errc::kInvalidArgument, "a kept drive is not one that " + named(policy.id) + " allows");
+    }
     for (std::size_t before = 0; before < shard; ++before) {
       if (keep[before] == keep[shard]) return fail(Errc::kInvalidArgument, "two shards are kept on one drive");
     }
@@ -199,12 +217,10 @@ Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate
 
   const unsigned wanted = shards - kept;
   if (with_space < wanted) {
-    if (candidates.size() < shards) {
-      return fail(Errc::kUnavailable, "a " + code_name(rule) + " code needs " + counted(shards, "drive") + "; " +
-                                          std::to_string(candidates.size()) + " can take data");
-    }
-    return fail(Errc::kNoSpace, counted(wanted, "drive") + " with " + std::to_string(shard_bytes) +
-                                    " bytes free needed; " + std::to_string(with_space) + " left");
+    if (inside < shards) return fail(too_few(policy, inside));
+    return fail(Errc::kNoSpace, named(policy.id) + ": " + counted(wanted, "drive") + " with " +
+                                    std::to_string(shard_bytes) + " bytes free needed; " + std::to_string(with_space) +
+                                    " left");
   }
 
   for (unsigned shard = 0; shard < shards; ++shard) {
@@ -238,9 +254,9 @@ Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate
   return chosen;
 }
 
-std::vector<DriveId> place_mirrors(const Rule& rule, const std::vector<Candidate>& candidates,
+std::vector<DriveId> place_mirrors(unsigned mirrors, const std::vector<Candidate>& candidates,
                                    const std::vector<DriveId>& current) {
-  const std::size_t wanted = std::min<std::size_t>(rule.mirrors(), candidates.size());
+  const std::size_t wanted = std::min<std::size_t>(mirrors, candidates.size());
   const SiteTable sites(candidates);
   std::vector<unsigned> on_site(sites.ids.size(), 0);
   std::vector<bool> taken(candidates.size(), false);
@@ -269,27 +285,44 @@ std::vector<DriveId> place_mirrors(const Rule& rule, const std::vector<Candidate
   return chosen;
 }
 
-Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Candidate>& candidates,
-                                         const std::vector<DriveId>& leaving,
-                                         std::optional<std::uint8_t> accepted_site_losses,
-                                         std::uint64_t reserve_bytes) {
+Status check_room(const std::vector<Candidate>& candidates, const std::vector<DriveId>& leaving,
+                  std::uint64_t reserve_bytes) {
+  std::uint64_t to_move = 0;
+  std::uint64_t room = 0;
+  for (const Candidate& candidate : candidates) {
+    if (std::find(leaving.begin(), leaving.end(), candidate.drive) != leaving.end()) {
+      to_move += used_bytes(candidate);
+    } else {
+      room += room_bytes(candidate, reserve_bytes);
+    }
+  }
+  if (room >= to_move) return {};
+  return fail(Errc::kRefused, std::to_string(to_move) + " bytes would have to move; the drives that " +
+                                  "remain have room for " + std::to_string(room) + " bytes: add drives with " +
+                                  std::to_string(to_move - room) + " bytes more first");
+}
+
+namespace {
+
+// check_withdrawal() of candidates that the policy allows.
+Result<WithdrawalCheck> withdraw(const Policy& policy, const std::vector<Candidate>& candidates,
+                                 const std::vector<DriveId>& leaving, std::optional<std::uint8_t> accepted_site_losses,
+                                 std::uint64_t reserve_bytes) {
+  const Rule& rule = policy.rule;
   std::vector<Candidate> remaining;
   WithdrawalCheck check;
-  std::size_t found = 0;
   std::uint64_t total_used = 0;
   std::uint64_t room = 0;
   for (const Candidate& candidate : candidates) {
     total_used += used_bytes(candidate);
     if (std::find(leaving.begin(), leaving.end(), candidate.drive) != leaving.end()) {
       check.bytes_to_move += used_bytes(candidate);
-      ++found;
     } else {
       room += room_bytes(candidate, reserve_bytes);
       remaining.push_back(candidate);
     }
   }
-  if (found != leaving.size()) return fail(Errc::kInvalidArgument, "a leaving drive is not among the candidates");
-  if (const auto before = best_tolerance(rule, candidates)) check.before = *before;
+  if (const auto before = best_tolerance(policy, candidates)) check.before = *before;
 
   if (remaining.size() < rule.shards()) {
     return fail(Errc::kRefused, "a " + code_name(rule) + " code needs " + counted(rule.shards(), "drive") + "; " +
@@ -300,12 +333,12 @@ Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Can
   const std::vector<unsigned> counts = share_out(rule.shards(), drives);
   check.after = tolerance_of_counts(rule.data_shards, counts);
 
-  const unsigned demanded = accepted_site_losses.value_or(rule.site_losses);
+  const unsigned demanded = demanded_site_losses(policy, accepted_site_losses);
   if (check.after.site_losses < demanded) {
     std::string message = "on the " + counted(drives.size(), "site") + " that would remain (" + site_names(remaining) +
                           "), " + code_name(rule) + " shards survive the loss of " +
                           counted(check.after.site_losses, "site") + "; " + std::to_string(demanded) +
-                          (accepted_site_losses ? " were accepted" : " are demanded");
+                          (demanded < rule.site_losses ? " were accepted" : " are demanded");
     const auto missing = sites_missing(rule, drives, demanded);
     message += missing ? ": first add drives at " + counted(*missing, "further site") + ", or accept"
                        : ", which no number of further sites can bring: accept";
@@ -319,11 +352,7 @@ Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Can
                                     std::to_string(rule.drive_losses) + " are demanded");
   }
 
-  if (room < check.bytes_to_move) {
-    return fail(Errc::kRefused, std::to_string(check.bytes_to_move) + " bytes would have to move; the drives that " +
-                                    "remain have room for " + std::to_string(room) + " bytes: add drives with " +
-                                    std::to_string(check.bytes_to_move - room) + " bytes more first");
-  }
+  CHECK_OK(check_room(candidates, leaving, reserve_bytes));
   const unsigned most_per_site = *std::max_element(counts.begin(), counts.end());
   const std::uint64_t holdable = holdable_bytes(rule, remaining, most_per_site, total_used, reserve_bytes);
   if (holdable < total_used) {
@@ -333,6 +362,21 @@ Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Can
                                     " bytes more at the smaller sites first");
   }
   check.bytes_free_after = room - check.bytes_to_move;
+  return check;
+}
+
+}  // namespace
+
+Result<WithdrawalCheck> check_withdrawal(const Policy& policy, const std::vector<Candidate>& candidates,
+                                         const std::vector<DriveId>& leaving,
+                                         std::optional<std::uint8_t> accepted_site_losses,
+                                         std::uint64_t reserve_bytes) {
+  const auto unknown = [&](DriveId drive) { return find_candidate(candidates, drive) == kNone; };
+  if (std::any_of(leaving.begin(), leaving.end(), unknown)) {
+    return fail(Errc::kInvalidArgument, "a leaving drive is not among the candidates");
+  }
+  auto check = withdraw(policy, allowed(policy, candidates), leaving, accepted_site_losses, reserve_bytes);
+  if (!check) return fail(check.error().in(named(policy.id)));
   return check;
 }
 

@@ -10,23 +10,9 @@
 #include "base/ids.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "sovereignty/policy.h"
 
 namespace andromede::sovereignty {
-
-// What a policy demands of placement.
-struct Rule {
-  std::uint8_t data_shards = 2;
-  std::uint8_t parity_shards = 2;
-  std::uint8_t site_losses = 2;   // whole sites that may fail without loss
-  std::uint8_t drive_losses = 2;  // drives that may fail without loss
-  [[nodiscard]] unsigned shards() const { return unsigned{data_shards} + parity_shards; }
-  // As many copies of the metadata as survive what the shards survive.
-  [[nodiscard]] unsigned mirrors() const { return unsigned{parity_shards} + 1; }
-  // A change is acknowledged once it is on so many mirrors, at so many sites: whatever is lost already, it survives the
-  // next loss, where the policy survives any.
-  [[nodiscard]] unsigned least_mirrors() const { return parity_shards > 0 ? 2 : 1; }
-  [[nodiscard]] unsigned least_sites() const { return site_losses > 0 ? 2 : 1; }
-};
 
 struct Candidate {
   DriveId drive;
@@ -52,6 +38,9 @@ std::optional<Tolerance> tolerance_left(const Tolerance& promised, unsigned site
 // "1 drive", "3 drives": for what people read of placement.
 std::string counted(std::uint64_t count, const char* noun);
 
+// The candidates that the policy allows.
+std::vector<Candidate> allowed(const Policy& policy, const std::vector<Candidate>& candidates);
+
 // What is written while so many drives can take data: with fewer than shards the last parity shards are left out, as
 // long as one loss of a drive is survived.
 Rule written_with(Rule rule, std::size_t drives);
@@ -60,37 +49,48 @@ Rule written_with(Rule rule, std::size_t drives);
   return rule.data_shards + (rule.parity_shards > 0 ? 1U : 0U);
 }
 
-// The best spread that these candidates allow for rule.shards() shards: as many sites as possible, as even as possible.
-// kUnavailable when there are fewer drives than shards; the message says what is missing.
-Result<Tolerance> best_tolerance(const Rule& rule, const std::vector<Candidate>& candidates);
+// The best spread that those of the candidates that the policy allows give its shards: as many sites as possible, as
+// even as possible. kUnavailable when they are fewer than the shards; the message says what is missing.
+Result<Tolerance> best_tolerance(const Policy& policy, const std::vector<Candidate>& candidates);
 
-// Drives for each shard, in shard order: distinct drives, spread over as many sites as possible and as evenly as
-// possible; among equal choices, by free space (weighted random), so that drives fill evenly. Candidates without
-// `shard_bytes` of free space are left out. `keep[i]`, where set, is a drive that shard i stays on: the rest is chosen
-// around it. Errors: kUnavailable (too few drives), kNoSpace.
-Result<std::vector<DriveId>> place(const Rule& rule, const std::vector<Candidate>& candidates,
+// Drives for each shard, in shard order: distinct drives that the policy allows, spread over as many sites as possible
+// and as evenly as possible; among equal choices, by free space (weighted random), so that drives fill evenly.
+// Candidates without `shard_bytes` of free space are left out. `keep[i]`, where set, is a drive that shard i stays on:
+// the rest is chosen around it. Errors: kUnavailable (too few drives), kNoSpace; kInvalidArgument: what is kept is not
+// among the candidates, or not allowed.
+Result<std::vector<DriveId>> place(const Policy& policy, const std::vector<Candidate>& candidates,
                                    const std::vector<std::optional<DriveId>>& keep, std::uint64_t shard_bytes,
                                    Random& random);
 
-// Drives for the metadata's mirrors: rule.mirrors() of them (fewer only where there are fewer candidates), spread over
-// the sites as evenly as possible. Among equal choices those of `current` stay, the first named first; then the drive
-// with the most free space.
-std::vector<DriveId> place_mirrors(const Rule& rule, const std::vector<Candidate>& candidates,
+// Drives for so many mirrors of the metadata (fewer only where there are fewer candidates), spread over the sites as
+// evenly as possible. Among equal choices those of `current` stay, the first named first; then the drive with the most
+// free space.
+std::vector<DriveId> place_mirrors(unsigned mirrors, const std::vector<Candidate>& candidates,
                                    const std::vector<DriveId>& current);
 
-// What a withdrawal would leave.
+// What a withdrawal would leave of a policy.
 struct WithdrawalCheck {
   Tolerance before;
   Tolerance after;
   std::uint64_t bytes_to_move = 0;
-  std::uint64_t bytes_free_after = 0;  // on the drives that remain
+  std::uint64_t bytes_free_after = 0;  // on the drives that remain, and that the policy allows
 };
-// Whether `leaving` (a subset of `candidates`) can go. kRefused, with a message that names the constraint and what
-// would satisfy it, when the remaining drives cannot hold the shards, the demanded losses (rule, or
-// `accepted_site_losses` when given) or the bytes (used of the leaving ones, `reserve_bytes` kept free on each
-// remaining drive).
-Result<WithdrawalCheck> check_withdrawal(const Rule& rule, const std::vector<Candidate>& candidates,
+// Whether `leaving` (a subset of `candidates`, whose used bytes are those of this policy's data) can go. kRefused, with
+// a message that names the policy, the constraint and what would satisfy it, when the remaining drives cannot hold the
+// shards, the demanded losses (the policy's, or `accepted_site_losses` when that is less) or the bytes (used of the
+// leaving ones, `reserve_bytes` kept free on each remaining drive).
+Result<WithdrawalCheck> check_withdrawal(const Policy& policy, const std::vector<Candidate>& candidates,
                                          const std::vector<DriveId>& leaving,
                                          std::optional<std::uint8_t> accepted_site_losses, std::uint64_t reserve_bytes);
+
+// The part of it that concerns bytes alone. Together all policies' data must fit too: then the used bytes are all there
+// are.
+Status check_room(const std::vector<Candidate>& candidates, const std::vector<DriveId>& leaving,
+                  std::uint64_t reserve_bytes);
+
+// The losses of sites that a policy demands to survive, where so many are accepted since a withdrawal.
+[[nodiscard]] inline unsigned demanded_site_losses(const Policy& policy, std::optional<std::uint8_t> accepted) {
+  return accepted && *accepted < policy.rule.site_losses ? *accepted : policy.rule.site_losses;
+}
 
 }  // namespace andromede::sovereignty

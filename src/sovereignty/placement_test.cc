@@ -40,6 +40,14 @@ std::vector<SiteId> sites_of(const std::vector<Candidate>& candidates, const std
   return sites;
 }
 
+std::vector<DriveId> drives_of_site(const std::vector<Candidate>& candidates, const char* site) {
+  std::vector<DriveId> drives;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.site == SiteId(site)) drives.push_back(candidate.drive);
+  }
+  return drives;
+}
+
 // The definition, tried out: every choice of sites (drives) of that many must leave enough shards.
 Tolerance brute_force(unsigned data_shards, const std::vector<SiteId>& sites) {
   const std::set<SiteId> distinct_set(sites.begin(), sites.end());
@@ -73,13 +81,16 @@ Tolerance brute_force(unsigned data_shards, const std::vector<SiteId>& sites) {
   return answer;
 }
 
-Rule rule_of(unsigned data, unsigned parity) {
-  Rule rule;
+Policy standard() { return {PolicyId("standard"), {}, 0, std::nullopt}; }
+
+Policy policy_of(unsigned data, unsigned parity) {
+  Policy policy = standard();
+  Rule& rule = policy.rule;
   rule.data_shards = static_cast<std::uint8_t>(data);
   rule.parity_shards = static_cast<std::uint8_t>(parity);
   rule.site_losses = 0;
   rule.drive_losses = static_cast<std::uint8_t>(parity);
-  return rule;
+  return policy;
 }
 
 RC_GTEST_PROP(Tolerance, IsWhatBruteForceFinds, ()) {
@@ -96,33 +107,33 @@ RC_GTEST_PROP(Place, UsesDistinctDrivesAndTheBestSpread, ()) {
   const auto layout = *rc::gen::container<std::vector<unsigned>>(6, rc::gen::inRange(0U, 5U));
   const unsigned data = *rc::gen::inRange(1U, 6U);
   const unsigned parity = *rc::gen::inRange(0U, 4U);
-  const Rule rule = rule_of(data, parity);
+  const Policy policy = policy_of(data, parity);
   const auto candidates = make_drives(layout);
   SeededRandom random(*rc::gen::arbitrary<std::uint64_t>());
-  const auto placed = place(rule, candidates, {}, kGiB, random);
-  const auto best = best_tolerance(rule, candidates);
-  if (candidates.size() < rule.shards()) {
+  const auto placed = place(policy, candidates, {}, kGiB, random);
+  const auto best = best_tolerance(policy, candidates);
+  if (candidates.size() < policy.rule.shards()) {
     RC_ASSERT(!placed && placed.error() == Errc::kUnavailable);
     RC_ASSERT(!best && best.error() == Errc::kUnavailable);
     return;
   }
   RC_ASSERT(placed.has_value());
-  RC_ASSERT(std::set<DriveId>(placed->begin(), placed->end()).size() == rule.shards());
+  RC_ASSERT(std::set<DriveId>(placed->begin(), placed->end()).size() == policy.rule.shards());
   RC_ASSERT(tolerance_of(data, sites_of(candidates, *placed)) == *best);
 }
 
 RC_GTEST_PROP(Place, KeepsWhatItIsToldAndIsAsEvenAroundIt, ()) {
-  const Rule rule = rule_of(2, 2);
+  const Policy policy = policy_of(2, 2);
   const auto candidates = make_drives({2, 2, 2, 2});
   SeededRandom random(*rc::gen::arbitrary<std::uint64_t>());
-  const auto first = place(rule, candidates, {}, 1, random);
+  const auto first = place(policy, candidates, {}, 1, random);
   RC_ASSERT(first.has_value());
   const unsigned mask = *rc::gen::inRange(0U, 16U);
   std::vector<std::optional<DriveId>> keep(4);
   for (unsigned i = 0; i < 4; ++i) {
     if ((mask >> i & 1U) != 0) keep[i] = (*first)[i];
   }
-  const auto second = place(rule, candidates, keep, 1, random);
+  const auto second = place(policy, candidates, keep, 1, random);
   RC_ASSERT(second.has_value());
   for (unsigned i = 0; i < 4; ++i) {
     if (keep[i]) RC_ASSERT((*second)[i] == *keep[i]);
@@ -150,12 +161,12 @@ TEST(ToleranceLeft, WithinOneSiteTheDrivesCount) {
 TEST(Place, FillsDrivesInProportionToTheirFreeSpace) {
   auto candidates = make_drives({2, 2, 2, 2});
   candidates[0].free_bytes = 30 * kGiB;  // half as free as its neighbour
-  const Rule rule;
+  const Policy policy = standard();
   SeededRandom random(11);
   std::map<DriveId, unsigned> shards;
   constexpr unsigned kBlobs = 3000;
   for (unsigned i = 0; i < kBlobs; ++i) {
-    const auto placed = place(rule, candidates, {}, 1, random);
+    const auto placed = place(policy, candidates, {}, 1, random);
     ASSERT_TRUE(placed);
     for (const DriveId drive : *placed) ++shards[drive];
   }
@@ -167,7 +178,7 @@ TEST(Place, FillsDrivesInProportionToTheirFreeSpace) {
 TEST(Place, WithTwoSitesLeftPutsTwoShardsOnEach) {
   const auto candidates = make_drives({2, 2});
   SeededRandom random(3);
-  const auto placed = place(Rule{}, candidates, {}, 1, random);
+  const auto placed = place(standard(), candidates, {}, 1, random);
   ASSERT_TRUE(placed);
   EXPECT_EQ(tolerance_of(2, sites_of(candidates, *placed)), (Tolerance{1, 2}));
 }
@@ -176,7 +187,7 @@ TEST(Place, SaysNoSpaceWhenDrivesAreThereButFull) {
   auto candidates = make_drives({1, 1, 1, 1});
   candidates[2].free_bytes = 10;
   SeededRandom random(3);
-  const auto placed = place(Rule{}, candidates, {}, 11, random);
+  const auto placed = place(standard(), candidates, {}, 11, random);
   ASSERT_FALSE(placed);
   EXPECT_EQ(placed.error(), Errc::kNoSpace);
 }
@@ -185,7 +196,7 @@ TEST(Place, AFullOrOfflineDriveCanBeKeptButNotChosen) {
   auto candidates = make_drives({1, 1, 1, 2});
   candidates[0].free_bytes = 0;
   SeededRandom random(3);
-  const auto placed = place(Rule{}, candidates, {candidates[0].drive}, 1, random);
+  const auto placed = place(standard(), candidates, {candidates[0].drive}, 1, random);
   ASSERT_TRUE(placed);
   EXPECT_EQ((*placed)[0], candidates[0].drive);
 }
@@ -193,15 +204,72 @@ TEST(Place, AFullOrOfflineDriveCanBeKeptButNotChosen) {
 TEST(Place, RefusesToKeepTwoShardsOnOneDriveOrAnUnknownOne) {
   const auto candidates = make_drives({2, 2, 2, 2});
   SeededRandom random(3);
-  EXPECT_EQ(place(Rule{}, candidates, {candidates[0].drive, candidates[0].drive}, 1, random).error(),
+  EXPECT_EQ(place(standard(), candidates, {candidates[0].drive, candidates[0].drive}, 1, random).error(),
             Errc::kInvalidArgument);
-  EXPECT_EQ(place(Rule{}, candidates, {DriveId::random(random)}, 1, random).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(place(standard(), candidates, {DriveId::random(random)}, 1, random).error(), Errc::kInvalidArgument);
+}
+
+// Two drives at each of four sites; one without the last site.
+Policy without_s3() {
+  Policy policy = policy_of(2, 1);
+  policy.id = PolicyId("apart");
+  policy.rule.site_losses = 1;
+  policy.sites = {SiteId("s0"), SiteId("s1"), SiteId("s2")};
+  return policy;
+}
+
+RC_GTEST_PROP(Place, NeverLeavesThePolicyHoweverLittleRoomThereIs, ()) {
+  auto candidates = make_drives({2, 2, 2, 2});
+  for (Candidate& candidate : candidates) candidate.free_bytes = *rc::gen::inRange<std::uint64_t>(0, 3);
+  const Policy policy = without_s3();
+  SeededRandom random(*rc::gen::arbitrary<std::uint64_t>());
+  const auto placed = place(policy, candidates, {candidates[*rc::gen::inRange(0U, 6U)].drive}, 1, random);
+  if (!placed) {
+    RC_ASSERT(placed.error() == Errc::kNoSpace);
+    return;
+  }
+  for (const SiteId& site : sites_of(candidates, *placed)) RC_ASSERT(policy.allows(site));
+}
+
+TEST(Place, SaysWhichPolicyLacksDrivesAndKeepsNoneOutsideOfIt) {
+  const auto candidates = make_drives({1, 0, 1, 4});
+  SeededRandom random(3);
+  const auto placed = place(without_s3(), candidates, {}, 1, random);
+  EXPECT_EQ(placed.error(), Errc::kUnavailable);
+  EXPECT_EQ(placed.error().message(), "policy apart: a 2+1 code needs 3 drives; 2 can take data: 1 drive missing");
+  const auto all = make_drives({2, 2, 2, 2});
+  EXPECT_EQ(place(without_s3(), all, {all[7].drive}, 1, random).error(), Errc::kInvalidArgument);
+}
+
+TEST(BestTolerance, CountsTheSitesOfThePolicyOnly) {
+  EXPECT_EQ(*best_tolerance(without_s3(), make_drives({1, 1, 1, 9})), (Tolerance{1, 1}));
+  EXPECT_EQ(*best_tolerance(without_s3(), make_drives({2, 1, 0, 9})), (Tolerance{0, 1}));
+  EXPECT_EQ(best_tolerance(without_s3(), make_drives({1, 1, 0, 9})).error(), Errc::kUnavailable);
+}
+
+TEST(CheckWithdrawal, OfAPolicyLooksAtItsOwnSites) {
+  const auto candidates = make_drives({2, 2, 2, 2});
+  const auto refused = check_withdrawal(without_s3(), candidates, drives_of_site(candidates, "s1"), std::nullopt, 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(),
+            "policy apart: on the 2 sites that would remain (s0, s2), 2+1 shards survive the loss of 0 sites; 1 are "
+            "demanded: first add drives at 1 further site, or accept to tolerate only 0 lost sites from now on: "
+            "--accept-site-losses 0");
+  const auto elsewhere = check_withdrawal(without_s3(), candidates, drives_of_site(candidates, "s3"), std::nullopt, 0);
+  ASSERT_TRUE(elsewhere) << elsewhere.error().message();
+  EXPECT_EQ(elsewhere->after, (Tolerance{1, 1}));
+  EXPECT_EQ(elsewhere->bytes_to_move, 0U);
+}
+
+TEST(CheckWithdrawal, MoreAcceptedThanThePolicyDemandsIsNotDemanded) {
+  const auto candidates = make_drives({2, 2, 2, 2, 2});
+  EXPECT_TRUE(check_withdrawal(standard(), candidates, drives_of_site(candidates, "s2"), std::uint8_t{9}, 0));
 }
 
 TEST(PlaceMirrors, TakesParityPlusOneOnDifferentSitesAndKeepsCurrentOnes) {
   const auto candidates = make_drives({2, 2, 2, 2});
   const DriveId current = candidates[5].drive;
-  const auto mirrors = place_mirrors(Rule{}, candidates, {current});
+  const auto mirrors = place_mirrors(3, candidates, {current});
   ASSERT_EQ(mirrors.size(), 3U);
   EXPECT_EQ(mirrors[0], current);
   const auto sites = sites_of(candidates, mirrors);
@@ -210,52 +278,46 @@ TEST(PlaceMirrors, TakesParityPlusOneOnDifferentSitesAndKeepsCurrentOnes) {
 
 TEST(PlaceMirrors, WithFewerSitesSharesThemOutEvenly) {
   const auto candidates = make_drives({3, 1});
-  EXPECT_EQ(place_mirrors(Rule{}, candidates, {candidates[0].drive, candidates[1].drive}),
+  EXPECT_EQ(place_mirrors(3, candidates, {candidates[0].drive, candidates[1].drive}),
             (std::vector<DriveId>{candidates[0].drive, candidates[3].drive, candidates[1].drive}));
-  EXPECT_EQ(place_mirrors(Rule{}, make_drives({4}), {}).size(), 3U)
-      << "one site: what drives may fail, mirrors survive";
-  EXPECT_EQ(place_mirrors(Rule{}, make_drives({1, 1}), {}).size(), 2U);
+  EXPECT_EQ(place_mirrors(3, make_drives({4}), {}).size(), 3U) << "one site: what drives may fail, mirrors survive";
+  EXPECT_EQ(place_mirrors(3, make_drives({1, 1}), {}).size(), 2U);
 }
 
 TEST(PlaceMirrors, ASecondOneOfASiteGoesWhenAFurtherSiteIsThere) {
   const auto candidates = make_drives({2, 2, 1});
-  EXPECT_EQ(place_mirrors(Rule{}, candidates, {candidates[0].drive, candidates[1].drive, candidates[2].drive}),
+  EXPECT_EQ(place_mirrors(3, candidates, {candidates[0].drive, candidates[1].drive, candidates[2].drive}),
             (std::vector<DriveId>{candidates[0].drive, candidates[2].drive, candidates[4].drive}));
-  EXPECT_TRUE(place_mirrors(Rule{}, {}, {}).empty());
-}
-
-std::vector<DriveId> drives_of_site(const std::vector<Candidate>& candidates, const char* site) {
-  std::vector<DriveId> drives;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.site == SiteId(site)) drives.push_back(candidate.drive);
-  }
-  return drives;
+  EXPECT_TRUE(place_mirrors(3, {}, {}).empty());
 }
 
 TEST(CheckWithdrawal, RefusesToLoseToleranceAndSaysWhatWouldDo) {
   const auto candidates = make_drives({2, 2, 2, 2});
-  const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::nullopt, 0);
+  const auto check = check_withdrawal(standard(), candidates, drives_of_site(candidates, "s2"), std::nullopt, 0);
   ASSERT_FALSE(check);
   EXPECT_EQ(check.error(), Errc::kRefused);
   EXPECT_EQ(
       check.error().message(),
-      "on the 3 sites that would remain (s0, s1, s3), 2+2 shards survive the loss of 1 site; 2 are demanded: "
+      "policy standard: on the 3 sites that would remain (s0, s1, s3), 2+2 shards survive the loss of 1 site; 2 are "
+      "demanded: "
       "first add drives at 1 further site, or accept to tolerate only 1 lost site from now on: --accept-site-losses 1");
 }
 
 TEST(CheckWithdrawal, WhatNoSiteCanBringIsSaidInOneSentence) {
   const auto candidates = make_drives({2, 2, 2, 2});
-  const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::uint8_t{9}, 0);
+  Policy policy = standard();
+  policy.rule.site_losses = 9;
+  const auto check = check_withdrawal(policy, candidates, drives_of_site(candidates, "s2"), std::nullopt, 0);
   ASSERT_FALSE(check);
   EXPECT_TRUE(check.error().message().ends_with(
-      "; 9 were accepted, which no number of further sites can bring: accept to tolerate only 1 lost site from now on: "
+      "; 9 are demanded, which no number of further sites can bring: accept to tolerate only 1 lost site from now on: "
       "--accept-site-losses 1"))
       << check.error().message();
 }
 
 TEST(CheckWithdrawal, AcceptedLossesLetItPass) {
   const auto candidates = make_drives({2, 2, 2, 2});
-  const auto check = check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::uint8_t{1}, kGiB);
+  const auto check = check_withdrawal(standard(), candidates, drives_of_site(candidates, "s2"), std::uint8_t{1}, kGiB);
   ASSERT_TRUE(check) << check.error().message();
   EXPECT_EQ(check->before, (Tolerance{2, 2}));
   EXPECT_EQ(check->after, (Tolerance{1, 2}));
@@ -265,19 +327,19 @@ TEST(CheckWithdrawal, AcceptedLossesLetItPass) {
 
 TEST(CheckWithdrawal, WithAFifthSiteNothingNeedsToBeAccepted) {
   const auto candidates = make_drives({2, 2, 2, 2, 2});
-  EXPECT_TRUE(check_withdrawal(Rule{}, candidates, drives_of_site(candidates, "s2"), std::nullopt, 0));
+  EXPECT_TRUE(check_withdrawal(standard(), candidates, drives_of_site(candidates, "s2"), std::nullopt, 0));
 }
 
 TEST(CheckWithdrawal, RefusesWhenDrivesAreTooFew) {
   const auto candidates = make_drives({1, 1, 1, 1});
-  const auto check = check_withdrawal(Rule{}, candidates, {candidates[0].drive}, std::uint8_t{0}, 0);
+  const auto check = check_withdrawal(standard(), candidates, {candidates[0].drive}, std::uint8_t{0}, 0);
   ASSERT_FALSE(check);
-  EXPECT_EQ(check.error().message(), "a 2+2 code needs 4 drives; 3 would remain: add 1 drive first");
+  EXPECT_EQ(check.error().message(), "policy standard: a 2+2 code needs 4 drives; 3 would remain: add 1 drive first");
 }
 
 TEST(CheckWithdrawal, RefusesWhenBytesDoNotFit) {
   const auto candidates = make_drives({1, 1, 1, 1, 1}, 100 * kGiB, 9 * kGiB);
-  const auto check = check_withdrawal(Rule{}, candidates, {candidates[0].drive}, std::nullopt, 0);
+  const auto check = check_withdrawal(standard(), candidates, {candidates[0].drive}, std::nullopt, 0);
   ASSERT_FALSE(check);
   EXPECT_EQ(check.error(), Errc::kRefused);
   EXPECT_NE(check.error().message().find("room for " + std::to_string(36 * kGiB)), std::string::npos);
@@ -287,7 +349,7 @@ TEST(CheckWithdrawal, RefusesWhenRoomIsOnTooFewDrives) {
   auto candidates = make_drives({1, 1, 1, 1, 1}, 100 * kGiB, 1 * kGiB);
   candidates[4].total_bytes = 1000 * kGiB;
   candidates[4].free_bytes = 900 * kGiB;  // enough in all, but one drive takes only one shard of each blob
-  const auto check = check_withdrawal(Rule{}, candidates, {candidates[0].drive}, std::nullopt, 0);
+  const auto check = check_withdrawal(standard(), candidates, {candidates[0].drive}, std::nullopt, 0);
   ASSERT_FALSE(check);
   EXPECT_NE(check.error().message().find("too unevenly"), std::string::npos);
 }
@@ -295,7 +357,7 @@ TEST(CheckWithdrawal, RefusesWhenRoomIsOnTooFewDrives) {
 TEST(CheckWithdrawal, AnUnknownDriveIsAnInvalidArgument) {
   const auto candidates = make_drives({2, 2, 2, 2});
   SeededRandom random(1);
-  EXPECT_EQ(check_withdrawal(Rule{}, candidates, {DriveId::random(random)}, std::nullopt, 0).error(),
+  EXPECT_EQ(check_withdrawal(standard(), candidates, {DriveId::random(random)}, std::nullopt, 0).error(),
             Errc::kInvalidArgument);
 }
 

@@ -31,7 +31,7 @@ class Consortium(OperationsCase):
                                          ("site_losses = 2", "site_losses = 0"), ("drive_losses = 2", "drive_losses = 0")))
         refused = self.serve_and_fail()
         self.assertEqual(refused.returncode, 2, refused.stderr)
-        for word in ("consortium.toml", "policy.parity_shards: 2 becomes 0", "version 1", "andromede consortium apply",
+        for word in ("consortium.toml", "policy standard.parity_shards: 2 becomes 0", "version 1", "andromede consortium apply",
                      "consortium.recorded.toml"):
             self.assertIn(word, refused.stderr)
         self.assertIn("n'est pas celui qui est enregistré comme version 1", self.serve_and_fail("fr_FR.UTF-8").stderr)

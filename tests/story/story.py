@@ -224,7 +224,7 @@ class Story:
 
         def whole():
             status = self.cloud.status()
-            return not status["degraded"] and status["actual"]["site_losses"] == 2 and not any(
+            return not status["degraded"] and status["policies"][0]["actual"]["site_losses"] == 2 and not any(
                 job["state"] == "running" for job in status["jobs"])
 
         self.cloud.wait_for("redundancy is whole again", whole)

@@ -104,7 +104,8 @@ TEST_F(AccountsTest, ListsPageByPage) {
 
 TEST_F(AccountsTest, TheConsortiumIsShownCheckedAndApplied) {
   const std::string text =
-      "name = \"C\"\n[policy]\ndata_shards = 1\nparity_shards = 0\nsite_losses = 0\ndrive_losses = 0\n"
+      "name = \"C\"\n[[policy]]\nname = \"p\"\ndefault = true\ndata_shards = 1\nparity_shards = 0\nsite_losses = "
+      "0\ndrive_losses = 0\n"
       "[[associate]]\nid = \"a\"\nname = \"A\"\nseat = \"FR\"\n"
       "[[site]]\nid = \"s\"\nassociate = \"a\"\ncountry = \"FR\"\ncity = \"Albi\"\n"
       "[[site.drive]]\nname = \"d\"\npath = \"d\"\n[[tenant]]\nid = \"000000000001\"\nname = \"T\"\n";

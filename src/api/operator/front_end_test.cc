@@ -324,7 +324,11 @@ TEST_F(OperatorFrontEndTest, TellsTheStatus) {
   EXPECT_EQ(status.body["version"], "1.2.3");
   EXPECT_EQ(status.body["warnings"].back(), "a warning of the objects");
   EXPECT_EQ(status.body["drives"].size(), 5U);
-  EXPECT_EQ(status.body["actual"]["site_losses"], 2);
+  ASSERT_EQ(status.body["policies"].size(), 1U);
+  EXPECT_EQ(status.body["policies"][0]["name"], "standard");
+  EXPECT_EQ(status.body["policies"][0]["default"], true);
+  EXPECT_EQ(status.body["policies"][0]["demanded"]["site_losses"], 2);
+  EXPECT_EQ(status.body["policies"][0]["actual"]["site_losses"], 2);
   EXPECT_EQ(status.body["drives"][0]["name"], "s0-1");
   EXPECT_EQ(status.body["drives"][0]["state"], "active");
 }

@@ -25,6 +25,13 @@ nlohmann::json to_json(const sovereignty::Tolerance& tolerance) {
   return {{"site_losses", tolerance.site_losses}, {"drive_losses", tolerance.drive_losses}};
 }
 
+nlohmann::json to_json(const fleet::PolicyStatus& policy) {
+  return {{"name", policy.id.value()},
+          {"default", policy.is_default},
+          {"demanded", to_json(policy.demanded)},
+          {"actual", to_json(policy.actual)}};
+}
+
 nlohmann::json to_json(const std::optional<fleet::WritesRefused>& refused) {
   if (!refused) return nullptr;
   return {{"since", to_iso8601(refused->since)},
@@ -75,21 +82,16 @@ nlohmann::json to_json(const fleet::Job& job) {
 nlohmann::json to_json(const fleet::FleetStatus& status) {
   nlohmann::json drives = nlohmann::json::array();
   for (const fleet::DriveStatus& drive : status.drives) drives.push_back(to_json(drive));
+  nlohmann::json policies = nlohmann::json::array();
+  for (const fleet::PolicyStatus& policy : status.policies) policies.push_back(to_json(policy));
   nlohmann::json jobs = nlohmann::json::array();
   for (const fleet::Job& job : status.jobs) jobs.push_back(to_json(job));
-  return {{"epoch", status.epoch},
-          {"degraded", status.degraded},
-          {"reasons", status.reasons},
-          {"changes", status.changes},
-          {"warnings", status.warnings},
-          {"writes_refused", to_json(status.writes_refused)},
-          {"demanded", to_json(status.demanded)},
-          {"actual", to_json(status.actual)},
-          {"damaged_found", status.damaged_found},
-          {"repaired", status.repaired},
-          {"waiting", status.waiting},
-          {"drives", std::move(drives)},
-          {"jobs", std::move(jobs)}};
+  return {{"epoch", status.epoch},           {"degraded", status.degraded},
+          {"reasons", status.reasons},       {"changes", status.changes},
+          {"warnings", status.warnings},     {"writes_refused", to_json(status.writes_refused)},
+          {"policies", std::move(policies)}, {"damaged_found", status.damaged_found},
+          {"repaired", status.repaired},     {"waiting", status.waiting},
+          {"drives", std::move(drives)},     {"jobs", std::move(jobs)}};
 }
 
 nlohmann::json to_json(const std::vector<journal::Entry>& entries) {

@@ -22,7 +22,8 @@ class TestOperators {
             [this](const std::string& text) -> Status {
               consortium_file = text;
               return {};
-            }) {
+            },
+            [](const sovereignty::Policies&) {}) {
     EXPECT_TRUE(keys::create_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random));
     auto custody = keys::open_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random);
     EXPECT_TRUE(custody);

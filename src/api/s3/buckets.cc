@@ -19,10 +19,10 @@ std::string_view location_of(const Options& options) {
   return options.region == kClassicRegion ? std::string_view{} : std::string_view(options.region);
 }
 
-Status check_location(Request& request, std::string_view location) {
-  if (location.empty() || location == request.options().region || location == kClassicRegion) return {};
-  request.error_fields.emplace_back("LocationConstraint", location.substr(0, 100));
-  return fail(S3Errc::kInvalidLocationConstraint, "another region");
+// The region's name says nothing of a policy: clients send it by themselves.
+PolicyId policy_of(const Request& request, const std::string& location) {
+  if (location == request.options().region || location == kClassicRegion) return {};
+  return PolicyId(location);
 }
 
 Status check_bucket_features(Request& request) {
@@ -77,14 +77,20 @@ Task<Status> create_bucket(Request& request) {
   CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
   CO_TRY(const std::string location,
          co_await read_document(request, kMaxConfigurationBytes, std::move(demand), &parse_bucket_configuration));
-  CO_CHECK_OK(check_location(request, location));
   // The service takes making one's own bucket again for a success. So does S3 in its first region, which clients sign
   // for when nobody chose one; elsewhere it is an error.
   if (request.signed_region() != kClassicRegion) {
     const auto existing = co_await request.service().head_bucket(request.caller(), request.bucket());
     if (existing) co_return fail(objects::ObjectErrc::kBucketAlreadyOwnedByYou, "made before");
   }
-  CO_CHECK_OK(co_await request.service().create_bucket(request.caller(), request.bucket()));
+  Status made =
+      co_await request.service().create_bucket(request.caller(), request.bucket(), policy_of(request, location));
+  if (!made) {
+    if (made.error().code() == objects::ObjectErrc::kNoSuchPolicy) {
+      request.error_fields.emplace_back("LocationConstraint", location.substr(0, 100));
+    }
+    co_return made;
+  }
   net::ResponseHead head;
   head.headers.add("Location", "/" + request.bucket());
   co_return co_await request.reply(std::move(head));
@@ -95,6 +101,7 @@ Task<Status> head_bucket(Request& request) {
   net::ResponseHead head;
   head.headers.add("x-amz-bucket-region", request.options().region);
   head.headers.add("x-amz-access-point-alias", "false");
+  head.headers.add("x-andromede-policy", bucket.policy.value());
   head.headers.add("Content-Type", "application/xml");
   co_return co_await request.reply(std::move(head));
 }

@@ -53,6 +53,14 @@ TEST(BucketsTest, LocationConstraints) {
   EXPECT_EQ(gateway.put("/classic", with("us-east-1")).status, 200u);
   EXPECT_EQ(gateway.put("/plain", with("")).status, 200u);
   EXPECT_EQ(gateway.put("/abroad", with("eu-west-3")).code(), "InvalidLocationConstraint");
+  EXPECT_EQ(
+      gateway.put("/abroad", with("eu-west-3")).xml("Message"),
+      "The specified location-constraint is not valid: it is no policy of this cloud's, which are: standard, apart");
+  EXPECT_EQ(gateway.put("/abroad", with("eu-west-3")).xml("LocationConstraint"), "eu-west-3");
+  ASSERT_EQ(gateway.put("/apart", with("apart")).status, 200u);
+  EXPECT_EQ(gateway.head("/apart").header("x-andromede-policy"), "apart");
+  EXPECT_EQ(gateway.head("/home").header("x-andromede-policy"), "standard");
+  EXPECT_EQ(gateway.get("/apart?location").body, gateway.get("/plain?location").body) << "clients sign by it";
   EXPECT_EQ(gateway.put("/broken", "<CreateBucketConfiguration>").code(), "MalformedXML");
   EXPECT_EQ(gateway.put("/other", "<Other/>").code(), "MalformedXML");
   EXPECT_EQ(gateway.put("/public", "", {{"x-amz-acl", "public-read"}}).code(), "AccessControlListNotSupported");

@@ -77,6 +77,7 @@ const std::vector<Row>& table() {
       {ObjectErrc::kMissingContentLength, "MissingContentLength", 411,
        "You must provide the Content-Length HTTP header."},
       {ObjectErrc::kRequestTimeout, "RequestTimeout", 400, ""},
+      {ObjectErrc::kNoSuchPolicy, "InvalidLocationConstraint", 400, ""},
       // api/sigv4: who signed
       {SigErrc::kAnonymous, "AccessDenied", 403, kDenied},
       {SigErrc::kUnsupportedMechanism, "InvalidRequest", 400, ""},
@@ -120,8 +121,6 @@ const std::vector<Row>& table() {
       {S3Errc::kInvalidDigest, "InvalidDigest", 400, "The Content-MD5 you specified was invalid."},
       {S3Errc::kInvalidEncryptionAlgorithm, "InvalidEncryptionAlgorithmError", 400,
        "The encryption request you specified is not valid. Supported value: AES256."},
-      {S3Errc::kInvalidLocationConstraint, "InvalidLocationConstraint", 400,
-       "The specified location-constraint is not valid"},
       {S3Errc::kInvalidRedirect, "InvalidRedirectLocation", 400, ""},
       {S3Errc::kInvalidRequest, "InvalidRequest", 400, ""},
       {S3Errc::kInvalidStorageClass, "InvalidStorageClass", 400, "The storage class you specified is not valid"},

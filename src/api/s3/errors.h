@@ -23,7 +23,6 @@ enum class S3Errc {
   kInvalidArgument,
   kInvalidDigest,
   kInvalidEncryptionAlgorithm,
-  kInvalidLocationConstraint,
   kInvalidRedirect,
   kInvalidRequest,
   kInvalidStorageClass,

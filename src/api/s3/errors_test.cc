@@ -26,7 +26,7 @@ void expect_all_known(Code last) {
 }
 
 TEST(ErrorsTest, TheTableIsComplete) {
-  expect_all_known(objects::ObjectErrc::kRequestTimeout);
+  expect_all_known(objects::ObjectErrc::kNoSuchPolicy);
   expect_all_known(sigv4::SigErrc::kBodyBroken);
   expect_all_known(S3Errc::kNotImplemented);
 }

@@ -171,8 +171,8 @@ TEST_F(Hangs, WhoWaitsForACountGoesOn) {
 class OneByOne final : public Replacer {
  public:
   explicit OneByOne(std::vector<DriveId> drives) : drives_(std::move(drives)) {}
-  Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept, const std::vector<DriveId>&,
-                                       std::uint64_t) override {
+  Result<std::vector<DriveId>> replace(const PolicyId&, const std::vector<std::optional<DriveId>>& kept,
+                                       const std::vector<DriveId>&, std::uint64_t) override {
     std::vector<DriveId> answer;
     for (const auto& drive : kept) {
       answer.push_back(drive.value_or(DriveId{}));

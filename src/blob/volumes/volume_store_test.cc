@@ -263,8 +263,9 @@ class LastDrivesFirst final : public Replacer {
  public:
   explicit LastDrivesFirst(std::vector<DriveId> drives, std::optional<Errc> when_none = {})
       : drives_(std::move(drives)), when_none_(when_none) {}
-  Result<std::vector<DriveId>> replace(const std::vector<std::optional<DriveId>>& kept,
+  Result<std::vector<DriveId>> replace(const PolicyId& policy, const std::vector<std::optional<DriveId>>& kept,
                                        const std::vector<DriveId>& without, std::uint64_t /*shard_bytes*/) override {
+    asked_policy = policy;
     asked_without.push_back(without);
     if (drives_.empty() && when_none_) return fail(*when_none_, "no drive is left");
     std::vector<DriveId> answer;
@@ -277,6 +278,7 @@ class LastDrivesFirst final : public Replacer {
     return answer;
   }
   std::vector<std::vector<DriveId>> asked_without;
+  PolicyId asked_policy;
 
  private:
   std::vector<DriveId> drives_;
@@ -288,6 +290,7 @@ TEST(VolumeStore, AWriteThatLosesItsParityIsCompletedOnOtherDrives) {
     TestCloud cloud(8);
     LastDrivesFirst replacer({cloud.id(4), cloud.id(5), cloud.id(6), cloud.id(7)});
     Target target = cloud.target({2, 2});
+    target.policy = PolicyId("apart");
     target.replacer = &replacer;
     const Bytes data = random_bytes(cloud.random, 1'500'000);
     auto writer =

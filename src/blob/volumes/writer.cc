@@ -49,15 +49,16 @@ unsigned durable_shards(const BlobRef& ref) {
 // Shared by the Writer and the jobs that it posts: the last of them ends it.
 class WriteState final : public WaitWatch::Waiter, public std::enable_shared_from_this<WriteState> {
  public:
-  WriteState(StoreCore& core, BlobId id, Code code, Replacer* replacer, std::uint64_t declared, Deadline deadline)
+  WriteState(StoreCore& core, BlobId id, const Target& target, std::uint64_t declared, Deadline deadline)
       : core_(core),
         id_(id),
+        policy_(target.policy),
         deadline_(deadline),
-        replacer_(replacer),
-        layout_(code, declared),
-        erasure_(code),
-        streams_(code.total()),
-        regions_(code.total()) {
+        replacer_(target.replacer),
+        layout_(target.code, declared),
+        erasure_(target.code),
+        streams_(target.code.total()),
+        regions_(target.code.total()) {
     core_.writer_begins(id_);
   }
   WriteState(const WriteState&) = delete;
@@ -122,6 +123,7 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
 
   StoreCore& core_;
   const BlobId id_;
+  const PolicyId policy_;
   const Deadline deadline_;
   Replacer* const replacer_;
   const Layout layout_;  // of the declared size
@@ -225,7 +227,7 @@ Result<std::vector<DriveId>> WriteState::choose_others() {
   for (unsigned i = 0; i < total(); ++i) {
     if (*regions_[i]) kept[i] = streams_[i].drive->id();
   }
-  return replacer_->replace(kept, refused_, layout_.used_bytes());
+  return replacer_->replace(policy_, kept, refused_, layout_.used_bytes());
 }
 
 void WriteState::reserved(unsigned shard, Result<Region> region) {
@@ -602,7 +604,7 @@ Task<Result<BlobRef>> WriteState::finish() {
 
 // Names the durable shards, which are the caller's from then on.
 BlobRef WriteState::take_shards() {
-  BlobRef ref{.id = id_, .size_bytes = taken_, .code = layout_.code(), .shards = {}};
+  BlobRef ref{.id = id_, .size_bytes = taken_, .policy = policy_, .code = layout_.code(), .shards = {}};
   // The sync of a shard that was given up may end only now.
   const std::lock_guard lock(mutex_);
   for (unsigned i = 0; i < total(); ++i) {
@@ -654,7 +656,7 @@ Status WriteState::rebuild_lost_shards(BlobRef& ref) {
       if (streams_[i].drive != nullptr) refused_.push_back(streams_[i].drive->id());
     }
   }
-  TRY(const auto drives, replacer_->replace(kept, refused_, used_bytes_));
+  TRY(const auto drives, replacer_->replace(policy_, kept, refused_, used_bytes_));
   Status status;
   for (unsigned i = 0; i < total(); ++i) {
     if (kept[i]) continue;
@@ -722,7 +724,7 @@ Task<Result<std::unique_ptr<Writer>>> open_volume_writer(StoreCore& core, BlobId
     co_return fail(Errc::kInvalidArgument, "no such code, no drive for each shard, or more bytes than a blob may have");
   }
   if (deadline.passed(core.clock)) co_return fail(Errc::kTimeout, "storing took longer than allowed");
-  auto state = std::make_shared<WriteState>(core, id, target.code, target.replacer, size_bytes, deadline);
+  auto state = std::make_shared<WriteState>(core, id, target, size_bytes, deadline);
   auto writer = std::make_unique<VolumeWriter>(state, core.clock, deadline);
   CO_CHECK_OK(co_await state->reserve(std::move(target.drives)));
   co_return std::unique_ptr<Writer>(std::move(writer));
