@@ -17,12 +17,10 @@ namespace {
 
 // Where drives may be: what the consortium file says of the first ones, and what the last run knew.
 Result<std::vector<std::string>> known_drive_paths(const CloudFolder& folder,
-                                                   const sovereignty::Consortium& consortium) {
+                                                   const std::vector<control::DriveSpec>& named) {
   std::set<std::string> paths;
-  for (const sovereignty::Site& site : consortium.sites) {
-    for (const sovereignty::DriveSpec& drive : site.drives) {
-      paths.insert(drive.path.starts_with('/') ? drive.path : folder.root + "/" + drive.path);
-    }
+  for (const control::DriveSpec& drive : named) {
+    paths.insert(drive.path.starts_with('/') ? drive.path : folder.root + "/" + drive.path);
   }
   const auto remembered = read_text_file(folder.drive_paths());
   if (!remembered && remembered.error() != Errc::kNotFound) return fail(remembered.error());
@@ -114,9 +112,9 @@ std::string describe_histories(io::DriveSurvey& survey) {
 
 }  // namespace
 
-Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereignty::Consortium& consortium,
+Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const std::vector<control::DriveSpec>& named,
                                       std::shared_ptr<const io::DriveSeal> seal) {
-  TRY(const auto paths, known_drive_paths(folder, consortium));
+  TRY(const auto paths, known_drive_paths(folder, named));
   auto survey = io::DriveSurvey::make(paths, std::move(seal), open_drive);
   if (!survey && survey.error() == Errc::kConflict) {
     return fail(Errc::kConflict, text(Msg::kServedAlready, {survey.error().message()}));
@@ -165,17 +163,19 @@ Result<std::unique_ptr<io::Disk>> open_drive(const io::DriveInfo& drive) {
   return io::open_real_disk(drive.path, drive.capacity_bytes);
 }
 
-Result<sovereignty::Consortium> read_consortium(const std::string& path) {
+Result<control::ConsortiumFile> read_consortium(const std::string& path) {
   auto content = read_text_file(path);
   if (!content && content.error() == Errc::kNotFound) {
     return fail(Errc::kInvalidArgument, text(Msg::kNoConsortium, {path}));
   }
   if (!content) return fail(content.error());
-  return sovereignty::parse_consortium(*content, path);
+  return control::parse_consortium(*content, path);
 }
 
-Cloud::Cloud(const Config& config, sovereignty::Consortium consortium)
-    : folder_{config.folder}, consortium_(std::move(consortium)), policies_(sovereignty::policies_of(consortium_)) {}
+Cloud::Cloud(const Config& config, control::ConsortiumFile consortium)
+    : folder_{config.folder},
+      consortium_(std::move(consortium)),
+      policies_(sovereignty::policies_of(consortium_.consortium)) {}
 
 namespace {
 
@@ -199,7 +199,7 @@ bool give_up_clouds() {
   return !left_clouds().empty();
 }
 
-Result<CloudPointer> Cloud::open(const Config& config, sovereignty::Consortium consortium, bool making) {
+Result<CloudPointer> Cloud::open(const Config& config, control::ConsortiumFile consortium, bool making) {
   auto cloud = CloudPointer(new Cloud(config, std::move(consortium)));
   CHECK_OK(cloud->open_all(config, making));
   return cloud;
@@ -209,7 +209,7 @@ Status Cloud::open_all(const Config& config, bool making) {
   TRY(const std::size_t descriptor_limit, raise_descriptor_limit());
   TRY(custody_, open_custody(folder_, random_));
   TRY(const auto seal, open_drive_seal(folder_, *custody_));
-  TRY(io::DriveSurvey survey, survey_drives(folder_, consortium_, seal));
+  TRY(io::DriveSurvey survey, survey_drives(folder_, consortium_.drives, seal));
   CHECK_OK(start_refusal(survey));
   TRY(descriptors_, share_descriptors(descriptor_limit, survey.truth().map, policies_.snapshot()->mirrors()));
   for (const io::DriveSurvey::Elsewhere& one : survey.elsewhere()) {
@@ -280,7 +280,7 @@ void Cloud::make_consortium_keeper(const Config& config) {
 
 Status Cloud::keep_consortium(const Config& config, bool making) {
   if (making) return {};
-  Status agreed = consortium_keeper_->agree(consortium_);
+  Status agreed = consortium_keeper_->agree(consortium_.consortium);
   if (agreed) {
     // It was written for a start that was refused, and tells of an older version one day.
     std::error_code code;
@@ -288,8 +288,8 @@ Status Cloud::keep_consortium(const Config& config, bool making) {
   }
   if (agreed || !(agreed.error() == Errc::kInvalidArgument)) return agreed;
   TRY(const auto record, hand_back_consortium());
-  TRY(const auto recorded, sovereignty::parse_consortium(record.text, folder_.recorded_consortium()));
-  const std::string differences = control::told(sovereignty::differences(recorded, consortium_));
+  TRY(const auto recorded, control::parse_consortium(record.text, folder_.recorded_consortium()));
+  const std::string differences = control::told(sovereignty::differences(recorded.consortium, consortium_.consortium));
   log_error("the consortium file is not the recorded one", {{"error", agreed.error().describe()}});
   return fail(Errc::kInvalidArgument,
               text(Msg::kConsortiumIsAnother,
@@ -309,7 +309,7 @@ Result<sovereignty::ConsortiumRecord> Cloud::recorded_consortium(const Config& c
   TRY(const std::size_t descriptor_limit, raise_descriptor_limit());
   TRY(cloud.custody_, open_custody(cloud.folder_, cloud.random_));
   TRY(const auto seal, open_drive_seal(cloud.folder_, *cloud.custody_));
-  TRY(io::DriveSurvey survey, survey_drives(cloud.folder_, cloud.consortium_, seal));
+  TRY(io::DriveSurvey survey, survey_drives(cloud.folder_, {}, seal));
   CHECK_OK(start_refusal(survey));
   // What the policy demands is in the map too.
   const io::DriveMap& map = survey.truth().map;
@@ -319,7 +319,7 @@ Result<sovereignty::ConsortiumRecord> Cloud::recorded_consortium(const Config& c
   return cloud.hand_back_consortium();
 }
 
-Result<sovereignty::Consortium> consortium_of(const Config& config) {
+Result<control::ConsortiumFile> consortium_of(const Config& config) {
   std::error_code code;
   auto consortium =
       std::filesystem::exists(config.consortium, code) || code

@@ -15,6 +15,7 @@
 #include "blob/volumes/volume_store.h"
 #include "cloud_folder.h"
 #include "config.h"
+#include "control/consortium_file.h"
 #include "control/consortium_keeper.h"
 #include "control/tenants.h"
 #include "descriptors.h"
@@ -29,21 +30,20 @@
 #include "keys/key_service.h"
 #include "meta/rocksdb/mirrored_store.h"
 #include "objects/service.h"
-#include "sovereignty/consortium.h"
 #include "spread_placer.h"
 
 namespace andromede::app {
 
 // The consortium file of a configuration, read and checked.
-Result<sovereignty::Consortium> read_consortium(const std::string& path);
+Result<control::ConsortiumFile> read_consortium(const std::string& path);
 
 // The same of the configuration that is to be served or opened. Where it is not there or not right, the recorded one is
 // written beside it, if the drives can be found and opened without it, and the error says so: kInvalidArgument.
-Result<sovereignty::Consortium> consortium_of(const Config& config);
+Result<control::ConsortiumFile> consortium_of(const Config& config);
 
 // Looks at the drives that the consortium file names and that the last run knew: nothing is opened or written yet.
 // Errors of io::DriveSurvey::make, and of the file that remembers.
-Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const sovereignty::Consortium& consortium,
+Result<io::DriveSurvey> survey_drives(const CloudFolder& folder, const std::vector<control::DriveSpec>& named,
                                       std::shared_ptr<const io::DriveSeal> seal);
 // Why those drives cannot be opened, and what can be done, in the language of the environment; nothing when they can.
 Status start_refusal(io::DriveSurvey& survey);
@@ -67,7 +67,7 @@ class Cloud {
  public:
   // Opens what init made. The fleet is made but not started. `making`: init is at it; metadata may begin empty. Errors
   // of start_refusal() too: then nothing was written.
-  static Result<CloudPointer> open(const Config& config, sovereignty::Consortium consortium, bool making = false);
+  static Result<CloudPointer> open(const Config& config, control::ConsortiumFile consortium, bool making = false);
   Cloud(const Cloud&) = delete;
   Cloud& operator=(const Cloud&) = delete;
   // After a stop() that left nothing. By EndCloud.
@@ -105,7 +105,7 @@ class Cloud {
   [[nodiscard]] fleet::Fleet& fleet() { return *fleet_; }
 
  private:
-  Cloud(const Config& config, sovereignty::Consortium consortium);
+  Cloud(const Config& config, control::ConsortiumFile consortium);
   Status open_all(const Config& config, bool making);
   // `least`: what acknowledging needs.
   Status open_metadata(const Config& config, io::DriveSurvey survey, io::Minimum least, bool making);
@@ -119,7 +119,7 @@ class Cloud {
   Status remember_drive_paths();
 
   const CloudFolder folder_;
-  const sovereignty::Consortium consortium_;  // as its file says
+  const control::ConsortiumFile consortium_;
   fleet::PolicyBook policies_;
   SystemClock clock_;
   SystemRandom random_;

@@ -2,10 +2,10 @@
 #include "cloud_folder.h"
 #include "command_line.h"
 #include "commands.h"
+#include "control/consortium_file.h"
 #include "exit_codes.h"
 #include "local_ca.h"
 #include "messages.h"
-#include "sovereignty/consortium.h"
 
 namespace andromede::app {
 namespace {
@@ -15,7 +15,7 @@ using nlohmann::json;
 // Read here first: the server does not know what the file is called.
 Result<std::string> read_consortium_text(const std::string& file) {
   TRY(std::string text, read_text_file(file));
-  CHECK_OK(sovereignty::parse_consortium(text, file));
+  CHECK_OK(control::parse_consortium(text, file));
   return text;
 }
 

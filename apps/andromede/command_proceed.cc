@@ -56,7 +56,7 @@ Result<std::uint64_t> proceed(const Config& config, const std::vector<std::strin
   TRY(const auto consortium, read_consortium(config.consortium));
   TRY(const auto custody, open_custody(folder, random));
   TRY(const auto seal, open_drive_seal(folder, *custody));
-  TRY(io::DriveSurvey survey, survey_drives(folder, consortium, seal));
+  TRY(io::DriveSurvey survey, survey_drives(folder, consortium.drives, seal));
   std::vector<DriveName> names;
   // As the journal and `andromede status` list them: with a space behind each comma.
   for (const std::string& name : without)

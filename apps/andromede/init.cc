@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -74,25 +75,25 @@ std::string config_text(const InitOptions& options, const Endpoint& s3) {
   return text;
 }
 
-Result<io::DriveMap> first_map(const std::string& root, const sovereignty::Consortium& consortium, Random& random) {
-  const sovereignty::Policies policies = sovereignty::policies_of(consortium);
+Result<io::DriveMap> first_map(const std::string& root, const control::ConsortiumFile& file, Random& random) {
+  const sovereignty::Policies policies = sovereignty::policies_of(file.consortium);
   io::DriveMap map;
   map.cloud = CloudId::random(random);
   map.minimum = map.minimum_before = minimum_of(policies);
   fleet::CandidateList candidates;
-  for (const sovereignty::Site& site : consortium.sites) {
-    for (const sovereignty::DriveSpec& spec : site.drives) {
-      io::DriveInfo drive;
-      drive.id = DriveId::random(random);
-      drive.name = spec.name;
-      drive.site = site.id;
-      drive.associate = site.associate;
-      drive.path = spec.path.starts_with('/') ? spec.path : root + "/" + spec.path;
-      drive.capacity_bytes = spec.capacity_bytes;
-      CHECK_OK(make_private_folder(drive.path));
-      candidates.push_back({drive.id, drive.site, drive.associate, 1, 1});
-      map.drives.push_back(std::move(drive));
-    }
+  std::map<SiteId, AssociateId> owners;
+  for (const sovereignty::Site& site : file.consortium.sites) owners[site.id] = site.associate;
+  for (const control::DriveSpec& spec : file.drives) {
+    io::DriveInfo drive;
+    drive.id = DriveId::random(random);
+    drive.name = spec.name;
+    drive.site = spec.site;
+    drive.associate = owners[spec.site];
+    drive.path = spec.path.starts_with('/') ? spec.path : root + "/" + spec.path;
+    drive.capacity_bytes = spec.capacity_bytes;
+    CHECK_OK(make_private_folder(drive.path));
+    candidates.push_back({drive.id, drive.site, drive.associate, 1, 1});
+    map.drives.push_back(std::move(drive));
   }
   for (const DriveId mirror : sovereignty::place_mirrors(policies.mirrors(), candidates, {})) {
     for (io::DriveInfo& drive : map.drives) {
@@ -181,7 +182,7 @@ Status clear_unfinished(const CloudFolder& folder) {
 
 // Everything of a cloud. A crash in between leaves a folder that says it is not whole.
 Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& folder, const Config& config,
-                              const sovereignty::Consortium& consortium, std::string_view consortium_text,
+                              const control::ConsortiumFile& consortium, std::string_view consortium_text,
                               std::string_view config_content) {
   InitReport report;
   SystemRandom random;
@@ -208,7 +209,7 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
     const identity::OperatorCaller by{options.operator_name, {}, {}};
     CHECK_OK(make_operator(*cloud, folder, by));
     CHECK_OK(cloud->consortium().create(std::string(consortium_text), by));
-    CHECK_OK(make_tenants(*cloud, consortium, folder, report.endpoint, by));
+    CHECK_OK(make_tenants(*cloud, consortium.consortium, folder, report.endpoint, by));
     cloud->stop();
   }
   CHECK_OK(write_file(folder.consortium(), consortium_text, false));
@@ -219,7 +220,7 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
   report.config = folder.config();
   report.credentials = folder.credentials();
   report.drives = map.drives.size();
-  report.tenants = consortium.tenants.size();
+  report.tenants = consortium.consortium.tenants.size();
   return report;
 }
 

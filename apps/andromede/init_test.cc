@@ -263,7 +263,7 @@ TEST_F(InitTest, AnotherConsortiumIsRefusedAndTheRecordedOneHandedBack) {
   ASSERT_TRUE(config);
   const std::string recorded = *read_text_file(files.consortium());
   auto changed = *read_consortium(config->consortium);
-  changed.policies.front().rule.parity_shards = 0;
+  changed.consortium.policies.front().rule.parity_shards = 0;
   const auto opened = Cloud::open(*config, changed);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error(), Errc::kInvalidArgument);

@@ -5,6 +5,7 @@
 #include "base/deadline.h"
 #include "base/log.h"
 #include "base/task.h"
+#include "control/consortium_file.h"
 
 namespace andromede::control {
 namespace {
@@ -23,7 +24,8 @@ Result<Consortium> parse(const std::string& text, const char* name) {
   if (text.size() > sovereignty::kMaxConsortiumBytes) {
     return fail(Errc::kInvalidArgument, std::string(name) + " is over 256 KiB");
   }
-  return sovereignty::parse_consortium(text, name);
+  TRY(ConsortiumFile parsed, parse_consortium(text, name));
+  return std::move(parsed.consortium);
 }
 
 }  // namespace

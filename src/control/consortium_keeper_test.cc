@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "control/consortium_file.h"
 #include "journal/test_store.h"
 
 namespace andromede::control {
@@ -32,7 +33,7 @@ std::string with(const std::string& what, const std::string& by) {
   return text.replace(at, what.size(), by);
 }
 
-sovereignty::Consortium parsed(const std::string& text) { return *sovereignty::parse_consortium(text, "c.toml"); }
+sovereignty::Consortium parsed(const std::string& text) { return parse_consortium(text, "c.toml")->consortium; }
 
 class ConsortiumKeeperTest : public ::testing::Test {
  protected:

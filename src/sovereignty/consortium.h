@@ -1,4 +1,5 @@
-// The consortium: associates, their capital, their sites and drives. Read from one TOML file (examples/).
+// The consortium: associates, their capital, their sites and drives, and its policies. Where drives are mounted is no
+// part of it.
 #pragma once
 
 #include <cstdint>
@@ -6,27 +7,16 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "base/result.h"
-#include "sovereignty/placement.h"
+#include "sovereignty/policy.h"
 
 namespace andromede::sovereignty {
-
-// A drive's capacity_bytes that is not 0 (all of the file system) holds its copy of the metadata with the log at least:
-// 512 MiB. kInvalidArgument says what is wrong and what would be right.
-Status check_capacity(std::uint64_t capacity_bytes);
-
-struct DriveSpec {
-  DriveName name;
-  std::string path;                  // absolute, or relative to the cloud's folder
-  std::uint64_t capacity_bytes = 0;  // see check_capacity()
-};
 
 struct Site {
   SiteId id;
   AssociateId associate;
   std::string country;  // ISO 3166-1 alpha-2
   std::string city;
-  std::vector<DriveSpec> drives;
+  std::vector<DriveName> drives;
 };
 
 struct Associate {
@@ -63,9 +53,5 @@ struct Consortium {
 
 // The policies, over the sites that the consortium has.
 Policies policies_of(const Consortium& consortium);
-
-// Parses and checks a consortium file; `file` is its name for messages. Unknown keys, bad values, duplicates and
-// dangling references are errors that name file, line and remedy.
-Result<Consortium> parse_consortium(std::string_view text, std::string_view file);
 
 }  // namespace andromede::sovereignty

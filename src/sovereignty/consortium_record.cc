@@ -1,6 +1,7 @@
 #include "sovereignty/consortium_record.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "sovereignty/placement.h"
 
@@ -16,13 +17,14 @@ template <typename T, typename Id>
 std::vector<const T*> sorted(const std::vector<T>& all, Id id) {
   std::vector<const T*> list;
   for (const T& one : all) list.push_back(&one);
-  std::sort(list.begin(), list.end(), [id](const T* a, const T* b) { return a->*id < b->*id; });
+  std::sort(list.begin(), list.end(),
+            [id](const T* a, const T* b) { return std::invoke(id, *a) < std::invoke(id, *b); });
   return list;
 }
 
 template <typename T, typename Id, typename Value>
 const T* find(const std::vector<T>& all, Id id, const Value& value) {
-  const auto found = std::find_if(all.begin(), all.end(), [&](const T& one) { return one.*id == value; });
+  const auto found = std::find_if(all.begin(), all.end(), [&](const T& one) { return std::invoke(id, one) == value; });
   return found == all.end() ? nullptr : &*found;
 }
 
@@ -38,15 +40,16 @@ class Differences {
   template <typename T, typename Id, typename Same>
   void lists(const std::string& kind, const std::vector<T>& from, const std::vector<T>& to, Id id, Same same) {
     for (const T* one : sorted(from, id)) {
-      const T* other = find(to, id, one->*id);
+      const T* other = find(to, id, std::invoke(id, *one));
       if (other == nullptr) {
-        lines_.push_back(kind + " " + (one->*id).value() + " goes");
+        lines_.push_back(kind + " " + std::invoke(id, *one).value() + " goes");
       } else {
-        same(kind + " " + (one->*id).value(), *one, *other);
+        same(kind + " " + std::invoke(id, *one).value(), *one, *other);
       }
     }
     for (const T* one : sorted(to, id)) {
-      if (find(from, id, one->*id) == nullptr) lines_.push_back(kind + " " + (one->*id).value() + " comes");
+      if (find(from, id, std::invoke(id, *one)) == nullptr)
+        lines_.push_back(kind + " " + std::invoke(id, *one).value() + " comes");
     }
   }
   std::vector<std::string> take() { return std::move(lines_); }
@@ -151,8 +154,8 @@ Status check_drive(const Consortium& from, const Consortium& to, const DriveInUs
   if (was != nullptr && was->country != is->country) {
     return fail(Errc::kRefused, site + " cannot move to another country" + why);
   }
-  const bool listed = was != nullptr && find(was->drives, &DriveSpec::name, drive.name) != nullptr;
-  if (listed && find(is->drives, &DriveSpec::name, drive.name) == nullptr) {
+  const bool listed = was != nullptr && find(was->drives, std::identity{}, drive.name) != nullptr;
+  if (listed && find(is->drives, std::identity{}, drive.name) == nullptr) {
     return fail(Errc::kRefused, "drive " + drive.name.value() +
                                     " cannot go: it is in use; withdraw it first "
                                     "(`andromede drain --drive " +
@@ -195,7 +198,7 @@ Bytes canonical(const Consortium& consortium) {
     writer.text(site->country);
     writer.text(site->city);
     writer.varint(site->drives.size());
-    for (const DriveSpec* drive : sorted(site->drives, &DriveSpec::name)) writer.text(drive->name.value());
+    for (const DriveName* drive : sorted(site->drives, std::identity{})) writer.text(drive->value());
   }
   writer.varint(consortium.tenants.size());
   for (const TenantSpec* tenant : sorted(consortium.tenants, &TenantSpec::id)) {
@@ -260,8 +263,8 @@ std::vector<std::string> differences(const Consortium& from, const Consortium& t
     found.text(what + ".associate", a.associate.value(), b.associate.value());
     found.text(what + ".country", a.country, b.country);
     found.text(what + ".city", a.city, b.city);
-    found.lists(what + ": drive", a.drives, b.drives, &DriveSpec::name,
-                [](const std::string&, const DriveSpec&, const DriveSpec&) {});
+    found.lists(what + ": drive", a.drives, b.drives, std::identity{},
+                [](const std::string&, const DriveName&, const DriveName&) {});
   });
   found.lists("tenant", from.tenants, to.tenants, &TenantSpec::id,
               [&found](const std::string& what, const TenantSpec& a, const TenantSpec& b) {

@@ -11,8 +11,8 @@
 #include "api/operator/render.h"
 #include "base/log.h"
 #include "codec/json.h"
+#include "control/consortium_file.h"
 #include "journal/journal.h"
-#include "sovereignty/consortium.h"
 #include "sovereignty/consortium_record.h"
 
 namespace andromede::api {
@@ -394,7 +394,7 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::add_drive(const Call& call) {
   if (const auto capacity = call.body.find("capacity_bytes"); capacity != call.body.end()) {
     if (!capacity->is_number_unsigned()) return fail(Errc::kInvalidArgument, "capacity_bytes must be a whole number");
     drive.capacity_bytes = capacity->get<std::uint64_t>();
-    if (const Status enough = sovereignty::check_capacity(drive.capacity_bytes); !enough) {
+    if (const Status enough = control::check_capacity(drive.capacity_bytes); !enough) {
       return fail(Errc::kInvalidArgument, "capacity_bytes " + enough.error().message());
     }
   }

@@ -1,14 +1,14 @@
-#include "sovereignty/consortium.h"
+#include "control/consortium_file.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <sstream>
 
-namespace andromede::sovereignty {
+namespace andromede::control {
 namespace {
 
-std::string founding_text() {
+std::string founding_file() {
   std::ifstream in(ANDROMEDE_EXAMPLES "/consortium-2011.toml");
   std::stringstream text;
   text << in.rdbuf();
@@ -17,7 +17,7 @@ std::string founding_text() {
 
 // The founding file with one piece of text replaced, parsed; the message of its error.
 std::string error_with(const std::string& what, const std::string& by) {
-  std::string text = founding_text();
+  std::string text = founding_file();
   const auto at = text.find(what);
   EXPECT_NE(at, std::string::npos) << what;
   text.replace(at, what.size(), by);
@@ -28,14 +28,19 @@ std::string error_with(const std::string& what, const std::string& by) {
   return parsed.error().message();
 }
 
-TEST(Consortium, ReadsTheFoundingOne) {
-  const auto consortium = parse_consortium(founding_text(), "consortium-2011.toml");
-  ASSERT_TRUE(consortium) << consortium.error().message();
+TEST(ConsortiumFile, ReadsTheFoundingOne) {
+  const auto file = parse_consortium(founding_file(), "consortium-2011.toml");
+  ASSERT_TRUE(file) << file.error().message();
+  ASSERT_EQ(file->drives.size(), 8U);
+  EXPECT_EQ(file->drives[3].name, DriveName("orange-2"));
+  EXPECT_EQ(file->drives[3].site, SiteId("orange"));
+  EXPECT_EQ(file->drives[3].path, "drives/orange-2");
+  const sovereignty::Consortium* const consortium = &file->consortium;
   ASSERT_EQ(consortium->associates.size(), 4U);
   EXPECT_EQ(consortium->associates[0].capital_meur, 135U);
   EXPECT_EQ(consortium->associates[2].display_name, "Dassault Systèmes");
   ASSERT_EQ(consortium->sites.size(), 4U);
-  for (const Site& site : consortium->sites) {
+  for (const sovereignty::Site& site : consortium->sites) {
     EXPECT_EQ(site.country, "FR");
     EXPECT_EQ(site.drives.size(), 2U);
   }
@@ -43,7 +48,7 @@ TEST(Consortium, ReadsTheFoundingOne) {
   ASSERT_EQ(consortium->policies.size(), 1U);
   EXPECT_EQ(consortium->default_policy, PolicyId("standard"));
   EXPECT_EQ(consortium->policies[0].id, PolicyId("standard"));
-  EXPECT_EQ(consortium->policies[0].rule, (Rule{2, 2, 2, 2}));
+  EXPECT_EQ(consortium->policies[0].rule, (sovereignty::Rule{2, 2, 2, 2}));
   EXPECT_EQ(consortium->policies[0].inline_limit_bytes, 32U * 1024);
 }
 
@@ -53,9 +58,9 @@ struct BadCase {
   const char* message_part;
 };
 
-class ConsortiumRefuses : public testing::TestWithParam<BadCase> {};
+class ConsortiumFileRefuses : public testing::TestWithParam<BadCase> {};
 
-TEST_P(ConsortiumRefuses, AndNamesPlaceAndRemedy) {
+TEST_P(ConsortiumFileRefuses, AndNamesPlaceAndRemedy) {
   const BadCase& bad = GetParam();
   const std::string message = error_with(bad.what, bad.by);
   EXPECT_EQ(message.rfind("c.toml:", 0), 0U) << message;
@@ -63,7 +68,7 @@ TEST_P(ConsortiumRefuses, AndNamesPlaceAndRemedy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Files, ConsortiumRefuses,
+    Files, ConsortiumFileRefuses,
     testing::Values(
         BadCase{"capital_meur = 60", "capitol_meur = 60", "capital_meur"}, BadCase{"city = \"Paris\"", "", "city"},
         BadCase{"associate = \"thales\"", "associate = \"bull\"", "is not the id of any [[associate]]"},
@@ -107,19 +112,19 @@ std::string second_policy(const std::string& lines) {
          "\n[[associate]]";
 }
 
-TEST(Consortium, OfSeveralPoliciesOneIsTheDefaultAndEachHasItsSites) {
-  std::string text = founding_text();
+TEST(ConsortiumFile, OfSeveralPoliciesOneIsTheDefaultAndEachHasItsSites) {
+  std::string text = founding_file();
   text.replace(text.find("[[associate]]"), 13,
                second_policy("name = \"apart\"\ninline_limit_bytes = 0\nassociates = [\"etat\", \"orange\", "
                              "\"thales\"]\nsites = [\"etat\", \"orange\", \"thales\", \"dassault\"]\ncountries = "
                              "[\"FR\", \"BE\"]\n"));
   const auto consortium = parse_consortium(text, "c.toml");
   ASSERT_TRUE(consortium) << consortium.error().message();
-  const Policies policies = policies_of(*consortium);
+  const sovereignty::Policies policies = sovereignty::policies_of(consortium->consortium);
   EXPECT_EQ(policies.default_policy(), PolicyId("standard"));
   EXPECT_EQ(policies.names(), "standard, apart");
   EXPECT_EQ(policies.mirrors(), 3U) << "of the one that survives more";
-  const Policy* const apart = policies.find(PolicyId("apart"));
+  const sovereignty::Policy* const apart = policies.find(PolicyId("apart"));
   ASSERT_NE(apart, nullptr);
   EXPECT_EQ(apart->sites, (std::set<SiteId>{SiteId("etat"), SiteId("orange"), SiteId("thales")}))
       << "what all three lists allow";
@@ -128,17 +133,17 @@ TEST(Consortium, OfSeveralPoliciesOneIsTheDefaultAndEachHasItsSites) {
   EXPECT_EQ(policies.find(PolicyId("other")), nullptr);
 }
 
-TEST(Consortium, TwoPoliciesShareNoNameAndOneIsTheDefault) {
+TEST(ConsortiumFile, TwoPoliciesShareNoNameAndOneIsTheDefault) {
   EXPECT_NE(error_with("[[associate]]", second_policy("name = \"standard\"")).find("another policy's already"),
             std::string::npos);
   const std::string message = error_with("[[associate]]", second_policy("name = \"apart\"\ndefault = true"));
   EXPECT_NE(message.find("is what policy standard is already"), std::string::npos) << message;
 }
 
-TEST(Consortium, ErrorsNameTheLine) {
+TEST(ConsortiumFile, ErrorsNameTheLine) {
   const std::string message = error_with("site_losses = 2", "site_losses = \"two\"");
   EXPECT_EQ(message.rfind("c.toml:12:", 0), 0U) << message;
 }
 
 }  // namespace
-}  // namespace andromede::sovereignty
+}  // namespace andromede::control
