@@ -269,7 +269,8 @@ void Cloud::make_consortium_keeper(const Config& config) {
     std::vector<sovereignty::DriveInUse> drives;
     const auto map = drives_->map();
     for (const io::DriveInfo& drive : map->drives) {
-      if (io::in_use(drive)) drives.push_back({drive.name, drive.site, drive.associate});
+      if (!io::in_use(drive)) continue;
+      drives.push_back({drive.name, drive.site, drive.associate, drive.state == io::DriveState::kDraining});
     }
     return drives;
   };

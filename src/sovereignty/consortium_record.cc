@@ -94,7 +94,9 @@ void compare_policies(Differences& found, const std::string& what, const PolicyS
 // What the file lists may not have joined yet, or may have left.
 Status check_new(const Policy& policy, const std::vector<DriveInUse>& in_use) {
   std::vector<Candidate> candidates;
-  for (const DriveInUse& drive : in_use) candidates.push_back({{}, drive.site, drive.associate, 1, 1});
+  for (const DriveInUse& drive : in_use) {
+    if (!drive.leaving) candidates.push_back({{}, drive.site, drive.associate, 1, 1});
+  }
   const auto tolerance = best_tolerance(policy, candidates);
   const std::string remedy = ": let further drives join that it allows (`andromede drive add`), then apply it";
   if (!tolerance) return fail(Errc::kRefused, tolerance.error().message() + remedy);

@@ -39,6 +39,7 @@ struct DriveInUse {
   DriveName name;
   SiteId site;
   AssociateId associate;
+  bool leaving = false;  // withdrawn: nothing new is placed there
 };
 // `in_use`: all that are. kRefused says which change is not allowed, and what to do instead. Allowed are: names of the
 // consortium and its associates, seats, capital, cities; policies that come, and which of them is the default;

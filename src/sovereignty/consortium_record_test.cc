@@ -132,6 +132,19 @@ struct Attempt {
 
 class EveryChange : public testing::TestWithParam<Attempt> {};
 
+TEST(CheckChange, NoPolicyComesThatNeedsDrivesWhichLeave) {
+  const Consortium was = founding();
+  Consortium is = was;
+  add_policy(is, {1, 1, 1, 1}, {});
+  std::vector<DriveInUse> in_use{{DriveName("etat-1"), SiteId("etat"), AssociateId("etat")},
+                                 {DriveName("thales-1"), SiteId("thales"), AssociateId("thales")}};
+  EXPECT_TRUE(check_change(was, is, in_use));
+  in_use[1].leaving = true;
+  const Status checked = check_change(was, is, in_use);
+  ASSERT_FALSE(checked);
+  EXPECT_NE(checked.error().message().find("1 can take data"), std::string::npos) << checked.error().message();
+}
+
 TEST(CheckChange, NoPolicyComesThatNeedsMoreMirrorsToAcknowledgeThanThereWere) {
   Consortium was = founding();
   was.policies[0].rule = {1, 0, 0, 0};

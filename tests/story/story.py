@@ -126,7 +126,7 @@ class Story:
         self.cloud.create().start()
         status = self.cloud.status()
         require(len(status["drives"]) == 8 and not status["degraded"], f"eight healthy drives: {status}")
-        self.note(f"Every object survives the loss of any {status['actual']['site_losses']} sites.")
+        self.note(f"Every object survives the loss of any {status['policies'][0]['actual']['site_losses']} sites.")
 
     def store(self):
         self.tell("A ministry stores its documents with the aws cli.")
