@@ -220,8 +220,7 @@ Status Cloud::open_all(const Config& config, bool making) {
   CHECK_OK(keep_consortium(config, making));
   CHECK_OK(demand_minimum());
 
-  keys_ = std::make_unique<keys::KeyService>(*custody_, *meta_, clock_, random_);
-  CHECK_OK(sync_wait(keys_->load()));
+  keys_ = std::make_unique<keys::KeyService>(custody_, *meta_, clock_, random_);
 
   TRY(auto directory_key, open_directory_key(folder_, *custody_));
   operators_ = std::make_unique<identity::Operators>(directory_key, *meta_, clock_, random_);

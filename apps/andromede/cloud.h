@@ -126,7 +126,7 @@ class Cloud {
   Metrics metrics_;
   journal::Sealer sealer_;
   DescriptorPlan descriptors_;
-  std::unique_ptr<keys::Custody> custody_;
+  std::shared_ptr<keys::Custody> custody_;
   std::unique_ptr<io::Drives> drives_;
   std::unique_ptr<meta::MirroredStore> meta_;
   std::unique_ptr<keys::KeyService> keys_;

@@ -10,9 +10,13 @@ namespace {
 
 constexpr std::string_view kDirectoryKeyContext = "identity directory";
 constexpr std::string_view kDrivesKeyContext = "drive map";
+// A start has nothing else to do.
+constexpr std::chrono::seconds kCustodyPatience{60};
+
+Deadline custody_deadline() { return Deadline::after(SystemClock(), kCustodyPatience); }
 
 Status make_wrapped(keys::Custody& custody, const std::string& path, std::string_view context, Random& random) {
-  TRY(const Bytes wrapped, custody.wrap(crypto::SecretKey::random(random), as_bytes(context)));
+  TRY(const Bytes wrapped, custody.wrap(crypto::SecretKey::random(random), as_bytes(context), custody_deadline()));
   return write_file(path, as_text(wrapped), true);
 }
 
@@ -36,7 +40,7 @@ Status check_there(const std::string& path) {
 Result<crypto::SecretKey> open_wrapped(keys::Custody& custody, const std::string& path, std::string_view context) {
   CHECK_OK(check_there(path));
   TRY(const std::string wrapped, read_secret_file(path));
-  auto key = custody.unwrap(as_bytes(wrapped), as_bytes(context));
+  auto key = custody.unwrap(as_bytes(wrapped), as_bytes(context), custody_deadline());
   if (!key) return fail(key.error().in(path));
   return key;
 }

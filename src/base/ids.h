@@ -67,6 +67,7 @@ using DriveId = Id128<struct DriveTag>;    // one drive, for life; a replacement
 using BlobId = Id128<struct BlobTag>;      // one immutable ciphertext
 using BucketId = Id128<struct BucketTag>;  // a bucket's incarnation: deleted and made again, it differs
 using UploadId = Id128<struct UploadTag>;  // a multipart upload
+using KeyId = Id128<struct KeyTag>;        // a tenant's key; an account may have several, one of them current
 
 using AccountId = NameId<struct AccountTag>;      // a tenant: twelve digits, as AWS account ids
 using AssociateId = NameId<struct AssociateTag>;  // a member of the consortium

@@ -40,24 +40,20 @@ Result<identity::Account> Tenants::open(std::optional<AccountId> id, const std::
   if (!made && !(made.error() == Errc::kAlreadyExists)) return fail(made.error());
   const Status opened = sync_wait(directory_.create_account(account, by));
   if (opened) return account;
-  // Another opened and closed it meanwhile, and the key that was found may be the one that was destroyed with it.
-  forget_if_closed(chosen);
   return fail(opened.error());
 }
 
-void Tenants::forget_if_closed(const AccountId& id) {
-  const auto account = directory_.account(id);
-  if (account && account->closed) keys_.forget(id);
-}
-
 Status Tenants::close(const AccountId& id, const identity::OperatorCaller& by) {
-  const Status closed = erase(id, by);
-  forget_if_closed(id);
+  CHECK_OK(directory_.expect_open(id));
+  TRY(keys::KeyService::Erasure key, sync_wait(keys_.erasure_of(id)));
+  const KeyId its_key = key.key;
+  const Status closed = erase(id, std::move(key), by);
+  // Whatever was answered: of an account that is closed, nobody opens anything again.
+  if (const auto account = directory_.account(id); account && account->closed) keys_.forget(its_key);
   return closed;
 }
 
-Status Tenants::erase(const AccountId& id, const identity::OperatorCaller& by) {
-  CHECK_OK(directory_.expect_open(id));
+Status Tenants::erase(const AccountId& id, keys::KeyService::Erasure key, const identity::OperatorCaller& by) {
   // Read before its buckets are looked for: one that is made meanwhile moves it.
   const meta::Key count_key{meta::Space::kRecords, objects::layout::bucket_count(id)};
   TRY(auto count, sync_wait(store_.get(objects::layout::kCloud, count_key)));
@@ -74,8 +70,10 @@ Status Tenants::erase(const AccountId& id, const identity::OperatorCaller& by) {
                                     " for one): its owner deletes them first");
   }
   identity::Beside beside;
+  beside.expect = std::move(key.expect);
   beside.expect.push_back({count_key.bytes, std::move(count)});
-  beside.erase = {count_key, keys::KeyService::stored_key(id)};
+  beside.erase = std::move(key.erase);
+  beside.erase.push_back(count_key);
   return sync_wait(directory_.close_account(id, by, std::move(beside)));
 }
 

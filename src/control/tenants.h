@@ -30,9 +30,8 @@ class Tenants {
   Status close(const AccountId& id, const identity::OperatorCaller& by);
 
  private:
-  Status erase(const AccountId& id, const identity::OperatorCaller& by);
-  // Whatever was answered: of an account that is closed, nobody opens anything again.
-  void forget_if_closed(const AccountId& id);
+  // `key` goes with it.
+  Status erase(const AccountId& id, keys::KeyService::Erasure key, const identity::OperatorCaller& by);
 
   const CloudId cloud_;
   identity::Directory& directory_;

@@ -50,33 +50,42 @@ class TenantsTest : public ::testing::Test {
     start();
   }
   void start() {
-    keys_ = std::make_unique<keys::KeyService>(*custody_, store_, cloud_.clock(), cloud_.random());
+    keys_ = std::make_unique<keys::KeyService>(custody_, store_, cloud_.clock(), cloud_.random());
     directory_ = std::make_unique<identity::Directory>(std::move(*crypto::SecretKey::from_bytes(Bytes(32, 7))), store_,
                                                        cloud_.clock(), cloud_.random());
-    EXPECT_TRUE(sync_wait(keys_->load()));
     EXPECT_TRUE(sync_wait(directory_->load()));
     tenants_ = std::make_unique<Tenants>(id_, *directory_, *keys_, store_, cloud_.random());
+  }
+  Result<keys::DataKey> made() {
+    keys::KeyUse use;
+    use.owner = kLyon;
+    return sync_wait(keys_->make_data_key(use));
+  }
+  Result<crypto::SecretKey> opened(const keys::DataKey& key) {
+    keys::KeyUse use;
+    use.owner = kLyon;
+    return sync_wait(keys_->open_data_key(key.wrapped_by, key.wrapped, use));
   }
   journal::TestStore cloud_;
   RacingStore store_{cloud_.store()};
   io::TemporaryFolder folder_;
   const CloudId id_ = CloudId::random(cloud_.random());
-  std::unique_ptr<keys::Custody> custody_;
+  std::shared_ptr<keys::Custody> custody_;
   std::unique_ptr<keys::KeyService> keys_;
   std::unique_ptr<identity::Directory> directory_;
   std::unique_ptr<Tenants> tenants_;
 };
 
 TEST_F(TenantsTest, AnOpenAccountCanStoreAndAClosedOneReadsNothing) {
-  const auto made = tenants_->open(kLyon, "Lyon", kClaire);
-  ASSERT_TRUE(made) << made.error().message();
-  EXPECT_EQ(made->canonical_id, identity::canonical_id(id_, kLyon));
-  const auto data_key = keys_->make_data_key(kLyon);
+  const auto account = tenants_->open(kLyon, "Lyon", kClaire);
+  ASSERT_TRUE(account) << account.error().message();
+  EXPECT_EQ(account->canonical_id, identity::canonical_id(id_, kLyon));
+  const auto data_key = made();
   ASSERT_TRUE(data_key);
   ASSERT_TRUE(tenants_->close(kLyon, kClaire));
-  EXPECT_TRUE(keys_->open_data_key(kLyon, data_key->wrapped).error() == Errc::kNotFound);
+  EXPECT_TRUE(opened(*data_key).error() == Errc::kNotFound);
   start();
-  EXPECT_TRUE(keys_->open_data_key(kLyon, data_key->wrapped).error() == Errc::kNotFound) << "destroyed, not forgotten";
+  EXPECT_TRUE(opened(*data_key).error() == Errc::kNotFound) << "destroyed, not forgotten";
   EXPECT_TRUE(tenants_->close(kLyon, kClaire).error() == Errc::kRefused);
   EXPECT_TRUE(tenants_->open(kLyon, "Lyon", kClaire).error() == Errc::kAlreadyExists);
   EXPECT_TRUE(tenants_->close(AccountId("9"), kClaire).error() == Errc::kNotFound);
@@ -89,7 +98,7 @@ TEST_F(TenantsTest, AnAccountWithABucketIsNotClosed) {
   const Status refused = tenants_->close(kLyon, kClaire);
   EXPECT_TRUE(refused.error() == Errc::kRefused);
   EXPECT_THAT(refused.error().message(), HasSubstr("archives"));
-  EXPECT_TRUE(keys_->make_data_key(kLyon));
+  EXPECT_TRUE(made());
 }
 
 TEST_F(TenantsTest, ABucketThatIsMadeMeanwhileKeepsTheAccountOpen) {
@@ -97,7 +106,7 @@ TEST_F(TenantsTest, ABucketThatIsMadeMeanwhileKeepsTheAccountOpen) {
   store_.after_scan = [this] { EXPECT_TRUE(cloud_.put(objects::layout::bucket_count(kLyon), "one", "{}")); };
   EXPECT_TRUE(tenants_->close(kLyon, kClaire).error() == Errc::kConflict);
   EXPECT_TRUE(directory_->expect_open(kLyon));
-  EXPECT_TRUE(keys_->make_data_key(kLyon));
+  EXPECT_TRUE(made());
 }
 
 TEST_F(TenantsTest, AFreeIdIsDrawnAndNothingIsMadeOfABadOne) {
@@ -114,36 +123,38 @@ TEST_F(TenantsTest, AnAccountWhoseOpeningWasCutOffIsOpenedAgain) {
   ASSERT_TRUE(sync_wait(keys_->create_tenant_key(kLyon, kClaire)));
   start();
   ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
-  EXPECT_TRUE(keys_->make_data_key(kLyon));
+  EXPECT_TRUE(made());
 }
 
 TEST_F(TenantsTest, AnAccountWhoseKeyWasStoredInDoubtCanBeUsedWithoutARestart) {
   store_.next_commit_in_doubt = true;
   EXPECT_TRUE(tenants_->open(kLyon, "Lyon", kClaire).error() == Errc::kUnavailable);
-  const auto first = keys_->make_data_key(kLyon);
-  ASSERT_TRUE(first) << "it is stored: the next start would load it";
+  const auto first = made();
+  ASSERT_TRUE(first) << "it is stored: it is used after the next start too";
   ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
-  EXPECT_TRUE(keys_->open_data_key(kLyon, first->wrapped)) << "one key, not two";
+  EXPECT_TRUE(opened(*first)) << "one key, not two";
   start();
-  EXPECT_TRUE(keys_->open_data_key(kLyon, first->wrapped));
+  EXPECT_TRUE(opened(*first));
 }
 
 TEST_F(TenantsTest, AKeyThatAnotherProcessStoredIsTakenIn) {
-  keys::KeyService another(*custody_, cloud_.store(), cloud_.clock(), cloud_.random());
+  keys::KeyService another(custody_, cloud_.store(), cloud_.clock(), cloud_.random());
   ASSERT_TRUE(sync_wait(another.create_tenant_key(kLyon, kClaire)));
   ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
-  const auto made = another.make_data_key(kLyon);
-  ASSERT_TRUE(made);
-  EXPECT_TRUE(keys_->open_data_key(kLyon, made->wrapped));
+  keys::KeyUse use;
+  use.owner = kLyon;
+  const auto key = sync_wait(another.make_data_key(use));
+  ASSERT_TRUE(key);
+  EXPECT_TRUE(opened(*key));
 }
 
 TEST_F(TenantsTest, AnAccountThatWasClosedInDoubtReadsNothing) {
   ASSERT_TRUE(tenants_->open(kLyon, "Lyon", kClaire));
-  const auto data_key = keys_->make_data_key(kLyon);
+  const auto data_key = made();
   ASSERT_TRUE(data_key);
   store_.next_commit_in_doubt = true;
   EXPECT_TRUE(tenants_->close(kLyon, kClaire).error() == Errc::kUnavailable);
-  EXPECT_TRUE(keys_->open_data_key(kLyon, data_key->wrapped).error() == Errc::kNotFound);
+  EXPECT_TRUE(opened(*data_key).error() == Errc::kNotFound);
   EXPECT_TRUE(tenants_->close(kLyon, kClaire).error() == Errc::kRefused);
 }
 

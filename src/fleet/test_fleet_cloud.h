@@ -197,8 +197,8 @@ class FleetCloud {
     meta::Commit commit;
     commit.partition = "cloud";
     commit.unwitnessed = "a test's blob";
-    commit.put.push_back({{meta::Space::kRecords, objects::layout::blob(id)},
-                          objects::encode(objects::BlobRecord{*ref, AccountId("000000000001"), {}})});
+    commit.put.push_back(
+        {{meta::Space::kRecords, objects::layout::blob(id)}, objects::encode(objects::BlobRecord{*ref, KeyId{}, {}})});
     const auto committed = sync_wait(meta->commit(std::move(commit), Deadline::after(clock, std::chrono::seconds(30))));
     EXPECT_TRUE(committed) << committed.error().describe();
     bodies[id] = std::move(body);

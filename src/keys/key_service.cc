@@ -1,6 +1,9 @@
 #include "keys/key_service.h"
 
-#include "base/deadline.h"
+#include <algorithm>
+#include <stop_token>
+#include <utility>
+
 #include "journal/journal.h"
 #include "keys/tenant_key_record.h"
 
@@ -8,115 +11,205 @@ namespace andromede::keys {
 namespace {
 
 constexpr const char* kPartition = "cloud";
-constexpr std::string_view kPrefix = "tkey/";
-constexpr const char* kPrefixEnd = "tkey0";
+constexpr std::string_view kKeyPrefix = "tkey/";
+constexpr std::string_view kCurrentPrefix = "atkey/";
 constexpr std::chrono::milliseconds kCommitTimeout{30'000};
-constexpr std::size_t kPageItems = 1000;
+// For threads that custody keeps, at the end.
+constexpr std::chrono::seconds kLastWait{1};
 
-tl::unexpected<Error> no_key(const AccountId& account) {
-  return fail(Errc::kNotFound, "the account " + account.value() + " has no key");
+meta::Key stored_key(KeyId id) {
+  return {meta::Space::kRecords, std::string(kKeyPrefix) + std::string(as_text(id.bytes()))};
+}
+meta::Key stored_current(const AccountId& account) {
+  return {meta::Space::kRecords, std::string(kCurrentPrefix) + account.value()};
 }
 
-std::string creation_event(const identity::OperatorCaller& by, const AccountId& account, Timestamp now) {
+std::string creation_event(const identity::OperatorCaller& by, const TenantKeyRecord& record) {
   journal::Event event = identity::event_of(by, "keys.andromede", "CreateTenantKey");
-  event.parameters.emplace_back("accountId", account.value());
-  return journal::render(event, now);
+  event.parameters.emplace_back("accountId", record.account.value());
+  event.parameters.emplace_back("keyId", record.id.to_string());
+  return journal::render(event, record.created);
+}
+
+// Which data key was wanted, and for whom.
+Error told(const Error& error, const KeyUse& use) {
+  std::string what = "the data key of the blob " + use.blob.to_string();
+  if (!use.request_id.empty()) what += ", for the request " + use.request_id + " of " + use.caller.value();
+  return error.in(what);
+}
+
+// Records on a drive may be forged: what one account's records name is opened with its own keys only.
+Status check_owner(const TenantKey& key, const KeyUse& use) {
+  if (use.owner.empty() || key.account == use.owner) return {};
+  return fail(
+      told(Error(make_error_code(Errc::kCorrupt), "the key " + key.id.to_string() + " is another account's"), use));
+}
+
+Task<Result<KeyId>> read_current(meta::Store& store, AccountId account) {
+  CO_TRY(const auto stored, co_await store.get(kPartition, stored_current(account)));
+  if (!stored) co_return fail(Errc::kNotFound, "the account " + account.value() + " has no key");
+  CO_TRY(const CurrentKeyRecord record, decode_current_key(as_bytes(*stored)));
+  if (record.account != account) co_return fail(Errc::kCorrupt, "the current key is another account's");
+  co_return record.id;
+}
+
+Task<Result<TenantKeyRecord>> read_key(meta::Store& store, KeyId id) {
+  CO_TRY(const auto stored, co_await store.get(kPartition, stored_key(id)));
+  if (!stored) co_return fail(Errc::kNotFound, "there is no key " + id.to_string());
+  CO_TRY(TenantKeyRecord record, decode_tenant_key(as_bytes(*stored)));
+  if (record.id != id) co_return fail(Errc::kCorrupt, "it is the key " + record.id.to_string());
+  co_return record;
+}
+
+// Blocks.
+Result<TenantKeyPointer> unwrap(Custody& custody, const TenantKeyRecord& record, Deadline deadline) {
+  const Bytes context = custody_context(record.id, record.account);
+  TRY(crypto::SecretKey key, custody.unwrap(record.wrapped, context, deadline));
+  // Whatever were wrapped by another key could never be opened again.
+  if (!constant_time_equal(check_value(key, context), record.check)) {
+    return fail(Errc::kCorrupt, "custody answered another key than was wrapped");
+  }
+  return std::make_shared<const TenantKey>(TenantKey{record.id, record.account, std::move(key)});
+}
+
+// Blocks.
+Result<Bytes> wrap_and_look(Custody& custody, const crypto::SecretKey& key, ByteView context, Deadline deadline) {
+  TRY(Bytes wrapped, custody.wrap(key, context, deadline));
+  if (wrapped.size() > kMaxWrappedTenantKeyBytes) {
+    return fail(Errc::kCorrupt, "custody answered a wrapped key that is too large");
+  }
+  TRY(const crypto::SecretKey again, custody.unwrap(wrapped, context, deadline));
+  if (!constant_time_equal(again.bytes(), key.bytes())) {
+    return fail(Errc::kCorrupt, "custody does not unwrap what it wrapped");
+  }
+  return wrapped;
 }
 
 }  // namespace
 
-KeyService::KeyService(Custody& custody, meta::Store& store, const Clock& clock, Random& random)
-    : custody_(custody), store_(store), clock_(clock), random_(random) {}
+KeyService::KeyService(std::shared_ptr<Custody> custody, meta::Store& store, const Clock& clock, Random& random,
+                       KeyOptions options)
+    : custody_(std::move(custody)),
+      store_(store),
+      clock_(clock),
+      random_(random),
+      options_(options),
+      cache_(std::make_shared<TenantKeyCache>(options.cached_keys)),
+      pool_("custody", options.threads, options.queued_calls),
+      deadlines_("key-deadlines") {}
 
-Task<Status> KeyService::load() {
-  std::string begin(kPrefix);
-  for (;;) {
-    meta::Scan scan;
-    scan.partition = kPartition;
-    scan.begin = begin;
-    scan.end = kPrefixEnd;
-    scan.limit = kPageItems;
-    CO_TRY(const std::vector<meta::Item> page, co_await store_.scan(std::move(scan)));
-    if (page.empty()) co_return Status{};
-    for (const meta::Item& item : page) {
-      if (const auto taken = take(item); !taken) co_return fail(taken.error().in(item.key));
-    }
-    begin = page.back().key + '\0';
-  }
+KeyService::~KeyService() { pool_.leave(kLastWait); }
+
+template <typename Answer>
+Task<Answer> KeyService::wait(std::shared_ptr<SharedCall<Answer>> call, meta::Patience patience) {
+  const DeadlineWatch::Watched watched(deadlines_, call, std::min(options_.patience, patience.deadline.left(clock_)));
+  const std::stop_callback on_stop(patience.stop, [call] {
+    call->give_up(Error(make_error_code(Errc::kCancelled), "nobody waits for the key any more"));
+  });
+  co_return co_await call->answer();
 }
 
-Status KeyService::take(const meta::Item& item) {
-  TRY(const TenantKeyRecord record, decode_tenant_key(as_bytes(item.value)));
-  if (item.key != stored_key(record.account).bytes) {
-    return fail(Errc::kCorrupt, "it is the key of the account " + record.account.value());
-  }
-  TRY(crypto::SecretKey key, custody_.unwrap(record.wrapped, as_bytes(record.account.value())));
-  const std::unique_lock lock(mutex_);
-  tenant_keys_.insert_or_assign(record.account, std::move(key));
-  return {};
-}
-
-Task<Result<bool>> KeyService::take_stored(AccountId account) {
-  const meta::Key at = stored_key(account);
-  CO_TRY(const auto stored, co_await store_.get(kPartition, at));
-  if (!stored) co_return false;
-  CO_CHECK_OK(take({at.bytes, *stored}));
-  co_return true;
+Task<Result<Bytes>> KeyService::wrap(std::shared_ptr<const crypto::SecretKey> key, Bytes context) {
+  const auto call = std::make_shared<SharedCall<Result<Bytes>>>();
+  const Deadline deadline = Deadline::after(clock_, options_.patience);
+  const bool posted =
+      pool_.post([call, custody = custody_, key = std::move(key), context = std::move(context), deadline] {
+        if (!call->settled()) call->settle(wrap_and_look(*custody, *key, context, deadline));
+      });
+  if (!posted) co_return fail(Errc::kOverloaded, "too many wait for custody");
+  co_return co_await wait(call, {});
 }
 
 Task<Status> KeyService::create_tenant_key(AccountId account, identity::OperatorCaller by) {
-  crypto::SecretKey key = crypto::SecretKey::random(random_);
-  const Timestamp now = clock_.now();
+  const auto key = std::make_shared<const crypto::SecretKey>(crypto::SecretKey::random(random_));
   TenantKeyRecord record;
+  record.id = KeyId::random(random_);
   record.account = account;
-  record.created = now;
-  CO_TRY(record.wrapped, custody_.wrap(key, as_bytes(account.value())));
-  if (record.wrapped.size() > kMaxWrappedTenantKeyBytes) {
-    co_return fail(Errc::kInternal, "custody answered a wrapped key that is too large");
-  }
-  const meta::Key stored_at = stored_key(account);
+  record.created = clock_.now();
+  const Bytes context = custody_context(record.id, account);
+  record.check = check_value(*key, context);
+  CO_TRY(record.wrapped, co_await wrap(key, context));
+  const meta::Key current = stored_current(account);
   meta::Commit change;
   change.partition = kPartition;
-  change.expect.push_back({stored_at.bytes, std::nullopt});
-  change.put.push_back({stored_at, encode(record)});
-  change.event = creation_event(by, account, now);
+  change.expect.push_back({current.bytes, std::nullopt});
+  change.put.push_back({stored_key(record.id), encode(record)});
+  change.put.push_back({current, encode(CurrentKeyRecord{account, record.id})});
+  change.event = creation_event(by, record);
   const auto committed = co_await store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout));
-  if (!committed) {
-    // Another made one, or this one is stored in spite of the error: what counts is what the next start would load.
-    const auto taken = co_await take_stored(account);
-    if (committed.error() != Errc::kConflict) co_return fail(committed.error());
-    if (!taken) co_return fail(taken.error());
-    if (!*taken) co_return fail(Errc::kConflict, "the key of the account " + account.value() + " was just erased");
-    co_return fail(Errc::kAlreadyExists, "the account " + account.value() + " has a key already");
+  if (committed) co_return Status{};
+  if (committed.error() != Errc::kConflict) co_return fail(committed.error());
+  CO_TRY(const auto other, co_await store_.get(kPartition, current));
+  if (!other) co_return fail(Errc::kConflict, "the key of the account " + account.value() + " was just erased");
+  co_return fail(Errc::kAlreadyExists, "the account " + account.value() + " has a key already");
+}
+
+Task<Result<KeyService::Erasure>> KeyService::erasure_of(AccountId account) {
+  const meta::Key current = stored_current(account);
+  CO_TRY(auto stored, co_await store_.get(kPartition, current));
+  Erasure erasure;
+  if (stored) {
+    CO_TRY(const CurrentKeyRecord record, decode_current_key(as_bytes(*stored)));
+    erasure.key = record.id;
+    erasure.erase = {current, stored_key(record.id)};
   }
-  const std::unique_lock lock(mutex_);
-  tenant_keys_.insert_or_assign(account, std::move(key));
-  co_return Status{};
+  erasure.expect.push_back({current.bytes, std::move(stored)});
+  co_return erasure;
 }
 
-meta::Key KeyService::stored_key(const AccountId& account) {
-  return {meta::Space::kRecords, std::string(kPrefix) + account.value()};
+Task<Result<DataKey>> KeyService::make_data_key(const KeyUse& use) {
+  TenantKeyPointer tenant = cache_->find_current(use.owner, clock_.steady());
+  if (tenant == nullptr) {
+    CO_TRY(tenant, co_await current_key(use));
+  }
+  DataKey made{tenant->id, crypto::SecretKey::random(random_), {}};
+  made.wrapped = crypto::wrap_key(tenant->key, made.key);
+  co_return made;
 }
 
-void KeyService::forget(const AccountId& account) {
-  const std::unique_lock lock(mutex_);
-  tenant_keys_.erase(account);
+Task<Result<TenantKeyPointer>> KeyService::current_key(const KeyUse& use) {
+  const auto id = co_await read_current(store_, use.owner);
+  if (!id) co_return fail(told(id.error(), use));
+  TenantKeyPointer key = cache_->find(*id, clock_.steady());
+  if (key == nullptr) {
+    CO_TRY(key, co_await unwrapped(*id, use));
+  }
+  CO_CHECK_OK(check_owner(*key, use));
+  cache_->set_current(key);
+  co_return key;
 }
 
-Result<DataKey> KeyService::make_data_key(const AccountId& account) {
-  crypto::SecretKey key = crypto::SecretKey::random(random_);
-  const std::shared_lock lock(mutex_);
-  const auto tenant = tenant_keys_.find(account);
-  if (tenant == tenant_keys_.end()) return no_key(account);
-  Bytes wrapped = crypto::wrap_key(tenant->second, key);
-  return DataKey{std::move(key), std::move(wrapped)};
+Task<Result<crypto::SecretKey>> KeyService::open_data_key(KeyId key, ByteView wrapped, const KeyUse& use) {
+  TenantKeyPointer tenant = cache_->find(key, clock_.steady());
+  if (tenant == nullptr) {
+    CO_TRY(tenant, co_await unwrapped(key, use));
+  }
+  CO_CHECK_OK(check_owner(*tenant, use));
+  co_return crypto::unwrap_key(tenant->key, wrapped);
 }
 
-Result<crypto::SecretKey> KeyService::open_data_key(const AccountId& account, ByteView wrapped) {
-  const std::shared_lock lock(mutex_);
-  const auto tenant = tenant_keys_.find(account);
-  if (tenant == tenant_keys_.end()) return no_key(account);
-  return crypto::unwrap_key(tenant->second, wrapped);
+Task<Result<TenantKeyPointer>> KeyService::unwrapped(KeyId id, const KeyUse& use) {
+  const auto call = std::make_shared<TenantKeyCache::Call>();
+  if (auto unwrapping = cache_->wait_for(id, call)) co_await begin(std::move(unwrapping));
+  auto answer = co_await wait(call, use.patience);
+  if (!answer) co_return fail(told(answer.error(), use));
+  co_return answer;
+}
+
+Task<void> KeyService::begin(TenantKeyCache::UnwrappingPointer unwrapping) {
+  auto record = co_await read_key(store_, unwrapping->id());
+  // From before custody is asked: when it decides, nobody knows.
+  const SteadyTime until = clock_.steady() + options_.lease;
+  if (!record) {
+    cache_->settle(unwrapping, fail(record.error()), until);
+    co_return;
+  }
+  const Deadline deadline = Deadline::after(clock_, options_.patience);
+  const bool posted =
+      pool_.post([cache = cache_, custody = custody_, unwrapping, record = *std::move(record), until, deadline] {
+        if (cache->wanted(unwrapping)) cache->settle(unwrapping, unwrap(*custody, record, deadline), until);
+      });
+  if (!posted) cache_->settle(unwrapping, fail(Errc::kOverloaded, "too many wait for custody"), until);
 }
 
 }  // namespace andromede::keys

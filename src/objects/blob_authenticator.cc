@@ -11,7 +11,9 @@ Result<blob::ShardSet> BlobAuthenticator::liars(const blob::BlobRef& ref, std::u
       sync_wait(meta_.get(layout::kCloud, {meta::Space::kRecords, layout::blob(ref.id)})));
   if (!stored) return fail(Errc::kNotFound, "no record names the blob " + ref.id.to_string());
   TRY(const BlobRecord record, decode_blob(as_bytes(*stored)));
-  TRY(const crypto::SecretKey key, keys_.open_data_key(record.account, record.wrapped_key));
+  keys::KeyUse use;
+  use.blob = ref.id;
+  TRY(const crypto::SecretKey key, sync_wait(keys_.open_data_key(record.key, record.wrapped_key, use)));
   crypto::SegmentOpener opener(key, ref.id);
   blob::ShardSet liars = 0;
   for (std::uint32_t segment = first_segment(begin); segment < behind_segment(end); ++segment) {

@@ -92,7 +92,7 @@ class BlobCatalogTest : public testing::Test {
     other_.shards[0].offset = 8192;
   }
   void record(std::size_t copy, const blob::BlobRef& ref) {
-    store_.copies.at(copy)[layout::blob(ref.id)] = encode(BlobRecord{ref, AccountId("acme"), Bytes(40, 7)});
+    store_.copies.at(copy)[layout::blob(ref.id)] = encode(BlobRecord{ref, KeyId{}, Bytes(40, 7)});
   }
 
   SystemRandom random_;
@@ -166,7 +166,7 @@ TEST_F(BlobCatalogTest, ARecordThatCannotBeReadOnOneCopyIsToldAndTheOthersWordCo
   EXPECT_EQ(found->unreadable_on, (std::vector<std::string>{"1"}));
   // The record of another blob is none of this one.
   other_.id = BlobId::random(random_);
-  store_.copies[1][layout::blob(ref_.id)] = encode(BlobRecord{other_, AccountId("acme"), Bytes(40, 7)});
+  store_.copies[1][layout::blob(ref_.id)] = encode(BlobRecord{other_, KeyId{}, Bytes(40, 7)});
   found = catalog_.find_everywhere(ref_.id);
   EXPECT_EQ(found->refs, (std::vector<blob::BlobRef>{ref_}));
   EXPECT_EQ(found->unreadable_on, (std::vector<std::string>{"1"}));

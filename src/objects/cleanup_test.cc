@@ -60,7 +60,7 @@ class CleanupTest : public testing::Test {
       PartRecord part;
       part.number = number;
       part.size_bytes = kMinPartBytes;
-      part.pieces = {{BlobId::random(cloud_.random()), part.size_bytes, false, Bytes(40, 1)}};
+      part.pieces = {{BlobId::random(cloud_.random()), part.size_bytes, false, KeyId{}, Bytes(40, 1)}};
       change.put.push_back({{meta::Space::kRecords, layout::part(upload, number)}, encode(part)});
     }
     TestCloud::must(sync_wait(cloud_.meta().commit(std::move(change), Deadline::never())));

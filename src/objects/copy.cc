@@ -47,7 +47,7 @@ Task<Result<CopyAnswer>> ServiceImpl::copy(identity::Caller caller, CopyRequest 
   if (kind == crypto::Checksum::kNone) kind = crypto::Checksum::kCrc64Nvme;
 
   ObjectBody body(*source, request.progress);
-  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind}));
+  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind}, request.stop));
   ObjectRecord record;
   record.head.size_bytes = sealed.size_bytes;
   record.head.storage_class = request.storage_class.value_or(StorageClass::kStandard);

@@ -161,8 +161,8 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const identity::
     if (!stored) co_return fail(Errc::kNotFound, "the object was replaced while it was opened");
     payload = std::move(*stored);
   }
-  opened->reader.emplace(open_, caller.account.id, layout::bucket_partition(request.bucket.id), std::move(run.pieces),
-                         window.offset - run.offset, window.length, std::move(payload));
+  opened->reader.emplace(open_, key_use(caller, request.bucket, {}), layout::bucket_partition(request.bucket.id),
+                         std::move(run.pieces), window.offset - run.offset, window.length, std::move(payload));
   CO_CHECK_OK(co_await opened->reader->open_first());
   co_return std::unique_ptr<OpenObject>(std::move(opened));
 }

@@ -244,7 +244,7 @@ Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, Upload
     co_return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind of checksum");
   }
   CO_TRY(SealedBody sealed,
-         co_await store_body(caller, bucket, body, sent == kind ? std::vector{kind} : std::vector{kind, sent}));
+         co_await store_body(caller, bucket, body, sent == kind ? std::vector{kind} : std::vector{kind, sent}, {}));
   CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
   CO_TRY(const PartRecord part,
          co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPart", request.upload,
@@ -278,7 +278,7 @@ Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPar
                    "for a copy source: 5368709120");
   }
   ObjectBody body(*source, request.progress);
-  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind_of(upload.record)}));
+  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind_of(upload.record)}, {}));
   CO_TRY(const PartRecord part,
          co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPartCopy", request.upload,
                               request.number, upload.record, ChecksumDemand{}, sealed));

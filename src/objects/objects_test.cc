@@ -448,7 +448,7 @@ TEST_F(ObjectsTest, WhatCouldNotBePassedOnHoldsNoMemory) {
   LiveBlobs live(cloud_.volumes());
   const OpenContext context{cloud_.meta(),  cloud_.volumes(), cloud_.key_service(),   live, transfers,
                             cloud_.clock(), Counter(),        std::chrono::minutes(1)};
-  PieceReader reader(context, me().account.id, partition, record.pieces, 0, bytes.size(), "");
+  PieceReader reader(context, {}, partition, record.pieces, 0, bytes.size(), "");
   const ByteView first = TestCloud::must(sync_wait(reader.read()));
   EXPECT_EQ(first.size(), kBatchBytes);
   EXPECT_EQ(transfers.held_bytes(), kBatchBytes * kBuffersPerTransfer);
@@ -481,7 +481,7 @@ TEST_F(ObjectsTest, WhoWaitsInAPieceThatLiesInlineHoldsNothingOfTheOneBefore) {
   LiveBlobs live(cloud_.volumes());
   const OpenContext context{cloud_.meta(),  cloud_.volumes(), cloud_.key_service(),   live, transfers,
                             cloud_.clock(), Counter(),        std::chrono::minutes(1)};
-  PieceReader reader(context, me().account.id, partition, pieces, 0, blob.size() + tail.size(), payload);
+  PieceReader reader(context, {}, partition, pieces, 0, blob.size() + tail.size(), payload);
   EXPECT_EQ(TestCloud::must(sync_wait(reader.read())).size(), blob.size());
   EXPECT_GT(transfers.held_bytes(), 0U);
   EXPECT_EQ(as_text(TestCloud::must(sync_wait(reader.read()))), tail);

@@ -25,10 +25,10 @@ std::size_t plain_segment_bytes(std::uint64_t piece_bytes, std::uint32_t segment
 
 }  // namespace
 
-PieceReader::PieceReader(const OpenContext& context, AccountId account, meta::Partition partition,
+PieceReader::PieceReader(const OpenContext& context, keys::KeyUse use, meta::Partition partition,
                          std::vector<Piece> pieces, std::uint64_t offset, std::uint64_t length, std::string payload)
     : context_(context),
-      account_(std::move(account)),
+      use_(std::move(use)),
       partition_(std::move(partition)),
       pieces_(std::move(pieces)),
       payload_(std::move(payload)),
@@ -95,7 +95,7 @@ Task<Result<ByteView>> PieceReader::read() {
   if (left_ == 0) co_return ByteView{};
   if (!again_.empty()) co_return give(std::exchange(again_, {}));
   const Piece& piece = pieces_[index_];
-  if (piece.inlined) co_return read_inlined(piece);
+  if (piece.inlined) co_return co_await read_inlined(piece);
   for (unsigned tries = 0;; ++tries) {
     if (reader_ == nullptr) CO_CHECK_OK(co_await open_blob(piece));
     forged_segment_.reset();
@@ -110,12 +110,20 @@ Task<Result<ByteView>> PieceReader::read() {
   }
 }
 
+Task<Status> PieceReader::open_key(const Piece& piece) {
+  if (opener_ != nullptr) co_return Status{};
+  use_.blob = piece.blob;
+  const auto key = co_await context_.keys.open_data_key(piece.key, piece.wrapped_key, use_);
+  // kNotFound would say that the bytes went, and have the record read again.
+  if (!key && key.error() == Errc::kNotFound) co_return fail(Errc::kCorrupt, key.error().message());
+  if (!key) co_return fail(key.error());
+  opener_ = std::make_unique<crypto::SegmentOpener>(*key, piece.blob);
+  co_return Status{};
+}
+
 Task<Status> PieceReader::open_blob(const Piece& piece) {
   if (!transfer_) transfer_.emplace(context_.transfers);
-  if (opener_ == nullptr) {
-    CO_TRY(const crypto::SecretKey key, context_.keys.open_data_key(account_, piece.wrapped_key));
-    opener_ = std::make_unique<crypto::SegmentOpener>(key, piece.blob);
-  }
+  CO_CHECK_OK(co_await open_key(piece));
   next_segment_ = static_cast<std::uint32_t>(position_ / kSegmentBytes);
   unread_ = {};
   straddling_.clear();
@@ -162,24 +170,22 @@ Task<Status> PieceReader::distrust_liars(std::uint32_t segment) {
   co_return Status{};
 }
 
-Result<ByteView> PieceReader::read_inlined(const Piece& piece) {
+Task<Result<ByteView>> PieceReader::read_inlined(const Piece& piece) {
   if (payload_.size() != crypto::sealed_size(piece.size_bytes)) {
-    return fail(Errc::kCorrupt, "the payload of " + piece.blob.to_string() + " has another size than its object says");
+    co_return fail(Errc::kCorrupt,
+                   "the payload of " + piece.blob.to_string() + " has another size than its object says");
   }
-  if (opener_ == nullptr) {
-    TRY(const crypto::SecretKey key, context_.keys.open_data_key(account_, piece.wrapped_key));
-    opener_ = std::make_unique<crypto::SegmentOpener>(key, piece.blob);
-  }
+  CO_CHECK_OK(co_await open_key(piece));
   const auto segment = static_cast<std::uint32_t>(position_ / kSegmentBytes);
   const std::size_t size = plain_segment_bytes(piece.size_bytes, segment);
   auto* const sealed = reinterpret_cast<std::uint8_t*>(payload_.data()) + segment * kSealedSegmentBytes;
   if (opened_segment_ != segment) {
-    CHECK_OK(opener_->open(segment, {sealed, size + kTagBytes}, segment == last_segment(piece.size_bytes), sealed));
+    CO_CHECK_OK(opener_->open(segment, {sealed, size + kTagBytes}, segment == last_segment(piece.size_bytes), sealed));
     opened_segment_ = segment;
   }
   const std::size_t skip = position_ % kSegmentBytes;
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(size - skip, left_));
-  return give({sealed + skip, count});
+  co_return give({sealed + skip, count});
 }
 
 Task<Result<ByteView>> PieceReader::read_blob(const Piece& piece) {

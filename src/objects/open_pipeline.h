@@ -44,7 +44,8 @@ class PieceReader {
  public:
   // `payload` is the ciphertext of the inlined piece within the range, if there is one: an inlined piece is at most the
   // last of an object's, so there is at most one.
-  PieceReader(const OpenContext& context, AccountId account, meta::Partition partition, std::vector<Piece> pieces,
+  // `use` says for whom; each piece says by which key.
+  PieceReader(const OpenContext& context, keys::KeyUse use, meta::Partition partition, std::vector<Piece> pieces,
               std::uint64_t offset, std::uint64_t length, std::string payload);
 
   // The next bytes; empty at the end. Valid until the next call. kCorrupt: what is stored is not what was written.
@@ -56,10 +57,12 @@ class PieceReader {
   void unread(std::size_t count);
 
  private:
+  // Makes opener_, unless it is there.
+  Task<Status> open_key(const Piece& piece);
   Task<Status> open_blob(const Piece& piece);
   // Finds who gave the forged segment, and sees to it that the next reader does without.
   Task<Status> distrust_liars(std::uint32_t segment);
-  Result<ByteView> read_inlined(const Piece& piece);
+  Task<Result<ByteView>> read_inlined(const Piece& piece);
   Task<Result<ByteView>> read_blob(const Piece& piece);
   // The view of plaintext that read() answers.
   ByteView give(ByteView view);
@@ -67,7 +70,7 @@ class PieceReader {
   [[nodiscard]] std::uint64_t piece_left() const;
 
   const OpenContext& context_;
-  const AccountId account_;
+  keys::KeyUse use_;
   const meta::Partition partition_;
   const std::vector<Piece> pieces_;
   std::string payload_;

@@ -93,7 +93,7 @@ class PartListsTest : public testing::Test {
       record.md5 = md5_of(part.content);
       record.checksum =
           checksum_of(algorithm == crypto::Checksum::kNone ? crypto::Checksum::kCrc64Nvme : algorithm, part.content);
-      record.pieces = {{BlobId::random(cloud_->random()), part.size_bytes, false, Bytes(40, 1)}};
+      record.pieces = {{BlobId::random(cloud_->random()), part.size_bytes, false, KeyId{}, Bytes(40, 1)}};
       change.put.push_back({{meta::Space::kRecords, layout::part(id, number)}, encode(record)});
     }
     if (!change.put.empty()) {

@@ -15,7 +15,7 @@ Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest req
     CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   }
   const crypto::Checksum kind = demanded_kind(request.checksum);
-  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind}));
+  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind}, request.stop));
   CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
 
   ObjectRecord record;
@@ -33,9 +33,11 @@ Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest req
 }
 
 Task<Result<SealedBody>> ServiceImpl::store_body(const identity::Caller& caller, const BucketRecord& bucket,
-                                                 BodySource& body, std::vector<crypto::Checksum> kinds) {
+                                                 BodySource& body, std::vector<crypto::Checksum> kinds,
+                                                 std::stop_token stop) {
   CO_CHECK_OK(meta_.accepts_commits());
-  co_return co_await seal_body(seal_, {bucket.owner, caller.peer}, bucket.policy, body, std::move(kinds), kMaxPutBytes);
+  co_return co_await seal_body(seal_, {bucket.owner, caller.peer}, bucket.policy,
+                               key_use(caller, bucket, std::move(stop)), body, std::move(kinds), kMaxPutBytes);
 }
 
 Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,

@@ -22,9 +22,13 @@ enum class Letter : std::uint8_t {
 
 std::uint8_t version_of(Letter letter) {
   switch (letter) {
+    case Letter::kObject:
+      return 3;
     case Letter::kBucket:
     case Letter::kDeleted:
-    case Letter::kObject:
+    case Letter::kPart:
+    case Letter::kPartList:
+    case Letter::kBlob:
       return 2;
     default:
       return 1;
@@ -126,13 +130,14 @@ void write_pieces(ByteWriter& out, const std::vector<Piece>& pieces) {
     out.u8(piece.inlined ? 1 : 0);
     out.raw(piece.blob.bytes());
     out.varint(piece.size_bytes);
+    out.raw(piece.key.bytes());
     out.bytes(piece.wrapped_key);
   }
 }
 
 bool read_pieces(ByteReader& in, std::vector<Piece>& out) {
   const std::uint64_t count = in.varint();
-  constexpr std::size_t kLeastPieceBytes = 1 + BlobId::kSize + 1 + 1;
+  constexpr std::size_t kLeastPieceBytes = 1 + BlobId::kSize + 1 + KeyId::kSize + 1;
   if (count > in.remaining() / kLeastPieceBytes) return false;
   out.resize(count);
   for (Piece& piece : out) {
@@ -141,6 +146,7 @@ bool read_pieces(ByteReader& in, std::vector<Piece>& out) {
     piece.inlined = flags == 1;
     piece.blob = BlobId::from_bytes(in.raw(BlobId::kSize));
     piece.size_bytes = in.varint();
+    piece.key = KeyId::from_bytes(in.raw(KeyId::kSize));
     piece.wrapped_key = to_bytes(in.bytes());
     if (piece.size_bytes > kMaxPutBytes) return false;
   }
@@ -339,7 +345,7 @@ Result<BucketState> decode_bucket_state(ByteView bytes) {
 
 std::string encode(const BlobRecord& record) {
   RecordWriter out(Letter::kBlob);
-  out.fields.text(record.account.value());
+  out.fields.raw(record.key.bytes());
   out.fields.bytes(record.wrapped_key);
   out.fields.bytes(as_bytes(blob::encode(record.ref)));
   return out.finish();
@@ -348,7 +354,7 @@ std::string encode(const BlobRecord& record) {
 Result<BlobRecord> decode_blob(ByteView bytes) {
   TRY(ByteReader in, open_record(Letter::kBlob, bytes, "blob"));
   BlobRecord record;
-  record.account = AccountId(std::string(in.text()));
+  record.key = KeyId::from_bytes(in.raw(KeyId::kSize));
   record.wrapped_key = to_bytes(in.bytes());
   const ByteView ref = in.bytes();
   CHECK_OK(in.finish("blob record"));

@@ -59,6 +59,7 @@ struct Piece {
   BlobId blob;
   std::uint64_t size_bytes = 0;  // of plaintext
   bool inlined = false;          // the ciphertext is in meta::Space::kInline, not in the blob store
+  KeyId key;                     // the tenant key that wraps the data key
   Bytes wrapped_key;
   friend bool operator==(const Piece&, const Piece&) = default;
 };
@@ -66,7 +67,7 @@ struct Piece {
 // A blob of the blob store: where its shards lie, and what it takes to tell whether they hold what was written.
 struct BlobRecord {
   blob::BlobRef ref;
-  AccountId account;  // whose key wraps the blob's
+  KeyId key;  // the tenant key that wraps the data key
   Bytes wrapped_key;
   friend bool operator==(const BlobRecord&, const BlobRecord&) = default;
 };

@@ -46,7 +46,7 @@ BlobRecord golden_blob() {
            .policy = PolicyId("standard"),
            .code = {1, 1},
            .shards = {{id_of<DriveId>(0x70), 3, 9 * 4096}, {id_of<DriveId>(0x90), 400, 100'000 * 4096}}},
-          AccountId("000000000001"),
+          id_of<KeyId>(0xC0),
           run_of(0x60, 40)};
 }
 
@@ -58,7 +58,8 @@ PartRecord golden_part(std::uint32_t number, bool inlined) {
   part.modified = {1'700'000'000'456};
   part.checksum = {crypto::Checksum::kCrc64Nvme, ChecksumType::kFullObject, run_of(0x30, 8), 0};
   if (inlined) part.sent = {crypto::Checksum::kSha256, ChecksumType::kFullObject, run_of(0x40, 32), 0};
-  part.pieces = {{id_of<BlobId>(static_cast<std::uint8_t>(number)), part.size_bytes, inlined, run_of(0x60, 40)}};
+  part.pieces = {{id_of<BlobId>(static_cast<std::uint8_t>(number)), part.size_bytes, inlined, id_of<KeyId>(0xC0),
+                  run_of(0x60, 40)}};
   return part;
 }
 
@@ -81,8 +82,8 @@ ObjectRecord golden_object() {
                  {"ville",
                   "Orl\xC3\xA9"
                   "ans"}};
-  object.pieces = {{id_of<BlobId>(0x11), 64ULL << 20, false, run_of(1, 40)},
-                   {id_of<BlobId>(0x22), 5, true, run_of(2, 40)}};
+  object.pieces = {{id_of<BlobId>(0x11), 64ULL << 20, false, id_of<KeyId>(0xC0), run_of(1, 40)},
+                   {id_of<BlobId>(0x22), 5, true, id_of<KeyId>(0xD0), run_of(2, 40)}};
   return object;
 }
 
@@ -165,14 +166,14 @@ TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
   expect_golden("deleted_bucket_v2", golden_deleted(), decode_deleted_bucket);
   expect_golden("bucket_state_open_v1", BucketState{}, decode_bucket_state);
   expect_golden("bucket_state_closing_v1", golden_state(), decode_bucket_state);
-  expect_golden("object_v2", golden_object(), decode_object);
-  expect_golden("object_multipart_v2", golden_multipart(), decode_object);
-  expect_golden("object_parts_apart_v2", golden_apart(), decode_object);
+  expect_golden("object_v3", golden_object(), decode_object);
+  expect_golden("object_multipart_v3", golden_multipart(), decode_object);
+  expect_golden("object_parts_apart_v3", golden_apart(), decode_object);
   expect_golden("upload_v1", golden_upload(false), decode_upload);
   expect_golden("upload_held_v1", golden_upload(true), decode_upload);
-  expect_golden("blob_v1", golden_blob(), decode_blob);
-  expect_golden("part_v1", golden_part(7, true), decode_part);
-  expect_golden("part_list_v1", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
+  expect_golden("blob_v2", golden_blob(), decode_blob);
+  expect_golden("part_v2", golden_part(7, true), decode_part);
+  expect_golden("part_list_v2", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
 }
 
 TEST(Records, RefuseEveryFlippedBitAndEveryCut) {

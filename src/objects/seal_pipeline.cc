@@ -57,18 +57,33 @@ Status check_pace(SteadyTime::duration waited, std::uint64_t got) {
                   std::to_string(kFairBytesPerSecond) + " a second are expected");
 }
 
+// A new piece, and what seals it.
+struct SealingKey {
+  Piece piece;
+  crypto::SecretKey key;
+};
+
+Task<Result<SealingKey>> make_key(const SealContext& context, keys::KeyUse& use) {
+  Piece piece;
+  piece.blob = use.blob = BlobId::random(context.random);
+  CO_TRY(keys::DataKey made, co_await context.keys.make_data_key(use));
+  piece.key = made.wrapped_by;
+  piece.wrapped_key = std::move(made.wrapped);
+  co_return SealingKey{std::move(piece), std::move(made.key)};
+}
+
 // Cuts a stream of plaintext into pieces, each sealed under its own key and written to its own blob.
 //
 // Two batches of plaintext take turns: while the MD5 of one is hashed in the lanes, the same bytes are sealed and
 // handed to the blob store, and the loop receives into the other.
 class PieceWriter {
  public:
-  PieceWriter(const SealContext& context, const AccountId& account, const PolicyId& policy,
+  PieceWriter(const SealContext& context, const PolicyId& policy, keys::KeyUse& use,
               std::optional<std::uint64_t> announced, const std::vector<crypto::Checksum>& kinds, SealedBody& out,
               Unfinished::Entry& unfinished)
       : context_(context),
-        account_(account),
         policy_(policy),
+        use_(use),
         announced_(announced),
         out_(out),
         unfinished_(unfinished),
@@ -114,15 +129,13 @@ class PieceWriter {
       planned_bytes_ = planned_bytes_ == 0 ? kFirstBlobBytes : std::min(2 * planned_bytes_, kLargestBlobBytes);
     }
     piece_bytes_ = 0;
-    CO_TRY(keys::DataKey key, context_.keys.make_data_key(account_));
-    Piece piece;
-    piece.blob = BlobId::random(context_.random);
-    piece.wrapped_key = std::move(key.wrapped);
+    CO_TRY(SealingKey sealing, co_await make_key(context_, use_));
+    Piece piece = std::move(sealing.piece);
     const std::uint64_t sealed_bytes = crypto::sealed_size(planned_bytes_);
     CO_TRY(blob::Target target, context_.placer.place(policy_, sealed_bytes));
     const Deadline deadline = Deadline::after(context_.clock, transfer_time(context_.deadline, sealed_bytes));
     CO_TRY(writer_, co_await context_.blobs.open_writer(piece.blob, std::move(target), sealed_bytes, deadline));
-    sealer_ = std::make_unique<crypto::SegmentSealer>(key.key, piece.blob);
+    sealer_ = std::make_unique<crypto::SegmentSealer>(sealing.key, piece.blob);
     out_.pieces.push_back(std::move(piece));
     prepare(filling());
     co_return Status{};
@@ -179,8 +192,8 @@ class PieceWriter {
   }
 
   const SealContext& context_;
-  const AccountId& account_;
   const PolicyId& policy_;
+  keys::KeyUse& use_;
   const std::optional<std::uint64_t> announced_;
   SealedBody& out_;
   Unfinished::Entry& unfinished_;
@@ -231,18 +244,18 @@ std::vector<BlobRecord> SealedBody::blobs() const {
     const auto piece =
         std::find_if(pieces.begin(), pieces.end(), [&](const Piece& each) { return each.blob == ref.id; });
     CHECK(piece != pieces.end(), "every blob is a piece");
-    records.push_back({ref, account_, piece->wrapped_key});
+    records.push_back({ref, piece->key, piece->wrapped_key});
   }
   return records;
 }
 
-Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, PolicyId policy, BodySource& body,
-                                   std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes) {
+Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, PolicyId policy, keys::KeyUse use,
+                                   BodySource& body, std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes) {
   const std::uint64_t inline_limit_bytes = context.placer.inline_limit_bytes(policy);
   const std::optional<std::uint64_t> announced = body.announced_size_bytes();
   if (announced) CO_CHECK_OK(check_limit(*announced, limit_bytes));
 
-  SealedBody out(context.live, sender.account);
+  SealedBody out(context.live);
   std::string head;
   ByteView view;
   if (inline_limit_bytes > 0 && announced.value_or(0) <= inline_limit_bytes) {
@@ -257,14 +270,12 @@ Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, Po
       CO_CHECK_OK(check_limit(head.size(), limit_bytes));
       out.size_bytes = head.size();
       out.digests = BodyDigests::of(as_bytes(head), kinds);
-      CO_TRY(keys::DataKey key, context.keys.make_data_key(sender.account));
-      Piece piece;
-      piece.blob = BlobId::random(context.random);
+      CO_TRY(SealingKey sealing, co_await make_key(context, use));
+      Piece piece = std::move(sealing.piece);
       piece.size_bytes = head.size();
       piece.inlined = true;
-      piece.wrapped_key = std::move(key.wrapped);
       context.bytes_written.add(static_cast<double>(head.size()));
-      out.inline_payload = seal_whole(std::move(head), key.key, piece.blob);
+      out.inline_payload = seal_whole(std::move(head), sealing.key, piece.blob);
       out.pieces.push_back(std::move(piece));
       co_return out;
     }
@@ -272,7 +283,7 @@ Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, Po
   }
 
   CO_TRY(const auto unfinished, context.unfinished.begin(sender, announced.value_or(kFirstBlobBytes)));
-  PieceWriter writer(context, sender.account, policy, announced, kinds, out, *unfinished);
+  PieceWriter writer(context, policy, use, announced, kinds, out, *unfinished);
   CO_TRY(out.size_bytes, co_await pump(body, head, view, limit_bytes, writer, context.clock));
   CO_TRY(out.digests, co_await writer.finish());
   co_return out;

@@ -60,13 +60,12 @@ struct SealContext {
 // A body that is stored and not yet committed. Dropped before committed() or in_doubt(), its blobs are removed.
 class SealedBody {
  public:
-  SealedBody(LiveBlobs& live, AccountId account) : account_(std::move(account)), live_(&live) {}
+  explicit SealedBody(LiveBlobs& live) : live_(&live) {}
   SealedBody(SealedBody&& other) noexcept
       : size_bytes(other.size_bytes),
         digests(std::move(other.digests)),
         pieces(std::move(other.pieces)),
         inline_payload(std::move(other.inline_payload)),
-        account_(std::move(other.account_)),
         live_(other.live_),
         refs_(std::exchange(other.refs_, {})) {}
   SealedBody& operator=(SealedBody&&) = delete;
@@ -88,16 +87,16 @@ class SealedBody {
   std::string inline_payload;  // of pieces[0], when that is inlined
 
  private:
-  AccountId account_;  // whose key wraps those of the pieces
   LiveBlobs* live_;
   std::vector<blob::BlobRef> refs_;
 };
 
 // Reads `body` to its end and stores it sealed, where `policy` lets it lie, with the digests that `kinds` names besides
-// MD5. `context` and `body` outlive the task. Errors: kEntityTooLarge (more than `limit_bytes`), kIncompleteBody (fewer
-// bytes than announced), kInvalidRequest (more), kRequestTimeout (it trickles), kOverloaded (too much of `sender` is
-// unfinished), the body's own, blob::Store's, Placer's. After an error nothing is left behind.
-Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, PolicyId policy, BodySource& body,
-                                   std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes);
+// MD5. `use` says whose current key wraps those of the pieces. `context` and `body` outlive the task. Errors:
+// kEntityTooLarge (more than `limit_bytes`), kIncompleteBody (fewer bytes than announced), kInvalidRequest (more),
+// kRequestTimeout (it trickles), kOverloaded (too much of `sender` is unfinished), the body's own, keys::KeyService's,
+// blob::Store's, Placer's. After an error nothing is left behind.
+Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, PolicyId policy, keys::KeyUse use,
+                                   BodySource& body, std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes);
 
 }  // namespace andromede::objects

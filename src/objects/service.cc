@@ -297,6 +297,15 @@ std::string ServiceImpl::event(const identity::Caller& caller, const char* name,
   return journal::render(event, clock_.now());
 }
 
+keys::KeyUse ServiceImpl::key_use(const identity::Caller& caller, const BucketRecord& bucket, std::stop_token stop) {
+  keys::KeyUse use;
+  use.owner = bucket.owner;
+  use.caller = caller.account.id;
+  use.request_id = caller.request_id;
+  use.patience.stop = std::move(stop);
+  return use;
+}
+
 meta::Commit ServiceImpl::change_in(const BucketRecord& bucket) {
   meta::Commit change;
   change.partition = layout::bucket_partition(bucket.id);

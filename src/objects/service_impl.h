@@ -190,12 +190,15 @@ class ServiceImpl final : public Service {
   [[nodiscard]] std::string event(const identity::Caller& caller, const char* name,
                                   std::initializer_list<std::pair<const char*, std::string>> parameters) const;
   [[nodiscard]] static meta::Commit change_in(const BucketRecord& bucket);
+  // What lies in a bucket is its owner's, whoever asks.
+  [[nodiscard]] static keys::KeyUse key_use(const identity::Caller& caller, const BucketRecord& bucket,
+                                            std::stop_token stop);
 
   // --- put.cc
-  // seal_body() for the bucket's owner; kNotBegun, and nothing of the body was asked for: the commit to come would be
-  // refused.
+  // seal_body() for the bucket's owner; `stop`: nobody waits for it any more. kNotBegun, and nothing of the body was
+  // asked for: the commit to come would be refused.
   Task<Result<SealedBody>> store_body(const identity::Caller& caller, const BucketRecord& bucket, BodySource& body,
-                                      std::vector<crypto::Checksum> kinds);
+                                      std::vector<crypto::Checksum> kinds, std::stop_token stop);
   // Makes `record` the object of that key, if the conditions hold then. Sets head.modified. `stop` as displace_object.
   Task<Status> commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,
                              const Conditions& conditions, std::stop_token stop);

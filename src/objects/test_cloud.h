@@ -23,8 +23,8 @@
 #include "io/temporary_folder.h"
 #include "io/test_drive_seal.h"
 #include "journal/journal.h"
-#include "keys/custody/file_custody.h"
 #include "keys/key_service.h"
+#include "keys/test_custody.h"
 #include "meta/rocksdb/mirrored_store.h"
 #include "meta/test_forwarding_store.h"
 #include "objects/layout.h"
@@ -152,8 +152,6 @@ class TestCloud {
     drives_ = must(io::Drives::create(map, io::test_seal(), [](const io::DriveInfo& drive) {
       return io::open_real_disk(drive.path, drive.capacity_bytes);
     }));
-    must(keys::create_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random_));
-    custody_ = must(keys::open_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random_));
     start();
     for (unsigned i = 0; i < kAccounts; ++i) {
       const identity::Account& account = accounts_[i];
@@ -184,11 +182,13 @@ class TestCloud {
   Watch watch;
   std::uint64_t inline_limit_bytes = 32 * 1024;  // of the policy "standard"; "apart" has none
   meta::MirroredOptions meta_options;            // for the next start
+  keys::KeyOptions key_options;                  // likewise
 
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
   identity::Directory& directory() { return *directory_; }
   keys::KeyService& key_service() { return *keys_; }
+  keys::TestCustody& custody() { return *custody_; }
   Random& random() { return random_; }
 
   // As the service's thread would, to the end.
@@ -212,7 +212,7 @@ class TestCloud {
       for (PartRecord& part : parts) {
         part.number = ++number;
         part.size_bytes = kMinPartBytes;
-        part.pieces = {{BlobId::random(random_), kMinPartBytes, false, Bytes(40, 1)}};
+        part.pieces = {{BlobId::random(random_), kMinPartBytes, false, KeyId{}, Bytes(40, 1)}};
       }
       record.lists.push_back({number, kPartsPerList * kMinPartBytes});
       change.put.push_back({{meta::Space::kRecords, layout::part_list(record.upload, list)}, encode(parts)});
@@ -314,8 +314,7 @@ class TestCloud {
     meta_options.log_segment_bytes = 2 * meta::kMaxCommitBytes;
     meta_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, meta_options));
     volumes_ = must(blob::VolumeStore::open(*drives_, clock_, random_, *metrics_, {}));
-    keys_ = std::make_unique<keys::KeyService>(*custody_, *meta_, clock_, random_);
-    must(sync_wait(keys_->load()));
+    keys_ = std::make_unique<keys::KeyService>(custody_, *meta_, clock_, random_, key_options);
     directory_ = std::make_unique<identity::Directory>(must(crypto::SecretKey::from_bytes(Bytes(32, 7))), *meta_,
                                                        clock_, random_);
     must(sync_wait(directory_->load()));
@@ -344,10 +343,10 @@ class TestCloud {
   io::TemporaryFolder folder_;
   HastyClock clock_;
   SystemRandom random_;
+  const std::shared_ptr<keys::TestCustody> custody_ = std::make_shared<keys::TestCustody>(random_);
   std::vector<DriveId> drives_ids_;
   FixedPlacer placer_;
   std::unique_ptr<io::Drives> drives_;
-  std::unique_ptr<keys::Custody> custody_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<journal::Sealer> sealer_;
   std::unique_ptr<meta::MirroredStore> meta_;

@@ -37,8 +37,8 @@ class Secrets(OperationsCase):
             secrets[f"TLS key, line {number}"] = line
         for number in (0, 1):
             secrets[f"secret access key {number}"] = self.cloud.credentials(number)[1].encode()
-        for account, wrapped in self.tenant_keys():
-            secrets[f"tenant key {account}"] = opened(root, wrapped, account)
+        for key, account, wrapped in self.tenant_keys():
+            secrets[f"tenant key {account}"] = opened(root, wrapped, b"tenant key " + key + account)
         return secrets
 
     def scalar(self, path):
@@ -50,10 +50,10 @@ class Secrets(OperationsCase):
         found = {}
         for path in (self.cloud.folder / "drives").rglob("*"):
             if path.is_file():
-                for record in re.finditer(rb"ATK1\x0c(\d{12})\x3c(.{60})", path.read_bytes(), re.DOTALL):
-                    found[record[1]] = record[2]
+                for record in re.finditer(rb"ATK2(.{16})\x0c(\d{12})\x3c(.{60})", path.read_bytes(), re.DOTALL):
+                    found[record[2]] = record.groups()
         self.assertEqual(len(found), 2)
-        return found.items()
+        return found.values()
 
     def core(self):
         taken = subprocess.run(["gcore", "-o", self.folder / "core", str(self.cloud.process.pid)], check=False,

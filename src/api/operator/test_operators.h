@@ -28,7 +28,7 @@ class TestOperators {
     auto custody = keys::open_file_custody(folder_.path() + "/sealed", folder_.path() + "/seal", random);
     EXPECT_TRUE(custody);
     custody_ = std::move(*custody);
-    keys_ = std::make_unique<keys::KeyService>(*custody_, store, clock, random);
+    keys_ = std::make_unique<keys::KeyService>(custody_, store, clock, random);
     directory = std::make_unique<identity::Directory>(key_.clone(), store, clock, random);
     tenants_ = std::make_unique<control::Tenants>(CloudId::random(random), *directory, *keys_, store, random);
     const auto made = operators.create("claire", std::nullopt, {"claire", {}, {}});
@@ -43,7 +43,7 @@ class TestOperators {
  private:
   io::TemporaryFolder folder_;
   crypto::SecretKey key_;
-  std::unique_ptr<keys::Custody> custody_;
+  std::shared_ptr<keys::Custody> custody_;
   std::unique_ptr<keys::KeyService> keys_;
 
  public:

@@ -3,18 +3,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <exception>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <utility>
 
-#include "base/clock.h"
+#include "base/deadline_watch.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/result.h"
@@ -27,10 +23,8 @@ namespace andromede::api {
 class TimedPool {
  public:
   // As ThreadPool's.
-  TimedPool(std::string name, unsigned threads, std::size_t max_queued);
-  TimedPool(const TimedPool&) = delete;
-  TimedPool& operator=(const TimedPool&) = delete;
-  ~TimedPool();
+  TimedPool(std::string name, unsigned threads, std::size_t max_queued)
+      : pool_(std::move(name), threads, max_queued), deadlines_("op-deadlines") {}
 
   // Runs `work` on a thread of the pool; `Answer` is a Result. `work` owns what it uses or borrows what outlives the
   // pool, since it may outlive the caller. One that still waits for a thread when it is given up never runs. Errors:
@@ -41,7 +35,7 @@ class TimedPool {
                    std::stop_token cut) {
     const auto call = std::make_shared<Call<Answer>>(std::move(work));
     if (!pool_.post([call] { call->perform(); })) co_return fail(Errc::kOverloaded, "too many calls are waiting");
-    const Watch watch(*this, call, timeout);
+    const DeadlineWatch::Watched watched(deadlines_, call, timeout);
     const std::stop_callback on_cut(
         cut, [call] { call->give_up(Error(make_error_code(Errc::kCancelled), "the server is stopping")); });
     co_return co_await call->answer();
@@ -70,29 +64,8 @@ class TimedPool {
     const std::function<Answer(std::stop_token)> work;
     std::stop_source stop;
   };
-  using Key = std::pair<SteadyTime, std::uint64_t>;
-
-  // A call's place among those whose deadline is watched.
-  class Watch {
-   public:
-    Watch(TimedPool& pool, std::shared_ptr<AnyCall> call, std::chrono::milliseconds timeout);
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
-    ~Watch();
-
-   private:
-    TimedPool& pool_;
-    Key key_;
-  };
-  void watch_deadlines();
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<Key, std::shared_ptr<AnyCall>> watched_;
-  std::uint64_t next_ = 0;
-  bool stopping_ = false;
   ThreadPool pool_;
-  std::thread watcher_;
+  DeadlineWatch deadlines_;
 };
 
 }  // namespace andromede::api

@@ -206,6 +206,22 @@ TEST_F(FrontEndTest, FailuresOfOneAccountAreLoggedSoManyASecond) {
   EXPECT_EQ(told, kFailures + 1);
 }
 
+TEST_F(FrontEndTest, WhoHasNoKeyForNowIsToldToComeBack) {
+  keys::TestCustody& custody = gateway_.cloud().custody();
+  keys::KeyService& service = gateway_.cloud().key_service();
+  // So that custody is asked for it.
+  service.forget(sync_wait(service.erasure_of(AccountId("000000000001")))->key);
+  custody.change = [](auto) { return fail(Errc::kTimeout, "the HSM hangs"); };
+  EXPECT_EQ(gateway_.put("/bucket/k", "x").status, 503U);
+  EXPECT_EQ(gateway_.put("/bucket/k", "x").code(), "ServiceUnavailable");
+  custody.change = [](auto) { return fail(Errc::kOverloaded, "too many wait for the HSM"); };
+  EXPECT_EQ(gateway_.put("/bucket/k", "x").status, 503U);
+  EXPECT_EQ(gateway_.put("/bucket/k", "x").code(), "SlowDown");
+  custody.change = nullptr;
+  EXPECT_EQ(gateway_.put("/bucket/k", "x").status, 200U);
+  EXPECT_EQ(gateway_.get("/bucket/k").body, "x");
+}
+
 TEST_F(FrontEndTest, RendersTheServersOwnErrors) {
   const std::string xml = gateway_.front_end().render_protocol_error(431, "The head is too long");
   EXPECT_NE(xml.find("<Code>RequestHeaderSectionTooLarge</Code><Message>The head is too long</Message>"),

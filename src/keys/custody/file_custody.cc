@@ -111,11 +111,11 @@ class FileCustody final : public Custody {
  public:
   FileCustody(crypto::SecretKey root, Random& random) : root_(std::move(root)), random_(random) {}
 
-  Result<Bytes> wrap(const crypto::SecretKey& key, ByteView context) override {
+  Result<Bytes> wrap(const crypto::SecretKey& key, ByteView context, Deadline) override {
     return crypto::seal_bytes(root_, key.bytes(), context, random_);
   }
 
-  Result<crypto::SecretKey> unwrap(ByteView wrapped, ByteView context) override {
+  Result<crypto::SecretKey> unwrap(ByteView wrapped, ByteView context, Deadline) override {
     TRY(Bytes plain, crypto::open_bytes(root_, wrapped, context));
     auto key = crypto::SecretKey::from_bytes(plain);
     crypto::wipe(plain);

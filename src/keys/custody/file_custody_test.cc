@@ -42,13 +42,13 @@ TEST_F(FileCustodyTest, WrapsAndUnwrapsAcrossOpens) {
   const auto key = crypto::SecretKey::random(random_);
   const auto first = open();
   ASSERT_TRUE(first) << first.error().message();
-  const auto wrapped = (*first)->wrap(key, as_bytes("account"));
+  const auto wrapped = (*first)->wrap(key, as_bytes("account"), Deadline::never());
   const auto second = open();
-  const auto unwrapped = (*second)->unwrap(*wrapped, as_bytes("account"));
+  const auto unwrapped = (*second)->unwrap(*wrapped, as_bytes("account"), Deadline::never());
   ASSERT_TRUE(unwrapped) << unwrapped.error().message();
   EXPECT_EQ(to_hex(unwrapped->bytes()), to_hex(key.bytes()));
-  EXPECT_TRUE((*second)->unwrap(*wrapped, as_bytes("another")).error() == Errc::kCorrupt);
-  EXPECT_TRUE((*second)->unwrap({}, as_bytes("account")).error() == Errc::kCorrupt);
+  EXPECT_TRUE((*second)->unwrap(*wrapped, as_bytes("another"), Deadline::never()).error() == Errc::kCorrupt);
+  EXPECT_TRUE((*second)->unwrap({}, as_bytes("account"), Deadline::never()).error() == Errc::kCorrupt);
 }
 
 TEST_F(FileCustodyTest, FilesAreTheOwnersOnlyAndNeverOverwritten) {
@@ -134,7 +134,7 @@ TEST_F(FileCustodyTest, GoldenFilesOpen) {
   for (std::size_t i = 0; i < root.size(); ++i) root[i] = static_cast<std::uint8_t>(i);
   const Bytes wrapped =
       crypto::seal_bytes(*crypto::SecretKey::from_bytes(root), Bytes(32, 0x5a), as_bytes("000000000001"), random_);
-  const auto key = (*custody)->unwrap(wrapped, as_bytes("000000000001"));
+  const auto key = (*custody)->unwrap(wrapped, as_bytes("000000000001"), Deadline::never());
   ASSERT_TRUE(key) << key.error().message();
   EXPECT_EQ(to_bytes(key->bytes()), Bytes(32, 0x5a));
 }

@@ -1,36 +1,40 @@
-#include "api/operator/timed_pool.h"
+#include "base/deadline_watch.h"
 
 #include <vector>
 
-namespace andromede::api {
+#include "base/pool.h"
 
-TimedPool::TimedPool(std::string name, unsigned threads, std::size_t max_queued)
-    : pool_(std::move(name), threads, max_queued), watcher_([this] { watch_deadlines(); }) {}
+namespace andromede {
 
-TimedPool::~TimedPool() {
+DeadlineWatch::DeadlineWatch(std::string name)
+    : thread_([this, name = std::move(name)] {
+        name_thread(name);
+        run();
+      }) {}
+
+DeadlineWatch::~DeadlineWatch() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
-  watcher_.join();
+  thread_.join();
 }
 
-TimedPool::Watch::Watch(TimedPool& pool, std::shared_ptr<AnyCall> call, std::chrono::milliseconds timeout)
-    : pool_(pool) {
-  const std::lock_guard lock(pool_.mutex_);
-  key_ = {std::chrono::steady_clock::now() + timeout, pool_.next_++};
-  pool_.watched_.emplace(key_, std::move(call));
-  pool_.changed_.notify_one();
+DeadlineWatch::Watched::Watched(DeadlineWatch& watch, std::shared_ptr<AnyCall> call, std::chrono::milliseconds timeout)
+    : watch_(watch) {
+  const std::lock_guard lock(watch_.mutex_);
+  key_ = {std::chrono::steady_clock::now() + timeout, watch_.next_++};
+  watch_.watched_.emplace(key_, std::move(call));
+  watch_.changed_.notify_one();
 }
 
-TimedPool::Watch::~Watch() {
-  const std::lock_guard lock(pool_.mutex_);
-  pool_.watched_.erase(key_);
+DeadlineWatch::Watched::~Watched() {
+  const std::lock_guard lock(watch_.mutex_);
+  watch_.watched_.erase(key_);
 }
 
-void TimedPool::watch_deadlines() {
-  name_thread("op-deadlines");
+void DeadlineWatch::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const SteadyTime now = std::chrono::steady_clock::now();
@@ -57,4 +61,4 @@ void TimedPool::watch_deadlines() {
   }
 }
 
-}  // namespace andromede::api
+}  // namespace andromede
