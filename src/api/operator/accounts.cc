@@ -1,7 +1,7 @@
 // Accounts, access keys and operators.
 #include <algorithm>
 
-#include "api/operator/call.h"
+#include "api/operator/operations.h"
 
 namespace andromede::api {
 namespace {
@@ -27,9 +27,15 @@ json to_json(const identity::AccountInfo& info) {
           {"keys", std::move(keys)}};
 }
 
+Result<OperatorAnswer> set_key_active(const OperatorCall& call, bool active) {
+  CHECK_OK(only_keys(call.body, {}));
+  CHECK_OK(sync_wait(call.services.directory.set_active(call.name, active, call.by)));
+  return OperatorAnswer{200, dump({{"access_key_id", call.name}, {"status", active ? "active" : "disabled"}})};
+}
+
 }  // namespace
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::list_accounts(const Call& call) {
+Result<OperatorAnswer> list_accounts(const OperatorCall& call) {
   std::uint64_t limit = kMaxAccountsPerPage;
   if (const auto given = call.query.find("limit"); given != call.query.end()) {
     TRY(limit, parse_number(given->second, "limit"));
@@ -37,17 +43,18 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::list_accounts(const Call& cal
   }
   const auto after = call.query.find("after");
   // One more than asked for tells whether there is a next page.
-  auto accounts = directory_.accounts(AccountId(after == call.query.end() ? "" : after->second), limit + 1);
+  auto accounts =
+      call.services.directory.accounts(AccountId(after == call.query.end() ? "" : after->second), limit + 1);
   json page{{"accounts", json::array()}, {"next", json()}};
   if (accounts.size() > limit) {
     accounts.resize(limit);
     page["next"] = accounts.back().account.id.value();
   }
   for (const identity::AccountInfo& info : accounts) page["accounts"].push_back(to_json(info));
-  return Answer{200, dump(page)};
+  return OperatorAnswer{200, dump(page)};
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::create_account(const Call& call) {
+Result<OperatorAnswer> create_account(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {"account", "name"}));
   TRY(const std::string name, read_text(call.body, "name"));
   std::optional<AccountId> id;
@@ -55,42 +62,51 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::create_account(const Call& ca
     TRY(std::string given, read_text(call.body, "account"));
     id = AccountId(std::move(given));
   }
-  TRY(const identity::Account made, tenants_.open(id, name, call.by));
-  return Answer{201,
-                dump({{"account", made.id.value()}, {"name", made.display_name}, {"canonical_id", made.canonical_id}})};
+  TRY(const identity::Account made, call.services.tenants.open(id, name, call.by));
+  return OperatorAnswer{
+      201, dump({{"account", made.id.value()}, {"name", made.display_name}, {"canonical_id", made.canonical_id}})};
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::list_keys(const Call& call) {
-  TRY(const identity::AccountInfo info, directory_.account(AccountId(call.routed.name)));
-  return Answer{200, dump({{"keys", to_json(info)["keys"]}})};
+Result<OperatorAnswer> close_account(const OperatorCall& call) {
+  CHECK_OK(call.services.tenants.close(AccountId(call.name), call.by));
+  return OperatorAnswer{200, dump({{"closed", call.name}})};
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::create_key(const Call& call) {
+Result<OperatorAnswer> list_keys(const OperatorCall& call) {
+  TRY(const identity::AccountInfo info, call.services.directory.account(AccountId(call.name)));
+  return OperatorAnswer{200, dump({{"keys", to_json(info)["keys"]}})};
+}
+
+Result<OperatorAnswer> create_key(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {}));
-  TRY(const identity::Credential made, sync_wait(directory_.create_credential(AccountId(call.routed.name), call.by)));
-  Answer answer{201, dump({{"account", call.routed.name}, {"access_key_id", made.access_key_id}})};
+  TRY(const identity::Credential made,
+      sync_wait(call.services.directory.create_credential(AccountId(call.name), call.by)));
+  OperatorAnswer answer{201, dump({{"account", call.name}, {"access_key_id", made.access_key_id}})};
   answer.secret = made.secret;
   answer.secret_name = "secret_access_key";
   return answer;
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::set_key_active(const Call& call, bool active) {
-  CHECK_OK(only_keys(call.body, {}));
-  CHECK_OK(sync_wait(directory_.set_active(call.routed.name, active, call.by)));
-  return Answer{200, dump({{"access_key_id", call.routed.name}, {"status", active ? "active" : "disabled"}})};
+Result<OperatorAnswer> enable_key(const OperatorCall& call) { return set_key_active(call, true); }
+
+Result<OperatorAnswer> disable_key(const OperatorCall& call) { return set_key_active(call, false); }
+
+Result<OperatorAnswer> delete_key(const OperatorCall& call) {
+  CHECK_OK(sync_wait(call.services.directory.delete_credential(call.name, call.by)));
+  return OperatorAnswer{200, dump({{"deleted", call.name}})};
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::list_operators() {
+Result<OperatorAnswer> list_operators(const OperatorCall& call) {
   json list = json::array();
-  for (const identity::OperatorRecord& record : operators_.list()) {
+  for (const identity::OperatorRecord& record : call.services.operators.list()) {
     list.push_back({{"name", record.name},
                     {"created", to_iso8601(record.created)},
                     {"expires", record.expires ? json(to_iso8601(*record.expires)) : json()}});
   }
-  return Answer{200, dump({{"operators", std::move(list)}})};
+  return OperatorAnswer{200, dump({{"operators", std::move(list)}})};
 }
 
-Result<OperatorFrontEnd::Answer> OperatorFrontEnd::create_operator(const Call& call) {
+Result<OperatorAnswer> create_operator(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {"name", "expires_days"}));
   TRY(const std::string name, read_text(call.body, "name"));
   std::optional<Timestamp> expires;
@@ -98,12 +114,17 @@ Result<OperatorFrontEnd::Answer> OperatorFrontEnd::create_operator(const Call& c
     if (!days->is_number_unsigned() || *days == 0 || days->get<std::uint64_t>() > kMaxExpiryDays) {
       return fail(Errc::kInvalidArgument, "expires_days must be a whole number from 1 to 3660");
     }
-    expires = Timestamp{clock_.now().ms + static_cast<std::int64_t>(days->get<std::uint64_t>()) * kDayMs};
+    expires = Timestamp{call.clock.now().ms + static_cast<std::int64_t>(days->get<std::uint64_t>()) * kDayMs};
   }
-  Answer answer{201, dump({{"name", name}, {"expires", expires ? json(to_iso8601(*expires)) : json()}})};
-  TRY(answer.secret, operators_.create(name, expires, call.by));
+  OperatorAnswer answer{201, dump({{"name", name}, {"expires", expires ? json(to_iso8601(*expires)) : json()}})};
+  TRY(answer.secret, call.services.operators.create(name, expires, call.by));
   answer.secret_name = "token";
   return answer;
+}
+
+Result<OperatorAnswer> revoke_operator(const OperatorCall& call) {
+  CHECK_OK(call.services.operators.revoke(call.name, call.by));
+  return OperatorAnswer{200, dump({{"revoked", call.name}})};
 }
 
 }  // namespace andromede::api

@@ -1,9 +1,11 @@
 // Internal to api/operator: one authenticated call, and how its parts are read.
 #pragma once
 
+#include <atomic>
 #include <initializer_list>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -11,14 +13,16 @@
 
 namespace andromede::api {
 
-struct OperatorFrontEnd::Call {
-  std::string request_id;
-  std::string path;
-  RoutedPath routed;
-  std::map<std::string, std::string> query;
+struct OperatorCall {
+  const OperatorServices& services;
+  const OperatorOptions& options;
+  const Clock& clock;
+  std::atomic<bool>& verifying;  // the journal is being verified
+  std::string name;              // what the path names: a job's number, a drive, an account
+  std::map<std::string, std::string> query = {};
   nlohmann::json body = nlohmann::json::object();
-  identity::OperatorCaller by;
-  SteadyTime began;
+  identity::OperatorCaller by = {};
+  std::stop_token stop = {};  // nobody waits for the answer any more
 };
 
 std::string dump(const nlohmann::json& value);

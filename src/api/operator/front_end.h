@@ -15,7 +15,6 @@
 
 #include "api/operator/metrics.h"
 #include "api/operator/refused_tokens.h"
-#include "api/operator/routes.h"
 #include "api/operator/timed_pool.h"
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -51,6 +50,15 @@ struct OperatorOptions {
   std::function<std::vector<std::string>()> warnings = {};
 };
 
+struct OperatorAnswer {
+  unsigned status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  // A secret that is shown this once, and its name in the object that `body` is.
+  crypto::SecretText secret{};
+  const char* secret_name = nullptr;
+};
+
 class OperatorFrontEnd {
  public:
   // All are borrowed and outlive this.
@@ -59,53 +67,27 @@ class OperatorFrontEnd {
   // `exchange` outlives the task, as the server promises.
   Task<void> handle(net::Exchange& exchange);
 
+  // What anybody may ask. `cut`: nobody waits for the answer any more.
+  Task<OperatorAnswer> live(std::stop_token cut);
+  Task<OperatorAnswer> ready(std::stop_token cut);
+  Task<OperatorAnswer> metrics(std::stop_token cut);
+
  private:
-  struct Call;
-  struct Answer {
-    unsigned status = 200;
-    std::string body;
-    std::string content_type = "application/json";
-    // A secret that is shown this once, and its name in the object that `body` is.
-    crypto::SecretText secret{};
-    const char* secret_name = nullptr;
-  };
-  Task<Answer> answer(net::Exchange& exchange, Call& call);
-  Task<Answer> answer_ready(std::stop_token cut);
+  struct Request;
+  Task<OperatorAnswer> answer(net::Exchange& exchange, Request& request);
   // The same, at most a second old, so that probes cost nothing however many they are.
   Status check_ready();
   std::optional<Status> ready_now();
-  Answer answer_metrics();
   // Whose token the request carries.
   [[nodiscard]] std::optional<std::string> authenticate(const net::RequestHead& head) const;
-  Answer refuse(const std::string& peer);
+  OperatorAnswer refuse(const std::string& peer);
   void journal_refused(const std::string& peer, std::uint64_t refusals);
-  void log_call(const net::RequestHead& head, const Call& call, unsigned status) const;
+  void log_request(const net::RequestHead& head, const Request& request, unsigned status) const;
   std::string new_request_id();
-  static Answer error(const Error& error);
-  static std::string whole_body(Answer& answer);
+  static OperatorAnswer error(const Error& error);
+  static std::string whole_body(OperatorAnswer& answer);
 
-  Result<Answer> run(const Call& call, std::stop_token stop);
-  Result<Answer> add_drive(const Call& call);
-  Result<Answer> replace_drive(const Call& call);
-  Result<Answer> drain(const Call& call);
-  Result<Answer> journal_entries(const Call& call);
-  Result<Answer> journal_verify(std::stop_token stop);
-  Result<Answer> list_accounts(const Call& call);
-  Result<Answer> create_account(const Call& call);
-  Result<Answer> list_keys(const Call& call);
-  Result<Answer> create_key(const Call& call);
-  Result<Answer> set_key_active(const Call& call, bool active);
-  Result<Answer> list_operators();
-  Result<Answer> create_operator(const Call& call);
-  Result<Answer> get_consortium();
-  Result<Answer> change_consortium(const Call& call, bool apply);
-
-  fleet::Fleet& fleet_;
-  meta::Store& store_;
-  identity::Operators& operators_;
-  identity::Directory& directory_;
-  control::Tenants& tenants_;
-  control::ConsortiumKeeper& consortium_;
+  const OperatorServices services_;
   OperatorMetrics metrics_;
   const Clock& clock_;
   Random& random_;

@@ -2,10 +2,10 @@
 
 namespace andromede::api {
 
-void OperatorMetrics::count(OperatorRoute route, unsigned status) {
+void OperatorMetrics::count(const edge::Operation& operation, unsigned status) {
   metrics_
       .counter("andromede_operator_requests_total", "Requests to the operator's listener by operation and status",
-               {{"operation", std::string(operator_route_name(route))}, {"status", std::to_string(status)}})
+               {{"operation", std::string(operation.name)}, {"status", std::to_string(status)}})
       .add();
 }
 

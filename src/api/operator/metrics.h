@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "api/operator/routes.h"
+#include "api/edge/operation.h"
 #include "base/metrics.h"
 
 namespace andromede::api {
@@ -15,7 +15,7 @@ class OperatorMetrics {
   explicit OperatorMetrics(Metrics& metrics) : metrics_(metrics) {}
 
   // `status` is one of ours, so the number of series is bounded.
-  void count(OperatorRoute route, unsigned status);
+  void count(const edge::Operation& operation, unsigned status);
   void count_refused_token();
   void set_queue_depth(const std::string& pool, std::size_t queued);
   [[nodiscard]] std::string render() const { return metrics_.render(); }

@@ -4,6 +4,7 @@
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
+#include "api/s3/request.h"
 #include "api/sigv4/canonical.h"
 #include "base/stretch.h"
 

@@ -4,6 +4,7 @@
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
+#include "api/s3/request.h"
 #include "base/stretch.h"
 
 namespace andromede::api::s3 {
@@ -75,8 +76,7 @@ Task<Status> list_buckets(Request& request) {
 Task<Status> create_bucket(Request& request) {
   CO_CHECK_OK(check_bucket_features(request));
   CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
-  CO_TRY(const std::string location,
-         co_await read_document(request, kMaxConfigurationBytes, std::move(demand), &parse_bucket_configuration));
+  CO_TRY(const std::string location, co_await read_document(request, std::move(demand), &parse_bucket_configuration));
   // The service takes making one's own bucket again for a success. So does S3 in its first region, which clients sign
   // for when nobody chose one; elsewhere it is an error.
   if (request.signed_region() != kClassicRegion) {

@@ -3,6 +3,7 @@
 #include "api/s3/conditions.h"
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
+#include "api/s3/request.h"
 
 namespace andromede::api::s3 {
 namespace {

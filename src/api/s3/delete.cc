@@ -6,6 +6,7 @@
 #include "api/s3/conditions.h"
 #include "api/s3/documents.h"
 #include "api/s3/operations.h"
+#include "api/s3/request.h"
 #include "base/stretch.h"
 
 namespace andromede::api::s3 {
@@ -68,7 +69,7 @@ Task<Status> delete_objects(Request& request) {
   if (demand.kind == crypto::Checksum::kNone && !demand.content_md5) {
     co_return fail(S3Errc::kInvalidRequest, "Missing required header for this request: Content-MD5");
   }
-  CO_TRY(DeleteDocument document, co_await read_document(request, kMaxDeleteBytes, std::move(demand), &parse_delete));
+  CO_TRY(DeleteDocument document, co_await read_document(request, std::move(demand), &parse_delete));
   CO_CHECK_OK(co_await request.reserve_answer(most_bytes(document)));
   std::vector<objects::DeleteItem> accepted;
   std::vector<objects::DeleteOutcome> refused;

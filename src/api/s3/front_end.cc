@@ -41,74 +41,6 @@ class RequestIds {
   std::atomic<std::uint64_t> next_;
 };
 
-Task<Status> answer_preflight(Request& request) {
-  const bool complete = request.header("origin") && request.header("access-control-request-method");
-  co_return fail(complete ? S3Errc::kCorsForbidden : S3Errc::kCorsIncomplete, "no CORS");
-}
-
-Task<Status> refuse(S3Errc code) { co_return fail(code, "not offered"); }
-
-Task<Status> run_operation(Request& request) {
-  switch (request.target.operation) {
-    case Operation::kPutObject:
-      return put_object(request);
-    case Operation::kGetObject:
-    case Operation::kHeadObject:
-      return get_object(request);
-    case Operation::kDeleteObject:
-      return delete_object(request);
-    case Operation::kListObjectsV2:
-      return list_objects_v2(request);
-    case Operation::kListObjects:
-      return list_objects(request);
-    case Operation::kListObjectVersions:
-      return list_object_versions(request);
-    case Operation::kUploadPart:
-      return upload_part(request);
-    case Operation::kUploadPartCopy:
-      return upload_part_copy(request);
-    case Operation::kCreateMultipartUpload:
-      return create_multipart_upload(request);
-    case Operation::kCompleteMultipartUpload:
-      return complete_multipart_upload(request);
-    case Operation::kAbortMultipartUpload:
-      return abort_multipart_upload(request);
-    case Operation::kListParts:
-      return list_parts(request);
-    case Operation::kListMultipartUploads:
-      return list_multipart_uploads(request);
-    case Operation::kDeleteObjects:
-      return delete_objects(request);
-    case Operation::kCopyObject:
-      return copy_object(request);
-    case Operation::kGetObjectAttributes:
-      return get_object_attributes(request);
-    case Operation::kListBuckets:
-      return list_buckets(request);
-    case Operation::kCreateBucket:
-      return create_bucket(request);
-    case Operation::kHeadBucket:
-      return head_bucket(request);
-    case Operation::kDeleteBucket:
-      return delete_bucket(request);
-    case Operation::kGetBucketLocation:
-      return get_bucket_location(request);
-    case Operation::kProbeBucket:
-      return probe_bucket(request);
-    case Operation::kProbeObject:
-      return probe_object(request);
-    case Operation::kPutAcl:
-      return put_acl(request);
-    case Operation::kPreflight:
-      return answer_preflight(request);
-    case Operation::kNotImplemented:
-      return refuse(S3Errc::kNotImplemented);
-    case Operation::kMethodNotAllowed:
-      return refuse(S3Errc::kMethodNotAllowed);
-  }
-  return refuse(S3Errc::kMethodNotAllowed);
-}
-
 // What holds for every operation on a bucket or object.
 Status check_target(Request& request) {
   if (request.key().size() > objects::kMaxKeyBytes) {
@@ -179,14 +111,13 @@ struct FrontEnd::Impl {
 
 Task<Status> FrontEnd::Impl::serve(Request& request) {
   CO_TRY(request.target, route(request.head(), options.host_suffixes));
-  // Browsers send a preflight unsigned.
-  if (request.target.operation == Operation::kPreflight) co_return co_await run_operation(request);
+  if (request.operation().is.open_to_anybody) co_return co_await request.operation().run(request);
   CO_TRY(request.authentication, authenticator.authenticate(request.head(), request.target.raw_path,
                                                             request.target.query, request.error_fields));
   request.admit();
   CO_CHECK_OK(request.take_headers_of_query());
   CO_CHECK_OK(check_target(request));
-  co_return co_await run_operation(request);
+  co_return co_await request.operation().run(request);
 }
 
 // Third-party code below may throw; one request must not take the others down.
@@ -205,7 +136,7 @@ Task<void> FrontEnd::Impl::answer_error(Request& request, const Error& error) {
   head.status = wire.status;
   head.headers.add("x-amz-id-2", options.host_id);
   if (wire.status == 503) head.headers.add("Retry-After", "1");
-  if (request.target.operation == Operation::kHeadBucket || wire.code == "AuthorizationHeaderMalformed") {
+  if (request.operation().run == &head_bucket || wire.code == "AuthorizationHeaderMalformed") {
     head.headers.add("x-amz-bucket-region", options.region);
   }
   std::string body;
@@ -225,7 +156,7 @@ Task<void> FrontEnd::Impl::handle(net::Exchange& exchange) {
   const bool cut_short = !outcome && !gone && request.answered() && !request.waited_for();
   if (!outcome && !gone && !cut_short) co_await answer_error(request, outcome.error());
   const std::chrono::nanoseconds took = clock.steady() - begin;
-  front_metrics.record(request.target.operation, request.status(), took, body_bytes(request), request.bytes_sent());
+  front_metrics.record(request.operation(), request.status(), took, body_bytes(request), request.bytes_sent());
   log_request(request, took, outcome, cut_short);
 }
 
@@ -240,7 +171,7 @@ void FrontEnd::Impl::log_request(const Request& request, std::chrono::nanosecond
   if (!fault && !options.access_log) return;
   log(fault ? LogLevel::kError : LogLevel::kInfo, fault ? "s3 request failed" : "s3 request",
       {{"requestId", request.id()},
-       {"operation", operation_name(request.target.operation)},
+       {"operation", request.operation().is.name},
        {"status", static_cast<std::int64_t>(request.status())},
        {"method", request.head().method},
        {"bucket", cut(request.bucket(), kMaxLoggedBytes)},

@@ -5,35 +5,42 @@
 
 namespace andromede::api::s3 {
 
-FrontMetrics::FrontMetrics(Metrics& metrics) : metrics_(metrics) {
-  for (std::size_t i = 0; i < kOperations; ++i) {
-    seconds_[i] =
-        metrics_.histogram("andromede_s3_request_seconds", "Time from a request's head to the end of its answer",
-                           {{"operation", std::string(operation_name(static_cast<Operation>(i)))}});
-  }
+FrontMetrics::FrontMetrics(Metrics& metrics) : metrics_(metrics), series_(operations().size()) {
   bytes_in_ = metrics_.counter("andromede_s3_received_bytes_total", "Bytes of bodies taken from clients, decoded");
   bytes_out_ = metrics_.counter("andromede_s3_sent_bytes_total", "Bytes of bodies sent to clients");
 }
 
-Counter& FrontMetrics::requests(Operation operation, unsigned status) {
+Counter& FrontMetrics::requests(Series& series, std::string_view operation, unsigned status) {
   const auto found = std::find(kStatuses.begin(), kStatuses.end() - 1, status);
   const auto column = static_cast<std::size_t>(found - kStatuses.begin());
-  Slot& slot = requests_[static_cast<std::size_t>(operation)][column];
+  Slot& slot = series.requests[column];
   if (!slot.ready.load(std::memory_order_acquire)) {
     const std::lock_guard lock(mutex_);
     // 0: the client went away before an answer.
     const std::string label = status == 0 ? "none" : column + 1 == kStatuses.size() ? "other" : std::to_string(status);
     slot.counter = metrics_.counter("andromede_s3_requests_total", "Requests by operation and status",
-                                    {{"operation", std::string(operation_name(operation))}, {"status", label}});
+                                    {{"operation", std::string(operation)}, {"status", label}});
     slot.ready.store(true, std::memory_order_release);
   }
   return slot.counter;
 }
 
-void FrontMetrics::record(Operation operation, unsigned status, std::chrono::nanoseconds took, std::uint64_t bytes_in,
-                          std::uint64_t bytes_out) {
-  requests(operation, status).add();
-  seconds_[static_cast<std::size_t>(operation)].observe(std::chrono::duration<double>(took).count());
+Histogram& FrontMetrics::seconds(Series& series, std::string_view operation) {
+  if (!series.timed.load(std::memory_order_acquire)) {
+    const std::lock_guard lock(mutex_);
+    series.seconds =
+        metrics_.histogram("andromede_s3_request_seconds", "Time from a request's head to the end of its answer",
+                           {{"operation", std::string(operation)}});
+    series.timed.store(true, std::memory_order_release);
+  }
+  return series.seconds;
+}
+
+void FrontMetrics::record(const Operation& operation, unsigned status, std::chrono::nanoseconds took,
+                          std::uint64_t bytes_in, std::uint64_t bytes_out) {
+  Series& series = series_[static_cast<std::size_t>(&operation - operations().data())];
+  requests(series, operation.is.name, status).add();
+  seconds(series, operation.is.name).observe(std::chrono::duration<double>(took).count());
   if (bytes_in > 0) bytes_in_.add(static_cast<double>(bytes_in));
   if (bytes_out > 0) bytes_out_.add(static_cast<double>(bytes_out));
 }

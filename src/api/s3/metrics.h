@@ -5,10 +5,11 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <memory>
 #include <mutex>
+#include <string_view>
+#include <vector>
 
-#include "api/s3/router.h"
+#include "api/s3/operations.h"
 #include "base/metrics.h"
 
 namespace andromede::api::s3 {
@@ -18,7 +19,8 @@ class FrontMetrics {
   // `metrics` outlives this.
   explicit FrontMetrics(Metrics& metrics);
 
-  void record(Operation operation, unsigned status, std::chrono::nanoseconds took, std::uint64_t bytes_in,
+  // `operation`: a row of the table.
+  void record(const Operation& operation, unsigned status, std::chrono::nanoseconds took, std::uint64_t bytes_in,
               std::uint64_t bytes_out);
 
  private:
@@ -29,12 +31,17 @@ class FrontMetrics {
   };
   static constexpr std::array<unsigned, 20> kStatuses = {0,   200, 204, 206, 304, 400, 401, 403, 404, 405,
                                                          408, 409, 411, 412, 416, 500, 501, 503, 507, 999};
-  Counter& requests(Operation operation, unsigned status);
+  struct Series {
+    std::array<Slot, kStatuses.size()> requests;
+    std::atomic<bool> timed{false};
+    Histogram seconds;
+  };
+  Counter& requests(Series& series, std::string_view operation, unsigned status);
+  Histogram& seconds(Series& series, std::string_view operation);
 
   Metrics& metrics_;
   std::mutex mutex_;
-  std::array<std::array<Slot, kStatuses.size()>, kOperations> requests_;
-  std::array<Histogram, kOperations> seconds_;
+  std::vector<Series> series_;  // one a row
   Counter bytes_in_;
   Counter bytes_out_;
 };

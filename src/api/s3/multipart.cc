@@ -7,6 +7,7 @@
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
 #include "api/s3/pagination.h"
+#include "api/s3/request.h"
 #include "base/stretch.h"
 
 namespace andromede::api::s3 {
@@ -225,7 +226,7 @@ Task<Status> complete_multipart_upload(Request& request) {
   CO_TRY(complete.checksum, read_object_checksum(request));
   objects::ChecksumDemand demand;
   CO_TRY(demand.content_md5, read_content_md5(request));
-  CO_TRY(complete.parts, co_await read_document(request, kMaxCompleteBytes, std::move(demand), &parse_complete));
+  CO_TRY(complete.parts, co_await read_document(request, std::move(demand), &parse_complete));
   CO_TRY(complete.upload, read_upload_id(request));
   if (const auto size = request.header("x-amz-mp-object-size")) {
     std::uint64_t value = 0;

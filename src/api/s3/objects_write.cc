@@ -3,6 +3,7 @@
 #include "api/s3/conditions.h"
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
+#include "api/s3/request.h"
 
 namespace andromede::api::s3 {
 
@@ -12,9 +13,10 @@ Status check_length(Request& request) {
   }
   TRY(const BodySource* const body, request.body());
   const std::optional<std::uint64_t> size = body->announced_size_bytes();
-  if (size && *size > objects::kMaxPutBytes) {
+  const std::uint64_t most = request.operation().is.most_body_bytes;
+  if (size && *size > most) {
     request.error_fields.emplace_back("ProposedSize", std::to_string(*size));
-    request.error_fields.emplace_back("MaxSizeAllowed", std::to_string(objects::kMaxPutBytes));
+    request.error_fields.emplace_back("MaxSizeAllowed", std::to_string(most));
     return fail(S3Errc::kEntityTooLarge, "a single PUT holds up to 5 GiB");
   }
   return {};

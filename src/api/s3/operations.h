@@ -1,12 +1,66 @@
-// The operations, one function each, in one file a family. Each answers the request, or returns the Error that the
-// front end renders; an Error after the answer has begun is the connection's and is not rendered. The Request outlives
-// the task.
+// The operations of S3, one row each: how a request is known for one, what it does, and what answers it. Routing,
+// metrics, log lines and docs/s3-operations.md all come from this table.
+//
+// The functions stand in one file a family. Each answers the request, or returns the Error that the front end renders;
+// an Error after the answer has begun is the connection's and is not rendered. The Request outlives the task.
 #pragma once
 
-#include "api/s3/request.h"
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "api/edge/operation.h"
+#include "api/sigv4/query.h"
+#include "base/ids.h"
+#include "base/result.h"
 #include "base/task.h"
+#include "net/http.h"
 
 namespace andromede::api::s3 {
+
+class Request;
+
+// What a path names.
+enum class Level : std::uint8_t { kService, kBucket, kObject };
+
+// How a request is known for an operation's: all that is told here must hold.
+struct Match {
+  std::string_view method;  // empty: never known by itself
+  Level level = Level::kService;
+  // The parameter that names another operation than the plain one ("acl"); empty: none is there; kAnySubresource.
+  std::string_view subresource = {};
+  std::string_view parameter = {};     // is in the query
+  std::string_view or_parameter = {};  // may be there in its stead
+  std::string_view value = {};         // what the parameter says; empty: anything
+  std::string_view header = {};        // was sent
+};
+inline constexpr std::string_view kAnySubresource = "*";
+
+enum class Support : std::uint8_t {
+  kOffered,
+  kUnset,       // of a feature that no bucket and no object has: answered as S3 does where it was never set
+  kNotOffered,  // 501, once bucket and object are known to be there for who only reads
+};
+
+struct Operation {
+  edge::Operation is;
+  Match match;
+  Task<Status> (*run)(Request& request);
+  Support support = Support::kOffered;
+};
+
+// Rows of one method and level stand together, those with more conditions first; behind them what a request is counted
+// as that is known for none.
+std::span<const Operation> operations();
+
+// The sub-resource that a query names, one of the table's; empty: none.
+std::string_view find_subresource(const sigv4::Query& query);
+// The first row that matches; never null.
+const Operation* find_operation(const net::RequestHead& head, Level level, std::string_view subresource,
+                                const sigv4::Query& query);
+// What is counted where no operation could be looked for.
+const Operation* no_operation();
 
 // buckets.cc
 Task<Status> list_buckets(Request& request);
@@ -53,10 +107,35 @@ Result<UploadId> read_upload_id(Request& request);
 // The partNumber parameter. S3Errc::kInvalidArgument: not in [1, 10000].
 Result<std::uint32_t> read_part_number(Request& request);
 
-// probes.cc
-Task<Status> probe_bucket(Request& request);
-Task<Status> probe_object(Request& request);
+// probes.cc: of features that are not offered
+Task<Status> get_bucket_accelerate(Request& request);
+Task<Status> get_bucket_acl(Request& request);
+Task<Status> get_bucket_cors(Request& request);
+Task<Status> get_bucket_encryption(Request& request);
+Task<Status> get_bucket_lifecycle(Request& request);
+Task<Status> get_bucket_logging(Request& request);
+Task<Status> get_bucket_notification(Request& request);
+Task<Status> get_bucket_object_lock(Request& request);
+Task<Status> get_bucket_ownership_controls(Request& request);
+Task<Status> get_bucket_policy(Request& request);
+Task<Status> get_bucket_policy_status(Request& request);
+Task<Status> get_bucket_public_access_block(Request& request);
+Task<Status> get_bucket_replication(Request& request);
+Task<Status> get_bucket_request_payment(Request& request);
+Task<Status> get_bucket_tagging(Request& request);
+Task<Status> get_bucket_versioning(Request& request);
+Task<Status> get_bucket_website(Request& request);
+Task<Status> get_object_acl(Request& request);
+Task<Status> get_object_lock(Request& request);  // its retention, its legal hold
+Task<Status> get_object_tagging(Request& request);
+Task<Status> get_object_torrent(Request& request);
+// Of a configuration that is not there, which is all that was asked for.
+Task<Status> delete_bucket_configuration(Request& request);
+Task<Status> delete_object_tagging(Request& request);
 // PutBucketAcl and PutObjectAcl, which may say again what holds anyway.
 Task<Status> put_acl(Request& request);
+Task<Status> preflight(Request& request);
+Task<Status> not_implemented(Request& request);
+Task<Status> method_not_allowed(Request& request);
 
 }  // namespace andromede::api::s3

@@ -4,11 +4,12 @@
 #include "api/s3/errors.h"
 #include "api/s3/object_headers.h"
 #include "api/s3/operations.h"
+#include "api/s3/request.h"
 
 namespace andromede::api::s3 {
 namespace {
 
-using Writer = void (*)(codec::XmlWriter& xml, const Request& request);
+using Writer = void (*)(codec::XmlWriter& xml);
 
 void write_owner(codec::XmlWriter& xml, std::string_view element, const identity::Account& account) {
   xml.open(element);
@@ -34,55 +35,6 @@ std::string render_acl(const identity::Account& account) {
   return text;
 }
 
-struct Document {
-  std::string_view subresource;
-  Writer write;
-};
-
-constexpr Document kBucketDocuments[] = {
-    {"versioning", [](codec::XmlWriter& xml, const Request&) { xml.open("VersioningConfiguration", kXmlNamespace); }},
-    {"logging", [](codec::XmlWriter& xml, const Request&) { xml.open("BucketLoggingStatus", kXmlNamespace); }},
-    {"notification",
-     [](codec::XmlWriter& xml, const Request&) { xml.open("NotificationConfiguration", kXmlNamespace); }},
-    {"accelerate", [](codec::XmlWriter& xml, const Request&) { xml.open("AccelerateConfiguration", kXmlNamespace); }},
-    {"requestPayment",
-     [](codec::XmlWriter& xml, const Request&) {
-       xml.open("RequestPaymentConfiguration", kXmlNamespace);
-       xml.element("Payer", std::string_view("BucketOwner"));
-     }},
-    {"policyStatus",
-     [](codec::XmlWriter& xml, const Request&) {
-       xml.open("PolicyStatus", kXmlNamespace);
-       xml.element("IsPublic", false);
-     }},
-    {"ownershipControls",
-     [](codec::XmlWriter& xml, const Request&) {
-       xml.open("OwnershipControls", kXmlNamespace);
-       xml.open("Rule");
-       xml.element("ObjectOwnership", std::string_view("BucketOwnerEnforced"));
-     }},
-    {"encryption",
-     [](codec::XmlWriter& xml, const Request&) {
-       xml.open("ServerSideEncryptionConfiguration", kXmlNamespace);
-       xml.open("Rule");
-       xml.open("ApplyServerSideEncryptionByDefault");
-       xml.element("SSEAlgorithm", std::string_view("AES256"));
-       xml.close();
-       xml.element("BucketKeyEnabled", false);
-     }},
-};
-
-struct Absence {
-  std::string_view subresource;
-  S3Errc error;
-};
-constexpr Absence kBucketAbsences[] = {
-    {"policy", S3Errc::kNoSuchBucketPolicy},    {"tagging", S3Errc::kNoSuchTagSet},
-    {"lifecycle", S3Errc::kNoSuchLifecycle},    {"cors", S3Errc::kNoSuchCors},
-    {"website", S3Errc::kNoSuchWebsite},        {"replication", S3Errc::kNoSuchReplication},
-    {"object-lock", S3Errc::kNoSuchObjectLock}, {"publicAccessBlock", S3Errc::kNoSuchPublicAccessBlock},
-};
-
 Task<Status> find_object(Request& request) {
   objects::GetRequest get;
   get.bucket = request.bucket();
@@ -93,56 +45,153 @@ Task<Status> find_object(Request& request) {
   co_return Status{};
 }
 
+Task<Status> find_bucket(Request& request) {
+  CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
+  co_return Status{};
+}
+
+Task<Status> find_subject(Request& request) {
+  return request.key().empty() ? find_bucket(request) : find_object(request);
+}
+
+Task<Status> answer_document(Request& request, Writer write) {
+  CO_CHECK_OK(co_await find_bucket(request));
+  codec::XmlWriter xml;
+  write(xml);
+  co_return co_await request.reply_xml(xml.take());
+}
+
+Task<Status> answer_unset(Request& request, S3Errc error) {
+  CO_CHECK_OK(co_await find_bucket(request));
+  co_return fail(error, "not configured");
+}
+
 }  // namespace
 
-Task<Status> probe_bucket(Request& request) {
-  CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
-  if (request.head().method == "DELETE") co_return co_await request.reply({.status = 204, .headers = {}});
-  const std::string_view asked = request.target.subresource;
-  if (asked == "acl") co_return co_await request.reply_xml(render_acl(request.account()));
-  for (const Document& document : kBucketDocuments) {
-    if (document.subresource != asked) continue;
-    codec::XmlWriter xml;
-    document.write(xml, request);
-    co_return co_await request.reply_xml(xml.take());
-  }
-  for (const Absence& absence : kBucketAbsences) {
-    if (absence.subresource == asked) co_return fail(absence.error, "not configured");
-  }
-  co_return fail(S3Errc::kNotImplemented, "an unknown sub-resource");
+Task<Status> get_bucket_acl(Request& request) {
+  CO_CHECK_OK(co_await find_bucket(request));
+  co_return co_await request.reply_xml(render_acl(request.account()));
 }
 
-Task<Status> probe_object(Request& request) {
-  CO_CHECK_OK(co_await find_object(request));
-  if (request.head().method == "DELETE") co_return co_await request.reply({.status = 204, .headers = {}});
-  const std::string_view asked = request.target.subresource;
-  if (asked == "acl") co_return co_await request.reply_xml(render_acl(request.account()));
-  if (asked == "tagging") {
-    codec::XmlWriter xml;
-    xml.open("Tagging", kXmlNamespace);
-    xml.empty("TagSet");
-    co_return co_await request.reply_xml(xml.take());
-  }
-  if (asked == "retention" || asked == "legal-hold") {
-    co_return fail(S3Errc::kInvalidRequest, "Bucket is missing Object Lock Configuration");
-  }
-  // No object has one.
-  if (asked == "torrent") co_return fail(objects::ObjectErrc::kNoSuchKey, "no torrent");
-  co_return fail(S3Errc::kNotImplemented, "an unknown sub-resource");
+Task<Status> get_bucket_versioning(Request& request) {
+  return answer_document(request, [](codec::XmlWriter& xml) { xml.open("VersioningConfiguration", kXmlNamespace); });
 }
+
+Task<Status> get_bucket_logging(Request& request) {
+  return answer_document(request, [](codec::XmlWriter& xml) { xml.open("BucketLoggingStatus", kXmlNamespace); });
+}
+
+Task<Status> get_bucket_notification(Request& request) {
+  return answer_document(request, [](codec::XmlWriter& xml) { xml.open("NotificationConfiguration", kXmlNamespace); });
+}
+
+Task<Status> get_bucket_accelerate(Request& request) {
+  return answer_document(request, [](codec::XmlWriter& xml) { xml.open("AccelerateConfiguration", kXmlNamespace); });
+}
+
+Task<Status> get_bucket_request_payment(Request& request) {
+  return answer_document(request, [](codec::XmlWriter& xml) {
+    xml.open("RequestPaymentConfiguration", kXmlNamespace);
+    xml.element("Payer", std::string_view("BucketOwner"));
+  });
+}
+
+Task<Status> get_bucket_policy_status(Request& request) {
+  return answer_document(request, [](codec::XmlWriter& xml) {
+    xml.open("PolicyStatus", kXmlNamespace);
+    xml.element("IsPublic", false);
+  });
+}
+
+Task<Status> get_bucket_ownership_controls(Request& request) {
+  return answer_document(request, [](codec::XmlWriter& xml) {
+    xml.open("OwnershipControls", kXmlNamespace);
+    xml.open("Rule");
+    xml.element("ObjectOwnership", std::string_view("BucketOwnerEnforced"));
+  });
+}
+
+Task<Status> get_bucket_encryption(Request& request) {
+  return answer_document(request, [](codec::XmlWriter& xml) {
+    xml.open("ServerSideEncryptionConfiguration", kXmlNamespace);
+    xml.open("Rule");
+    xml.open("ApplyServerSideEncryptionByDefault");
+    xml.element("SSEAlgorithm", std::string_view("AES256"));
+    xml.close();
+    xml.element("BucketKeyEnabled", false);
+  });
+}
+
+Task<Status> get_bucket_policy(Request& request) { return answer_unset(request, S3Errc::kNoSuchBucketPolicy); }
+
+Task<Status> get_bucket_tagging(Request& request) { return answer_unset(request, S3Errc::kNoSuchTagSet); }
+
+Task<Status> get_bucket_lifecycle(Request& request) { return answer_unset(request, S3Errc::kNoSuchLifecycle); }
+
+Task<Status> get_bucket_cors(Request& request) { return answer_unset(request, S3Errc::kNoSuchCors); }
+
+Task<Status> get_bucket_website(Request& request) { return answer_unset(request, S3Errc::kNoSuchWebsite); }
+
+Task<Status> get_bucket_replication(Request& request) { return answer_unset(request, S3Errc::kNoSuchReplication); }
+
+Task<Status> get_bucket_object_lock(Request& request) { return answer_unset(request, S3Errc::kNoSuchObjectLock); }
+
+Task<Status> get_bucket_public_access_block(Request& request) {
+  return answer_unset(request, S3Errc::kNoSuchPublicAccessBlock);
+}
+
+Task<Status> delete_bucket_configuration(Request& request) {
+  CO_CHECK_OK(co_await find_bucket(request));
+  co_return co_await request.reply({.status = 204, .headers = {}});
+}
+
+Task<Status> get_object_acl(Request& request) {
+  CO_CHECK_OK(co_await find_object(request));
+  co_return co_await request.reply_xml(render_acl(request.account()));
+}
+
+Task<Status> get_object_tagging(Request& request) {
+  CO_CHECK_OK(co_await find_object(request));
+  codec::XmlWriter xml;
+  xml.open("Tagging", kXmlNamespace);
+  xml.empty("TagSet");
+  co_return co_await request.reply_xml(xml.take());
+}
+
+Task<Status> get_object_lock(Request& request) {
+  CO_CHECK_OK(co_await find_object(request));
+  co_return fail(S3Errc::kInvalidRequest, "Bucket is missing Object Lock Configuration");
+}
+
+Task<Status> get_object_torrent(Request& request) {
+  CO_CHECK_OK(co_await find_object(request));
+  co_return fail(objects::ObjectErrc::kNoSuchKey, "no torrent");
+}
+
+Task<Status> delete_object_tagging(Request& request) {
+  CO_CHECK_OK(co_await find_object(request));
+  co_return co_await request.reply({.status = 204, .headers = {}});
+}
+
+Task<Status> preflight(Request& request) {
+  const bool complete = request.header("origin") && request.header("access-control-request-method");
+  co_return fail(complete ? S3Errc::kCorsForbidden : S3Errc::kCorsIncomplete, "no CORS");
+}
+
+Task<Status> not_implemented(Request& request) {
+  if (request.head().method == "GET") CO_CHECK_OK(co_await find_subject(request));
+  co_return fail(S3Errc::kNotImplemented, "not offered");
+}
+
+Task<Status> method_not_allowed(Request&) { co_return fail(S3Errc::kMethodNotAllowed, "not offered"); }
 
 Task<Status> put_acl(Request& request) {
-  if (request.key().empty()) {
-    CO_TRY(const objects::BucketInfo bucket,
-           co_await request.service().head_bucket(request.caller(), request.bucket()));
-  } else {
-    CO_CHECK_OK(co_await find_object(request));
-  }
+  CO_CHECK_OK(co_await find_subject(request));
   CO_CHECK_OK(check_acl_headers(request));
   if (!request.header("x-amz-acl")) {
     CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
     const auto parse = [&](std::string_view text) { return is_owner_policy(text, request.account().canonical_id); };
-    CO_TRY(const bool owners, co_await read_document(request, kMaxConfigurationBytes, std::move(demand), parse));
+    CO_TRY(const bool owners, co_await read_document(request, std::move(demand), parse));
     if (!owners) co_return fail(S3Errc::kAclNotSupported, "another ACL than the owner's");
   }
   co_return co_await request.reply({});

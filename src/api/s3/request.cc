@@ -178,8 +178,9 @@ tl::unexpected<Error> Request::bad_argument(std::string name, std::string_view v
   return fail(S3Errc::kInvalidArgument, std::move(message));
 }
 
-Task<Result<std::string>> read_text(Request& request, std::size_t limit) {
+Task<Result<std::string>> read_text(Request& request) {
   CO_TRY(BodySource* const body, request.body());
+  const std::uint64_t limit = request.operation().is.most_body_bytes;
   std::string text;
   for (;;) {
     CO_TRY(const ByteView piece, co_await body->read());

@@ -44,6 +44,7 @@ class Request {
   }
   [[nodiscard]] const std::string& bucket() const { return target.bucket; }
   [[nodiscard]] const std::string& key() const { return target.key; }
+  [[nodiscard]] const Operation& operation() const { return *target.operation; }
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] const Options& options() const { return options_; }
   [[nodiscard]] const Clock& clock() const { return clock_; }
@@ -132,14 +133,15 @@ class Request {
   std::uint64_t bytes_sent_ = 0;
 };
 
-// Reads a body whole. S3Errc::kMalformedXml beyond `limit` bytes; kOverloaded: the account has too many large ones.
-Task<Result<std::string>> read_text(Request& request, std::size_t limit);
+// Reads a body whole. S3Errc::kMalformedXml: longer than the operation's may be; kOverloaded: the account has too many
+// large ones.
+Task<Result<std::string>> read_text(Request& request);
 // Reads a body whole, checks it against what the client demands of it and parses it; a large one off the event loop.
 // Errors of read_text() and `parse`; kBadDigest.
 template <typename Parse>
-Task<std::invoke_result_t<Parse, std::string_view>> read_document(Request& request, std::size_t limit,
-                                                                  objects::ChecksumDemand demand, Parse parse) {
-  CO_TRY(const std::string text, co_await read_text(request, limit));
+Task<std::invoke_result_t<Parse, std::string_view>> read_document(Request& request, objects::ChecksumDemand demand,
+                                                                  Parse parse) {
+  CO_TRY(const std::string text, co_await read_text(request));
   CO_TRY(const BodySource* const body, request.body());
   const auto work = [&]() -> std::invoke_result_t<Parse, std::string_view> {
     CHECK_OK(check_digests(demand, as_bytes(text), body->trailing_checksum()));

@@ -36,13 +36,15 @@ TEST(RouterTest, TurnsEveryRequestLineIntoItsOperation) {
       {"GET", "/b?versions", "ListObjectVersions"},
       {"GET", "/b?uploads", "ListMultipartUploads"},
       {"POST", "/b?delete", "DeleteObjects"},
-      {"POST", "/b", "NotImplemented"},
-      {"GET", "/b?versioning", "ProbeBucket"},
-      {"GET", "/b?acl", "ProbeBucket"},
-      {"PUT", "/b?versioning", "NotImplemented"},
-      {"PUT", "/b?acl", "PutAcl"},
-      {"PUT", "/b/k?acl", "PutAcl"},
-      {"DELETE", "/b?policy", "ProbeBucket"},
+      {"POST", "/b", "PostObject"},
+      {"GET", "/b?versioning", "GetBucketVersioning"},
+      {"GET", "/b?acl", "GetBucketAcl"},
+      {"PUT", "/b?versioning", "PutBucketVersioning"},
+      {"PUT", "/b?location", "NotImplemented"},
+      {"GET", "/b?restore", "NotImplemented"},
+      {"PUT", "/b?acl", "PutBucketAcl"},
+      {"PUT", "/b/k?acl", "PutObjectAcl"},
+      {"DELETE", "/b?policy", "DeleteBucketPolicy"},
       {"DELETE", "/b?versioning", "NotImplemented"},
       {"PATCH", "/b", "MethodNotAllowed"},
       {"PUT", "/b/k", "PutObject"},
@@ -54,32 +56,34 @@ TEST(RouterTest, TurnsEveryRequestLineIntoItsOperation) {
       {"DELETE", "/b/k", "DeleteObject"},
       {"DELETE", "/b/k?versionId=null", "DeleteObject"},
       {"GET", "/b/k?attributes", "GetObjectAttributes"},
-      {"GET", "/b/k?acl", "ProbeObject"},
-      {"GET", "/b/k?tagging", "ProbeObject"},
-      {"PUT", "/b/k?tagging", "NotImplemented"},
-      {"DELETE", "/b/k?tagging", "ProbeObject"},
+      {"GET", "/b/k?acl", "GetObjectAcl"},
+      {"GET", "/b/k?tagging", "GetObjectTagging"},
+      {"PUT", "/b/k?tagging", "PutObjectTagging"},
+      {"DELETE", "/b/k?tagging", "DeleteObjectTagging"},
       {"DELETE", "/b/k?acl", "NotImplemented"},
       {"POST", "/b/k?uploads", "CreateMultipartUpload"},
       {"POST", "/b/k?uploads=", "CreateMultipartUpload"},
       {"PUT", "/b/k?partNumber=1&uploadId=u", "UploadPart"},
+      {"PUT", "/b/k?partNumber=1", "UploadPart"},
+      {"PUT", "/b/k?uploadId=u", "UploadPart"},
       {"GET", "/b/k?uploadId=u", "ListParts"},
       {"POST", "/b/k?uploadId=u", "CompleteMultipartUpload"},
       {"DELETE", "/b/k?uploadId=u", "AbortMultipartUpload"},
-      {"POST", "/b/k?select&select-type=2", "NotImplemented"},
+      {"POST", "/b/k?select&select-type=2", "SelectObjectContent"},
       {"POST", "/b/k", "MethodNotAllowed"},
       {"OPTIONS", "/b/k", "Preflight"},
   };
   for (const Case& one : cases) {
     const auto target = route(head_of(one.method, one.target), {});
     ASSERT_TRUE(target) << one.target;
-    EXPECT_EQ(operation_name(target->operation), one.operation) << one.method << " " << one.target;
+    EXPECT_EQ(target->operation->is.name, one.operation) << one.method << " " << one.target;
   }
 }
 
 TEST(RouterTest, ACopySourceMakesACopy) {
   const std::vector<net::Header> copy = {{"X-Amz-Copy-Source", "/a/b"}};
-  EXPECT_EQ(route(head_of("PUT", "/b/k", copy), {})->operation, Operation::kCopyObject);
-  EXPECT_EQ(route(head_of("PUT", "/b/k?partNumber=1&uploadId=u", copy), {})->operation, Operation::kUploadPartCopy);
+  EXPECT_EQ(route(head_of("PUT", "/b/k", copy), {})->operation->is.name, "CopyObject");
+  EXPECT_EQ(route(head_of("PUT", "/b/k?partNumber=1&uploadId=u", copy), {})->operation->is.name, "UploadPartCopy");
 }
 
 TEST(RouterTest, DecodesBucketAndKey) {
