@@ -50,7 +50,8 @@ struct Keys {
   Keys() {
     use.owner = use.caller = AccountId("000000000001");
     use.request_id = "0123456789ABCDEF";
-    CHECK(sync_wait(service.create_tenant_key(use.owner, {"bench", {}, {}})).has_value(), "a key is made");
+    CHECK(sync_wait(service.create_tenant_key(use.owner, identity::operator_context("bench"))).has_value(),
+          "a key is made");
     CHECK(sync_wait(service.make_data_key(use)).has_value(), "it is unwrapped");
   }
   SystemClock clock;

@@ -97,7 +97,7 @@ int create_operator_offline(const CommonOptions& common, const OperatorOptions& 
   std::optional<Timestamp> expires;
   if (options.expires_days > 0) expires = Timestamp{(*cloud)->clock().now().ms + options.expires_days * kDayMs};
   identity::Operators& operators = (*cloud)->operators();
-  const identity::OperatorCaller by{journal::kKeyHolder, {}, {}};
+  const identity::Context by = identity::operator_context(journal::kKeyHolder);
   const auto token = operators.create(options.name, expires, by);
   if (!token) return report(token.error());
   const auto undo = [&] { (void)operators.revoke(options.name, by); };

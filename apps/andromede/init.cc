@@ -104,7 +104,7 @@ Result<io::DriveMap> first_map(const std::string& root, const control::Consortiu
 }
 
 Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, const CloudFolder& folder,
-                    const std::string& endpoint, const identity::OperatorCaller& by) {
+                    const std::string& endpoint, const identity::Context& by) {
   nlohmann::json list = nlohmann::json::array();
   std::string profiles;
   for (const sovereignty::TenantSpec& tenant : consortium.tenants) {
@@ -125,8 +125,8 @@ Status make_tenants(Cloud& cloud, const sovereignty::Consortium& consortium, con
 }
 
 // The first operator, who makes all others.
-Status make_operator(Cloud& cloud, const CloudFolder& folder, const identity::OperatorCaller& by) {
-  TRY(const crypto::SecretText token, cloud.operators().create(by.name, std::nullopt, by));
+Status make_operator(Cloud& cloud, const CloudFolder& folder, const identity::Context& by) {
+  TRY(const crypto::SecretText token, cloud.operators().create(by.principal.id, std::nullopt, by));
   return write_file(folder.operator_token(), std::string(token.view()) + "\n", true);
 }
 
@@ -206,7 +206,7 @@ Result<InitReport> make_cloud(const InitOptions& options, const CloudFolder& fol
   report.endpoint = client_endpoint(config);
   {
     TRY(const auto cloud, Cloud::open(config, consortium, true));
-    const identity::OperatorCaller by{options.operator_name, {}, {}};
+    const identity::Context by = identity::operator_context(options.operator_name);
     CHECK_OK(make_operator(*cloud, folder, by));
     CHECK_OK(cloud->consortium().create(std::string(consortium_text), by));
     CHECK_OK(make_tenants(*cloud, consortium.consortium, folder, report.endpoint, by));

@@ -56,7 +56,7 @@ Status ConsortiumKeeper::commit(meta::Commit change) const {
   return {};
 }
 
-Status ConsortiumKeeper::create(const std::string& text, const identity::OperatorCaller& by) {
+Status ConsortiumKeeper::create(const std::string& text, const identity::Context& by) {
   TRY(const Consortium consortium, parse(text, "the consortium"));
   ConsortiumRecord record;
   record.version = 1;
@@ -127,7 +127,7 @@ Result<ConsortiumKeeper::Change> ConsortiumKeeper::check(const std::string& text
   return Change{prepared.next.version, prepared.next.digest, std::move(prepared.differences), {}};
 }
 
-Result<ConsortiumKeeper::Change> ConsortiumKeeper::apply(const std::string& text, const identity::OperatorCaller& by) {
+Result<ConsortiumKeeper::Change> ConsortiumKeeper::apply(const std::string& text, const identity::Context& by) {
   const std::lock_guard applying(applying_);
   if (unwritten_) {
     // A start takes a file that is one version behind, and no older one.

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "identity/operator_caller.h"
+#include "identity/context.h"
 #include "meta/store.h"
 #include "sovereignty/consortium_record.h"
 
@@ -34,7 +34,7 @@ class ConsortiumKeeper {
   ConsortiumKeeper(meta::Store& store, const Clock& clock, InUse in_use, WriteFile write_file, Enforce enforce);
 
   // Version 1, for init; journaled as CreateConsortium. kAlreadyExists.
-  Status create(const std::string& text, const identity::OperatorCaller& by);
+  Status create(const std::string& text, const identity::Context& by);
   // Whether the file means what is recorded, which is enforced then. One that is a version behind, since a crash came
   // between the record and the file, is written anew. kInvalidArgument says what differs; kNotFound: nothing is
   // recorded; kCorrupt.
@@ -53,7 +53,7 @@ class ConsortiumKeeper {
   // Records the next version, journaled as ApplyConsortium with both digests, enforces it and writes the file. A text
   // that means the same changes nothing. As check(); kConflict: another was applied at the same moment; kRefused as
   // well while the file of the version before cannot be written.
-  Result<Change> apply(const std::string& text, const identity::OperatorCaller& by);
+  Result<Change> apply(const std::string& text, const identity::Context& by);
 
   // Runs `join`, which takes a drive of that site and associate into use, while no other version is applied. kRefused,
   // and `join` is not run: the recorded one does not know them so.

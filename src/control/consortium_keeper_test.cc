@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const identity::OperatorCaller kOperator{"claire", {}, {}};
+const identity::Context kOperator = identity::operator_context("claire");
 
 std::string founding_text() {
   std::ifstream in(ANDROMEDE_EXAMPLES "/consortium-2011.toml");

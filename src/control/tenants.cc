@@ -22,7 +22,7 @@ Tenants::Tenants(CloudId cloud, identity::Directory& directory, keys::KeyService
     : cloud_(cloud), directory_(directory), keys_(keys), store_(store), random_(random) {}
 
 Result<identity::Account> Tenants::open(std::optional<AccountId> id, const std::string& display_name,
-                                        const identity::OperatorCaller& by) {
+                                        const identity::Context& by) {
   AccountId chosen = id ? *id : draw_account_id(random_);
   for (unsigned draws = 1; !id && draws < kMaxDraws && directory_.account(chosen); ++draws) {
     chosen = draw_account_id(random_);
@@ -43,7 +43,7 @@ Result<identity::Account> Tenants::open(std::optional<AccountId> id, const std::
   return fail(opened.error());
 }
 
-Status Tenants::close(const AccountId& id, const identity::OperatorCaller& by) {
+Status Tenants::close(const AccountId& id, const identity::Context& by) {
   CHECK_OK(directory_.expect_open(id));
   TRY(keys::KeyService::Erasure key, sync_wait(keys_.erasure_of(id)));
   const KeyId its_key = key.key;
@@ -53,7 +53,7 @@ Status Tenants::close(const AccountId& id, const identity::OperatorCaller& by) {
   return closed;
 }
 
-Status Tenants::erase(const AccountId& id, keys::KeyService::Erasure key, const identity::OperatorCaller& by) {
+Status Tenants::erase(const AccountId& id, keys::KeyService::Erasure key, const identity::Context& by) {
   // Read before its buckets are looked for: one that is made meanwhile moves it.
   const meta::Key count_key{meta::Space::kRecords, objects::layout::bucket_count(id)};
   TRY(auto count, sync_wait(store_.get(objects::layout::kCloud, count_key)));

@@ -24,14 +24,14 @@ class Tenants {
   // the store it may be there all the same, and can then be used; called again with the same id it is made, or
   // kAlreadyExists. Errors of Directory::create_account.
   Result<identity::Account> open(std::optional<AccountId> id, const std::string& display_name,
-                                 const identity::OperatorCaller& by);
+                                 const identity::Context& by);
   // Deletes the account's access keys and its key: whatever copy of its data is left anywhere cannot be read any more.
   // kRefused while it has buckets; errors of Directory::close_account.
-  Status close(const AccountId& id, const identity::OperatorCaller& by);
+  Status close(const AccountId& id, const identity::Context& by);
 
  private:
   // `key` goes with it.
-  Status erase(const AccountId& id, keys::KeyService::Erasure key, const identity::OperatorCaller& by);
+  Status erase(const AccountId& id, keys::KeyService::Erasure key, const identity::Context& by);
 
   const CloudId cloud_;
   identity::Directory& directory_;

@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
 const AccountId kLyon("100000000003");
-const identity::OperatorCaller kClaire{"claire", {}, {}};
+const identity::Context kClaire = identity::operator_context("claire");
 
 // A store in which something happens after each scan, and whose answers may leave in doubt what was done.
 class RacingStore final : public meta::ForwardingStore {

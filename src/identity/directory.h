@@ -24,16 +24,11 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "crypto/secret.h"
-#include "identity/operator_caller.h"
+#include "identity/account.h"
+#include "identity/context.h"
 #include "meta/store.h"
 
 namespace andromede::identity {
-
-struct Account {
-  AccountId id;              // twelve digits
-  std::string display_name;  // "Ministère de la Culture"
-  std::string canonical_id;  // 64 hexadecimal digits: the owner id that S3 shows
-};
 
 // The owner id that S3 shows: derived, so that the same account has the same one everywhere in this cloud.
 std::string canonical_id(CloudId cloud, const AccountId& account);
@@ -80,16 +75,16 @@ class Directory {
   //
   // CreateAccount. kAlreadyExists when the id is taken, by a closed account too; kInvalidArgument, kRefused
   // (kMaxAccounts, kMaxAccountRecords).
-  Task<Status> create_account(Account account, OperatorCaller by);
+  Task<Status> create_account(Account account, const Context& by);
   // CloseAccount: its keys are deleted, and its id is not given again. kNotFound; kRefused when it is closed.
-  Task<Status> close_account(AccountId account, OperatorCaller by, Beside beside);
+  Task<Status> close_account(AccountId account, const Context& by, Beside beside);
   // CreateAccessKey: makes a key pair for the account and answers it: the only time the secret is shown.
   // kNotFound, kRefused (closed, kMaxCredentialsPerAccount).
-  Task<Result<Credential>> create_credential(AccountId account, OperatorCaller by);
+  Task<Result<Credential>> create_credential(AccountId account, const Context& by);
   // EnableAccessKey, DisableAccessKey. kNotFound; nothing is done and journaled when it is so already.
-  Task<Status> set_active(std::string access_key_id, bool active, OperatorCaller by);
+  Task<Status> set_active(std::string access_key_id, bool active, const Context& by);
   // DeleteAccessKey. kNotFound.
-  Task<Status> delete_credential(std::string access_key_id, OperatorCaller by);
+  Task<Status> delete_credential(std::string access_key_id, const Context& by);
 
   // Null: no such access key, or one that is not active. The pointer keeps its credential alive.
   [[nodiscard]] std::shared_ptr<const Credential> find(std::string_view access_key_id) const;

@@ -19,7 +19,7 @@ meta::Key key_of(const AccountId& account, std::string_view access_key_id) {
   return {meta::Space::kRecords, layout::credential(account, access_key_id)};
 }
 
-journal::Event key_event(const OperatorCaller& by, std::string name, const AccountId& account,
+journal::Event key_event(const Context& by, std::string name, const AccountId& account,
                          std::string_view access_key_id) {
   journal::Event event = event_of(by, kSource, std::move(name));
   event.parameters.emplace_back("accountId", account.value());
@@ -52,7 +52,7 @@ Task<Status> Directory::commit(Change change) {
   co_return fail(committed.error());
 }
 
-Task<Status> Directory::create_account(Account account, OperatorCaller by) {
+Task<Status> Directory::create_account(Account account, const Context& by) {
   CO_CHECK_OK(check_account(account));
   const auto taken = [&account] {
     return fail(Errc::kAlreadyExists, "the account " + account.id.value() + " exists already, or did");
@@ -70,7 +70,7 @@ Task<Status> Directory::create_account(Account account, OperatorCaller by) {
   co_return done;
 }
 
-Task<Status> Directory::close_account(AccountId account, OperatorCaller by, Beside beside) {
+Task<Status> Directory::close_account(AccountId account, const Context& by, Beside beside) {
   CO_TRY(const StatePointer before, open_state_of(account));
   Change change;
   change.before = before;
@@ -85,7 +85,7 @@ Task<Status> Directory::close_account(AccountId account, OperatorCaller by, Besi
   co_return co_await commit(std::move(change));
 }
 
-Task<Result<Credential>> Directory::create_credential(AccountId account, OperatorCaller by) {
+Task<Result<Credential>> Directory::create_credential(AccountId account, const Context& by) {
   CO_TRY(const StatePointer before, open_state_of(account));
   if (before->keys.size() >= kMaxCredentialsPerAccount) {
     co_return fail(Errc::kRefused, "an account has at most " + std::to_string(kMaxCredentialsPerAccount) +
@@ -113,7 +113,7 @@ Task<Result<Credential>> Directory::create_credential(AccountId account, Operato
   co_return *credential;
 }
 
-Task<Status> Directory::set_active(std::string access_key_id, bool active, OperatorCaller by) {
+Task<Status> Directory::set_active(std::string access_key_id, bool active, const Context& by) {
   CO_TRY(const StatePointer before, state_of_key(access_key_id));
   if (before->keys.find(access_key_id)->second.active == active) co_return Status{};
   const AccountId account = before->record.account.id;
@@ -135,7 +135,7 @@ Task<Status> Directory::set_active(std::string access_key_id, bool active, Opera
   co_return co_await commit(std::move(change));
 }
 
-Task<Status> Directory::delete_credential(std::string access_key_id, OperatorCaller by) {
+Task<Status> Directory::delete_credential(std::string access_key_id, const Context& by) {
   CO_TRY(const StatePointer before, state_of_key(access_key_id));
   const AccountId account = before->record.account.id;
   Change change;

@@ -6,7 +6,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "identity/caller.h"
 #include "identity/records.h"
 #include "journal/test_store.h"
 
@@ -17,7 +16,10 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
 
-const OperatorCaller kClaire{"claire", "request", "192.0.2.7"};
+const Context kClaire{.principal = operator_context("claire").principal,
+                      .listener = Listener::kOperators,
+                      .request_id = "request",
+                      .source_address = "192.0.2.7"};
 
 std::vector<AccountInfo> all(const Directory& directory) { return directory.accounts(AccountId(""), 100); }
 
@@ -219,23 +221,6 @@ TEST_F(DirectoryTest, ACredentialOutlivesTheDirectorysHoldOnIt) {
   const auto held = directory->find(made->access_key_id);
   directory.reset();
   EXPECT_EQ(held->secret, made->secret);
-}
-
-TEST(Caller, NamesItselfInTheEvent) {
-  Caller caller;
-  caller.account = culture();
-  caller.access_key_id = "AKIAABCDEFGHIJKLMNOP";
-  caller.request_id = "r";
-  caller.source_address = "192.0.2.1";
-  caller.user_agent = "u";
-  const journal::Event event = event_of(caller, "s3.andromede", "PutObject");
-  EXPECT_EQ(event.source, "s3.andromede");
-  EXPECT_EQ(event.name, "PutObject");
-  EXPECT_EQ(event.account, "000000000001");
-  EXPECT_EQ(event.principal, caller.access_key_id);
-  EXPECT_EQ(event.request_id, "r");
-  EXPECT_EQ(event.source_address, "192.0.2.1");
-  EXPECT_EQ(event.user_agent, "u");
 }
 
 }  // namespace

@@ -102,7 +102,7 @@ Status Operators::commit(meta::Commit change) {
 }
 
 Result<crypto::SecretText> Operators::create(const std::string& name, std::optional<Timestamp> expires,
-                                             const OperatorCaller& by) {
+                                             const Context& by) {
   CHECK_OK(check_operator_name(name));
   if (std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved)) {
     return fail(Errc::kInvalidArgument, name + " is nobody's name in the journal: choose another");
@@ -140,7 +140,7 @@ Result<crypto::SecretText> Operators::create(const std::string& name, std::optio
   return token;
 }
 
-Status Operators::revoke(const std::string& name, const OperatorCaller& by) {
+Status Operators::revoke(const std::string& name, const Context& by) {
   const std::lock_guard changing(changing_);
   const std::vector<OperatorRecord> all = list();
   const auto named = [&name](const OperatorRecord& record) { return record.name == name; };

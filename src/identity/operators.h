@@ -21,7 +21,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "crypto/secret.h"
-#include "identity/operator_caller.h"
+#include "identity/context.h"
 #include "identity/records.h"
 #include "meta/store.h"
 
@@ -41,11 +41,10 @@ class Operators {
 
   // Makes an operator and answers the token: the only time it is shown. Journaled as CreateOperator. Blocks.
   // kAlreadyExists, kInvalidArgument (the name; `expires` is past), kRefused (kMaxOperators).
-  Result<crypto::SecretText> create(const std::string& name, std::optional<Timestamp> expires,
-                                    const OperatorCaller& by);
+  Result<crypto::SecretText> create(const std::string& name, std::optional<Timestamp> expires, const Context& by);
   // The token is worth nothing from then on. Journaled as RevokeOperator. Blocks. kNotFound; kRefused: no other
   // operator without an expiry would be left, and the cloud could not be operated any more.
-  Status revoke(const std::string& name, const OperatorCaller& by);
+  Status revoke(const std::string& name, const Context& by);
 
   // Whose token it is, if it counts now. The same work whether or not there is such an operator.
   [[nodiscard]] std::optional<std::string> authenticate(std::string_view token) const;

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::Not;
 
-const OperatorCaller kInit{"claire", {}, {}};
+const Context kInit = operator_context("claire");
 
 class OperatorsTest : public ::testing::Test {
  protected:
@@ -85,7 +85,7 @@ TEST_F(OperatorsTest, ARevokedTokenIsWorthNothingAtOnce) {
   auto operators = this->operators();
   const auto claire = operators->create("claire", std::nullopt, kInit);
   const auto paul = operators->create("paul", std::nullopt, kInit);
-  ASSERT_TRUE(operators->revoke("paul", {"claire", "request", "192.0.2.7"}));
+  ASSERT_TRUE(operators->revoke("paul", kInit));
   EXPECT_EQ(operators->authenticate(paul->view()), std::nullopt);
   EXPECT_EQ(operators->authenticate(claire->view()), "claire");
   const auto event = nlohmann::json::parse(last_event());

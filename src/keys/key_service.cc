@@ -24,7 +24,7 @@ meta::Key stored_current(const AccountId& account) {
   return {meta::Space::kRecords, std::string(kCurrentPrefix) + account.value()};
 }
 
-std::string creation_event(const identity::OperatorCaller& by, const TenantKeyRecord& record) {
+std::string creation_event(const identity::Context& by, const TenantKeyRecord& record) {
   journal::Event event = identity::event_of(by, "keys.andromede", "CreateTenantKey");
   event.parameters.emplace_back("accountId", record.account.value());
   event.parameters.emplace_back("keyId", record.id.to_string());
@@ -120,7 +120,7 @@ Task<Result<Bytes>> KeyService::wrap(std::shared_ptr<const crypto::SecretKey> ke
   co_return co_await wait(call, {});
 }
 
-Task<Status> KeyService::create_tenant_key(AccountId account, identity::OperatorCaller by) {
+Task<Status> KeyService::create_tenant_key(AccountId account, const identity::Context& by) {
   const auto key = std::make_shared<const crypto::SecretKey>(crypto::SecretKey::random(random_));
   TenantKeyRecord record;
   record.id = KeyId::random(random_);

@@ -27,7 +27,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "crypto/secret.h"
-#include "identity/operator_caller.h"
+#include "identity/context.h"
 #include "keys/custody.h"
 #include "keys/tenant_key_cache.h"
 #include "meta/store.h"
@@ -74,7 +74,7 @@ class KeyService {
   // Makes and stores an account's first key, its current one, once custody has shown that it unwraps what it wrapped;
   // journaled as CreateTenantKey. kAlreadyExists when it has one, and then that one can be used. After an error that
   // leaves in doubt whether it was stored, whichever is stored can.
-  Task<Status> create_tenant_key(AccountId account, identity::OperatorCaller by);
+  Task<Status> create_tenant_key(AccountId account, const identity::Context& by);
 
   // What erases an account's key in the commit that closes the account. Whoever has made it calls forget().
   struct Erasure {

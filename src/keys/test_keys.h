@@ -14,7 +14,7 @@ namespace andromede::keys {
 
 inline const AccountId kCulture("000000000001");
 inline const AccountId kOrleans("000000000002");
-inline const identity::OperatorCaller kClaire{"claire", {}, {}};
+inline const identity::Context kClaire = identity::operator_context("claire");
 
 inline KeyUse use_for(const AccountId& owner, std::stop_token stop = {}) {
   KeyUse use;

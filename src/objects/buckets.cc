@@ -63,27 +63,28 @@ Result<BucketCount> count_of(const std::optional<std::string>& raw) {
 
 }  // namespace
 
-Task<Status> ServiceImpl::create_bucket(identity::Caller caller, std::string name, PolicyId policy) {
+Task<Status> ServiceImpl::create_bucket(const identity::Context& context, std::string name, PolicyId policy) {
   CO_CHECK_OK(check_bucket_name(name));
+  CO_CHECK_OK(check_allowed(context, context.action, {"bucket", name, &context.principal.account.id}));
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    const Status done = co_await try_create_bucket(caller, name, policy);
+    const Status done = co_await try_create_bucket(context, name, policy);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
     commits_retried_.add();
   }
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the name kept being taken and given back");
 }
 
-Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, const std::string& name,
+Task<Status> ServiceImpl::try_create_bucket(const identity::Context& context, const std::string& name,
                                             const PolicyId& wanted) {
   CO_TRY(const PolicyId policy, placer_.choose(wanted));
   const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
-  const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(caller.account.id)};
+  const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(context.principal.account.id)};
   CO_TRY(auto now, co_await meta_.get_many(layout::kCloud, {name_key.bytes, count_key.bytes}));
   if (now[0]) {
     CO_TRY(const BucketRecord other, decode_bucket(as_bytes(*now[0])));
     CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(other.id),
                                                 {meta::Space::kRecords, layout::bucket_state(other.id)}));
-    if (state && other.owner == caller.account.id) {
+    if (state && other.owner == context.principal.account.id) {
       if (wanted.empty() || other.policy == policy) co_return Status{};
       co_return fail(ObjectErrc::kBucketAlreadyOwnedByYou, "it has another policy");
     }
@@ -98,9 +99,9 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
   }
   ++count.buckets;
   // Closed meanwhile, an account makes no bucket.
-  CO_TRY(const meta::Expectation open_account, directory_.expect_open(caller.account.id));
+  CO_TRY(const meta::Expectation open_account, directory_.expect_open(context.principal.account.id));
 
-  const BucketRecord bucket{BucketId::random(random_), caller.account.id, clock_.now(), policy};
+  const BucketRecord bucket{BucketId::random(random_), context.principal.account.id, clock_.now(), policy};
   const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
   meta::Commit begin = change_in(bucket);
   begin.expect.push_back({state_key.bytes, std::nullopt});
@@ -114,9 +115,9 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
   change.partition = layout::kCloud;
   change.expect = {{name_key.bytes, std::nullopt}, {count_key.bytes, std::move(now[1])}, open_account};
   change.put = {{name_key, encode(bucket)},
-                {{meta::Space::kRecords, layout::account_bucket(caller.account.id, name)}, encode(bucket)},
+                {{meta::Space::kRecords, layout::account_bucket(context.principal.account.id, name)}, encode(bucket)},
                 {count_key, encode(count)}};
-  change.event = event(caller, "CreateBucket", {{"bucketName", name}, {"policy", policy.value()}});
+  change.event = event(context, "CreateBucket", {{"bucketName", name}, {"policy", policy.value()}});
   const auto done = co_await commit(std::move(change));
   if (done) {
     buckets_.put(name, bucket, ticket);
@@ -131,13 +132,15 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Caller& caller, cons
   co_return fail(done.error());
 }
 
-Task<Result<BucketInfo>> ServiceImpl::head_bucket(identity::Caller caller, std::string name) {
-  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(caller, name));
-  co_return BucketInfo{name, bucket.id, bucket.owner, bucket.created, bucket.policy};
+Task<Result<BucketHead>> ServiceImpl::head_bucket(const identity::Context& context, std::string name) {
+  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(context, name));
+  CO_TRY(Owner owner, owner_of(bucket));
+  co_return BucketHead{{std::move(name), bucket.id, bucket.created, bucket.policy}, std::move(owner)};
 }
 
-Task<Result<BucketPage>> ServiceImpl::list_buckets(identity::Caller caller, ListBucketsRequest request) {
-  const std::string base = layout::account_buckets(caller.account.id);
+Task<Result<BucketPage>> ServiceImpl::list_buckets(const identity::Context& context, ListBucketsRequest request) {
+  const std::string base = layout::account_buckets(context.principal.account.id);
+  CO_CHECK_OK(check_allowed(context, context.action, {"account", {}, &context.principal.account.id}));
   BucketPage page;
   if (request.max == 0) co_return page;
   meta::Scan scan;
@@ -157,17 +160,17 @@ Task<Result<BucketPage>> ServiceImpl::list_buckets(identity::Caller caller, List
         page.next = page.buckets.back().name;
         co_return page;
       }
-      page.buckets.push_back({item.key.substr(base.size()), bucket.id, bucket.owner, bucket.created, bucket.policy});
+      page.buckets.push_back({item.key.substr(base.size()), bucket.id, bucket.created, bucket.policy});
     }
     if (items.size() < scan.limit) co_return page;
     scan.begin = items.back().key + '\0';
   }
 }
 
-Task<Status> ServiceImpl::delete_bucket(identity::Caller caller, std::string name) {
-  CO_TRY(const BucketRecord bucket, co_await read_bucket(caller, name));
+Task<Status> ServiceImpl::delete_bucket(const identity::Context& context, std::string name) {
+  CO_TRY(const BucketRecord bucket, co_await read_bucket(context, context.action, name));
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    const Status done = co_await try_delete_bucket(caller, bucket, name);
+    const Status done = co_await try_delete_bucket(context, bucket, name);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
     commits_retried_.add();
   }
@@ -185,7 +188,7 @@ Task<Result<bool>> ServiceImpl::has_objects(const BucketRecord& bucket) {
   co_return !items.empty();
 }
 
-Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, const BucketRecord& bucket,
+Task<Status> ServiceImpl::try_delete_bucket(const identity::Context& context, const BucketRecord& bucket,
                                             const std::string& name) {
   const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
   CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(bucket.id), state_key));
@@ -225,7 +228,7 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Caller& caller, cons
   change.put.push_back(
       {{meta::Space::kRecords, layout::deleted_bucket(bucket.id)}, encode(DeletedBucket{bucket, name})});
   change.gives_back = true;
-  change.event = event(caller, "DeleteBucket", {{"bucketName", name}});
+  change.event = event(context, "DeleteBucket", {{"bucketName", name}});
   const auto done = co_await commit(std::move(change));
   // Also where it may have happened.
   cleanup_.wake();

@@ -31,7 +31,7 @@ class CleanupTest : public testing::Test {
   }
 
   Service& service() { return cloud_.service(); }
-  identity::Caller me() { return cloud_.caller(); }
+  const identity::Context& me() { return cloud_.context(); }
   void create(const std::string& name) { TestCloud::must(sync_wait(service().create_bucket(me(), name))); }
   Status remove(const std::string& name = "bucket") { return sync_wait(service().delete_bucket(me(), name)); }
   UploadId create_upload(const std::string& key = "key") {
@@ -49,7 +49,7 @@ class CleanupTest : public testing::Test {
     MemoryBody body(pattern(bytes, number));
     return sync_wait(service().upload_part(me(), request, body));
   }
-  BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id; }
+  BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id; }
   // Parts of an upload as they would be, of blobs that were never written.
   void fake_parts(UploadId upload, std::uint32_t count) {
     const BucketId bucket = bucket_id();
@@ -213,7 +213,7 @@ TEST_F(CleanupTest, WhatIsLeftOfABucketIsNobodys) {
     if (again) create("bucket");
     const auto expected = again ? ObjectErrc::kNoSuchUpload : ObjectErrc::kNoSuchBucket;
     EXPECT_EQ(code_of(upload_part(upload, 2, 100'000)), expected);
-    EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "bucket", "key", upload, {}))), expected);
+    EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "bucket", "key", upload))), expected);
     ListPartsRequest list;
     list.bucket = "bucket";
     list.key = "key";
@@ -378,13 +378,13 @@ class BucketCountTest : public CleanupTest {
     meta::Commit change;
     change.partition = layout::kCloud;
     change.put.push_back(
-        {{meta::Space::kRecords, layout::bucket_count(me().account.id)}, encode(BucketCount{buckets})});
+        {{meta::Space::kRecords, layout::bucket_count(me().principal.account.id)}, encode(BucketCount{buckets})});
     change.unwitnessed = "a test";
     TestCloud::must(sync_wait(cloud_.meta().commit(std::move(change), Deadline::never())));
   }
   std::uint32_t counted() {
-    const auto raw = TestCloud::must(
-        sync_wait(cloud_.meta().get(layout::kCloud, {meta::Space::kRecords, layout::bucket_count(me().account.id)})));
+    const auto raw = TestCloud::must(sync_wait(
+        cloud_.meta().get(layout::kCloud, {meta::Space::kRecords, layout::bucket_count(me().principal.account.id)})));
     return raw ? TestCloud::must(decode_bucket_count(as_bytes(*raw))).buckets : 0;
   }
 };
@@ -394,7 +394,7 @@ TEST_F(BucketCountTest, FollowsNamesGivenAndTaken) {
   create("bucket");
   create("bucket");  // again, which is no other
   EXPECT_EQ(counted(), 2U);
-  EXPECT_EQ(code_of(sync_wait(service().create_bucket(cloud_.caller(1), "bucket"))), ObjectErrc::kBucketAlreadyExists);
+  EXPECT_EQ(code_of(sync_wait(service().create_bucket(cloud_.context(1), "bucket"))), ObjectErrc::kBucketAlreadyExists);
   EXPECT_EQ(counted(), 2U);
   ASSERT_TRUE(remove());
   EXPECT_FALSE(remove());
@@ -432,7 +432,7 @@ TEST_F(BucketCountTest, OfTwoThatTakeTheLastPlaceOneIsRefused) {
   cloud_.watch.before_commit = {};
   EXPECT_EQ(counted(), kMaxBucketsPerAccount);
   EXPECT_EQ(code_of(sync_wait(service().head_bucket(me(), "slower"))), ObjectErrc::kNoSuchBucket);
-  ASSERT_TRUE(sync_wait(service().create_bucket(cloud_.caller(1), "slower")));  // another account's count is its own
+  ASSERT_TRUE(sync_wait(service().create_bucket(cloud_.context(1), "slower")));  // another account's count is its own
   ASSERT_TRUE(remove("faster"));
   create("in-its-place");
 }

@@ -39,7 +39,7 @@ class CommitErrorsTest : public testing::Test {
   CommitErrorsTest() { TestCloud::must(sync_wait(service().create_bucket(me(), "bucket"))); }
 
   Service& service() { return cloud_.service(); }
-  identity::Caller me() { return cloud_.caller(); }
+  const identity::Context& me() { return cloud_.context(); }
 
   Status put(const std::string& key, const std::string& bytes) {
     PutRequest request;
@@ -58,12 +58,12 @@ class CommitErrorsTest : public testing::Test {
   Status remove(const std::string& key) {
     DeleteItem item;
     item.key = key;
-    return sync_wait(service().remove(me(), "bucket", item, {}));
+    return sync_wait(service().remove(me(), "bucket", item));
   }
   Status remove_among_many(const std::string& key) {
     DeleteItem item;
     item.key = key;
-    auto outcomes = TestCloud::must(sync_wait(service().remove_many(me(), "bucket", {item}, {})));
+    auto outcomes = TestCloud::must(sync_wait(service().remove_many(me(), "bucket", {item})));
     if (outcomes.front().error) return fail(*outcomes.front().error);
     return {};
   }
@@ -103,7 +103,7 @@ class CommitErrorsTest : public testing::Test {
     }
     return discard(sync_wait(service().complete_upload(me(), request)));
   }
-  Status abort(UploadId upload) { return sync_wait(service().abort_upload(me(), "bucket", "key", upload, {})); }
+  Status abort(UploadId upload) { return sync_wait(service().abort_upload(me(), "bucket", "key", upload)); }
   std::string get(const std::string& key = "key") {
     GetRequest request;
     request.bucket = "bucket";
@@ -113,7 +113,7 @@ class CommitErrorsTest : public testing::Test {
     const auto bytes = sync_wait(read_all(**object));
     return bytes ? *bytes : bytes.error().describe();
   }
-  BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id; }
+  BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id; }
   std::vector<BlobId> blobs() {
     std::vector<BlobId> ids;
     for (const blob::BlobRef& ref : cloud_.blob_refs()) ids.push_back(ref.id);
@@ -412,7 +412,8 @@ TEST_F(CommitErrorsTest, AnAccountThatIsClosedMeanwhileMakesNoBucket) {
     if (came || !change.event || change.event->find("CreateBucket") == std::string::npos) return {};
     came = true;
     std::thread([&] {
-      EXPECT_TRUE(sync_wait(cloud_.directory().close_account(me().account.id, {"test", {}, {}}, {})));
+      EXPECT_TRUE(sync_wait(
+          cloud_.directory().close_account(me().principal.account.id, identity::operator_context("test"), {})));
     }).join();
     return {};
   };

@@ -13,12 +13,12 @@ bool changes_nothing(const CopyRequest& request) {
 
 }  // namespace
 
-Task<Result<CopyAnswer>> ServiceImpl::copy(identity::Caller caller, CopyRequest request) {
+Task<Result<CopyAnswer>> ServiceImpl::copy(const identity::Context& context, CopyRequest request) {
   CO_CHECK_OK(check_key(request.source_key));
   CO_CHECK_OK(check_key(request.key));
   if (request.replace_metadata) CO_CHECK_OK(check_metadata(request.user));
-  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(caller, request.bucket));
-  CO_TRY(const BucketRecord source_bucket, co_await find_bucket(caller, request.source_bucket));
+  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(context, request.bucket));
+  CO_TRY(const BucketRecord source_bucket, co_await find_bucket(context, kReadSource, request.source_bucket));
   if (source_bucket.id == bucket.id && request.source_key == request.key && changes_nothing(request)) {
     co_return fail(ObjectErrc::kInvalidRequest,
                    "This copy request is illegal because it is trying to copy an object to itself without changing the "
@@ -30,12 +30,12 @@ Task<Result<CopyAnswer>> ServiceImpl::copy(identity::Caller caller, CopyRequest 
     CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   }
   const std::optional<ByteRange> whole;
-  CO_TRY(const std::unique_ptr<OpenObject> source,
-         co_await open_object(caller, {.bucket = source_bucket,
-                                       .key = request.source_key,
-                                       .conditions = request.source_conditions,
-                                       .range = whole,
-                                       .copy_source = true}));
+  CO_TRY(const std::unique_ptr<OpenObject> source, co_await open_object({.context = context,
+                                                                         .bucket = source_bucket,
+                                                                         .key = request.source_key,
+                                                                         .conditions = request.source_conditions,
+                                                                         .range = whole,
+                                                                         .copy_source = true}));
   const ObjectInfo& info = source->info();
   if (info.size_bytes > kMaxPutBytes) {
     co_return fail(ObjectErrc::kInvalidRequest,
@@ -47,7 +47,7 @@ Task<Result<CopyAnswer>> ServiceImpl::copy(identity::Caller caller, CopyRequest 
   if (kind == crypto::Checksum::kNone) kind = crypto::Checksum::kCrc64Nvme;
 
   ObjectBody body(*source, request.progress);
-  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind}, request.stop));
+  CO_TRY(SealedBody sealed, co_await store_body(context, bucket, body, {kind}));
   ObjectRecord record;
   record.head.size_bytes = sealed.size_bytes;
   record.head.storage_class = request.storage_class.value_or(StorageClass::kStandard);
@@ -58,8 +58,8 @@ Task<Result<CopyAnswer>> ServiceImpl::copy(identity::Caller caller, CopyRequest 
   record.system.website_redirect = request.system.website_redirect;
   record.user = request.replace_metadata ? request.user : info.user;
   record.pieces = sealed.pieces;
-  CO_CHECK_OK(co_await commit_object({caller, bucket, request.bucket, request.key}, "CopyObject", record, sealed,
-                                     request.conditions, std::move(request.stop)));
+  CO_CHECK_OK(co_await commit_object({context, bucket, request.bucket, request.key}, "CopyObject", record, sealed,
+                                     request.conditions));
   co_return CopyAnswer{etag_text(record.head), record.head.modified, checksum_of(record)};
 }
 

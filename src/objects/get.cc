@@ -77,26 +77,26 @@ class OpenedObject final : public OpenObject {
 
 }  // namespace
 
-Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::get(identity::Caller caller, GetRequest request) {
+Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::get(const identity::Context& context, GetRequest request) {
   CO_CHECK_OK(check_key(request.key));
   if (request.range && request.part_number) {
     co_return fail(ObjectErrc::kInvalidRequest, "a range and a part number cannot be asked for together");
   }
-  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
-  co_return co_await open_object(caller, {.bucket = bucket,
-                                          .key = request.key,
-                                          .conditions = request.conditions,
-                                          .range = request.range,
-                                          .if_range = request.if_range ? &*request.if_range : nullptr,
-                                          .part_number = request.part_number,
-                                          .parts = request.parts,
-                                          .head_only = request.head_only});
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(context, context.action, request.bucket));
+  co_return co_await open_object({.context = context,
+                                  .bucket = bucket,
+                                  .key = request.key,
+                                  .conditions = request.conditions,
+                                  .range = request.range,
+                                  .if_range = request.if_range ? &*request.if_range : nullptr,
+                                  .part_number = request.part_number,
+                                  .parts = request.parts,
+                                  .head_only = request.head_only});
 }
 
-Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::open_object(const identity::Caller& caller,
-                                                                   OpenRequest request) {
+Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::open_object(OpenRequest request) {
   for (unsigned tries = 0;; ++tries) {
-    auto opened = co_await try_open(caller, request);
+    auto opened = co_await try_open(request);
     // What the record names is gone: the object was replaced meanwhile, and its record is another by now.
     if (!opened && opened.error() == Errc::kNotFound && tries < kMaxCommitTries) continue;
     if (!opened && opened.error() == Errc::kNotFound) {
@@ -106,8 +106,7 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::open_object(const identit
   }
 }
 
-Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const identity::Caller& caller,
-                                                                const OpenRequest& request) {
+Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const OpenRequest& request) {
   CO_TRY(auto current, request.head_only ? co_await find_object(request.bucket, request.key)
                                          : co_await find_object_with_payload(request.bucket, request.key));
   if (!current) {
@@ -161,7 +160,7 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const identity::
     if (!stored) co_return fail(Errc::kNotFound, "the object was replaced while it was opened");
     payload = std::move(*stored);
   }
-  opened->reader.emplace(open_, key_use(caller, request.bucket, {}), layout::bucket_partition(request.bucket.id),
+  opened->reader.emplace(open_, key_use(request.context, request.bucket), layout::bucket_partition(request.bucket.id),
                          std::move(run.pieces), window.offset - run.offset, window.length, std::move(payload));
   CO_CHECK_OK(co_await opened->reader->open_first());
   co_return std::unique_ptr<OpenObject>(std::move(opened));

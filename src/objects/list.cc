@@ -8,15 +8,15 @@
 
 namespace andromede::objects {
 
-Task<Result<ListPage>> ServiceImpl::list(identity::Caller caller, ListRequest request) {
-  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(caller, request.bucket));
+Task<Result<ListPage>> ServiceImpl::list(const identity::Context& context, ListRequest request) {
+  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(context, request.bucket));
   ListPage page;
-  page.owner = {caller.account.canonical_id, caller.account.display_name};
+  CO_TRY(page.owner, owner_of(bucket));
   const std::size_t max = std::min(request.max, kMaxListKeys);
   if (max == 0) co_return page;
 
-  const meta::Patience patience = turn_patience(std::move(request.stop));
-  CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(caller.account.id, patience));
+  const meta::Patience patience = turn_patience(context.stop);
+  CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(context.principal.account.id, patience));
   PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), layout::objects(bucket.id) + request.prefix,
                                layout::past_prefix(layout::objects(bucket.id) + request.prefix), patience),
                   layout::objects(bucket.id), request.prefix, request.delimiter);

@@ -51,7 +51,7 @@ class ListTest : public testing::Test {
   }
 
   static Service& service() { return shared_cloud->service(); }
-  static identity::Caller me() { return shared_cloud->caller(); }
+  static const identity::Context& me() { return shared_cloud->context(); }
   static std::string new_bucket() {
     static int number = 0;
     const std::string name = "bucket-" + std::to_string(number++);
@@ -149,7 +149,7 @@ TEST_F(ListTest, ShowsWhatAHeadShows) {
   EXPECT_EQ(one.entries[0].size_bytes, (*object)->info().size_bytes);
   EXPECT_EQ(one.entries[0].modified, (*object)->info().modified);
   EXPECT_EQ(one.entries[0].checksum_kind, crypto::Checksum::kCrc64Nvme);
-  EXPECT_EQ(one.owner.canonical_id, me().account.canonical_id);
+  EXPECT_EQ(one.owner.canonical_id, me().principal.account.canonical_id);
 }
 
 TEST_F(ListTest, AnotherBucketsKeysAreNotSeen) {
@@ -170,12 +170,12 @@ TEST(Listings, OfOneAccountLeaveRoomForOthers) {
   TestCloud cloud;
   for (unsigned account = 0; account < 2; ++account) {
     const std::string name = "bucket-" + std::to_string(account);
-    TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(account), name)));
+    TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.context(account), name)));
   }
   const auto list = [&](unsigned account) {
     ListRequest request;
     request.bucket = "bucket-" + std::to_string(account);
-    return sync_wait(cloud.service().list(cloud.caller(account), request)).has_value();
+    return sync_wait(cloud.service().list(cloud.context(account), request)).has_value();
   };
   std::mutex mutex;
   std::condition_variable changed;
@@ -216,8 +216,8 @@ TEST(Listings, OfOneAccountLeaveRoomForOthers) {
 // Many deleted keys, a walk over which takes many turns: whoever goes meanwhile gets no more of them.
 TEST(Listings, ThatNobodyWaitsForGiveUpTheirTurn) {
   TestCloud cloud;
-  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(), "bucket")));
-  const BucketId bucket = TestCloud::must(sync_wait(cloud.service().head_bucket(cloud.caller(), "bucket"))).id;
+  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.context(), "bucket")));
+  const BucketId bucket = TestCloud::must(sync_wait(cloud.service().head_bucket(cloud.context(), "bucket"))).info.id;
   for (const bool there : {true, false}) {
     meta::Commit change;
     change.unwitnessed = "a test";
@@ -235,8 +235,7 @@ TEST(Listings, ThatNobodyWaitsForGiveUpTheirTurn) {
   const auto list = [&] {
     ListRequest request;
     request.bucket = "bucket";
-    request.stop = gone.get_token();
-    return sync_wait(cloud.service().list(cloud.caller(), request));
+    return sync_wait(cloud.service().list(cloud.context_until(gone.get_token()), request));
   };
   cloud.watch.before_cursor = [&] { gone.request_stop(); };
   auto page = list();

@@ -127,7 +127,7 @@ UploadInfo upload_info(UploadId id, std::string key, const UploadRecord& record)
 
 }  // namespace
 
-Task<Result<UploadInfo>> ServiceImpl::create_upload(identity::Caller caller, CreateUploadRequest request) {
+Task<Result<UploadInfo>> ServiceImpl::create_upload(const identity::Context& context, CreateUploadRequest request) {
   CO_CHECK_OK(check_key(request.key));
   CO_CHECK_OK(check_metadata(request.user));
   if (request.checksum == crypto::Checksum::kCrc64Nvme && request.checksum_type == ChecksumType::kComposite) {
@@ -137,7 +137,7 @@ Task<Result<UploadInfo>> ServiceImpl::create_upload(identity::Caller caller, Cre
       request.checksum_type == ChecksumType::kFullObject) {
     co_return fail(ObjectErrc::kInvalidRequest, "SHA-1 and SHA-256 are composite checksums only");
   }
-  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(context, context.action, request.bucket));
   UploadRecord record;
   record.initiated = clock_.now();
   record.storage_class = request.storage_class;
@@ -154,7 +154,7 @@ Task<Result<UploadInfo>> ServiceImpl::create_upload(identity::Caller caller, Cre
     if (!open) continue;
     change.expect.push_back({state_key, std::move(state)});
     change.put.push_back({{meta::Space::kRecords, layout::upload(bucket.id, request.key, id)}, encode(record)});
-    change.event = event(caller, "CreateMultipartUpload",
+    change.event = event(context, "CreateMultipartUpload",
                          {{"bucketName", request.bucket}, {"key", request.key}, {"uploadId", id.to_string()}});
     const auto done = co_await commit(std::move(change));
     if (done) co_return upload_info(id, std::move(request.key), record);
@@ -232,10 +232,11 @@ Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const BucketRecord
   co_return parts;
 }
 
-Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) {
+Task<Result<PutAnswer>> ServiceImpl::upload_part(const identity::Context& context, UploadPartRequest request,
+                                                 BodySource& body) {
   CO_CHECK_OK(check_key(request.key));
   CO_CHECK_OK(check_part_number(request.number));
-  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(context, context.action, request.bucket));
   CO_TRY(const StoredUpload upload, co_await find_upload(bucket, request.key, request.upload));
   const crypto::Checksum kind = kind_of(upload.record);
   const crypto::Checksum sent = request.checksum.kind;
@@ -244,28 +245,28 @@ Task<Result<PutAnswer>> ServiceImpl::upload_part(identity::Caller caller, Upload
     co_return fail(ObjectErrc::kInvalidRequest, "the upload was created with another kind of checksum");
   }
   CO_TRY(SealedBody sealed,
-         co_await store_body(caller, bucket, body, sent == kind ? std::vector{kind} : std::vector{kind, sent}, {}));
+         co_await store_body(context, bucket, body, sent == kind ? std::vector{kind} : std::vector{kind, sent}));
   CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
   CO_TRY(const PartRecord part,
-         co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPart", request.upload,
+         co_await commit_part({context, bucket, request.bucket, request.key}, "UploadPart", request.upload,
                               request.number, upload.record, request.checksum, sealed));
   const bool other = part.sent.kind != crypto::Checksum::kNone;
   co_return PutAnswer{etag_text(part.md5, 0), other ? part.sent : part.checksum, part.size_bytes};
 }
 
-Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPartRequest request) {
+Task<Result<CopyAnswer>> ServiceImpl::copy_part(const identity::Context& context, CopyPartRequest request) {
   CO_CHECK_OK(check_key(request.source_key));
   CO_CHECK_OK(check_key(request.key));
   CO_CHECK_OK(check_part_number(request.number));
-  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(context, context.action, request.bucket));
   CO_TRY(const StoredUpload upload, co_await find_upload(bucket, request.key, request.upload));
-  CO_TRY(const BucketRecord source_bucket, co_await find_bucket(caller, request.source_bucket));
-  CO_TRY(const std::unique_ptr<OpenObject> source,
-         co_await open_object(caller, {.bucket = source_bucket,
-                                       .key = request.source_key,
-                                       .conditions = request.source_conditions,
-                                       .range = request.source_range,
-                                       .copy_source = true}));
+  CO_TRY(const BucketRecord source_bucket, co_await find_bucket(context, kReadSource, request.source_bucket));
+  CO_TRY(const std::unique_ptr<OpenObject> source, co_await open_object({.context = context,
+                                                                         .bucket = source_bucket,
+                                                                         .key = request.source_key,
+                                                                         .conditions = request.source_conditions,
+                                                                         .range = request.source_range,
+                                                                         .copy_source = true}));
   const std::optional<ByteRange>& range = request.source_range;
   if (range && range->first && range->last &&
       (*range->last < *range->first || *range->last >= source->info().size_bytes)) {
@@ -278,9 +279,9 @@ Task<Result<CopyAnswer>> ServiceImpl::copy_part(identity::Caller caller, CopyPar
                    "for a copy source: 5368709120");
   }
   ObjectBody body(*source, request.progress);
-  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind_of(upload.record)}, {}));
+  CO_TRY(SealedBody sealed, co_await store_body(context, bucket, body, {kind_of(upload.record)}));
   CO_TRY(const PartRecord part,
-         co_await commit_part({caller, bucket, request.bucket, request.key}, "UploadPartCopy", request.upload,
+         co_await commit_part({context, bucket, request.bucket, request.key}, "UploadPartCopy", request.upload,
                               request.number, upload.record, ChecksumDemand{}, sealed));
   co_return CopyAnswer{etag_text(part.md5, 0), part.modified, part.checksum};
 }
@@ -331,7 +332,7 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
     if (body.pieces.front().inlined) {
       change.put.push_back({layout::inline_payload(body.pieces.front().blob), body.inline_payload});
     }
-    change.event = event(names.caller, event_name,
+    change.event = event(names.context, event_name,
                          {{"bucketName", names.bucket_name},
                           {"key", names.key},
                           {"uploadId", upload.to_string()},
@@ -345,7 +346,7 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the part kept changing while it was written");
 }
 
-Task<Result<PutAnswer>> ServiceImpl::complete_upload(identity::Caller caller, CompleteRequest request) {
+Task<Result<PutAnswer>> ServiceImpl::complete_upload(const identity::Context& context, CompleteRequest request) {
   CO_CHECK_OK(check_key(request.key));
   if (request.parts.empty())
     co_return fail(ObjectErrc::kInvalidRequest, "an object is completed from at least one part");
@@ -356,11 +357,12 @@ Task<Result<PutAnswer>> ServiceImpl::complete_upload(identity::Caller caller, Co
     }
     previous = part.number;
   }
-  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
-  CO_TRY(const AccountTurns::Turn turn, co_await part_lists_.take(caller.account.id, turn_patience(request.stop)));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(context, context.action, request.bucket));
+  CO_TRY(const AccountTurns::Turn turn,
+         co_await part_lists_.take(context.principal.account.id, turn_patience(context.stop)));
   ListWork work;
   for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
-    auto done = co_await try_complete({caller, bucket, request.bucket, request.key}, request, work);
+    auto done = co_await try_complete({context, bucket, request.bucket, request.key}, request, work);
     const bool again = !done && (done.error() == Errc::kConflict || done.error() == Errc::kNotFound);
     if (!again) co_return done;
   }
@@ -445,7 +447,8 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   }
 
   // Given up here, the upload stays held, which a part, a completion or an abort to come knows what to do with.
-  CO_TRY(Displaced displaced, co_await displace_object(bucket, current ? &*current : nullptr, change, request.stop));
+  CO_TRY(Displaced displaced,
+         co_await displace_object(bucket, current ? &*current : nullptr, change, names.context.stop));
   CO_TRY(Displaced dropped, co_await displace(bucket, BlobId{}, unused, change));
   if (record.parts_apart()) {
     for (std::size_t begin = 0; begin < parts.size(); begin += kPartsPerList) {
@@ -468,7 +471,7 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   const auto old_bytes = current ? static_cast<std::int64_t>(current->record.head.size_bytes) : 0;
   change.add.push_back({layout::byte_count(bucket.id), static_cast<std::int64_t>(size_bytes) - old_bytes});
   if (!current) change.add.push_back({layout::object_count(bucket.id), 1});
-  change.event = event(names.caller, "CompleteMultipartUpload",
+  change.event = event(names.context, "CompleteMultipartUpload",
                        {{"bucketName", names.bucket_name},
                         {"key", names.key},
                         {"uploadId", request.upload.to_string()},
@@ -479,17 +482,19 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   co_return PutAnswer{etag_text(record.head), checksum_of(record), size_bytes};
 }
 
-Task<Status> ServiceImpl::abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload,
-                                       std::stop_token stop) {
+Task<Status> ServiceImpl::abort_upload(const identity::Context& context, std::string bucket, std::string key,
+                                       UploadId upload) {
   CO_CHECK_OK(check_key(key));
-  CO_TRY(const BucketRecord record, co_await find_bucket(caller, bucket));
-  CO_TRY(const AccountTurns::Turn turn, co_await part_lists_.take(caller.account.id, turn_patience(std::move(stop))));
+  CO_TRY(const BucketRecord record, co_await find_bucket(context, context.action, bucket));
+  CO_TRY(const AccountTurns::Turn turn,
+         co_await part_lists_.take(context.principal.account.id, turn_patience(context.stop)));
   ListWork work;
   for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
-    const Status done = co_await try_abort(
-        record, key, upload,
-        event(caller, "AbortMultipartUpload", {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}),
-        work);
+    const Status done =
+        co_await try_abort(record, key, upload,
+                           event(context, "AbortMultipartUpload",
+                                 {{"bucketName", bucket}, {"key", key}, {"uploadId", upload.to_string()}}),
+                           work);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
   }
   co_return fail(ObjectErrc::kConditionalRequestConflict, "the upload kept changing while it was aborted");
@@ -512,18 +517,18 @@ Task<Status> ServiceImpl::try_abort(const BucketRecord& bucket, const std::strin
   co_return co_await commit_change(std::move(change), displaced, nullptr);
 }
 
-Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPartsRequest request) {
+Task<Result<PartPage>> ServiceImpl::list_parts(const identity::Context& context, ListPartsRequest request) {
   CO_CHECK_OK(check_key(request.key));
-  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(context, context.action, request.bucket));
   CO_TRY(StoredUpload upload, co_await find_upload(bucket, request.key, request.upload));
   PartPage page;
   page.upload = upload_info(request.upload, std::move(request.key), upload.record);
-  page.owner = {caller.account.canonical_id, caller.account.display_name};
+  CO_TRY(page.owner, owner_of(bucket));
   const std::size_t max = std::min(request.max, kMaxListKeys);
   if (max == 0 || request.after >= kMaxParts) co_return page;
   meta::Scan scan;
-  scan.patience = turn_patience(std::move(request.stop));
-  CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(caller.account.id, scan.patience));
+  scan.patience = turn_patience(context.stop);
+  CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(context.principal.account.id, scan.patience));
   scan.partition = layout::bucket_partition(bucket.id);
   scan.begin = layout::part(request.upload, request.after + 1);
   scan.end = layout::past_prefix(layout::parts(request.upload));
@@ -543,16 +548,16 @@ Task<Result<PartPage>> ServiceImpl::list_parts(identity::Caller caller, ListPart
   co_return page;
 }
 
-Task<Result<UploadPage>> ServiceImpl::list_uploads(identity::Caller caller, ListUploadsRequest request) {
-  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(caller, request.bucket));
+Task<Result<UploadPage>> ServiceImpl::list_uploads(const identity::Context& context, ListUploadsRequest request) {
+  CO_TRY(const BucketRecord bucket, co_await find_live_bucket(context, request.bucket));
   UploadPage page;
-  page.owner = {caller.account.canonical_id, caller.account.display_name};
+  CO_TRY(page.owner, owner_of(bucket));
   const std::size_t max = std::min(request.max, kMaxListKeys);
   if (max == 0) co_return page;
 
   const std::string base = layout::uploads(bucket.id);
-  const meta::Patience patience = turn_patience(std::move(request.stop));
-  CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(caller.account.id, patience));
+  const meta::Patience patience = turn_patience(context.stop);
+  CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(context.principal.account.id, patience));
   PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), base + request.prefix,
                                layout::past_prefix(base + request.prefix), patience),
                   base, request.prefix, request.delimiter);

@@ -23,7 +23,7 @@ class MultipartTest : public testing::Test {
   MultipartTest() { TestCloud::must(sync_wait(service().create_bucket(me(), "bucket"))); }
 
   Service& service() { return cloud_.service(); }
-  identity::Caller me() { return cloud_.caller(); }
+  const identity::Context& me() { return cloud_.context(); }
 
   UploadId create(crypto::Checksum kind = crypto::Checksum::kNone, ChecksumType type = ChecksumType::kFullObject,
                   const std::string& key = "key") {
@@ -57,8 +57,8 @@ class MultipartTest : public testing::Test {
     request.parts = std::move(parts);
     return request;
   }
-  Result<PutAnswer> complete(CompleteRequest request) {
-    return sync_wait(service().complete_upload(me(), std::move(request)));
+  Result<PutAnswer> complete(CompleteRequest request, std::stop_token stop = {}) {
+    return sync_wait(service().complete_upload(cloud_.context_until(std::move(stop)), std::move(request)));
   }
   Result<PutAnswer> complete(UploadId id, std::vector<CompletedPart> parts) {
     return complete(complete_request(id, std::move(parts)));
@@ -88,13 +88,13 @@ class MultipartTest : public testing::Test {
   Status remove() {
     DeleteItem item;
     item.key = "key";
-    return sync_wait(service().remove(me(), "bucket", item, {}));
+    return sync_wait(service().remove(me(), "bucket", item));
   }
-  Status abort(UploadId id) { return sync_wait(service().abort_upload(me(), "bucket", "key", id, {})); }
+  Status abort(UploadId id) { return sync_wait(service().abort_upload(me(), "bucket", "key", id)); }
   void expect_nothing_left() {
     EXPECT_EQ(cloud_.blobs(), 0U);
     EXPECT_EQ(cloud_.payloads(), 0U);
-    const BucketId id = TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id;
+    const BucketId id = TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id;
     EXPECT_EQ(cloud_.counter(layout::object_count(id)), 0);
     EXPECT_EQ(cloud_.counter(layout::byte_count(id)), 0);
     meta::Scan scan;
@@ -484,7 +484,7 @@ TEST_F(MultipartTest, TenThousandPartsFitOneCommit) {
   // Ten thousand bodies of 5 MiB would take minutes: the parts' records are made directly, as uploads leave them.
   const UploadId id = create();
   const CompletedPart real = part(id, 1, "only");
-  const BucketId bucket = TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id;
+  const BucketId bucket = TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id;
   const auto raw = TestCloud::must(
       sync_wait(cloud_.meta().get(layout::bucket_partition(bucket), {meta::Space::kRecords, layout::part(id, 1)})));
   PartRecord record = TestCloud::must(decode_part(as_bytes(*raw)));
@@ -561,12 +561,11 @@ TEST_F(MultipartTest, ACompletionOrAnAbortThatNobodyWaitsForIsNotBegun) {
     changed = true;
     return std::nullopt;
   };
-  request.stop = gone.get_token();
-  EXPECT_EQ(code_of(complete(request)), Errc::kCancelled);
-  EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "bucket", "key", id, gone.get_token()))), Errc::kCancelled);
+  EXPECT_EQ(code_of(complete(request, gone.get_token())), Errc::kCancelled);
+  EXPECT_EQ(code_of(sync_wait(service().abort_upload(cloud_.context_until(gone.get_token()), "bucket", "key", id))),
+            Errc::kCancelled);
   EXPECT_FALSE(changed);
   cloud_.watch.before_commit = {};
-  request.stop = {};
   EXPECT_TRUE(complete(request));
   EXPECT_EQ(*get(), "x");
   EXPECT_TRUE(remove());
@@ -575,19 +574,18 @@ TEST_F(MultipartTest, ACompletionOrAnAbortThatNobodyWaitsForIsNotBegun) {
 
 // Cut between the mark of its upload and the turn that taking away the object before it waits for.
 TEST_F(MultipartTest, ACompletionGivenUpHalfwayIsBegunAnew) {
-  cloud_.put_long_object(TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id, "key");
+  cloud_.put_long_object(TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id, "key");
   const UploadId id = create();
   const UploadId aborted = create();
   for (const UploadId upload : {id, aborted}) {
     CompleteRequest request = complete_request(upload, {part(upload, 1, "x")});
     std::stop_source gone;
-    request.stop = gone.get_token();
     cloud_.watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
       EXPECT_FALSE(change.event) << *change.event;
       gone.request_stop();
       return std::nullopt;
     };
-    EXPECT_EQ(code_of(complete(request)), Errc::kCancelled);
+    EXPECT_EQ(code_of(complete(request, gone.get_token())), Errc::kCancelled);
     EXPECT_TRUE(gone.stop_requested());
     cloud_.watch.before_commit = {};
     EXPECT_EQ(TestCloud::must(object_parts(0, kMaxParts)).size(), 1500U);

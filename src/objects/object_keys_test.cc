@@ -17,7 +17,7 @@ class ObjectKeysTest : public testing::Test {
  protected:
   ObjectKeysTest() {
     for (unsigned account : {0U, 1U}) {
-      TestCloud::must(sync_wait(cloud_.service().create_bucket(cloud_.caller(account), bucket(account))));
+      TestCloud::must(sync_wait(cloud_.service().create_bucket(cloud_.context(account), bucket(account))));
     }
   }
   ~ObjectKeysTest() override { cloud_.custody().release(); }
@@ -28,7 +28,7 @@ class ObjectKeysTest : public testing::Test {
     request.bucket = bucket(account);
     request.key = key;
     MemoryBody body(std::move(bytes));
-    TRY(const PutAnswer done, sync_wait(cloud_.service().put(cloud_.caller(account), std::move(request), body)));
+    TRY(const PutAnswer done, sync_wait(cloud_.service().put(cloud_.context(account), std::move(request), body)));
     static_cast<void>(done);
     return {};
   }
@@ -36,13 +36,13 @@ class ObjectKeysTest : public testing::Test {
     GetRequest request;
     request.bucket = bucket(account);
     request.key = key;
-    TRY(const auto object, sync_wait(cloud_.service().get(cloud_.caller(account), std::move(request))));
+    TRY(const auto object, sync_wait(cloud_.service().get(cloud_.context(account), std::move(request))));
     return sync_wait(read_all(*object));
   }
   meta::Key record_key(unsigned account, const std::string& key) {
-    const BucketInfo info =
-        TestCloud::must(sync_wait(cloud_.service().head_bucket(cloud_.caller(account), bucket(account))));
-    return {meta::Space::kRecords, layout::object(info.id, key)};
+    const BucketHead head =
+        TestCloud::must(sync_wait(cloud_.service().head_bucket(cloud_.context(account), bucket(account))));
+    return {meta::Space::kRecords, layout::object(head.info.id, key)};
   }
   ObjectRecord record(unsigned account, const std::string& key) {
     const auto raw = TestCloud::must(sync_wait(cloud_.meta().get("cloud", record_key(account, key))));
@@ -82,7 +82,7 @@ TEST_F(ObjectKeysTest, ACopyIsSealedByItsOwnOwnersKey) {
   request.source_bucket = request.bucket = bucket(0);
   request.source_key = "large";
   request.key = "copy";
-  ASSERT_TRUE(sync_wait(cloud_.service().copy(cloud_.caller(0), std::move(request))));
+  ASSERT_TRUE(sync_wait(cloud_.service().copy(cloud_.context(0), std::move(request))));
   const Piece source = record(0, "large").pieces.at(0);
   const Piece copy = record(0, "copy").pieces.at(0);
   EXPECT_EQ(copy.key, source.key);

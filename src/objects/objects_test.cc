@@ -24,8 +24,8 @@ class ObjectsTest : public testing::Test {
   }
 
   Service& service() { return cloud_.service(); }
-  identity::Caller me() { return cloud_.caller(0); }
-  identity::Caller other() { return cloud_.caller(1); }
+  const identity::Context& me() { return cloud_.context(0); }
+  const identity::Context& other() { return cloud_.context(1); }
 
   static PutRequest put_request(const std::string& key) {
     PutRequest request;
@@ -57,9 +57,9 @@ class ObjectsTest : public testing::Test {
   Status remove(const std::string& key) {
     DeleteItem item;
     item.key = key;
-    return sync_wait(service().remove(me(), "bucket", item, {}));
+    return sync_wait(service().remove(me(), "bucket", item));
   }
-  BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).id; }
+  BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id; }
   std::int64_t objects_counted() { return cloud_.counter(layout::object_count(bucket_id())); }
   std::int64_t bytes_counted() { return cloud_.counter(layout::byte_count(bucket_id())); }
 
@@ -298,19 +298,19 @@ class BodyWithADetour final : public BodySource {
 
 TEST(UploadsUnderWay, AreBoundedForEachAccountAndPeer) {
   TestCloud cloud({.unfinished = {.bodies_of_account = 3, .bodies_of_peer = 3}});
-  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(0), "bucket")));
-  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.caller(1), "others")));
+  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.context(0), "bucket")));
+  TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.context(1), "others")));
   const std::string bytes = pattern(100'000);
   unsigned addresses = 0;
   const auto put = [&](unsigned account, const std::string& peer, BodySource& body) {
-    identity::Caller caller = cloud.caller(account);
+    identity::Context context = cloud.context(account);
     // One host with a /64 has a new address for each.
-    caller.source_address = peer + std::to_string(++addresses);
-    caller.peer = peer;
+    context.source_address = peer + std::to_string(++addresses);
+    context.peer = peer;
     PutRequest request;
     request.bucket = account == 0 ? "bucket" : "others";
     request.key = "key";
-    return code_of(sync_wait(cloud.service().put(caller, request, body)));
+    return code_of(sync_wait(cloud.service().put(context, request, body)));
   };
   const auto plain = [&](unsigned account, const std::string& peer) {
     MemoryBody body(bytes);
@@ -654,7 +654,7 @@ TEST_F(ObjectsTest, DeletingManyAnswersForEach) {
     items.push_back(item);
   }
   items.push_back(items.front());  // twice the same
-  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items, {}));
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items));
   ASSERT_TRUE(outcomes);
   ASSERT_EQ(outcomes->size(), items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -694,7 +694,7 @@ TEST_F(ObjectsTest, MultiDeletesOfAnAccountTakeTurnsAndNobodyElsesWaitForThem) {
   std::vector<std::jthread> threads;
   for (const DeleteItem& item : items) {
     threads.emplace_back([&] {
-      const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}, {}));
+      const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}));
       if (outcomes && !outcomes->front().error) ++deleted;
     });
   }
@@ -702,7 +702,7 @@ TEST_F(ObjectsTest, MultiDeletesOfAnAccountTakeTurnsAndNobodyElsesWaitForThem) {
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   DeleteItem item;
   item.key = "key";
-  const auto outcomes = sync_wait(service().remove_many(other(), "others", {item}, {}));
+  const auto outcomes = sync_wait(service().remove_many(other(), "others", {item}));
   EXPECT_TRUE(outcomes && !outcomes->front().error);
   EXPECT_EQ(under_way, kRemovalsAtOnce);
   may_go_on = true;
@@ -722,7 +722,7 @@ TEST_F(ObjectsTest, AMultiDeleteThatNobodyWaitsForIsNotBegunAndLeavesTheRest) {
   }
   std::stop_source gone;
   const auto remove_all = [&] {
-    return code_of(sync_wait(service().remove_many(me(), "bucket", items, gone.get_token())));
+    return code_of(sync_wait(service().remove_many(cloud_.context_until(gone.get_token()), "bucket", items)));
   };
   gone.request_stop();
   EXPECT_EQ(remove_all(), Errc::kCancelled);
@@ -755,12 +755,12 @@ TEST_F(ObjectsTest, AMultiDeleteThatWaitsForItsTurnGoesWithItsConnection) {
   };
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < kRemovalsAtOnce; ++i) {
-    threads.emplace_back([&, i] { EXPECT_TRUE(sync_wait(service().remove_many(me(), "bucket", {items[i]}, {}))); });
+    threads.emplace_back([&, i] { EXPECT_TRUE(sync_wait(service().remove_many(me(), "bucket", {items[i]}))); });
   }
   while (under_way < kRemovalsAtOnce) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::stop_source gone;
   std::future<std::error_code> waits = std::async(std::launch::async, [&] {
-    return code_of(sync_wait(service().remove_many(me(), "bucket", {items.back()}, gone.get_token())));
+    return code_of(sync_wait(service().remove_many(cloud_.context_until(gone.get_token()), "bucket", {items.back()})));
   });
   EXPECT_EQ(waits.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
   gone.request_stop();
@@ -780,26 +780,26 @@ TEST_F(ObjectsTest, ALongObjectStaysWhereNobodyWaitsForItsTurn) {
   gone.request_stop();
   DeleteItem item;
   item.key = "key";
-  EXPECT_EQ(code_of(sync_wait(service().remove(me(), "bucket", item, gone.get_token()))), Errc::kCancelled);
+  EXPECT_EQ(code_of(sync_wait(service().remove(cloud_.context_until(gone.get_token()), "bucket", item))),
+            Errc::kCancelled);
   std::stop_source midway;
   cloud_.watch.after_get = [&](const std::string& key) {
     if (key.ends_with("key")) midway.request_stop();
   };
-  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}, midway.get_token()));
+  const auto outcomes = sync_wait(service().remove_many(cloud_.context_until(midway.get_token()), "bucket", {item}));
   cloud_.watch.after_get = {};
   EXPECT_TRUE(midway.stop_requested());
   ASSERT_TRUE(outcomes);
   EXPECT_TRUE(outcomes->front().error && *outcomes->front().error == Errc::kCancelled);
   PutRequest request = put_request("key");
-  request.stop = gone.get_token();
   MemoryBody body(pattern(kInlineLimit + 1));
-  EXPECT_EQ(code_of(put(std::move(request), body)), Errc::kCancelled);
+  const identity::Context nobody = cloud_.context_until(gone.get_token());
+  EXPECT_EQ(code_of(sync_wait(service().put(nobody, std::move(request), body))), Errc::kCancelled);
   CopyRequest copy;
   copy.source_bucket = copy.bucket = "bucket";
   copy.source_key = "source";
   copy.key = "key";
-  copy.stop = gone.get_token();
-  EXPECT_EQ(code_of(sync_wait(service().copy(me(), std::move(copy)))), Errc::kCancelled);
+  EXPECT_EQ(code_of(sync_wait(service().copy(nobody, std::move(copy)))), Errc::kCancelled);
   GetRequest head = get_request("key");
   head.head_only = true;
   EXPECT_EQ(TestCloud::must(open(head))->info().parts, 1500U);
@@ -828,7 +828,7 @@ TEST_F(ObjectsTest, ObjectsOfManyPartsAreDeletedTogether) {
     cloud_.put_long_object(bucket_id(), key);
     items.emplace_back().key = key;
   }
-  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items, {}));
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", items));
   ASSERT_TRUE(outcomes);
   for (const DeleteOutcome& outcome : *outcomes) EXPECT_FALSE(outcome.error) << outcome.error->describe();
   for (const DeleteItem& item : items) EXPECT_EQ(code_of(get(item.key)), ObjectErrc::kNoSuchKey);
@@ -841,12 +841,12 @@ TEST_F(ObjectsTest, OfDeletionsThatRaceWithTheSameEtagExactlyOneWins) {
   std::vector<std::error_code> codes(4);
   std::vector<std::thread> threads;
   for (std::error_code& code : codes) {
-    threads.emplace_back([&] { code = code_of(sync_wait(service().remove(me(), "bucket", item, {}))); });
+    threads.emplace_back([&] { code = code_of(sync_wait(service().remove(me(), "bucket", item))); });
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(std::ranges::count(codes, std::error_code{}), 1);
   EXPECT_EQ(std::ranges::count(codes, make_error_code(ObjectErrc::kNoSuchKey)), 3);
-  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}, {}));
+  const auto outcomes = sync_wait(service().remove_many(me(), "bucket", {item}));
   ASSERT_TRUE(outcomes);
   ASSERT_TRUE(outcomes->front().error);
   EXPECT_EQ(outcomes->front().error->code(), ObjectErrc::kNoSuchKey);
@@ -986,8 +986,8 @@ TEST_F(ObjectsTest, BucketsAreMadeListedAndDeleted) {
 
 TEST_F(ObjectsTest, WhatABucketHoldsIsStoredByItsPolicy) {
   ASSERT_TRUE(sync_wait(service().create_bucket(me(), "apart", PolicyId("apart"))));
-  EXPECT_EQ(sync_wait(service().head_bucket(me(), "apart"))->policy, PolicyId("apart"));
-  EXPECT_EQ(sync_wait(service().head_bucket(me(), "bucket"))->policy, PolicyId("standard")) << "it named none";
+  EXPECT_EQ(sync_wait(service().head_bucket(me(), "apart"))->info.policy, PolicyId("apart"));
+  EXPECT_EQ(sync_wait(service().head_bucket(me(), "bucket"))->info.policy, PolicyId("standard")) << "it named none";
   const auto expect_all_apart = [&](std::size_t blobs) {
     const auto refs = cloud_.blob_refs();
     EXPECT_EQ(refs.size(), blobs);
@@ -1047,7 +1047,7 @@ TEST_F(ObjectsTest, ABucketIsMadeAgainOnlyByTheSamePolicy) {
   EXPECT_EQ(code_of(sync_wait(service().head_bucket(me(), "new"))), ObjectErrc::kNoSuchBucket);
   ASSERT_TRUE(sync_wait(service().create_bucket(me(), "apart", PolicyId("apart"))));
   EXPECT_TRUE(sync_wait(service().create_bucket(me(), "apart"))) << "as clients repeat it";
-  EXPECT_EQ(sync_wait(service().head_bucket(me(), "apart"))->policy, PolicyId("apart"));
+  EXPECT_EQ(sync_wait(service().head_bucket(me(), "apart"))->info.policy, PolicyId("apart"));
 }
 
 TEST_F(ObjectsTest, DeletingABucketReclaimsItsUploads) {
@@ -1114,7 +1114,7 @@ TEST_F(ObjectsTest, WhatGivesSpaceBackGoesOnWhereMetadataSpaceIsLow) {
     return Error(make_error_code(Errc::kNoSpace), "low");
   };
   EXPECT_EQ(code_of(put("key", "x")), Errc::kNoSpace);
-  EXPECT_TRUE(sync_wait(service().abort_upload(me(), "bucket", "key", first->id, {})));
+  EXPECT_TRUE(sync_wait(service().abort_upload(me(), "bucket", "key", first->id)));
   EXPECT_TRUE(sync_wait(service().delete_bucket(me(), "bucket")));
 }
 
@@ -1133,7 +1133,7 @@ TEST_F(ObjectsTest, ANameThatChangedHandsIsItsNewOwners) {
   meta::Commit name;
   name.partition = layout::kCloud;
   name.erase = {{meta::Space::kRecords, layout::bucket_name("bucket")},
-                {meta::Space::kRecords, layout::account_bucket(me().account.id, "bucket")}};
+                {meta::Space::kRecords, layout::account_bucket(me().principal.account.id, "bucket")}};
   name.unwitnessed = "a test";
   TestCloud::must(sync_wait(cloud_.meta().commit(state, Deadline::never())));
   TestCloud::must(sync_wait(cloud_.meta().commit(name, Deadline::never())));
@@ -1146,14 +1146,14 @@ TEST_F(ObjectsTest, ANameThatChangedHandsIsItsNewOwners) {
   ASSERT_TRUE(sync_wait(service().create_bucket(me(), "mine")));
   create.bucket = "mine";
   const auto mine = sync_wait(service().create_upload(me(), create));
-  const BucketId id = TestCloud::must(sync_wait(service().head_bucket(me(), "mine"))).id;
+  const BucketId id = TestCloud::must(sync_wait(service().head_bucket(me(), "mine"))).info.id;
   meta::Commit gone;
   gone.partition = layout::bucket_partition(id);
   gone.erase = {{meta::Space::kRecords, layout::bucket_state(id)},
                 {meta::Space::kRecords, layout::upload(id, "key", mine->id)}};
   gone.unwitnessed = "a test";
   TestCloud::must(sync_wait(cloud_.meta().commit(gone, Deadline::never())));
-  EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "mine", "key", mine->id, {}))), ObjectErrc::kNoSuchBucket);
+  EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "mine", "key", mine->id))), ObjectErrc::kNoSuchBucket);
 }
 
 TEST_F(ObjectsTest, ABucketReadBeforeItsNameWentIsNotRemembered) {

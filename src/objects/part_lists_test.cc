@@ -68,7 +68,7 @@ class PartListsTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     cloud_ = std::make_unique<TestCloud>();
-    TestCloud::must(sync_wait(cloud_->service().create_bucket(cloud_->caller(), "bucket")));
+    TestCloud::must(sync_wait(cloud_->service().create_bucket(cloud_->context(), "bucket")));
   }
   static void TearDownTestSuite() { cloud_.reset(); }
 
@@ -81,9 +81,10 @@ class PartListsTest : public testing::Test {
     request.checksum_type = algorithm == crypto::Checksum::kSha256 || algorithm == crypto::Checksum::kCrc32
                                 ? ChecksumType::kComposite
                                 : ChecksumType::kFullObject;
-    const UploadId id = TestCloud::must(sync_wait(cloud_->service().create_upload(cloud_->caller(), request))).id;
+    const UploadId id = TestCloud::must(sync_wait(cloud_->service().create_upload(cloud_->context(), request))).id;
     meta::Commit change;
-    const BucketId bucket = TestCloud::must(sync_wait(cloud_->service().head_bucket(cloud_->caller(), "bucket"))).id;
+    const BucketId bucket =
+        TestCloud::must(sync_wait(cloud_->service().head_bucket(cloud_->context(), "bucket"))).info.id;
     change.partition = layout::bucket_partition(bucket);
     change.unwitnessed = "a test";
     for (const auto& [number, part] : uploaded) {
@@ -107,7 +108,7 @@ class PartListsTest : public testing::Test {
     request.key = "key";
     request.upload = id;
     request.parts = std::move(list);
-    return sync_wait(cloud_->service().complete_upload(cloud_->caller(), request));
+    return sync_wait(cloud_->service().complete_upload(cloud_->context(), request));
   }
   static std::vector<PartInfo> object_parts() {
     GetRequest request;
@@ -115,7 +116,7 @@ class PartListsTest : public testing::Test {
     request.key = "key";
     request.parts = {0, kMaxParts};
     request.head_only = true;
-    return TestCloud::must(sync_wait(cloud_->service().get(cloud_->caller(), request)))->parts();
+    return TestCloud::must(sync_wait(cloud_->service().get(cloud_->context(), request)))->parts();
   }
 
   inline static std::unique_ptr<TestCloud> cloud_;
@@ -193,7 +194,7 @@ TEST_F(PartListsTest, AreTakenAndRefusedAsTheModelSays) {
       RC_ASSERT(complete(id, list)->etag == answer->etag);
     } else {
       // Nothing happened: the right list still completes it, or the upload is given up.
-      RC_ASSERT(sync_wait(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", id, {})).has_value());
+      RC_ASSERT(sync_wait(cloud_->service().abort_upload(cloud_->context(), "bucket", "key", id)).has_value());
     }
   }));
   // Each of the model's answers was drawn.
@@ -242,7 +243,7 @@ TEST_F(PartListsTest, AreNotReadOverAndOverWhereTheyKeepChanging) {
     };
     EXPECT_EQ(complete(id, list).error().code(), ObjectErrc::kConditionalRequestConflict);
     EXPECT_EQ(std::exchange(tries, 0), expected);
-    EXPECT_EQ(sync_wait(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", id, {})).error().code(),
+    EXPECT_EQ(sync_wait(cloud_->service().abort_upload(cloud_->context(), "bucket", "key", id)).error().code(),
               ObjectErrc::kConditionalRequestConflict);
     EXPECT_EQ(tries, expected);
     cloud_->watch.before_commit = {};
@@ -313,16 +314,16 @@ TEST_F(PartListsTest, AreWorkedOnInShortTurnsOfTheLoop) {
   request.parts.back().etag = etag_text(md5_of(2), 0);
   request.upload = make(crypto::Checksum::kNone, uploaded);
   MeasuringLoop refused;
-  EXPECT_EQ(refused.run(cloud_->service().complete_upload(cloud_->caller(), request)).error().code(),
+  EXPECT_EQ(refused.run(cloud_->service().complete_upload(cloud_->context(), request)).error().code(),
             ObjectErrc::kInvalidPart);
   EXPECT_LT(refused.longest(), refused.all() / 2);
   MeasuringLoop completed;
   request.parts.back().etag = request.parts.front().etag;
-  EXPECT_TRUE(completed.run(cloud_->service().complete_upload(cloud_->caller(), request)));
+  EXPECT_TRUE(completed.run(cloud_->service().complete_upload(cloud_->context(), request)));
   EXPECT_LT(completed.longest(), completed.all() / 2);
   MeasuringLoop aborted;
   const UploadId other = make(crypto::Checksum::kNone, uploaded);
-  EXPECT_TRUE(aborted.run(cloud_->service().abort_upload(cloud_->caller(), "bucket", "key", other, {})));
+  EXPECT_TRUE(aborted.run(cloud_->service().abort_upload(cloud_->context(), "bucket", "key", other)));
   EXPECT_LT(aborted.longest(), aborted.all() / 2);
 }
 

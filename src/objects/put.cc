@@ -5,17 +5,17 @@
 
 namespace andromede::objects {
 
-Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest request, BodySource& body) {
+Task<Result<PutAnswer>> ServiceImpl::put(const identity::Context& context, PutRequest request, BodySource& body) {
   CO_CHECK_OK(check_key(request.key));
   CO_CHECK_OK(check_metadata(request.user));
-  CO_TRY(const BucketRecord bucket, co_await find_bucket(caller, request.bucket));
+  CO_TRY(const BucketRecord bucket, co_await find_bucket(context, context.action, request.bucket));
   if (request.conditions.if_match || request.conditions.if_none_match) {
     // Told before the body is sent; what counts is checked in the commit.
     CO_TRY(const auto current, co_await find_object(bucket, request.key));
     CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   }
   const crypto::Checksum kind = demanded_kind(request.checksum);
-  CO_TRY(SealedBody sealed, co_await store_body(caller, bucket, body, {kind}, request.stop));
+  CO_TRY(SealedBody sealed, co_await store_body(context, bucket, body, {kind}));
   CO_CHECK_OK(verify_body(request.checksum, sealed.digests, body));
 
   ObjectRecord record;
@@ -27,21 +27,20 @@ Task<Result<PutAnswer>> ServiceImpl::put(identity::Caller caller, PutRequest req
   record.system = std::move(request.system);
   record.user = std::move(request.user);
   record.pieces = sealed.pieces;
-  CO_CHECK_OK(co_await commit_object({caller, bucket, request.bucket, request.key}, "PutObject", record, sealed,
-                                     request.conditions, std::move(request.stop)));
+  CO_CHECK_OK(co_await commit_object({context, bucket, request.bucket, request.key}, "PutObject", record, sealed,
+                                     request.conditions));
   co_return PutAnswer{etag_text(record.head), checksum_of(record), record.head.size_bytes};
 }
 
-Task<Result<SealedBody>> ServiceImpl::store_body(const identity::Caller& caller, const BucketRecord& bucket,
-                                                 BodySource& body, std::vector<crypto::Checksum> kinds,
-                                                 std::stop_token stop) {
+Task<Result<SealedBody>> ServiceImpl::store_body(const identity::Context& context, const BucketRecord& bucket,
+                                                 BodySource& body, std::vector<crypto::Checksum> kinds) {
   CO_CHECK_OK(meta_.accepts_commits());
-  co_return co_await seal_body(seal_, {bucket.owner, caller.peer}, bucket.policy,
-                               key_use(caller, bucket, std::move(stop)), body, std::move(kinds), kMaxPutBytes);
+  co_return co_await seal_body(seal_, {bucket.owner, context.peer}, bucket.policy, key_use(context, bucket), body,
+                               std::move(kinds), kMaxPutBytes);
 }
 
 Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,
-                                        const Conditions& conditions, std::stop_token stop) {
+                                        const Conditions& conditions) {
   const BucketRecord& bucket = names.bucket;
   const std::string object_key = layout::object(bucket.id, names.key);
   const std::string state_key = layout::bucket_state(bucket.id);
@@ -55,7 +54,7 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
     }
     CO_TRY(auto current, co_await find_object(bucket, names.key));
     CO_CHECK_OK(check_write(conditions, current ? &current->record.head : nullptr));
-    auto displaced = co_await displace_object(bucket, current ? &*current : nullptr, change, stop);
+    auto displaced = co_await displace_object(bucket, current ? &*current : nullptr, change, names.context.stop);
     if (!displaced) {
       if (displaced.error() == Errc::kNotFound) continue;
       co_return fail(std::move(displaced).error());
@@ -74,7 +73,7 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
     change.add.push_back(
         {layout::byte_count(bucket.id), static_cast<std::int64_t>(record.head.size_bytes) - old_bytes});
     if (!current) change.add.push_back({layout::object_count(bucket.id), 1});
-    change.event = event(names.caller, event_name,
+    change.event = event(names.context, event_name,
                          {{"bucketName", names.bucket_name},
                           {"key", names.key},
                           {"size", std::to_string(record.head.size_bytes)},

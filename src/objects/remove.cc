@@ -19,22 +19,24 @@ std::size_t deletions_at_once(std::span<const std::optional<std::string>> record
   return count;
 }
 
-Task<Status> ServiceImpl::remove(identity::Caller caller, std::string bucket, DeleteItem item, std::stop_token stop) {
-  CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
-  co_return co_await remove_in(caller, record, bucket, item, std::move(stop));
+Task<Status> ServiceImpl::remove(const identity::Context& context, std::string bucket, DeleteItem item) {
+  CO_TRY(const BucketRecord record, co_await find_live_bucket(context, bucket));
+  co_return co_await remove_in(context, record, bucket, item);
 }
 
-Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Caller caller, std::string bucket,
-                                                                  std::vector<DeleteItem> items, std::stop_token stop) {
-  CO_TRY(const BucketRecord record, co_await find_live_bucket(caller, bucket));
+Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(const identity::Context& context, std::string bucket,
+                                                                  std::vector<DeleteItem> items) {
+  CO_TRY(const BucketRecord record, co_await find_live_bucket(context, bucket));
   // The line of commits is everybody's.
-  CO_TRY(const AccountTurns::Turn turn, co_await removals_.take(caller.account.id, turn_patience(stop)));
+  CO_TRY(const AccountTurns::Turn turn,
+         co_await removals_.take(context.principal.account.id, turn_patience(context.stop)));
   std::vector<DeleteOutcome> outcomes;
   outcomes.reserve(items.size());
   Stretch stretch;
   // Each is a commit of its own, with its own event; under way together they share an fsync.
   for (std::span<DeleteItem> left(items); !left.empty();) {
-    if (stop.stop_requested()) co_return fail(Errc::kCancelled, "nobody waits for the rest of the deletions any more");
+    if (context.stop.stop_requested())
+      co_return fail(Errc::kCancelled, "nobody waits for the rest of the deletions any more");
     std::vector<std::string> keys;
     for (const DeleteItem& item : left.first(std::min(left.size(), kMaxDeletesAtOnce))) {
       keys.push_back(layout::object(record.id, item.key));
@@ -43,7 +45,7 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
     const std::size_t count = deletions_at_once(records);
     std::vector<Task<DeleteOutcome>> tasks;
     for (DeleteItem& item : left.first(count)) {
-      tasks.push_back(remove_one(caller, record, bucket, std::move(item), stop, stretch));
+      tasks.push_back(remove_one(context, record, bucket, std::move(item), stretch));
     }
     std::ranges::move(co_await when_all(std::move(tasks)), std::back_inserter(outcomes));
     left = left.subspan(count);
@@ -51,18 +53,17 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(identity::Call
   co_return outcomes;
 }
 
-Task<DeleteOutcome> ServiceImpl::remove_one(const identity::Caller& caller, const BucketRecord& bucket,
-                                            const std::string& bucket_name, DeleteItem item, std::stop_token stop,
-                                            Stretch& stretch) {
+Task<DeleteOutcome> ServiceImpl::remove_one(const identity::Context& context, const BucketRecord& bucket,
+                                            const std::string& bucket_name, DeleteItem item, Stretch& stretch) {
   co_await stretch.pause();
   DeleteOutcome outcome{item.key, std::nullopt};
-  Status status = co_await remove_in(caller, bucket, bucket_name, item, std::move(stop));
+  Status status = co_await remove_in(context, bucket, bucket_name, item);
   if (!status) outcome.error = std::move(status).error();
   co_return outcome;
 }
 
-Task<Status> ServiceImpl::remove_in(const identity::Caller& caller, const BucketRecord& bucket,
-                                    const std::string& bucket_name, const DeleteItem& item, std::stop_token stop) {
+Task<Status> ServiceImpl::remove_in(const identity::Context& context, const BucketRecord& bucket,
+                                    const std::string& bucket_name, const DeleteItem& item) {
   CO_CHECK_OK(check_key(item.key));
   if (!item.version_id.empty() && item.version_id != "null") {
     co_return fail(ObjectErrc::kNoSuchVersion, "the bucket keeps no versions: the only one is \"null\"");
@@ -72,7 +73,7 @@ Task<Status> ServiceImpl::remove_in(const identity::Caller& caller, const Bucket
     CO_CHECK_OK(check_delete(item, current ? &current->record.head : nullptr));
     if (!current) co_return Status{};
     meta::Commit change = change_in(bucket);
-    auto displaced = co_await displace_object(bucket, &*current, change, stop);
+    auto displaced = co_await displace_object(bucket, &*current, change, context.stop);
     if (!displaced) {
       if (displaced.error() == Errc::kNotFound) continue;
       co_return fail(std::move(displaced).error());
@@ -82,7 +83,7 @@ Task<Status> ServiceImpl::remove_in(const identity::Caller& caller, const Bucket
     change.erase.push_back({meta::Space::kRecords, object_key});
     change.add = {{layout::object_count(bucket.id), -1},
                   {layout::byte_count(bucket.id), -static_cast<std::int64_t>(current->record.head.size_bytes)}};
-    change.event = event(caller, "DeleteObject",
+    change.event = event(context, "DeleteObject",
                          {{"bucketName", bucket_name},
                           {"key", item.key},
                           {"size", std::to_string(current->record.head.size_bytes)},

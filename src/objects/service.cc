@@ -14,6 +14,10 @@ constexpr std::chrono::seconds kCleanupRest{5};  // after an error
 // Beyond every object's size: a part list that holds an empty last part is read too.
 constexpr std::uint64_t kEverything = std::numeric_limits<std::uint64_t>::max();
 
+identity::Resource resource_of(const std::string& name, const BucketRecord& bucket) {
+  return {"bucket", name, &bucket.owner};
+}
+
 }  // namespace
 
 std::unique_ptr<Service> Service::make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
@@ -102,24 +106,36 @@ Status verify_body(const ChecksumDemand& demand, const DigestedBody& digests, co
   return {};
 }
 
-Task<Result<BucketRecord>> ServiceImpl::find_bucket(const identity::Caller& caller, const std::string& name) {
-  std::optional<BucketRecord> cached = buckets_.find(name);
-  if (!cached || cached->owner != caller.account.id) co_return co_await read_bucket(caller, name);
-  co_return std::move(*cached);
+Status check_allowed(const identity::Context& context, std::string_view action, const identity::Resource& resource) {
+  const identity::Decision decision = identity::decide(context.principal, action, resource, {context.listener});
+  if (!decision.allowed) return fail(ObjectErrc::kAccessDenied, decision.reason);
+  return {};
 }
 
-Task<Result<BucketRecord>> ServiceImpl::read_bucket(const identity::Caller& caller, const std::string& name) {
+Task<Result<BucketRecord>> ServiceImpl::find_bucket(const identity::Context& context, std::string_view action,
+                                                    const std::string& name) {
+  std::optional<BucketRecord> cached = buckets_.find(name);
+  if (cached && check_allowed(context, action, resource_of(name, *cached))) co_return std::move(*cached);
+  // The name may have changed hands since.
+  co_return co_await read_bucket(context, action, name);
+}
+
+Task<Result<BucketRecord>> ServiceImpl::read_bucket(const identity::Context& context, std::string_view action,
+                                                    const std::string& name) {
   if (name.empty() || name.size() > 255) co_return fail(ObjectErrc::kInvalidBucketName, "no bucket can have that name");
   const std::uint64_t ticket = buckets_.ticket();
   CO_TRY(const std::optional<std::string> raw,
          co_await meta_.get(layout::kCloud, {meta::Space::kRecords, layout::bucket_name(name)}));
   if (!raw) co_return fail(ObjectErrc::kNoSuchBucket, "there is no bucket of that name");
   CO_TRY(BucketRecord record, decode_bucket(as_bytes(*raw)));
-  if (record.owner != caller.account.id) {
-    co_return fail(ObjectErrc::kAccessDenied, "the bucket belongs to another account");
-  }
+  CO_CHECK_OK(check_allowed(context, action, resource_of(name, record)));
   buckets_.put(name, record, ticket);
   co_return record;
+}
+
+Result<Owner> ServiceImpl::owner_of(const BucketRecord& bucket) const {
+  TRY(identity::AccountInfo info, directory_.account(bucket.owner));
+  return Owner{std::move(info.account.canonical_id), std::move(info.account.display_name)};
 }
 
 Task<Result<std::optional<std::string>>> ServiceImpl::read_state(const BucketRecord& bucket) {
@@ -130,10 +146,10 @@ Task<Result<std::optional<std::string>>> ServiceImpl::read_state(const BucketRec
   co_return state;
 }
 
-Task<Result<BucketRecord>> ServiceImpl::find_live_bucket(const identity::Caller& caller, const std::string& name) {
+Task<Result<BucketRecord>> ServiceImpl::find_live_bucket(const identity::Context& context, const std::string& name) {
   // Twice, because the first may be a cached one that was deleted and made again.
   for (int tries = 0; tries < 2; ++tries) {
-    CO_TRY(BucketRecord bucket, co_await find_bucket(caller, name));
+    CO_TRY(BucketRecord bucket, co_await find_bucket(context, context.action, name));
     CO_TRY(const std::optional<std::string> state, co_await read_state(bucket));
     if (state) co_return bucket;
   }
@@ -290,19 +306,19 @@ Task<Status> ServiceImpl::commit_change(meta::Commit change, Displaced& displace
   co_return fail(std::move(done).error());
 }
 
-std::string ServiceImpl::event(const identity::Caller& caller, const char* name,
+std::string ServiceImpl::event(const identity::Context& context, const char* name,
                                std::initializer_list<std::pair<const char*, std::string>> parameters) const {
-  journal::Event event = identity::event_of(caller, "s3.andromede", name);
+  journal::Event event = identity::event_of(context, "s3.andromede", name);
   event.parameters.assign(parameters.begin(), parameters.end());
   return journal::render(event, clock_.now());
 }
 
-keys::KeyUse ServiceImpl::key_use(const identity::Caller& caller, const BucketRecord& bucket, std::stop_token stop) {
+keys::KeyUse ServiceImpl::key_use(const identity::Context& context, const BucketRecord& bucket) {
   keys::KeyUse use;
   use.owner = bucket.owner;
-  use.caller = caller.account.id;
-  use.request_id = caller.request_id;
-  use.patience.stop = std::move(stop);
+  use.caller = context.principal.account.id;
+  use.request_id = context.request_id;
+  use.patience.stop = context.stop;
   return use;
 }
 

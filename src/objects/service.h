@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,7 +28,8 @@
 #include "blob/maintenance.h"
 #include "blob/store.h"
 #include "crypto/digest.h"
-#include "identity/caller.h"
+#include "identity/context.h"
+#include "identity/directory.h"
 #include "keys/key_service.h"
 #include "meta/store.h"
 #include "objects/unfinished.h"
@@ -144,9 +144,12 @@ struct Owner {
 struct BucketInfo {
   std::string name;
   BucketId id;
-  AccountId owner;
   Timestamp created;
   PolicyId policy;
+};
+struct BucketHead {
+  BucketInfo info;
+  Owner owner;
 };
 
 // One uploaded part inside a finished multipart object: what partNumber reads and GetObjectAttributes lists.
@@ -192,7 +195,6 @@ struct PutRequest {
   StorageClass storage_class = StorageClass::kStandard;
   ChecksumDemand checksum;
   Conditions conditions;  // if_match, if_none_match "*"
-  std::stop_token stop;   // as CompleteRequest's
 };
 struct PutAnswer {
   std::string etag;
@@ -284,7 +286,6 @@ struct CopyRequest {
   crypto::Checksum checksum = crypto::Checksum::kNone;  // kNone: the source's kind
   bool names_encryption = false;                        // one of the things that a copy onto itself may be for
   Conditions conditions;
-  std::stop_token stop;          // as CompleteRequest's
   Progress* progress = nullptr;  // borrowed; may be null
 };
 struct CopyAnswer {
@@ -301,7 +302,6 @@ struct ListRequest {
   std::string delimiter;
   std::string after;  // keys greater than this (V1 marker, V2 start-after or token); common prefixes too
   std::size_t max = 1000;
-  std::stop_token stop;  // asks to stop: nobody waits for the page any more (kCancelled)
 };
 struct ListEntry {  // the part of ObjectInfo that listings show
   std::string key;
@@ -373,8 +373,6 @@ struct CompleteRequest {
   std::optional<ChecksumType> checksum_type;       // must be what the upload was created with
   std::optional<std::uint64_t> object_size_bytes;  // x-amz-mp-object-size, to be verified
   Conditions conditions;
-  std::stop_token
-      stop;  // asks to stop: nobody waits for the answer; what still waits for its turn gives up (kCancelled)
 };
 struct ListPartsRequest {
   std::string bucket;
@@ -382,7 +380,6 @@ struct ListPartsRequest {
   UploadId upload;
   std::uint32_t after = 0;
   std::size_t max = 1000;
-  std::stop_token stop;  // asks to stop: nobody waits for the page any more (kCancelled)
 };
 struct PartPage {
   UploadInfo upload;
@@ -398,7 +395,6 @@ struct ListUploadsRequest {
   std::string key_marker;
   std::string upload_id_marker;  // uploads of key_marker with a greater id
   std::size_t max = 1000;
-  std::stop_token stop;  // asks to stop: nobody waits for the page any more (kCancelled)
 };
 struct UploadPage {
   std::vector<UploadInfo> uploads;
@@ -438,35 +434,39 @@ class Service {
                                        Metrics& metrics, Options options);
   virtual ~Service() = default;
 
+  // `context` outlives each call. What still waits for its turn when nobody waits for the answer any more
+  // (context.stop) gives up: kCancelled. kAccessDenied: identity::decide() says no.
+  //
   // `policy` empty: the default. Of one's own bucket that is there, with that policy or where none is named, a success.
-  virtual Task<Status> create_bucket(identity::Caller caller, std::string name, PolicyId policy) = 0;
-  Task<Status> create_bucket(identity::Caller caller, std::string name) {
-    return create_bucket(std::move(caller), std::move(name), {});
+  virtual Task<Status> create_bucket(const identity::Context& context, std::string name, PolicyId policy) = 0;
+  Task<Status> create_bucket(const identity::Context& context, std::string name) {
+    return create_bucket(context, std::move(name), {});
   }
-  virtual Task<Result<BucketInfo>> head_bucket(identity::Caller caller, std::string name) = 0;
-  virtual Task<Status> delete_bucket(identity::Caller caller, std::string name) = 0;
-  virtual Task<Result<BucketPage>> list_buckets(identity::Caller caller, ListBucketsRequest request) = 0;
+  virtual Task<Result<BucketHead>> head_bucket(const identity::Context& context, std::string name) = 0;
+  virtual Task<Status> delete_bucket(const identity::Context& context, std::string name) = 0;
+  virtual Task<Result<BucketPage>> list_buckets(const identity::Context& context, ListBucketsRequest request) = 0;
 
   // `body` outlives the call.
-  virtual Task<Result<PutAnswer>> put(identity::Caller caller, PutRequest request, BodySource& body) = 0;
-  virtual Task<Result<std::unique_ptr<OpenObject>>> get(identity::Caller caller, GetRequest request) = 0;
+  virtual Task<Result<PutAnswer>> put(const identity::Context& context, PutRequest request, BodySource& body) = 0;
+  virtual Task<Result<std::unique_ptr<OpenObject>>> get(const identity::Context& context, GetRequest request) = 0;
   // Deleting what is not there is a success, as S3 says, unless an ETag was to match (kNoSuchKey).
-  // `stop` as CompleteRequest's.
-  virtual Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item, std::stop_token stop) = 0;
-  // Each deletion is a change of its own: with `stop`, those that have not begun are left, and asking again is safe.
-  virtual Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,
-                                                               std::vector<DeleteItem> items, std::stop_token stop) = 0;
-  virtual Task<Result<CopyAnswer>> copy(identity::Caller caller, CopyRequest request) = 0;
-  virtual Task<Result<ListPage>> list(identity::Caller caller, ListRequest request) = 0;
+  virtual Task<Status> remove(const identity::Context& context, std::string bucket, DeleteItem item) = 0;
+  // Each deletion is a change of its own: once nobody waits any more, those that have not begun are left, and asking
+  // again is safe.
+  virtual Task<Result<std::vector<DeleteOutcome>>> remove_many(const identity::Context& context, std::string bucket,
+                                                               std::vector<DeleteItem> items) = 0;
+  virtual Task<Result<CopyAnswer>> copy(const identity::Context& context, CopyRequest request) = 0;
+  virtual Task<Result<ListPage>> list(const identity::Context& context, ListRequest request) = 0;
 
-  virtual Task<Result<UploadInfo>> create_upload(identity::Caller caller, CreateUploadRequest request) = 0;
-  virtual Task<Result<PutAnswer>> upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) = 0;
-  virtual Task<Result<CopyAnswer>> copy_part(identity::Caller caller, CopyPartRequest request) = 0;
-  virtual Task<Result<PutAnswer>> complete_upload(identity::Caller caller, CompleteRequest request) = 0;
-  virtual Task<Status> abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload,
-                                    std::stop_token stop) = 0;
-  virtual Task<Result<PartPage>> list_parts(identity::Caller caller, ListPartsRequest request) = 0;
-  virtual Task<Result<UploadPage>> list_uploads(identity::Caller caller, ListUploadsRequest request) = 0;
+  virtual Task<Result<UploadInfo>> create_upload(const identity::Context& context, CreateUploadRequest request) = 0;
+  virtual Task<Result<PutAnswer>> upload_part(const identity::Context& context, UploadPartRequest request,
+                                              BodySource& body) = 0;
+  virtual Task<Result<CopyAnswer>> copy_part(const identity::Context& context, CopyPartRequest request) = 0;
+  virtual Task<Result<PutAnswer>> complete_upload(const identity::Context& context, CompleteRequest request) = 0;
+  virtual Task<Status> abort_upload(const identity::Context& context, std::string bucket, std::string key,
+                                    UploadId upload) = 0;
+  virtual Task<Result<PartPage>> list_parts(const identity::Context& context, ListPartsRequest request) = 0;
+  virtual Task<Result<UploadPage>> list_uploads(const identity::Context& context, ListUploadsRequest request) = 0;
 
   // What deletions of buckets left is given back behind the requests, from start_cleanup() on: on a thread, a bounded
   // step at a time, beginning with what an earlier run did not end. stop_cleanup() waits for the step under way.

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/stretch.h"
+#include "identity/decision.h"
 #include "objects/account_turns.h"
 #include "objects/blob_authenticator.h"
 #include "objects/blob_catalog.h"
@@ -96,27 +97,28 @@ class ServiceImpl final : public Service {
               Options options);
 
   using Service::create_bucket;
-  Task<Status> create_bucket(identity::Caller caller, std::string name, PolicyId policy) override;
-  Task<Result<BucketInfo>> head_bucket(identity::Caller caller, std::string name) override;
-  Task<Status> delete_bucket(identity::Caller caller, std::string name) override;
-  Task<Result<BucketPage>> list_buckets(identity::Caller caller, ListBucketsRequest request) override;
+  Task<Status> create_bucket(const identity::Context& context, std::string name, PolicyId policy) override;
+  Task<Result<BucketHead>> head_bucket(const identity::Context& context, std::string name) override;
+  Task<Status> delete_bucket(const identity::Context& context, std::string name) override;
+  Task<Result<BucketPage>> list_buckets(const identity::Context& context, ListBucketsRequest request) override;
 
-  Task<Result<PutAnswer>> put(identity::Caller caller, PutRequest request, BodySource& body) override;
-  Task<Result<std::unique_ptr<OpenObject>>> get(identity::Caller caller, GetRequest request) override;
-  Task<Status> remove(identity::Caller caller, std::string bucket, DeleteItem item, std::stop_token stop) override;
-  Task<Result<std::vector<DeleteOutcome>>> remove_many(identity::Caller caller, std::string bucket,
-                                                       std::vector<DeleteItem> items, std::stop_token stop) override;
-  Task<Result<CopyAnswer>> copy(identity::Caller caller, CopyRequest request) override;
-  Task<Result<ListPage>> list(identity::Caller caller, ListRequest request) override;
+  Task<Result<PutAnswer>> put(const identity::Context& context, PutRequest request, BodySource& body) override;
+  Task<Result<std::unique_ptr<OpenObject>>> get(const identity::Context& context, GetRequest request) override;
+  Task<Status> remove(const identity::Context& context, std::string bucket, DeleteItem item) override;
+  Task<Result<std::vector<DeleteOutcome>>> remove_many(const identity::Context& context, std::string bucket,
+                                                       std::vector<DeleteItem> items) override;
+  Task<Result<CopyAnswer>> copy(const identity::Context& context, CopyRequest request) override;
+  Task<Result<ListPage>> list(const identity::Context& context, ListRequest request) override;
 
-  Task<Result<UploadInfo>> create_upload(identity::Caller caller, CreateUploadRequest request) override;
-  Task<Result<PutAnswer>> upload_part(identity::Caller caller, UploadPartRequest request, BodySource& body) override;
-  Task<Result<CopyAnswer>> copy_part(identity::Caller caller, CopyPartRequest request) override;
-  Task<Result<PutAnswer>> complete_upload(identity::Caller caller, CompleteRequest request) override;
-  Task<Status> abort_upload(identity::Caller caller, std::string bucket, std::string key, UploadId upload,
-                            std::stop_token stop) override;
-  Task<Result<PartPage>> list_parts(identity::Caller caller, ListPartsRequest request) override;
-  Task<Result<UploadPage>> list_uploads(identity::Caller caller, ListUploadsRequest request) override;
+  Task<Result<UploadInfo>> create_upload(const identity::Context& context, CreateUploadRequest request) override;
+  Task<Result<PutAnswer>> upload_part(const identity::Context& context, UploadPartRequest request,
+                                      BodySource& body) override;
+  Task<Result<CopyAnswer>> copy_part(const identity::Context& context, CopyPartRequest request) override;
+  Task<Result<PutAnswer>> complete_upload(const identity::Context& context, CompleteRequest request) override;
+  Task<Status> abort_upload(const identity::Context& context, std::string bucket, std::string key,
+                            UploadId upload) override;
+  Task<Result<PartPage>> list_parts(const identity::Context& context, ListPartsRequest request) override;
+  Task<Result<UploadPage>> list_uploads(const identity::Context& context, ListUploadsRequest request) override;
 
   void start_cleanup() override { cleanup_.start(); }
   void stop_cleanup() override { cleanup_.stop(); }
@@ -137,19 +139,23 @@ class ServiceImpl final : public Service {
     UploadRecord record;
   };
   struct Names {  // of one change in a bucket
-    const identity::Caller& caller;
+    const identity::Context& context;
     const BucketRecord& bucket;
     const std::string& bucket_name;
     const std::string& key;
   };
 
   // --- service.cc: what several families need
-  // kNoSuchBucket, kAccessDenied, kInvalidBucketName.
-  Task<Result<BucketRecord>> find_bucket(const identity::Caller& caller, const std::string& name);
+  // A bucket to do `action` with. kNoSuchBucket, kAccessDenied, kInvalidBucketName.
+  Task<Result<BucketRecord>> find_bucket(const identity::Context& context, std::string_view action,
+                                         const std::string& name);
   // As find_bucket, from the metadata.
-  Task<Result<BucketRecord>> read_bucket(const identity::Caller& caller, const std::string& name);
+  Task<Result<BucketRecord>> read_bucket(const identity::Context& context, std::string_view action,
+                                         const std::string& name);
   // As find_bucket, and looks whether a deletion that was cut short had already ended the bucket.
-  Task<Result<BucketRecord>> find_live_bucket(const identity::Caller& caller, const std::string& name);
+  Task<Result<BucketRecord>> find_live_bucket(const identity::Context& context, const std::string& name);
+  // As it is shown.
+  [[nodiscard]] Result<Owner> owner_of(const BucketRecord& bucket) const;
   // The state, without which a bucket is no more; unset: gone, and forgotten.
   Task<Result<std::optional<std::string>>> read_state(const BucketRecord& bucket);
   // Answers whether the bucket's state, as read, lets changes in. False: it was closed by a deletion that has not
@@ -187,31 +193,30 @@ class ServiceImpl final : public Service {
   [[nodiscard]] meta::Patience turn_patience(std::stop_token stop) const {
     return {Deadline::after(clock_, kTurnTime), std::move(stop)};
   }
-  [[nodiscard]] std::string event(const identity::Caller& caller, const char* name,
+  [[nodiscard]] std::string event(const identity::Context& context, const char* name,
                                   std::initializer_list<std::pair<const char*, std::string>> parameters) const;
   [[nodiscard]] static meta::Commit change_in(const BucketRecord& bucket);
   // What lies in a bucket is its owner's, whoever asks.
-  [[nodiscard]] static keys::KeyUse key_use(const identity::Caller& caller, const BucketRecord& bucket,
-                                            std::stop_token stop);
+  [[nodiscard]] static keys::KeyUse key_use(const identity::Context& context, const BucketRecord& bucket);
 
   // --- put.cc
-  // seal_body() for the bucket's owner; `stop`: nobody waits for it any more. kNotBegun, and nothing of the body was
-  // asked for: the commit to come would be refused.
-  Task<Result<SealedBody>> store_body(const identity::Caller& caller, const BucketRecord& bucket, BodySource& body,
-                                      std::vector<crypto::Checksum> kinds, std::stop_token stop);
-  // Makes `record` the object of that key, if the conditions hold then. Sets head.modified. `stop` as displace_object.
+  // seal_body() for the bucket's owner; kNotBegun, and nothing of the body was asked for: the commit to come would be
+  // refused.
+  Task<Result<SealedBody>> store_body(const identity::Context& context, const BucketRecord& bucket, BodySource& body,
+                                      std::vector<crypto::Checksum> kinds);
+  // Makes `record` the object of that key, if the conditions hold then. Sets head.modified.
   Task<Status> commit_object(Names names, const char* event_name, ObjectRecord& record, SealedBody& body,
-                             const Conditions& conditions, std::stop_token stop);
+                             const Conditions& conditions);
 
   // --- remove.cc
-  Task<Status> remove_in(const identity::Caller& caller, const BucketRecord& bucket, const std::string& bucket_name,
-                         const DeleteItem& item, std::stop_token stop);
-  Task<DeleteOutcome> remove_one(const identity::Caller& caller, const BucketRecord& bucket,
-                                 const std::string& bucket_name, DeleteItem item, std::stop_token stop,
-                                 Stretch& stretch);
+  Task<Status> remove_in(const identity::Context& context, const BucketRecord& bucket, const std::string& bucket_name,
+                         const DeleteItem& item);
+  Task<DeleteOutcome> remove_one(const identity::Context& context, const BucketRecord& bucket,
+                                 const std::string& bucket_name, DeleteItem item, Stretch& stretch);
 
   // --- get.cc
   struct OpenRequest {
+    const identity::Context& context;
     const BucketRecord& bucket;
     const std::string& key;
     const Conditions& conditions;
@@ -222,8 +227,8 @@ class ServiceImpl final : public Service {
     bool head_only = false;
     bool copy_source = false;
   };
-  Task<Result<std::unique_ptr<OpenObject>>> open_object(const identity::Caller& caller, OpenRequest request);
-  Task<Result<std::unique_ptr<OpenObject>>> try_open(const identity::Caller& caller, const OpenRequest& request);
+  Task<Result<std::unique_ptr<OpenObject>>> open_object(OpenRequest request);
+  Task<Result<std::unique_ptr<OpenObject>>> try_open(const OpenRequest& request);
   // kInvalidPartNumber: there is none of that number. kNotFound as read_part_list.
   struct PlacedPart {
     PartRecord part;
@@ -258,8 +263,8 @@ class ServiceImpl final : public Service {
   Task<Result<PutAnswer>> try_complete(Names names, const CompleteRequest& request, ListWork& work);
 
   // --- buckets.cc
-  Task<Status> try_create_bucket(const identity::Caller& caller, const std::string& name, const PolicyId& wanted);
-  Task<Status> try_delete_bucket(const identity::Caller& caller, const BucketRecord& bucket, const std::string& name);
+  Task<Status> try_create_bucket(const identity::Context& context, const std::string& name, const PolicyId& wanted);
+  Task<Status> try_delete_bucket(const identity::Context& context, const BucketRecord& bucket, const std::string& name);
   // Takes the name of a bucket that has no state any more.
   Task<Status> erase_name(const BucketRecord& bucket, const std::string& name);
   Task<Result<bool>> has_objects(const BucketRecord& bucket);
@@ -306,6 +311,11 @@ class ServiceImpl final : public Service {
   CleanupRound cleanup_round_;  // of whoever calls clean_up()
   Cleanup cleanup_;             // last: its thread uses the rest
 };
+
+// kAccessDenied.
+Status check_allowed(const identity::Context& context, std::string_view action, const identity::Resource& resource);
+// What whoever copies does with the source.
+inline constexpr std::string_view kReadSource = "s3:GetObject";
 
 // Names of the journal's events come from S3's operations. Limits on what a client names.
 Status check_key(const std::string& key);

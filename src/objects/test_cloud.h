@@ -155,8 +155,13 @@ class TestCloud {
     start();
     for (unsigned i = 0; i < kAccounts; ++i) {
       const identity::Account& account = accounts_[i];
-      must(sync_wait(directory_->create_account(account, {"test", {}, {}})));
-      must(sync_wait(keys_->create_tenant_key(account.id, {"test", {}, {}})));
+      contexts_[i].principal = {identity::PrincipalKind::kAccountRoot, account, "AKIATESTTESTTESTTEST"};
+      contexts_[i].request_id = "request";
+      contexts_[i].source_address = "127.0.0.1";
+      contexts_[i].peer = "127.0.0.1";
+      contexts_[i].user_agent = "test";
+      must(sync_wait(directory_->create_account(account, identity::operator_context("test"))));
+      must(sync_wait(keys_->create_tenant_key(account.id, identity::operator_context("test"))));
     }
   }
   ~TestCloud() { stop(); }
@@ -168,15 +173,13 @@ class TestCloud {
     start();
   }
 
-  [[nodiscard]] identity::Caller caller(unsigned account = 0) const {
-    identity::Caller caller;
-    caller.account = accounts_[account];
-    caller.access_key_id = "AKIATESTTESTTESTTEST";
-    caller.request_id = "request";
-    caller.source_address = "127.0.0.1";
-    caller.peer = "127.0.0.1";
-    caller.user_agent = "test";
-    return caller;
+  // Of who asks with a key of the account's.
+  [[nodiscard]] const identity::Context& context(unsigned account = 0) const { return contexts_[account]; }
+  // The same, who waits until `stop`.
+  [[nodiscard]] identity::Context context_until(std::stop_token stop) const {
+    identity::Context context = contexts_[0];
+    context.stop = std::move(stop);
+    return context;
   }
 
   Watch watch;
@@ -340,6 +343,7 @@ class TestCloud {
   const std::array<identity::Account, kAccounts> accounts_{
       identity::Account{AccountId("000000000001"), "Culture", std::string(64, 'a')},
       identity::Account{AccountId("000000000002"), "Orléans", std::string(64, 'b')}};
+  std::array<identity::Context, kAccounts> contexts_;
   io::TemporaryFolder folder_;
   HastyClock clock_;
   SystemRandom random_;

@@ -14,7 +14,7 @@
 
 namespace andromede::objects {
 
-// Who sends a body: the account that it is stored for, and the peer that it comes from (identity::Caller::peer).
+// Who sends a body: the account that it is stored for, and the peer that it comes from (identity::Context::peer).
 struct Sender {
   AccountId account;
   std::string peer;

@@ -29,7 +29,7 @@ json to_json(const identity::AccountInfo& info) {
 
 Result<OperatorAnswer> set_key_active(const OperatorCall& call, bool active) {
   CHECK_OK(only_keys(call.body, {}));
-  CHECK_OK(sync_wait(call.services.directory.set_active(call.name, active, call.by)));
+  CHECK_OK(sync_wait(call.services.directory.set_active(call.name, active, call.context)));
   return OperatorAnswer{200, dump({{"access_key_id", call.name}, {"status", active ? "active" : "disabled"}})};
 }
 
@@ -62,13 +62,13 @@ Result<OperatorAnswer> create_account(const OperatorCall& call) {
     TRY(std::string given, read_text(call.body, "account"));
     id = AccountId(std::move(given));
   }
-  TRY(const identity::Account made, call.services.tenants.open(id, name, call.by));
+  TRY(const identity::Account made, call.services.tenants.open(id, name, call.context));
   return OperatorAnswer{
       201, dump({{"account", made.id.value()}, {"name", made.display_name}, {"canonical_id", made.canonical_id}})};
 }
 
 Result<OperatorAnswer> close_account(const OperatorCall& call) {
-  CHECK_OK(call.services.tenants.close(AccountId(call.name), call.by));
+  CHECK_OK(call.services.tenants.close(AccountId(call.name), call.context));
   return OperatorAnswer{200, dump({{"closed", call.name}})};
 }
 
@@ -80,7 +80,7 @@ Result<OperatorAnswer> list_keys(const OperatorCall& call) {
 Result<OperatorAnswer> create_key(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {}));
   TRY(const identity::Credential made,
-      sync_wait(call.services.directory.create_credential(AccountId(call.name), call.by)));
+      sync_wait(call.services.directory.create_credential(AccountId(call.name), call.context)));
   OperatorAnswer answer{201, dump({{"account", call.name}, {"access_key_id", made.access_key_id}})};
   answer.secret = made.secret;
   answer.secret_name = "secret_access_key";
@@ -92,7 +92,7 @@ Result<OperatorAnswer> enable_key(const OperatorCall& call) { return set_key_act
 Result<OperatorAnswer> disable_key(const OperatorCall& call) { return set_key_active(call, false); }
 
 Result<OperatorAnswer> delete_key(const OperatorCall& call) {
-  CHECK_OK(sync_wait(call.services.directory.delete_credential(call.name, call.by)));
+  CHECK_OK(sync_wait(call.services.directory.delete_credential(call.name, call.context)));
   return OperatorAnswer{200, dump({{"deleted", call.name}})};
 }
 
@@ -117,13 +117,13 @@ Result<OperatorAnswer> create_operator(const OperatorCall& call) {
     expires = Timestamp{call.clock.now().ms + static_cast<std::int64_t>(days->get<std::uint64_t>()) * kDayMs};
   }
   OperatorAnswer answer{201, dump({{"name", name}, {"expires", expires ? json(to_iso8601(*expires)) : json()}})};
-  TRY(answer.secret, call.services.operators.create(name, expires, call.by));
+  TRY(answer.secret, call.services.operators.create(name, expires, call.context));
   answer.secret_name = "token";
   return answer;
 }
 
 Result<OperatorAnswer> revoke_operator(const OperatorCall& call) {
-  CHECK_OK(call.services.operators.revoke(call.name, call.by));
+  CHECK_OK(call.services.operators.revoke(call.name, call.context));
   return OperatorAnswer{200, dump({{"revoked", call.name}})};
 }
 

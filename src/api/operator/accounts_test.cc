@@ -110,7 +110,7 @@ TEST_F(AccountsTest, TheConsortiumIsShownCheckedAndApplied) {
       "[[site]]\nid = \"s\"\nassociate = \"a\"\ncountry = \"FR\"\ncity = \"Albi\"\n"
       "[[site.drive]]\nname = \"d\"\npath = \"d\"\n[[tenant]]\nid = \"000000000001\"\nname = \"T\"\n";
   EXPECT_EQ(call("GET", "/v1/consortium")["status_code"], 404);
-  ASSERT_TRUE(control_.consortium.create(text, {"claire", {}, {}}));
+  ASSERT_TRUE(control_.consortium.create(text, identity::operator_context("claire")));
   EXPECT_EQ(call("GET", "/v1/consortium")["text"], text);
   std::string moved = text;
   moved.replace(moved.find("Albi"), 4, "Metz");

@@ -21,8 +21,7 @@ struct OperatorCall {
   std::string name;              // what the path names: a job's number, a drive, an account
   std::map<std::string, std::string> query = {};
   nlohmann::json body = nlohmann::json::object();
-  identity::OperatorCaller by = {};
-  std::stop_token stop = {};  // nobody waits for the answer any more
+  identity::Context context = {};
 };
 
 std::string dump(const nlohmann::json& value);

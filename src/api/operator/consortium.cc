@@ -9,7 +9,8 @@ using nlohmann::json;
 Result<OperatorAnswer> change_consortium(const OperatorCall& call, bool apply) {
   CHECK_OK(only_keys(call.body, {"text"}));
   TRY(const std::string text, read_text(call.body, "text"));
-  TRY(const auto change, apply ? call.services.consortium.apply(text, call.by) : call.services.consortium.check(text));
+  TRY(const auto change,
+      apply ? call.services.consortium.apply(text, call.context) : call.services.consortium.check(text));
   json answer{{"version", change.version}, {"digest", to_hex(change.digest)}, {"differences", change.differences}};
   if (!change.file_error.empty()) answer["file_error"] = change.file_error;
   return OperatorAnswer{200, dump(answer)};

@@ -84,7 +84,7 @@ Result<OperatorAnswer> add_drive(const OperatorCall& call) {
       return fail(Errc::kInvalidArgument, "capacity_bytes " + enough.error().message());
     }
   }
-  CHECK_OK(call.services.fleet.add_drive(drive, call.by.name));
+  CHECK_OK(call.services.fleet.add_drive(drive, call.context.principal.id));
   return OperatorAnswer{201, dump({{"added", drive.name.value()}})};
 }
 
@@ -92,25 +92,25 @@ Result<OperatorAnswer> replace_drive(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {"path"}));
   TRY(const std::string path, read_path(call.body));
   const std::string& name = call.name;
-  CHECK_OK(call.services.fleet.replace_drive(DriveName(name), path, call.by.name));
+  CHECK_OK(call.services.fleet.replace_drive(DriveName(name), path, call.context.principal.id));
   return OperatorAnswer{201, dump({{"replaced", name}})};
 }
 
 Result<OperatorAnswer> reclaim_drive(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {}));
-  CHECK_OK(call.services.fleet.accept_orphans(DriveName(call.name), call.by.name));
+  CHECK_OK(call.services.fleet.accept_orphans(DriveName(call.name), call.context.principal.id));
   return OperatorAnswer{202, dump({{"accepted", call.name}})};
 }
 
 Result<OperatorAnswer> heal(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {}));
-  TRY(const auto job, call.services.fleet.heal(call.by.name));
+  TRY(const auto job, call.services.fleet.heal(call.context.principal.id));
   return OperatorAnswer{202, dump(to_json(job))};
 }
 
 Result<OperatorAnswer> scrub(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {}));
-  TRY(const auto job, call.services.fleet.scrub(call.by.name));
+  TRY(const auto job, call.services.fleet.scrub(call.context.principal.id));
   return OperatorAnswer{202, dump(to_json(job))};
 }
 
@@ -142,12 +142,12 @@ Result<OperatorAnswer> drain(const OperatorCall& call) {
     }
     request.bandwidth_bytes_per_s = bandwidth->get<std::uint64_t>();
   }
-  TRY(const auto job, call.services.fleet.drain(std::move(request), call.by.name));
+  TRY(const auto job, call.services.fleet.drain(std::move(request), call.context.principal.id));
   return OperatorAnswer{202, dump(to_json(job))};
 }
 
 Result<OperatorAnswer> abort_drain(const OperatorCall& call) {
-  CHECK_OK(call.services.fleet.abort_drain(call.by.name));
+  CHECK_OK(call.services.fleet.abort_drain(call.context.principal.id));
   return OperatorAnswer{200, dump({{"aborted", true}})};
 }
 

@@ -223,7 +223,12 @@ Task<OperatorAnswer> OperatorFrontEnd::answer(net::Exchange& exchange, Request& 
   // The work may outlive this request, so what it is given is its own.
   const auto call = std::make_shared<OperatorCall>(
       OperatorCall{services_, options_, clock_, verifying_, std::move(request.routed.name)});
-  call->by = {*operator_name, request.id, head.peer_address};
+  call->context = identity::operator_context(*operator_name);
+  call->context.action = operation.is.action;
+  call->context.request_id = request.id;
+  call->context.source_address = head.peer_address;
+  call->context.peer = head.peer;
+  call->context.user_agent = head.headers.find("user-agent").value_or("");
   if (path.size() < target.size()) {
     if (Status read = read_query(target.substr(path.size() + 1), call->query); !read) co_return error(read.error());
   }
@@ -231,7 +236,7 @@ Task<OperatorAnswer> OperatorFrontEnd::answer(net::Exchange& exchange, Request& 
   if (!body) co_return error(body.error());
   call->body = *std::move(body);
   const std::function<Result<OperatorAnswer>(std::stop_token)> work = [call, &operation](std::stop_token stop) {
-    call->stop = std::move(stop);
+    call->context.stop = std::move(stop);
     return operation.run(*call);
   };
   Result<OperatorAnswer> result = co_await pool_.run(work, operation.timeout, exchange.stop_token());

@@ -54,7 +54,7 @@ Result<OperatorAnswer> verify_journal(const OperatorCall& call) {
   if (call.verifying.exchange(true))
     return fail(Errc::kConflict, "the journal is being verified already: wait for its end");
   const Reset reset(call.verifying);
-  const auto verified = sync_wait(journal::verify_all(call.services.store, call.stop));
+  const auto verified = sync_wait(journal::verify_all(call.services.store, call.context.stop));
   if (!verified) {
     // A broken journal is an answer, not a failure to answer.
     if (verified.error() == Errc::kCorrupt) {

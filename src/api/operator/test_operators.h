@@ -31,7 +31,7 @@ class TestOperators {
     keys_ = std::make_unique<keys::KeyService>(custody_, store, clock, random);
     directory = std::make_unique<identity::Directory>(key_.clone(), store, clock, random);
     tenants_ = std::make_unique<control::Tenants>(CloudId::random(random), *directory, *keys_, store, random);
-    const auto made = operators.create("claire", std::nullopt, {"claire", {}, {}});
+    const auto made = operators.create("claire", std::nullopt, identity::operator_context("claire"));
     EXPECT_TRUE(made);
     token = made->view();
   }

@@ -109,7 +109,7 @@ Task<Status> get_object_attributes(Request& request) {
   // One more than shown, to know whether more follow.
   if (wanted.parts) get.parts = {wanted.part_marker, wanted.max_parts + 1};
   if (wanted.parts) CO_CHECK_OK(co_await request.reserve_answer(wanted.max_parts * kMostPartBytes));
-  CO_TRY(std::unique_ptr<objects::OpenObject> object, co_await request.service().get(request.caller(), get));
+  CO_TRY(std::unique_ptr<objects::OpenObject> object, co_await request.service().get(request.context(), get));
   const objects::ObjectInfo& info = object->info();
   if (object->not_modified()) co_return fail(objects::ObjectErrc::kNotModified, "Not Modified");
 

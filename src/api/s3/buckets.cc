@@ -48,7 +48,7 @@ Task<Status> list_buckets(Request& request) {
   CO_TRY(auto after, read_token(request, "continuation-token"));
   list.after = std::move(after).value_or("");
   CO_CHECK_OK(co_await request.reserve_answer(list.max * kMostBucketBytes));
-  CO_TRY(objects::BucketPage page, co_await request.service().list_buckets(request.caller(), std::move(list)));
+  CO_TRY(objects::BucketPage page, co_await request.service().list_buckets(request.context(), std::move(list)));
 
   codec::XmlWriter xml;
   xml.open("ListAllMyBucketsResult", kXmlNamespace);
@@ -80,11 +80,11 @@ Task<Status> create_bucket(Request& request) {
   // The service takes making one's own bucket again for a success. So does S3 in its first region, which clients sign
   // for when nobody chose one; elsewhere it is an error.
   if (request.signed_region() != kClassicRegion) {
-    const auto existing = co_await request.service().head_bucket(request.caller(), request.bucket());
+    const auto existing = co_await request.service().head_bucket(request.context(), request.bucket());
     if (existing) co_return fail(objects::ObjectErrc::kBucketAlreadyOwnedByYou, "made before");
   }
   Status made =
-      co_await request.service().create_bucket(request.caller(), request.bucket(), policy_of(request, location));
+      co_await request.service().create_bucket(request.context(), request.bucket(), policy_of(request, location));
   if (!made) {
     if (made.error().code() == objects::ObjectErrc::kNoSuchPolicy) {
       request.error_fields.emplace_back("LocationConstraint", location.substr(0, 100));
@@ -97,22 +97,22 @@ Task<Status> create_bucket(Request& request) {
 }
 
 Task<Status> head_bucket(Request& request) {
-  CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
+  CO_TRY(const objects::BucketHead bucket, co_await request.service().head_bucket(request.context(), request.bucket()));
   net::ResponseHead head;
   head.headers.add("x-amz-bucket-region", request.options().region);
   head.headers.add("x-amz-access-point-alias", "false");
-  head.headers.add("x-andromede-policy", bucket.policy.value());
+  head.headers.add("x-andromede-policy", bucket.info.policy.value());
   head.headers.add("Content-Type", "application/xml");
   co_return co_await request.reply(std::move(head));
 }
 
 Task<Status> delete_bucket(Request& request) {
-  CO_CHECK_OK(co_await request.service().delete_bucket(request.caller(), request.bucket()));
+  CO_CHECK_OK(co_await request.service().delete_bucket(request.context(), request.bucket()));
   co_return co_await request.reply({.status = 204, .headers = {}});
 }
 
 Task<Status> get_bucket_location(Request& request) {
-  CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
+  CO_TRY(const objects::BucketHead bucket, co_await request.service().head_bucket(request.context(), request.bucket()));
   // The one S3 answer whose root element holds the text itself; a region's name needs no escaping.
   const std::string_view location = location_of(request.options());
   std::string document = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint xmlns=\"";

@@ -69,7 +69,8 @@ class Waiting final : public objects::Progress {
  public:
   explicit Waiting(Request& request) : request_(request), told_(request.clock().steady()) {}
   Task<Status> goes_on() override {
-    if (request_.stop_token().stop_requested()) co_return fail(Errc::kCancelled, "nobody waits for the copy any more");
+    if (request_.context().stop.stop_requested())
+      co_return fail(Errc::kCancelled, "nobody waits for the copy any more");
     const SteadyTime now = request_.clock().steady();
     if (now - told_ < request_.options().silence) co_return Status{};
     told_ = now;
@@ -113,8 +114,7 @@ Task<Status> copy_object(Request& request) {
   copy.storage_class = described.storage_class;
   Waiting waiting(request);
   copy.progress = &waiting;
-  copy.stop = request.stop_token();
-  CO_TRY(const objects::CopyAnswer answer, co_await request.service().copy(request.caller(), std::move(copy)));
+  CO_TRY(const objects::CopyAnswer answer, co_await request.service().copy(request.context(), std::move(copy)));
   net::ResponseHead head;
   add_encryption_header(head.headers);
   co_return co_await request.reply_xml(render_copy("CopyObjectResult", answer), std::move(head));
@@ -142,7 +142,7 @@ Task<Status> upload_part_copy(Request& request) {
   copy.source_conditions = read_copy_source_conditions(request.head().headers);
   Waiting waiting(request);
   copy.progress = &waiting;
-  CO_TRY(const objects::CopyAnswer answer, co_await request.service().copy_part(request.caller(), std::move(copy)));
+  CO_TRY(const objects::CopyAnswer answer, co_await request.service().copy_part(request.context(), std::move(copy)));
   net::ResponseHead head;
   add_encryption_header(head.headers);
   co_return co_await request.reply_xml(render_copy("CopyPartResult", answer), std::move(head));

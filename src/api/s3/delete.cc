@@ -58,8 +58,7 @@ Task<Status> delete_object(Request& request) {
   if (const auto time = request.header("x-amz-if-match-last-modified-time")) {
     CO_TRY(item.if_modified, parse_time(*time));
   }
-  CO_CHECK_OK(
-      co_await request.service().remove(request.caller(), request.bucket(), std::move(item), request.stop_token()));
+  CO_CHECK_OK(co_await request.service().remove(request.context(), request.bucket(), std::move(item)));
   co_return co_await request.reply({.status = 204, .headers = {}});
 }
 
@@ -84,11 +83,10 @@ Task<Status> delete_objects(Request& request) {
   }
   std::vector<objects::DeleteOutcome> outcomes;
   if (accepted.empty()) {
-    CO_TRY(const objects::BucketInfo bucket,
-           co_await request.service().head_bucket(request.caller(), request.bucket()));
+    CO_TRY(const objects::BucketHead bucket,
+           co_await request.service().head_bucket(request.context(), request.bucket()));
   } else {
-    CO_TRY(outcomes, co_await request.service().remove_many(request.caller(), request.bucket(), std::move(accepted),
-                                                            request.stop_token()));
+    CO_TRY(outcomes, co_await request.service().remove_many(request.context(), request.bucket(), std::move(accepted)));
   }
   codec::XmlWriter xml;
   xml.open("DeleteResult", kXmlNamespace);

@@ -112,9 +112,9 @@ struct FrontEnd::Impl {
 Task<Status> FrontEnd::Impl::serve(Request& request) {
   CO_TRY(request.target, route(request.head(), options.host_suffixes));
   if (request.operation().is.open_to_anybody) co_return co_await request.operation().run(request);
-  CO_TRY(request.authentication, authenticator.authenticate(request.head(), request.target.raw_path,
-                                                            request.target.query, request.error_fields));
-  request.admit();
+  CO_TRY(sigv4::Authentication who, authenticator.authenticate(request.head(), request.target.raw_path,
+                                                               request.target.query, request.error_fields));
+  request.admit(std::move(who));
   CO_CHECK_OK(request.take_headers_of_query());
   CO_CHECK_OK(check_target(request));
   co_return co_await request.operation().run(request);
@@ -163,7 +163,7 @@ Task<void> FrontEnd::Impl::handle(net::Exchange& exchange) {
 void FrontEnd::Impl::log_request(const Request& request, std::chrono::nanoseconds took, const Status& outcome,
                                  bool cut_short) {
   const std::string_view account =
-      request.authentication.credential ? std::string_view(request.account().id.value()) : std::string_view("-");
+      request.account().id.value().empty() ? std::string_view("-") : std::string_view(request.account().id.value());
   // 501 is what a client asked for, not a fault.
   const bool failed = cut_short || (request.status() >= 500 && request.status() != 501);
   const auto left_out = failed ? fault_lines.take(account) : std::nullopt;

@@ -39,15 +39,14 @@ Result<Listing> read_listing(Request& request) {
   listing.list.bucket = request.bucket();
   listing.list.prefix = request.parameter("prefix").value_or("");
   listing.list.delimiter = request.parameter("delimiter").value_or("");
-  listing.list.stop = request.stop_token();
   return listing;
 }
 
 Task<Result<objects::ListPage>> read_page(Request& request, objects::ListRequest list) {
   CO_CHECK_OK(co_await request.reserve_answer(most_listing_bytes(request, list.max)));
-  if (list.max > 0) co_return co_await request.service().list(request.caller(), std::move(list));
+  if (list.max > 0) co_return co_await request.service().list(request.context(), std::move(list));
   // A page of none still tells whether the bucket is there.
-  CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
+  CO_TRY(const objects::BucketHead bucket, co_await request.service().head_bucket(request.context(), request.bucket()));
   co_return objects::ListPage{};
 }
 

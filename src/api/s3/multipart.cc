@@ -97,7 +97,7 @@ Task<Status> create_multipart_upload(Request& request) {
   create.user = std::move(described.user);
   create.storage_class = described.storage_class.value_or(objects::StorageClass::kStandard);
   CO_TRY(const objects::UploadInfo upload,
-         co_await request.service().create_upload(request.caller(), std::move(create)));
+         co_await request.service().create_upload(request.context(), std::move(create)));
   codec::XmlWriter xml;
   xml.open("InitiateMultipartUploadResult", kXmlNamespace);
   xml.element("Bucket", request.bucket());
@@ -120,7 +120,7 @@ Task<Status> upload_part(Request& request) {
   part.key = request.key();
   CO_TRY(BodySource* const body, request.body());
   CO_TRY(const objects::PutAnswer answer,
-         co_await request.service().upload_part(request.caller(), std::move(part), *body));
+         co_await request.service().upload_part(request.context(), std::move(part), *body));
   net::ResponseHead head;
   head.headers.add("ETag", quoted_etag(answer.etag));
   if (const ChecksumName* name = name_of(answer.checksum.kind)) {
@@ -137,14 +137,13 @@ Task<Status> list_parts(Request& request) {
   CO_TRY(const auto after, request.number("part-number-marker", 0, std::numeric_limits<std::int32_t>::max()));
   CO_TRY(list.upload, read_upload_id(request));
   list.bucket = request.bucket();
-  list.stop = request.stop_token();
   list.key = request.key();
   list.max = std::min<std::size_t>(max.value_or(objects::kMaxListKeys), objects::kMaxListKeys);
   list.after = static_cast<std::uint32_t>(after.value_or(0));
   const std::size_t shown_max = list.max;
   const std::uint32_t shown_after = list.after;
   CO_CHECK_OK(co_await request.reserve_answer(list.max * kMostPartBytes));
-  CO_TRY(objects::PartPage page, co_await request.service().list_parts(request.caller(), std::move(list)));
+  CO_TRY(objects::PartPage page, co_await request.service().list_parts(request.context(), std::move(list)));
   codec::XmlWriter xml;
   xml.open("ListPartsResult", kXmlNamespace);
   xml.element("Bucket", request.bucket());
@@ -179,7 +178,6 @@ Task<Status> list_multipart_uploads(Request& request) {
   CO_TRY(const NameEncoder names, NameEncoder::of(request));
   CO_TRY(const auto max, request.number("max-uploads", 1, std::numeric_limits<std::int32_t>::max()));
   list.bucket = request.bucket();
-  list.stop = request.stop_token();
   list.prefix = request.parameter("prefix").value_or("");
   list.delimiter = request.parameter("delimiter").value_or("");
   list.key_marker = request.parameter("key-marker").value_or("");
@@ -187,7 +185,7 @@ Task<Status> list_multipart_uploads(Request& request) {
   if (!list.key_marker.empty()) list.upload_id_marker = request.parameter("upload-id-marker").value_or("");
   list.max = std::min<std::size_t>(max.value_or(objects::kMaxListKeys), objects::kMaxListKeys);
   CO_CHECK_OK(co_await request.reserve_answer(most_listing_bytes(request, list.max)));
-  CO_TRY(objects::UploadPage page, co_await request.service().list_uploads(request.caller(), list));
+  CO_TRY(objects::UploadPage page, co_await request.service().list_uploads(request.context(), list));
   codec::XmlWriter xml;
   xml.open("ListMultipartUploadsResult", kXmlNamespace);
   xml.element("Bucket", request.bucket());
@@ -241,9 +239,8 @@ Task<Status> complete_multipart_upload(Request& request) {
   }
   complete.bucket = request.bucket();
   complete.key = request.key();
-  complete.stop = request.stop_token();
   CO_TRY(const objects::PutAnswer answer,
-         co_await request.service().complete_upload(request.caller(), std::move(complete)));
+         co_await request.service().complete_upload(request.context(), std::move(complete)));
   codec::XmlWriter xml;
   xml.open("CompleteMultipartUploadResult", kXmlNamespace);
   xml.element("Location", location_of(request));
@@ -258,8 +255,7 @@ Task<Status> complete_multipart_upload(Request& request) {
 
 Task<Status> abort_multipart_upload(Request& request) {
   CO_TRY(const UploadId upload, read_upload_id(request));
-  CO_CHECK_OK(co_await request.service().abort_upload(request.caller(), request.bucket(), request.key(), upload,
-                                                      request.stop_token()));
+  CO_CHECK_OK(co_await request.service().abort_upload(request.context(), request.bucket(), request.key(), upload));
   co_return co_await request.reply({.status = 204, .headers = {}});
 }
 

@@ -263,8 +263,8 @@ TEST_F(MultipartTest, WhatWaitsForItsTurnGoesWithItsConnection) {
   ASSERT_EQ(complete(upload, {{1, etag}}).status, 200U);
 
   gateway_.cloud().put_long_object(
-      objects::TestCloud::must(sync_wait(gateway_.cloud().service().head_bucket(gateway_.cloud().caller(), "bucket")))
-          .id,
+      objects::TestCloud::must(sync_wait(gateway_.cloud().service().head_bucket(gateway_.cloud().context(), "bucket")))
+          .info.id,
       "long");
   const std::string document = "<Delete><Object><Key>k</Key></Object></Delete>";
   EXPECT_EQ(gateway_.send({.method = "POST",

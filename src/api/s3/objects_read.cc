@@ -139,7 +139,7 @@ Status check_version(Request& request) {
 
 Task<Status> get_object(Request& request) {
   CO_TRY(const objects::GetRequest get, read_get(request));
-  CO_TRY(const std::unique_ptr<objects::OpenObject> opened, co_await request.service().get(request.caller(), get));
+  CO_TRY(const std::unique_ptr<objects::OpenObject> opened, co_await request.service().get(request.context(), get));
   objects::OpenObject& object = *opened;
   objects::ObjectInfo info = object.info();
   CO_CHECK_OK(apply_overrides(request, info.system));

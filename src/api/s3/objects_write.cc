@@ -30,12 +30,11 @@ Task<Status> put_object(Request& request) {
   CO_TRY(put.checksum, read_checksum_demand(request));
   put.bucket = request.bucket();
   put.key = request.key();
-  put.stop = request.stop_token();
   put.system = std::move(described.system);
   put.user = std::move(described.user);
   put.storage_class = described.storage_class.value_or(objects::StorageClass::kStandard);
   CO_TRY(BodySource* const body, request.body());
-  CO_TRY(const objects::PutAnswer answer, co_await request.service().put(request.caller(), std::move(put), *body));
+  CO_TRY(const objects::PutAnswer answer, co_await request.service().put(request.context(), std::move(put), *body));
   net::ResponseHead head;
   head.headers.add("ETag", quoted_etag(answer.etag));
   add_checksum_headers(head.headers, answer.checksum);

@@ -11,21 +11,21 @@ namespace {
 
 using Writer = void (*)(codec::XmlWriter& xml);
 
-void write_owner(codec::XmlWriter& xml, std::string_view element, const identity::Account& account) {
+void write_owner(codec::XmlWriter& xml, std::string_view element, const objects::Owner& owner) {
   xml.open(element);
-  xml.element("ID", account.canonical_id);
-  xml.element("DisplayName", account.display_name);
+  xml.element("ID", owner.canonical_id);
+  xml.element("DisplayName", owner.display_name);
   xml.close();
 }
 
 // The owner, alone, may do everything. The one type attribute of S3's XML, which XmlWriter has no need to know.
-std::string render_acl(const identity::Account& account) {
+std::string render_acl(const objects::Owner& owner) {
   codec::XmlWriter xml;
   xml.open("AccessControlPolicy", kXmlNamespace);
-  write_owner(xml, "Owner", account);
+  write_owner(xml, "Owner", owner);
   xml.open("AccessControlList");
   xml.open("Grant");
-  write_owner(xml, "Grantee", account);
+  write_owner(xml, "Grantee", owner);
   xml.element("Permission", std::string_view("FULL_CONTROL"));
   std::string text = xml.take();
   constexpr std::string_view kPlain = "<Grantee>";
@@ -41,17 +41,26 @@ Task<Status> find_object(Request& request) {
   get.key = request.key();
   get.head_only = true;
   CO_TRY(const std::unique_ptr<objects::OpenObject> object,
-         co_await request.service().get(request.caller(), std::move(get)));
+         co_await request.service().get(request.context(), std::move(get)));
   co_return Status{};
 }
 
-Task<Status> find_bucket(Request& request) {
-  CO_TRY(const objects::BucketInfo bucket, co_await request.service().head_bucket(request.caller(), request.bucket()));
-  co_return Status{};
+// Answers whose the bucket is, and all objects in it.
+Task<Result<objects::Owner>> find_bucket(Request& request) {
+  CO_TRY(objects::BucketHead bucket, co_await request.service().head_bucket(request.context(), request.bucket()));
+  co_return std::move(bucket.owner);
 }
 
-Task<Status> find_subject(Request& request) {
-  return request.key().empty() ? find_bucket(request) : find_object(request);
+// The bucket and, where one is named, the object; answers whose they are.
+Task<Result<objects::Owner>> find_subject(Request& request) {
+  CO_TRY(objects::Owner owner, co_await find_bucket(request));
+  if (!request.key().empty()) CO_CHECK_OK(co_await find_object(request));
+  co_return owner;
+}
+
+Task<Status> answer_acl(Request& request) {
+  CO_TRY(const objects::Owner owner, co_await find_subject(request));
+  co_return co_await request.reply_xml(render_acl(owner));
 }
 
 Task<Status> answer_document(Request& request, Writer write) {
@@ -68,10 +77,7 @@ Task<Status> answer_unset(Request& request, S3Errc error) {
 
 }  // namespace
 
-Task<Status> get_bucket_acl(Request& request) {
-  CO_CHECK_OK(co_await find_bucket(request));
-  co_return co_await request.reply_xml(render_acl(request.account()));
-}
+Task<Status> get_bucket_acl(Request& request) { return answer_acl(request); }
 
 Task<Status> get_bucket_versioning(Request& request) {
   return answer_document(request, [](codec::XmlWriter& xml) { xml.open("VersioningConfiguration", kXmlNamespace); });
@@ -145,10 +151,7 @@ Task<Status> delete_bucket_configuration(Request& request) {
   co_return co_await request.reply({.status = 204, .headers = {}});
 }
 
-Task<Status> get_object_acl(Request& request) {
-  CO_CHECK_OK(co_await find_object(request));
-  co_return co_await request.reply_xml(render_acl(request.account()));
-}
+Task<Status> get_object_acl(Request& request) { return answer_acl(request); }
 
 Task<Status> get_object_tagging(Request& request) {
   CO_CHECK_OK(co_await find_object(request));
@@ -186,11 +189,11 @@ Task<Status> not_implemented(Request& request) {
 Task<Status> method_not_allowed(Request&) { co_return fail(S3Errc::kMethodNotAllowed, "not offered"); }
 
 Task<Status> put_acl(Request& request) {
-  CO_CHECK_OK(co_await find_subject(request));
+  CO_TRY(const objects::Owner owner, co_await find_subject(request));
   CO_CHECK_OK(check_acl_headers(request));
   if (!request.header("x-amz-acl")) {
     CO_TRY(objects::ChecksumDemand demand, read_checksum_demand(request));
-    const auto parse = [&](std::string_view text) { return is_owner_policy(text, request.account().canonical_id); };
+    const auto parse = [&](std::string_view text) { return is_owner_policy(text, owner.canonical_id); };
     CO_TRY(const bool owners, co_await read_document(request, std::move(demand), parse));
     if (!owners) co_return fail(S3Errc::kAclNotSupported, "another ACL than the owner's");
   }

@@ -28,7 +28,7 @@ Request::Request(net::Exchange& exchange, objects::Service& service, LargeDocume
       id_(std::move(id)) {}
 
 std::string_view Request::signed_region() const {
-  const std::string_view scope = authentication.scope;
+  const std::string_view scope = authentication_.scope;
   const std::size_t begin = std::min(scope.find('/'), scope.size() - 1) + 1;
   return scope.substr(begin, scope.find('/', begin) - begin);
 }
@@ -51,17 +51,22 @@ Result<std::optional<std::uint64_t>> Request::number(std::string_view name, std:
   return std::optional(value);
 }
 
-identity::Caller Request::caller() const {
-  return {.account = authentication.credential->account,
-          .access_key_id = authentication.credential->access_key_id,
-          .request_id = id_,
-          .source_address = head_.peer_address,
-          .peer = head_.peer,
-          .user_agent = std::string(header("user-agent").value_or(""))};
+void Request::admit(sigv4::Authentication who) {
+  authentication_ = std::move(who);
+  const identity::Credential& credential = *authentication_.credential;
+  context_.principal = {identity::PrincipalKind::kAccountRoot, credential.account, credential.access_key_id};
+  context_.action = operation().is.action;
+  context_.listener = identity::Listener::kTenants;
+  context_.request_id = id_;
+  context_.source_address = head_.peer_address;
+  context_.peer = head_.peer;
+  context_.user_agent = header("user-agent").value_or("");
+  context_.stop = exchange_.stop_token();
+  exchange_.admit(account().id.value());
 }
 
 Status Request::take_headers_of_query() {
-  if (!authentication.presigned) return {};
+  if (!authentication_.presigned) return {};
   TRY(std::vector<net::Header> headers, sigv4::headers_in_query(target.query, head_.headers));
   if (headers.empty()) return {};
   presigned_head_ = head_;
@@ -71,7 +76,7 @@ Status Request::take_headers_of_query() {
 
 Result<BodySource*> Request::body() {
   if (body_ == nullptr) {
-    TRY(body_, sigv4::VerifiedBody::make(exchange_.body(), authentication, head_));
+    TRY(body_, sigv4::VerifiedBody::make(exchange_.body(), authentication_, head_));
   }
   return body_.get();
 }
@@ -100,7 +105,7 @@ Task<Status> Request::reserve_answer(std::size_t most_bytes) {
   if (most_bytes <= kShortAnswerBytes) co_return Status{};
   const Deadline deadline = Deadline::after(clock_, kAnswerPatience);
   CO_TRY(AnswerMemory::Share share,
-         co_await answers_.take({account().id, head_.peer}, most_bytes, deadline, stop_token()));
+         co_await answers_.take({account().id, head_.peer}, most_bytes, deadline, context_.stop));
   answer_share_.emplace(std::move(share));
   co_return Status{};
 }

@@ -18,7 +18,7 @@
 #include "api/sigv4/verified_body.h"
 #include "base/clock.h"
 #include "codec/xml.h"
-#include "identity/caller.h"
+#include "identity/context.h"
 #include "net/http.h"
 #include "objects/service.h"
 
@@ -59,13 +59,11 @@ class Request {
 
   // --- who asked ---
   [[nodiscard]] objects::Service& service() const { return service_; }
-  [[nodiscard]] identity::Caller caller() const;
-  [[nodiscard]] const identity::Account& account() const { return authentication.credential->account; }
-
   // Who asks is known: its connection is kept from here on.
-  void admit() { exchange_.admit(account().id.value()); }
-  // Asks to stop once nobody can get the answer.
-  [[nodiscard]] std::stop_token stop_token() const { return exchange_.stop_token(); }
+  void admit(sigv4::Authentication who);
+  // Of nobody until then.
+  [[nodiscard]] const identity::Context& context() const { return context_; }
+  [[nodiscard]] const identity::Account& account() const { return context_.principal.account; }
 
   // --- the body ---
   // Decoded and verified; made at the first call. Errors of SigErrc.
@@ -107,7 +105,6 @@ class Request {
 
   // Filled by the front end before the operation runs.
   Target target;
-  sigv4::Authentication authentication;
   // Elements that an error answer carries besides the common ones.
   ErrorFields error_fields;
 
@@ -125,6 +122,8 @@ class Request {
   const Clock& clock_;
   const Options& options_;
   const std::string id_;
+  sigv4::Authentication authentication_;
+  identity::Context context_;
   std::unique_ptr<sigv4::VerifiedBody> body_;
   std::optional<LargeDocuments::Entry> large_document_;
   std::optional<AnswerMemory::Share> answer_share_;

@@ -144,7 +144,7 @@ class TestGateway {
       auto credential = std::make_shared<identity::Credential>();
       credential->access_key_id = "AKIATEST" + std::to_string(i);
       credential->secret = crypto::SecretText("secret" + std::to_string(i));
-      credential->account = cloud_.caller(i).account;
+      credential->account = cloud_.context(i).principal.account;
       credentials_.push_back(std::move(credential));
     }
     options.host_suffixes = {"s3.example"};
