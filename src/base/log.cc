@@ -187,7 +187,7 @@ void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
 }
 
-void log(LogLevel level, std::string_view message, LogFields fields) {
+void log(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   if (!log_enabled(level)) return;
   std::string line = begin_line(level, message);
   for (const auto& field : fields) {

@@ -11,9 +11,9 @@ namespace andromede::api::edge {
 enum class Access : std::uint8_t { kRead, kWrite };
 
 struct Operation {
-  std::string_view name;              // as its API names it: "PutObject"; a metrics label too
-  std::string_view action;            // as policies name it: "s3:PutObject"; empty: nothing is asked for
-  std::string_view resource;          // the kind of what the action is on: "object"
+  std::string_view name = {};         // as its API names it: "PutObject"; a metrics label too
+  std::string_view action = {};       // as policies name it: "s3:PutObject"; empty: nothing is asked for
+  std::string_view resource = {};     // the kind of what the action is on: "object"
   Access access = Access::kRead;      // whether anything may be changed
   std::uint64_t most_body_bytes = 0;  // longer ones are refused; 0: a body counts for nothing
   bool open_to_anybody = false;       // nobody is asked who it is

@@ -1,13 +1,13 @@
 #include "api/operator/front_end.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "api/operator/errors.h"
 #include "api/operator/operations.h"
 #include "base/log.h"
 #include "codec/json.h"
+#include "identity/decision.h"
 
 namespace andromede::api {
 namespace {
@@ -22,8 +22,7 @@ constexpr std::chrono::milliseconds kReadyFor{1'000};
 
 using nlohmann::json;
 
-// An object; without a body, an empty one.
-Task<Result<json>> read_body(BodySource& source, std::size_t most_bytes) {
+Task<Result<std::string>> read_body(BodySource& source, std::size_t most_bytes) {
   std::string body;
   while (most_bytes > 0) {
     CO_TRY(const ByteView piece, co_await source.read());
@@ -33,10 +32,28 @@ Task<Result<json>> read_body(BodySource& source, std::size_t most_bytes) {
     }
     body.append(as_text(piece));
   }
-  if (body.empty()) co_return json::object();
-  CO_TRY(json parsed, codec::parse_json(body));
-  if (!parsed.is_object()) co_return fail(Errc::kInvalidArgument, "the body is no object");
-  co_return std::move(parsed);
+  co_return body;
+}
+
+// An object; without a body, an empty one.
+Result<json> parse_body(const std::string& body) {
+  if (body.empty()) return json::object();
+  TRY(json parsed, codec::parse_json(body));
+  if (!parsed.is_object()) return fail(Errc::kInvalidArgument, "the body is no object");
+  return parsed;
+}
+
+// With the secret, if any, as the object's last member. The listener wipes what it has sent.
+std::string whole_body(OperatorAnswer& answer) {
+  if (answer.secret_name == nullptr) return std::move(answer.body);
+  const std::string_view open = std::string_view(answer.body).substr(0, answer.body.rfind('}'));
+  std::string body;
+  // Reserved, so that growing never leaves a part of the secret behind.
+  body.reserve(answer.body.size() + 128);
+  // Letters, digits and dots: nothing to escape.
+  body.append(open).append(",\"").append(answer.secret_name).append("\":\"").append(answer.secret.view());
+  body.append("\"}\n");
+  return body;
 }
 
 Status read_query(std::string_view rest, std::map<std::string, std::string>& query) {
@@ -57,11 +74,37 @@ Status read_query(std::string_view rest, std::map<std::string, std::string>& que
 
 }  // namespace
 
-struct OperatorFrontEnd::Request {
-  std::string id;
-  SteadyTime began;
-  RoutedPath routed;
-  std::string operator_name;
+// The dialect: a token for a signature, JSON for errors.
+class OperatorFrontEnd::Request final : public edge::Call {
+ public:
+  Request(OperatorFrontEnd& front_end, net::Exchange& exchange)
+      : Call(exchange, identity::Listener::kOperators, front_end.door_.new_request_id()), front_end_(front_end) {}
+
+  Status find_operation() override;
+  [[nodiscard]] const edge::Operation& operation() const override { return routed_.operation->is; }
+  [[nodiscard]] std::size_t row() const override {
+    return static_cast<std::size_t>(routed_.operation - operator_operations().data());
+  }
+  Result<identity::Principal> authenticate() override;
+  Task<Status> run() override;
+  Task<Status> answer_error(const Error& error) override;
+  [[nodiscard]] std::uint64_t body_bytes() const override { return body_bytes_; }
+  void describe(std::vector<LogField>& fields) const override {
+    fields.emplace_back("operator", context().principal.id);
+  }
+
+ private:
+  [[nodiscard]] std::string_view path() const {
+    const std::string_view target = received_head().target;
+    return target.substr(0, target.find('?'));
+  }
+  [[nodiscard]] Error no_route() const;
+  Task<Result<OperatorAnswer>> call_operation();
+  Task<Status> answer(OperatorAnswer answer);
+
+  OperatorFrontEnd& front_end_;
+  RoutedPath routed_;
+  std::uint64_t body_bytes_ = 0;
 };
 
 OperatorFrontEnd::OperatorFrontEnd(OperatorServices services, Metrics& metrics, const Clock& clock, Random& random,
@@ -69,15 +112,11 @@ OperatorFrontEnd::OperatorFrontEnd(OperatorServices services, Metrics& metrics, 
     : services_(services),
       metrics_(metrics),
       clock_(clock),
-      random_(random),
       options_(std::move(options)),
+      door_("operator", operator_operations().size(), edge::Lines::kWrites, clock, random, metrics),
       pool_("operator", kPoolThreads, kMaxQueuedCalls),
       ready_pool_("op-ready", 1, kMaxQueuedCalls),
       refusals_pool_("op-refusals", 1, RefusedTokens::kMaxPeers) {}
-
-OperatorAnswer OperatorFrontEnd::error(const Error& error) {
-  return {operator_error_status(error), render_operator_error(error)};
-}
 
 std::optional<std::string> OperatorFrontEnd::authenticate(const net::RequestHead& head) const {
   constexpr std::string_view kScheme = "Bearer ";
@@ -87,7 +126,7 @@ std::optional<std::string> OperatorFrontEnd::authenticate(const net::RequestHead
 }
 
 // Wrong tokens are journaled, but so seldom that whoever tries many fills no disk.
-OperatorAnswer OperatorFrontEnd::refuse(const std::string& peer) {
+Error OperatorFrontEnd::refuse(const std::string& peer) {
   metrics_.count_refused_token();
   const RefusedTokens::Verdict verdict = refused_.count(peer, clock_.steady());
   if (verdict.to_journal > 0 &&
@@ -95,10 +134,9 @@ OperatorAnswer OperatorFrontEnd::refuse(const std::string& peer) {
     refused_.give_back(peer, verdict.to_journal, clock_.steady());
   }
   if (verdict.too_many) {
-    return {429, dump({{"code", "overloaded"}, {"message", "too many wrong tokens: wait a minute"}})};
+    return {make_error_code(OperatorErrc::kTooManyWrongTokens), "too many wrong tokens: wait a minute"};
   }
-  return {401,
-          dump({{"code", "unauthorised"}, {"message", "the operator's token is missing, wrong, expired or revoked"}})};
+  return {make_error_code(OperatorErrc::kUnauthorised), "the operator's token is missing, wrong, expired or revoked"};
 }
 
 void OperatorFrontEnd::journal_refused(const std::string& peer, std::uint64_t refusals) {
@@ -110,58 +148,9 @@ void OperatorFrontEnd::journal_refused(const std::string& peer, std::uint64_t re
             {{"peer", peer}, {"refused", refusals}, {"error", journaled.error().describe()}});
 }
 
-// With the secret, if any, as the object's last member. The listener wipes what it has sent.
-std::string OperatorFrontEnd::whole_body(OperatorAnswer& answer) {
-  if (answer.secret_name == nullptr) return std::move(answer.body);
-  const std::string_view open = std::string_view(answer.body).substr(0, answer.body.rfind('}'));
-  std::string body;
-  // Reserved, so that growing never leaves a part of the secret behind.
-  body.reserve(answer.body.size() + 128);
-  // Letters, digits and dots: nothing to escape.
-  body.append(open).append(",\"").append(answer.secret_name).append("\":\"").append(answer.secret.view());
-  body.append("\"}\n");
-  return body;
-}
-
 Task<void> OperatorFrontEnd::handle(net::Exchange& exchange) {
-  Request request;
-  request.id = new_request_id();
-  request.began = clock_.steady();
-  OperatorAnswer answered = co_await answer(exchange, request);
-  metrics_.count(request.routed.operation->is, answered.status);
-  log_request(exchange.head(), request, answered.status);
-  net::ResponseHead head;
-  head.status = answered.status;
-  head.headers.add("Content-Type", answered.content_type);
-  head.headers.add("Cache-Control", "no-store");
-  head.headers.add("X-Request-Id", request.id);
-  if (answered.status == 429) head.headers.add("Retry-After", "60");
-  if (answered.status == 401) head.headers.add("WWW-Authenticate", "Bearer");
-  // A peer that went away needs no answer.
-  [[maybe_unused]] const Status sent = co_await exchange.respond(std::move(head), whole_body(answered));
-}
-
-std::string OperatorFrontEnd::new_request_id() {
-  std::array<std::uint8_t, 8> bytes{};
-  random_.fill(bytes);
-  return to_hex(bytes);
-}
-
-void OperatorFrontEnd::log_request(const net::RequestHead& head, const Request& request, unsigned status) const {
-  const edge::Operation& operation = request.routed.operation->is;
-  // A probe that answers "not ready" has done what it is for.
-  const bool fault = status >= 500 && !operation.open_to_anybody;
-  // Reads are polled for; whoever changes something, or tries to, is worth a line.
-  if (!fault && operation.access == edge::Access::kRead) return;
-  const std::chrono::nanoseconds took = clock_.steady() - request.began;
-  log(fault ? LogLevel::kError : LogLevel::kInfo, fault ? "operator request failed" : "operator request",
-      {{"requestId", request.id},
-       {"operation", operation.name},
-       {"status", static_cast<std::int64_t>(status)},
-       {"operator", request.operator_name},
-       {"peer", head.peer_address},
-       {"traceparent", head.headers.find("traceparent").value_or("")},
-       {"microseconds", static_cast<std::int64_t>(took.count() / 1000)}});
+  Request request(*this, exchange);
+  co_await door_.handle(request);
 }
 
 std::optional<Status> OperatorFrontEnd::ready_now() {
@@ -201,47 +190,75 @@ Task<OperatorAnswer> OperatorFrontEnd::metrics(std::stop_token) {
   co_return OperatorAnswer{200, metrics_.render(), "text/plain; version=0.0.4; charset=utf-8"};
 }
 
-Task<OperatorAnswer> OperatorFrontEnd::answer(net::Exchange& exchange, Request& request) {
-  const net::RequestHead& head = exchange.head();
-  const std::string_view target = head.target;
-  const std::string_view path = target.substr(0, target.find('?'));
-  request.routed = route_operator_path(head.method, path);
-  const OperatorOperation& operation = *request.routed.operation;
-  if (operation.is.open_to_anybody) {
-    exchange.admit_anybody();
-    co_return co_await (this->*operation.probe)(exchange.stop_token());
-  }
-  const Error no_route(make_error_code(Errc::kNotFound), head.method + " " +
-                                                             std::string(path.substr(0, kMaxToldBytes)) +
-                                                             ": no such route: see docs/formats/operator-api.md");
-  if (!path.starts_with("/v1/")) co_return error(no_route);
-  const std::optional<std::string> operator_name = authenticate(head);
-  if (!operator_name) co_return refuse(head.peer);
-  exchange.admit(*operator_name);
-  if (operation.run == nullptr) co_return error(no_route);
-  request.operator_name = *operator_name;
+Error OperatorFrontEnd::Request::no_route() const {
+  return {make_error_code(Errc::kNotFound), received_head().method + " " +
+                                                std::string(path().substr(0, kMaxToldBytes)) +
+                                                ": no such route: see docs/formats/operator-api.md"};
+}
+
+Status OperatorFrontEnd::Request::find_operation() {
+  routed_ = route_operator_path(received_head().method, path());
+  // Below /v1/ nobody is told what there is who has no token.
+  if (row() + 1 == operator_operations().size() && !path().starts_with("/v1/")) return fail(no_route());
+  return {};
+}
+
+Result<identity::Principal> OperatorFrontEnd::Request::authenticate() {
+  std::optional<std::string> name = front_end_.authenticate(received_head());
+  if (!name) return fail(front_end_.refuse(received_head().peer));
+  return identity::Principal{identity::PrincipalKind::kOperator, {}, *std::move(name)};
+}
+
+Task<Result<OperatorAnswer>> OperatorFrontEnd::Request::call_operation() {
+  const OperatorOperation& operation = *routed_.operation;
+  if (operation.run == nullptr) co_return fail(no_route());
+  const identity::Resource resource{operation.is.resource, routed_.name, nullptr};
+  const identity::Decision decision =
+      identity::decide(context().principal, context().action, resource, {context().listener});
+  if (!decision.allowed) co_return fail(OperatorErrc::kDenied, decision.reason);
   // The work may outlive this request, so what it is given is its own.
   const auto call = std::make_shared<OperatorCall>(
-      OperatorCall{services_, options_, clock_, verifying_, std::move(request.routed.name)});
-  call->context = identity::operator_context(*operator_name);
-  call->context.action = operation.is.action;
-  call->context.request_id = request.id;
-  call->context.source_address = head.peer_address;
-  call->context.peer = head.peer;
-  call->context.user_agent = head.headers.find("user-agent").value_or("");
-  if (path.size() < target.size()) {
-    if (Status read = read_query(target.substr(path.size() + 1), call->query); !read) co_return error(read.error());
-  }
-  Result<json> body = co_await read_body(exchange.body(), operation.is.most_body_bytes);
-  if (!body) co_return error(body.error());
-  call->body = *std::move(body);
+      OperatorCall{front_end_.services_, front_end_.options_, front_end_.clock_, front_end_.verifying_, routed_.name});
+  call->context = context();
+  const std::string_view target = received_head().target;
+  if (path().size() < target.size()) CO_CHECK_OK(read_query(target.substr(path().size() + 1), call->query));
+  CO_TRY(const std::string body, co_await read_body(exchange_.body(), operation.is.most_body_bytes));
+  body_bytes_ = body.size();
+  CO_TRY(call->body, parse_body(body));
   const std::function<Result<OperatorAnswer>(std::stop_token)> work = [call, &operation](std::stop_token stop) {
     call->context.stop = std::move(stop);
     return operation.run(*call);
   };
-  Result<OperatorAnswer> result = co_await pool_.run(work, operation.timeout, exchange.stop_token());
-  if (!result) co_return error(result.error());
-  co_return std::move(*result);
+  co_return co_await front_end_.pool_.run(work, operation.timeout, context().stop);
+}
+
+Task<Status> OperatorFrontEnd::Request::run() {
+  if (const auto probe = routed_.operation->probe) {
+    exchange_.admit_anybody();
+    co_return co_await answer(co_await (front_end_.*probe)(exchange_.stop_token()));
+  }
+  Result<OperatorAnswer> answered = co_await call_operation();
+  if (answered) co_return co_await answer(std::move(*answered));
+  // Not the peer's: what was cut is told as long as somebody listens.
+  if (answered.error() == Errc::kCancelled) co_return co_await answer_error(answered.error());
+  co_return fail(std::move(answered).error());
+}
+
+Task<Status> OperatorFrontEnd::Request::answer_error(const Error& error) {
+  return answer({operator_error_status(error), render_operator_error(error)});
+}
+
+Task<Status> OperatorFrontEnd::Request::answer(OperatorAnswer answer) {
+  net::ResponseHead head;
+  head.status = status_ = answer.status;
+  head.headers.add("Content-Type", answer.content_type);
+  head.headers.add("Cache-Control", "no-store");
+  head.headers.add("X-Request-Id", id());
+  if (answer.status == 429) head.headers.add("Retry-After", "60");
+  if (answer.status == 401) head.headers.add("WWW-Authenticate", "Bearer");
+  std::string body = whole_body(answer);
+  bytes_sent_ = body.size();
+  co_return co_await exchange_.respond(std::move(head), std::move(body));
 }
 
 }  // namespace andromede::api

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "api/edge/front_door.h"
 #include "api/operator/metrics.h"
 #include "api/operator/refused_tokens.h"
 #include "api/operator/timed_pool.h"
@@ -73,25 +74,21 @@ class OperatorFrontEnd {
   Task<OperatorAnswer> metrics(std::stop_token cut);
 
  private:
-  struct Request;
-  Task<OperatorAnswer> answer(net::Exchange& exchange, Request& request);
+  class Request;
   // The same, at most a second old, so that probes cost nothing however many they are.
   Status check_ready();
   std::optional<Status> ready_now();
   // Whose token the request carries.
   [[nodiscard]] std::optional<std::string> authenticate(const net::RequestHead& head) const;
-  OperatorAnswer refuse(const std::string& peer);
+  // What is told to who sent no right one.
+  Error refuse(const std::string& peer);
   void journal_refused(const std::string& peer, std::uint64_t refusals);
-  void log_request(const net::RequestHead& head, const Request& request, unsigned status) const;
-  std::string new_request_id();
-  static OperatorAnswer error(const Error& error);
-  static std::string whole_body(OperatorAnswer& answer);
 
   const OperatorServices services_;
   OperatorMetrics metrics_;
   const Clock& clock_;
-  Random& random_;
   const OperatorOptions options_;
+  edge::FrontDoor door_;
   std::mutex ready_mutex_;
   std::optional<Status> ready_;
   SteadyTime ready_at_;

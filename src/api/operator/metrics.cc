@@ -2,13 +2,6 @@
 
 namespace andromede::api {
 
-void OperatorMetrics::count(const edge::Operation& operation, unsigned status) {
-  metrics_
-      .counter("andromede_operator_requests_total", "Requests to the operator's listener by operation and status",
-               {{"operation", std::string(operation.name)}, {"status", std::to_string(status)}})
-      .add();
-}
-
 void OperatorMetrics::count_refused_token() {
   metrics_.counter("andromede_operator_refused_tokens_total", "Requests whose operator's token was not accepted").add();
 }

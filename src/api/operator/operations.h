@@ -17,8 +17,8 @@ namespace andromede::api {
 
 struct OperatorOperation {
   edge::Operation is;
-  std::string_view method;  // empty: never known by itself
-  std::string_view path;    // one segment of which may be {in braces}: whatever stands there is its name
+  std::string_view method = {};  // empty: never known by itself
+  std::string_view path = {};    // one segment of which may be {in braces}: whatever stands there is its name
   // What an operator is answered, on the pool; null: anybody is answered by `probe`, on the loop.
   Result<OperatorAnswer> (*run)(const OperatorCall& call) = nullptr;
   Task<OperatorAnswer> (OperatorFrontEnd::*probe)(std::stop_token cut) = nullptr;

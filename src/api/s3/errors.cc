@@ -1,5 +1,6 @@
 #include "api/s3/errors.h"
 
+#include "api/edge/call.h"
 #include "api/sigv4/errors.h"
 #include "codec/xml.h"
 #include "objects/service.h"
@@ -202,20 +203,12 @@ WireError wire_error(const Error& error) {
   return {row->code, row->status, row->message.empty() ? error.message() : std::string(row->message)};
 }
 
-std::string_view cut(std::string_view text, std::size_t limit) noexcept {
-  if (text.size() <= limit) return text;
-  const auto continues = [text](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U; };
-  std::size_t end = limit;
-  while (end > 0 && limit - end < 3 && continues(end)) --end;
-  return text.substr(0, end);
-}
-
 std::string render_error(const WireError& error, std::string_view resource, std::string_view request_id,
                          std::string_view host_id, const ErrorFields& fields) {
   codec::XmlWriter xml;
   std::size_t left = kMaxEchoesBytes;
   const auto echo = [&xml, &left](std::string_view name, std::string_view value) {
-    const std::string_view shown = cut(value, std::min(left, kMaxEchoBytes));
+    const std::string_view shown = edge::cut(value, std::min(left, kMaxEchoBytes));
     left -= shown.size();
     xml.element(name, shown);
   };

@@ -65,9 +65,6 @@ using ErrorFields = std::vector<std::pair<std::string, std::string>>;
 inline constexpr std::size_t kMaxEchoBytes = 2048;
 inline constexpr std::size_t kMaxEchoesBytes = 4096;
 
-// The first `limit` bytes of `text` or fewer, no UTF-8 character torn apart.
-std::string_view cut(std::string_view text, std::size_t limit) noexcept;
-
 // `message`, `resource` and `fields` may hold what the client sent.
 std::string render_error(const WireError& error, std::string_view resource, std::string_view request_id,
                          std::string_view host_id, const ErrorFields& fields);

@@ -1,5 +1,4 @@
-// FrontEnd: S3 on a net::Server. Every request goes parse → authenticate → operation → answer; a signature is checked
-// before the first byte of a body is asked for, so a refused client never gets its `100 Continue`.
+// FrontEnd: S3 on a net::Server, through a door as every API has one (api/edge).
 //
 // Threads: handler() and render_protocol_error() are called on any event loop, many at once.
 #pragma once

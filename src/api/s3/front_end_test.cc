@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "api/s3/fault_lines.h"
+#include "api/edge/fault_lines.h"
 #include "api/s3/test_gateway.h"
 
 namespace andromede::api::s3 {
@@ -202,7 +202,7 @@ TEST_F(FrontEndTest, FailuresOfOneAccountAreLoggedSoManyASecond) {
     ++lines;
     told += 1 + static_cast<unsigned>(std::stoul(log.substr(log.find(left_out, at) + left_out.size())));
   }
-  EXPECT_LE(lines, FaultLines::kPerSecond * seconds + 1);
+  EXPECT_LE(lines, edge::FaultLines::kPerSecond * seconds + 1);
   EXPECT_EQ(told, kFailures + 1);
 }
 

@@ -13,7 +13,7 @@ Status check_length(Request& request) {
   }
   TRY(const BodySource* const body, request.body());
   const std::optional<std::uint64_t> size = body->announced_size_bytes();
-  const std::uint64_t most = request.operation().is.most_body_bytes;
+  const std::uint64_t most = request.operation().most_body_bytes;
   if (size && *size > most) {
     request.error_fields.emplace_back("ProposedSize", std::to_string(*size));
     request.error_fields.emplace_back("MaxSizeAllowed", std::to_string(most));

@@ -26,7 +26,7 @@ enum class Level : std::uint8_t { kService, kBucket, kObject };
 
 // How a request is known for an operation's: all that is told here must hold.
 struct Match {
-  std::string_view method;  // empty: never known by itself
+  std::string_view method = {};  // empty: never known by itself
   Level level = Level::kService;
   // The parameter that names another operation than the plain one ("acl"); empty: none is there; kAnySubresource.
   std::string_view subresource = {};
@@ -53,6 +53,10 @@ struct Operation {
 // Rows of one method and level stand together, those with more conditions first; behind them what a request is counted
 // as that is known for none.
 std::span<const Operation> operations();
+// Where it stands among them.
+inline std::size_t row_of(const Operation& operation) {
+  return static_cast<std::size_t>(&operation - operations().data());
+}
 
 // The sub-resource that a query names, one of the table's; empty: none.
 std::string_view find_subresource(const sigv4::Query& query);

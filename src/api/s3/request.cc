@@ -16,16 +16,82 @@ constexpr std::chrono::milliseconds kLongAnswerTime{30'000};
 
 }  // namespace
 
-Request::Request(net::Exchange& exchange, objects::Service& service, LargeDocuments& documents, AnswerMemory& answers,
-                 const Clock& clock, const Options& options, std::string id)
-    : exchange_(exchange),
-      head_(exchange.head()),
-      service_(service),
-      documents_(documents),
-      answers_(answers),
-      clock_(clock),
-      options_(options),
-      id_(std::move(id)) {}
+Request::Request(net::Exchange& exchange, const Surroundings& surroundings, std::string id)
+    : Call(exchange, identity::Listener::kTenants, std::move(id)), around_(surroundings) {}
+
+Status Request::find_operation() {
+  TRY(target, route(received_head(), options().host_suffixes));
+  return {};
+}
+
+Result<identity::Principal> Request::authenticate() {
+  TRY(authentication_,
+      around_.authenticator.authenticate(received_head(), target.raw_path, target.query, error_fields));
+  const identity::Credential& credential = *authentication_.credential;
+  return identity::Principal{identity::PrincipalKind::kAccountRoot, credential.account, credential.access_key_id};
+}
+
+Task<Status> Request::run() {
+  if (!operation().open_to_anybody) {
+    CO_CHECK_OK(take_headers_of_query());
+    CO_CHECK_OK(check_target());
+  }
+  co_return co_await target.operation->run(*this);
+}
+
+Status Request::check_target() {
+  if (key().size() > objects::kMaxKeyBytes) {
+    error_fields.emplace_back("Size", std::to_string(key().size()));
+    error_fields.emplace_back("MaxSizeAllowed", std::to_string(objects::kMaxKeyBytes));
+    return fail(S3Errc::kKeyTooLong, "key");
+  }
+  const auto expected = header("x-amz-expected-bucket-owner");
+  // Buckets answer to their owner alone, so whoever is let in is the owner.
+  if (expected && *expected != account().id.value()) {
+    return fail(S3Errc::kAccessDenied, "the bucket belongs to another account");
+  }
+  return {};
+}
+
+void Request::add_subject(std::string_view code) {
+  if (code == "NoSuchKey") {
+    error_fields.emplace_back("Key", key());
+  } else if (code == "NoSuchUpload") {
+    error_fields.emplace_back("UploadId", parameter("uploadId").value_or(""));
+  } else if (code == "InvalidPartNumber") {
+    error_fields.emplace_back("PartNumberRequested", parameter("partNumber").value_or(""));
+  } else if (code == "InvalidRange") {
+    error_fields.emplace_back("RangeRequested", header("range").value_or(""));
+  } else if (code == "MethodNotAllowed") {
+    error_fields.emplace_back("Method", received_head().method);
+  } else if (code.find("Bucket") != std::string_view::npos) {
+    error_fields.emplace_back("BucketName", bucket());
+  }
+}
+
+Task<Status> Request::answer_error(const Error& error) {
+  const WireError wire = wire_error(error);
+  add_subject(wire.code);
+  net::ResponseHead head;
+  head.status = wire.status;
+  head.headers.add("x-amz-id-2", options().host_id);
+  if (wire.status == 503) head.headers.add("Retry-After", "1");
+  if (target.operation->run == &head_bucket || wire.code == "AuthorizationHeaderMalformed") {
+    head.headers.add("x-amz-bucket-region", options().region);
+  }
+  std::string body;
+  if (!is_head() && wire.status != 304) {
+    body = render_error(wire, resource(), id(), options().host_id, error_fields);
+  }
+  co_return co_await reply_xml(std::move(body), std::move(head));
+}
+
+void Request::describe(std::vector<LogField>& fields) const {
+  const std::string& account_id = account().id.value();
+  fields.emplace_back("account", account_id.empty() ? std::string_view("-") : std::string_view(account_id));
+  fields.emplace_back("bucket", edge::cut(bucket(), edge::kMaxLoggedBytes));
+  fields.emplace_back("key", edge::cut(key(), edge::kMaxLoggedBytes));
+}
 
 std::string_view Request::signed_region() const {
   const std::string_view scope = authentication_.scope;
@@ -51,38 +117,24 @@ Result<std::optional<std::uint64_t>> Request::number(std::string_view name, std:
   return std::optional(value);
 }
 
-void Request::admit(sigv4::Authentication who) {
-  authentication_ = std::move(who);
-  const identity::Credential& credential = *authentication_.credential;
-  context_.principal = {identity::PrincipalKind::kAccountRoot, credential.account, credential.access_key_id};
-  context_.action = operation().is.action;
-  context_.listener = identity::Listener::kTenants;
-  context_.request_id = id_;
-  context_.source_address = head_.peer_address;
-  context_.peer = head_.peer;
-  context_.user_agent = header("user-agent").value_or("");
-  context_.stop = exchange_.stop_token();
-  exchange_.admit(account().id.value());
-}
-
 Status Request::take_headers_of_query() {
   if (!authentication_.presigned) return {};
-  TRY(std::vector<net::Header> headers, sigv4::headers_in_query(target.query, head_.headers));
+  TRY(std::vector<net::Header> headers, sigv4::headers_in_query(target.query, received_head().headers));
   if (headers.empty()) return {};
-  presigned_head_ = head_;
+  presigned_head_ = received_head();
   for (net::Header& header : headers) presigned_head_->headers.add(std::move(header.name), std::move(header.value));
   return {};
 }
 
 Result<BodySource*> Request::body() {
   if (body_ == nullptr) {
-    TRY(body_, sigv4::VerifiedBody::make(exchange_.body(), authentication_, head_));
+    TRY(body_, sigv4::VerifiedBody::make(exchange_.body(), authentication_, received_head()));
   }
   return body_.get();
 }
 
 void Request::add_common_headers(net::ResponseHead& head) const {
-  head.headers.add("x-amz-request-id", id_);
+  head.headers.add("x-amz-request-id", id());
   head.headers.add("Server", "Andromede");
 }
 
@@ -103,9 +155,9 @@ Task<Status> Request::reply_xml(std::string xml, net::ResponseHead head) {
 
 Task<Status> Request::reserve_answer(std::size_t most_bytes) {
   if (most_bytes <= kShortAnswerBytes) co_return Status{};
-  const Deadline deadline = Deadline::after(clock_, kAnswerPatience);
+  const Deadline deadline = Deadline::after(clock(), kAnswerPatience);
   CO_TRY(AnswerMemory::Share share,
-         co_await answers_.take({account().id, head_.peer}, most_bytes, deadline, context_.stop));
+         co_await around_.answers.take({account().id, received_head().peer}, most_bytes, deadline, context().stop));
   answer_share_.emplace(std::move(share));
   co_return Status{};
 }
@@ -115,14 +167,14 @@ Task<Status> Request::reply_long(std::string xml, net::ResponseHead head) {
   if (answer_share_) answer_share_->shrink(xml.size());
   const std::chrono::milliseconds time =
       kLongAnswerTime + std::chrono::milliseconds(xml.size() * 1000 / kFairBytesPerSecond);
-  const Deadline deadline = Deadline::after(clock_, time);
+  const Deadline deadline = Deadline::after(clock(), time);
   CO_CHECK_OK(co_await start_stream(std::move(head), xml.size()));
   ByteView left = as_bytes(xml);
   while (true) {
     CO_TRY(const std::size_t taken, co_await write_some(left));
     left = left.subspan(taken);
     if (left.empty()) break;
-    if (deadline.passed(clock_)) co_return fail(Errc::kTimeout, "the peer took a long answer too slowly");
+    if (deadline.passed(clock())) co_return fail(Errc::kTimeout, "the peer took a long answer too slowly");
     CO_CHECK_OK(co_await ready());
   }
   co_return co_await finish_stream();
@@ -147,7 +199,7 @@ Task<Result<std::size_t>> Request::write_some(ByteView data) {
 
 Status Request::begin_large_document() {
   if (large_document_) return {};
-  TRY(LargeDocuments::Entry entry, documents_.begin(account().id));
+  TRY(LargeDocuments::Entry entry, around_.documents.begin(account().id));
   large_document_.emplace(std::move(entry));
   return {};
 }
@@ -185,7 +237,7 @@ tl::unexpected<Error> Request::bad_argument(std::string name, std::string_view v
 
 Task<Result<std::string>> read_text(Request& request) {
   CO_TRY(BodySource* const body, request.body());
-  const std::uint64_t limit = request.operation().is.most_body_bytes;
+  const std::uint64_t limit = request.operation().most_body_bytes;
   std::string text;
   for (;;) {
     CO_TRY(const ByteView piece, co_await body->read());

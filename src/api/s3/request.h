@@ -1,5 +1,5 @@
 // Request: one S3 request on its way, as its operation sees it: what was parsed and who signed it, the body, and how to
-// answer. Lives in the front end's frame for the time of the request; belongs to the connection's loop.
+// answer. S3's dialect of an edge::Call.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
+#include "api/edge/call.h"
 #include "api/s3/answer_memory.h"
 #include "api/s3/checksums.h"
 #include "api/s3/errors.h"
@@ -18,7 +20,6 @@
 #include "api/sigv4/verified_body.h"
 #include "base/clock.h"
 #include "codec/xml.h"
-#include "identity/context.h"
 #include "net/http.h"
 #include "objects/service.h"
 
@@ -26,16 +27,33 @@ namespace andromede::api::s3 {
 
 inline constexpr std::string_view kXmlNamespace = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-class Request {
+// What requests work on, and share. All are borrowed and outlive them.
+struct Surroundings {
+  objects::Service& service;
+  sigv4::Authenticator& authenticator;
+  LargeDocuments& documents;
+  AnswerMemory& answers;
+  const Clock& clock;
+  const Options& options;
+};
+
+class Request final : public edge::Call {
  public:
-  // All are borrowed and outlive the request.
-  Request(net::Exchange& exchange, objects::Service& service, LargeDocuments& documents, AnswerMemory& answers,
-          const Clock& clock, const Options& options, std::string id);
-  Request(const Request&) = delete;
-  Request& operator=(const Request&) = delete;
+  Request(net::Exchange& exchange, const Surroundings& surroundings, std::string id);
+
+  // --- edge::Call ---
+  Status find_operation() override;
+  [[nodiscard]] const edge::Operation& operation() const override { return target.operation->is; }
+  [[nodiscard]] std::size_t row() const override { return row_of(*target.operation); }
+  Result<identity::Principal> authenticate() override;
+  Task<Status> run() override;
+  Task<Status> answer_error(const Error& error) override;
+  [[nodiscard]] bool can_tell_errors() const override { return !answered() || waited_for_; }
+  [[nodiscard]] std::uint64_t body_bytes() const override { return body_ == nullptr ? 0 : body_->bytes_read(); }
+  void describe(std::vector<LogField>& fields) const override;
 
   // --- what was asked ---
-  [[nodiscard]] const net::RequestHead& head() const { return presigned_head_ ? *presigned_head_ : head_; }
+  [[nodiscard]] const net::RequestHead& head() const { return presigned_head_ ? *presigned_head_ : received_head(); }
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const {
     return head().headers.find(name);
   }
@@ -44,11 +62,9 @@ class Request {
   }
   [[nodiscard]] const std::string& bucket() const { return target.bucket; }
   [[nodiscard]] const std::string& key() const { return target.key; }
-  [[nodiscard]] const Operation& operation() const { return *target.operation; }
-  [[nodiscard]] const std::string& id() const { return id_; }
-  [[nodiscard]] const Options& options() const { return options_; }
-  [[nodiscard]] const Clock& clock() const { return clock_; }
-  [[nodiscard]] bool is_head() const { return head_.method == "HEAD"; }
+  [[nodiscard]] const Options& options() const { return around_.options; }
+  [[nodiscard]] const Clock& clock() const { return around_.clock; }
+  [[nodiscard]] bool is_head() const { return received_head().method == "HEAD"; }
   // The region that the client signed with.
   [[nodiscard]] std::string_view signed_region() const;
   // "/bucket/key"
@@ -58,20 +74,15 @@ class Request {
   Result<std::optional<std::uint64_t>> number(std::string_view name, std::uint64_t min, std::uint64_t max);
 
   // --- who asked ---
-  [[nodiscard]] objects::Service& service() const { return service_; }
-  // Who asks is known: its connection is kept from here on.
-  void admit(sigv4::Authentication who);
-  // Of nobody until then.
-  [[nodiscard]] const identity::Context& context() const { return context_; }
-  [[nodiscard]] const identity::Account& account() const { return context_.principal.account; }
+  [[nodiscard]] objects::Service& service() const { return around_.service; }
+  [[nodiscard]] const identity::Account& account() const { return context().principal.account; }
 
   // --- the body ---
   // Decoded and verified; made at the first call. Errors of SigErrc.
   Result<BodySource*> body();
-  [[nodiscard]] const sigv4::VerifiedBody* verified_body() const { return body_.get(); }
   // Of a body that is a large document, from here to the end of the request. kOverloaded: the account has too many.
   Status begin_large_document();
-  [[nodiscard]] LargeDocuments& documents() const { return documents_; }
+  [[nodiscard]] LargeDocuments& documents() const { return around_.documents; }
 
   // Memory for a long answer, and for what it is made of: `most_bytes` until it is made, what it is long until it is
   // sent. To be called before anything is read or done for it. kOverloaded.
@@ -90,46 +101,32 @@ class Request {
   // For a document that is long in coming: begins a 200 that reply_xml() goes on with, be it by an error, and sends a
   // blank each time; so S3 answers a copy ("CopyObject", API reference). `head` counts the first time.
   Task<Status> keep_waiting(net::ResponseHead head);
-  // Between keep_waiting() and reply_xml(), where an error can still be told.
-  [[nodiscard]] bool waited_for() const { return waited_for_; }
-
-  [[nodiscard]] bool answered() const { return status_ != 0; }
-  [[nodiscard]] unsigned status() const { return status_; }
-  [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }
 
   // Fails and tells the client which argument it was.
   tl::unexpected<Error> bad_argument(std::string name, std::string_view value, std::string message);
 
-  // Of a presigned request, once it is authenticated: headers that its query holds are headers from here on. SigErrc.
-  Status take_headers_of_query();
-
-  // Filled by the front end before the operation runs.
-  Target target;
+  Target target;  // once the operation is found
   // Elements that an error answer carries besides the common ones.
   ErrorFields error_fields;
 
  private:
+  // Of a presigned request: headers that its query holds are headers from here on. SigErrc.
+  Status take_headers_of_query();
+  // What holds for every operation on a bucket or object.
+  Status check_target();
+  // Which bucket, key or upload an error is about, in S3's element names.
+  void add_subject(std::string_view code);
   void add_common_headers(net::ResponseHead& head) const;
   Task<Status> reply_long(std::string xml, net::ResponseHead head);
   Task<Status> end_waiting(unsigned status, std::string xml);
 
-  net::Exchange& exchange_;
-  const net::RequestHead& head_;
+  const Surroundings& around_;
   std::optional<net::RequestHead> presigned_head_;  // with the headers of its query
-  objects::Service& service_;
-  LargeDocuments& documents_;
-  AnswerMemory& answers_;
-  const Clock& clock_;
-  const Options& options_;
-  const std::string id_;
   sigv4::Authentication authentication_;
-  identity::Context context_;
   std::unique_ptr<sigv4::VerifiedBody> body_;
   std::optional<LargeDocuments::Entry> large_document_;
   std::optional<AnswerMemory::Share> answer_share_;
-  unsigned status_ = 0;
-  bool waited_for_ = false;
-  std::uint64_t bytes_sent_ = 0;
+  bool waited_for_ = false;  // between keep_waiting() and reply_xml()
 };
 
 // Reads a body whole. S3Errc::kMalformedXml: longer than the operation's may be; kOverloaded: the account has too many

@@ -1,8 +1,8 @@
-#include "api/s3/fault_lines.h"
+#include "api/edge/fault_lines.h"
 
 #include <gtest/gtest.h>
 
-namespace andromede::api::s3 {
+namespace andromede::api::edge {
 namespace {
 
 TEST(FaultLines, AnAccountHasSoManyASecondAndTheNextSaysHowManyWereLeftOut) {
@@ -17,4 +17,4 @@ TEST(FaultLines, AnAccountHasSoManyASecondAndTheNextSaysHowManyWereLeftOut) {
 }
 
 }  // namespace
-}  // namespace andromede::api::s3
+}  // namespace andromede::api::edge

@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 
-namespace andromede::api::s3 {
+namespace andromede::api::edge {
 
 class FaultLines {
  public:
@@ -50,4 +50,4 @@ class FaultLines {
   std::array<Share, 64> shares_{};  // accounts that fall on the same one share it: what is kept does not grow with them
 };
 
-}  // namespace andromede::api::s3
+}  // namespace andromede::api::edge
