@@ -317,8 +317,8 @@ TEST_F(Holds, ADriveThatHangsAtReadsAloneHoldsUpNoReadersAndNoWriters) {
     });
   }
   // Or the first of them was given up before the second began.
-  EXPECT_TRUE(eventually(
-      [&] { return cloud_.disk(kHanging).hanging() == 2 || !cloud_.drives().online(cloud_.id(kHanging)); }));
+  EXPECT_TRUE(
+      eventually([&] { return cloud_.disk(kHanging).hanging() == 2 || !cloud_.drives().online(cloud_.id(kHanging)); }));
   const auto put = store();
   ASSERT_TRUE(put) << put.error().describe();
   EXPECT_TRUE(put->shards[kHanging].drive.is_none());
