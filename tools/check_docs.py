@@ -43,7 +43,11 @@ def check_architecture(files):
 
 
 def check_decisions():
-    decisions = {path.name[:4]: path for path in sorted((ROOT / "docs" / "adr").glob("*.md"))}
+    decisions = {}
+    for path in sorted((ROOT / "docs" / "adr").glob("*.md")):
+        if path.name[:4] in decisions:
+            yield f"docs/adr/{path.name}: {decisions[path.name[:4]].name} has its number"
+        decisions[path.name[:4]] = path
     for number, path in decisions.items():
         text = path.read_text()
         if not text.startswith(f"# {number}: "):
