@@ -432,7 +432,8 @@ void DriveVolumes::cut_behind_end(const Volume& volume, io::File& file) {
 }
 
 bool DriveVolumes::leave_drive_to_others(SteadyTime& busy_since) {
-  const auto busy = clock_.steady() - busy_since;
+  static_assert(kBusyAtMost <= kLeavesAtMost);
+  const auto busy = std::min<std::chrono::nanoseconds>(clock_.steady() - busy_since, kLeavesAtMost);
   const auto pause = std::min<std::chrono::nanoseconds>(busy * kLeavesToOthers, kLeavesAtMost);
   std::unique_lock lock(mutex_);
   if (busy >= kBusyAtMost) {
