@@ -59,6 +59,22 @@ class ObjectsTest : public testing::Test {
     item.key = key;
     return sync_wait(service().remove(me(), "bucket", item));
   }
+  // An upload under way that has its first part.
+  Result<UploadId> upload_with_part(const std::string& bucket, const std::string& key, std::string data) {
+    CreateUploadRequest create;
+    create.bucket = bucket;
+    create.key = key;
+    TRY(const UploadInfo upload, sync_wait(service().create_upload(me(), create)));
+    UploadPartRequest part;
+    part.bucket = bucket;
+    part.key = key;
+    part.upload = upload.id;
+    part.number = 1;
+    MemoryBody body(std::move(data));
+    TRY(const PutAnswer stored, sync_wait(service().upload_part(me(), part, body)));
+    static_cast<void>(stored);
+    return upload.id;
+  }
   BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id; }
   std::int64_t objects_counted() { return cloud_.counter(layout::object_count(bucket_id())); }
   std::int64_t bytes_counted() { return cloud_.counter(layout::byte_count(bucket_id())); }
@@ -1000,18 +1016,8 @@ TEST_F(ObjectsTest, WhatABucketHoldsIsStoredByItsPolicy) {
   ASSERT_TRUE(put(request, small));
   expect_all_apart(1);
 
-  CreateUploadRequest create;
-  create.bucket = "apart";
-  create.key = "parts";
-  const auto upload = sync_wait(service().create_upload(me(), create));
+  const auto upload = upload_with_part("apart", "parts", "part");
   ASSERT_TRUE(upload);
-  UploadPartRequest part;
-  part.bucket = "apart";
-  part.key = "parts";
-  part.upload = upload->id;
-  part.number = 1;
-  MemoryBody body("part");
-  ASSERT_TRUE(sync_wait(service().upload_part(me(), part, body)));
   expect_all_apart(2);
 
   // A copy lies by the policy of the bucket that it comes to, as does a part's.
@@ -1026,7 +1032,7 @@ TEST_F(ObjectsTest, WhatABucketHoldsIsStoredByItsPolicy) {
   CopyPartRequest copied_part;
   copied_part.bucket = "apart";
   copied_part.key = "parts";
-  copied_part.upload = upload->id;
+  copied_part.upload = *upload;
   copied_part.number = 2;
   copied_part.source_bucket = "bucket";
   copied_part.source_key = "inlined";
@@ -1051,19 +1057,8 @@ TEST_F(ObjectsTest, ABucketIsMadeAgainOnlyByTheSamePolicy) {
 }
 
 TEST_F(ObjectsTest, DeletingABucketReclaimsItsUploads) {
-  CreateUploadRequest create;
-  create.bucket = "bucket";
-  create.key = "key";
-  for (int i = 0; i < 3; ++i) {
-    const auto upload = sync_wait(service().create_upload(me(), create));
-    ASSERT_TRUE(upload);
-    UploadPartRequest part;
-    part.bucket = "bucket";
-    part.key = "key";
-    part.upload = upload->id;
-    part.number = 1;
-    MemoryBody body(pattern(i == 0 ? 100 : 200'000));
-    ASSERT_TRUE(sync_wait(service().upload_part(me(), part, body)));
+  for (const std::size_t size_bytes : {100, 200'000, 200'000}) {
+    ASSERT_TRUE(upload_with_part("bucket", "key", pattern(size_bytes)));
   }
   EXPECT_EQ(cloud_.blobs(), 2U);
   ASSERT_TRUE(sync_wait(service().delete_bucket(me(), "bucket")));
