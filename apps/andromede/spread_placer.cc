@@ -6,17 +6,6 @@
 #include "fleet/layout.h"
 
 namespace andromede::app {
-namespace {
-
-// Of a bucket's or blob's record.
-Result<sovereignty::Policy> recorded(const fleet::PolicyBook& policies, const PolicyId& id) {
-  const auto in_force = policies.snapshot();
-  const sovereignty::Policy* const policy = in_force->find(id);
-  if (policy == nullptr) return fail(Errc::kUnavailable, sovereignty::named(id) + " is none of the consortium's");
-  return *policy;
-}
-
-}  // namespace
 
 Result<PolicyId> SpreadPlacer::choose(const PolicyId& wanted) {
   const auto policies = policies_.snapshot();
@@ -32,10 +21,11 @@ std::uint64_t SpreadPlacer::inline_limit_bytes(const PolicyId& policy) {
 }
 
 Result<blob::Target> SpreadPlacer::place(const PolicyId& policy, std::uint64_t size_bytes) {
-  TRY(const sovereignty::Policy found, recorded(policies_, policy));
-  const blob::Code code{found.rule.data_shards, found.rule.parity_shards};
+  const auto policies = policies_.snapshot();
+  TRY(const sovereignty::Policy* const found, policies->recorded(policy));
+  const blob::Code code{found->rule.data_shards, found->rule.parity_shards};
   const std::vector<std::optional<DriveId>> none_kept(code.total());
-  TRY(auto drives, spread(found, none_kept, {}, fleet::shard_bytes(code, size_bytes)));
+  TRY(auto drives, spread(*found, none_kept, {}, fleet::shard_bytes(code, size_bytes)));
   return blob::Target{code, std::move(drives), policy, this};
 }
 
@@ -43,8 +33,9 @@ Result<std::vector<DriveId>> SpreadPlacer::replace(const PolicyId& policy,
                                                    const std::vector<std::optional<DriveId>>& kept,
                                                    const std::vector<DriveId>& without, std::uint64_t shard_bytes) {
   candidates_.refresh();
-  TRY(sovereignty::Policy found, recorded(policies_, policy));
-  return spread(std::move(found), kept, without, shard_bytes);
+  const auto policies = policies_.snapshot();
+  TRY(const sovereignty::Policy* const found, policies->recorded(policy));
+  return spread(*found, kept, without, shard_bytes);
 }
 
 Result<std::vector<DriveId>> SpreadPlacer::spread(sovereignty::Policy policy,

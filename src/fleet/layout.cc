@@ -36,10 +36,7 @@ std::optional<SiteId> Layout::site_of(DriveId drive) const {
 }
 
 Result<const sovereignty::Policy*> Layout::policy_of(const blob::BlobRef& ref) const {
-  const sovereignty::Policy* const policy = policies_->find(ref.policy);
-  if (policy == nullptr) {
-    return fail(Errc::kUnavailable, sovereignty::named(ref.policy) + " is none of the consortium's");
-  }
+  TRY(const sovereignty::Policy* const policy, policies_->recorded(ref.policy));
   const sovereignty::Rule& rule = policy->rule;
   if (blob::Code{rule.data_shards, rule.parity_shards} != ref.code) {
     return fail(Errc::kUnavailable, sovereignty::named(ref.policy) + " has another code than the blob");

@@ -18,6 +18,12 @@ const Policy* Policies::find(const PolicyId& id) const {
   return found == all_.end() ? nullptr : &*found;
 }
 
+Result<const Policy*> Policies::recorded(const PolicyId& id) const {
+  const Policy* const policy = find(id);
+  if (policy == nullptr) return fail(Errc::kUnavailable, named(id) + " is none of the consortium's");
+  return policy;
+}
+
 std::string Policies::names() const {
   std::string names;
   for (const Policy& policy : all_) names += (names.empty() ? "" : ", ") + policy.id.value();

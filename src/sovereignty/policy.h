@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/result.h"
 
 namespace andromede::sovereignty {
 
@@ -52,6 +53,8 @@ class Policies {
   [[nodiscard]] const PolicyId& default_policy() const { return default_policy_; }
   // Null: there is none of that name. Lives as long as this.
   [[nodiscard]] const Policy* find(const PolicyId& id) const;
+  // That of a bucket's or blob's record. kUnavailable: there is none of that name.
+  [[nodiscard]] Result<const Policy*> recorded(const PolicyId& id) const;
   // "souverain, standard"
   [[nodiscard]] std::string names() const;
 

@@ -12,16 +12,15 @@ std::string_view cut(std::string_view text, std::size_t limit) noexcept {
   return text.substr(0, end);
 }
 
-Call::Call(net::Exchange& exchange, identity::Listener listener, std::string id)
-    : exchange_(exchange), id_(std::move(id)) {
+Call::Call(net::Exchange& exchange, identity::Listener listener, std::string id) : exchange_(exchange) {
   context_.listener = listener;
+  context_.request_id = std::move(id);
 }
 
 void Call::admit(identity::Principal who) {
   const net::RequestHead& head = received_head();
   context_.principal = std::move(who);
   context_.action = operation().action;
-  context_.request_id = id_;
   context_.source_address = head.peer_address;
   context_.peer = head.peer;
   context_.user_agent = head.headers.find("user-agent").value_or("");

@@ -32,7 +32,7 @@ class Call {
   Call& operator=(const Call&) = delete;
   virtual ~Call() = default;
 
-  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] const std::string& id() const { return context_.request_id; }
   // Who asks; of nobody until admit().
   [[nodiscard]] const identity::Context& context() const { return context_; }
   [[nodiscard]] bool answered() const { return status_ != 0; }
@@ -68,7 +68,6 @@ class Call {
   std::uint64_t bytes_sent_ = 0;
 
  private:
-  const std::string id_;
   identity::Context context_;
 };
 
