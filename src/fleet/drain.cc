@@ -143,7 +143,8 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const std::lock_guard operators(operators_);
   const auto map = drives_.map();
   CHECK_OK(check_free());
-  Request wanted{.kind = JobKind::kDrain, .drain = {.bandwidth_bytes_per_s = request.bandwidth_bytes_per_s}};
+  Request wanted{.kind = JobKind::kDrain,
+                 .drain = {.bandwidth_bytes_per_s = request.bandwidth_bytes_per_s, .unerased = {}}};
   const auto named = [&] { return request.site ? request.site->value() : request.drive->value(); };
   if (const auto draining = drives_in(*map, DriveState::kDraining); !draining.empty()) {
     const bool same = std::all_of(draining.begin(), draining.end(), [&](const DriveInfo& drive) {
