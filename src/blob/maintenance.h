@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "blob/catalog.h"
 #include "blob/store.h"
 
 namespace andromede::blob {

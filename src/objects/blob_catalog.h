@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "blob/store.h"
+#include "blob/catalog.h"
 #include "meta/store.h"
 #include "objects/live_blobs.h"
 
