@@ -225,7 +225,7 @@ TEST_F(InitTest, GoesOnWhereAnInterruptedOneStopped) {
   const auto label = io::decode_drive_label(as_bytes(*read_text_file(elsewhere + "/label")), **seal);
   std::string note = label->cloud.to_string() + "\n";
   const auto status = (*cloud)->fleet().status();
-  for (const auto& drive : status->drives) note += drive.info.path + "\n";
+  for (const auto& drive : status->drives) note += drive.path + "\n";
   (*cloud)->stop();
   ASSERT_TRUE(write_file(files.unfinished(), note, false));
   std::filesystem::remove(files.config());

@@ -11,9 +11,7 @@ DrainRequest site(const char* id, std::optional<std::uint8_t> accept = std::null
   return request;
 }
 
-bool drained(FleetCloud& cloud, const std::string& drive) {
-  return cloud.drive(drive).info.state == io::DriveState::kDrained;
-}
+bool drained(FleetCloud& cloud, const std::string& drive) { return cloud.drive(drive).phase == DrivePhase::kDrained; }
 
 unsigned metadata_files(const FleetCloud& cloud, const std::string& drive) {
   namespace fs = std::filesystem;
@@ -86,7 +84,7 @@ TEST(Drain, OfMetadataMirrorsDegradesNothing) {
       std::find_if(drives.begin(), drives.end(), [](const auto& drive) { return drive.metadata_mirror_current; });
   ASSERT_NE(mirror, drives.end());
   DrainRequest request;
-  request.drive = mirror->info.name;
+  request.drive = mirror->name;
   ASSERT_TRUE(cloud.fleet->drain(request, "claire"));
   ASSERT_TRUE(eventually([&] {
     const std::string reasons = cloud.reasons();
@@ -126,8 +124,8 @@ TEST(Drain, GoesOnAfterEveryRestart) {
   cloud.reopen();
   cloud.put_many(30, 50'000);
   const auto left = [&] {
-    const DriveId first = cloud.drive("s1-1").info.id;
-    const DriveId second = cloud.drive("s1-2").info.id;
+    const DriveId first = cloud.drive("s1-1").id;
+    const DriveId second = cloud.drive("s1-2").id;
     std::ptrdiff_t shards = 0;
     for (const auto& [id, body] : cloud.bodies) {
       const blob::BlobRef now = cloud.ref(id);
@@ -173,7 +171,7 @@ TEST(Drain, KeepsItsBandwidthOverARestart) {
   ASSERT_TRUE(eventually(moved)) << cloud.reasons();
   // Long enough to end at the configured bandwidth.
   std::this_thread::sleep_for(std::chrono::milliseconds(500));
-  EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kDraining);
+  EXPECT_EQ(cloud.drive("s1-1").phase, DrivePhase::kDraining);
   EXPECT_LT(cloud.fleet->status()->jobs.front().bytes_done, 600'000U);
 
   ASSERT_TRUE(cloud.fleet->abort_drain("claire"));
@@ -291,7 +289,7 @@ TEST(Drain, WritesDuringADrainGoElsewhere) {
   cloud.put_many(30, 50'000);
   const auto job = cloud.fleet->drain(site("s2"), "claire");
   ASSERT_TRUE(job);
-  const DriveId leaving = cloud.drive("s2-1").info.id;
+  const DriveId leaving = cloud.drive("s2-1").id;
   while (cloud.fleet->job(job->number)->state == JobState::kRunning) {
     const auto ref = cloud.ref(cloud.put(20'000));
     EXPECT_TRUE(std::none_of(ref.shards.begin(), ref.shards.end(),
@@ -314,7 +312,7 @@ TEST(Drain, AbortedItsDrivesTakeDataAgain) {
   ASSERT_TRUE(cloud.fleet->abort_drain("claire"));
   EXPECT_EQ(cloud.ended(job->number).state, JobState::kAborted);
   EXPECT_EQ(cloud.ended(job->number).message, "by an operator");
-  EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kActive);
+  EXPECT_EQ(cloud.drive("s1-1").phase, DrivePhase::kActive);
   EXPECT_FALSE(cloud.drives->map()->accepted_site_losses);
   EXPECT_TRUE(cloud.journaled("AbortDrain"));
   cloud.expect_all_readable();
@@ -347,7 +345,7 @@ TEST(Drain, OfAnOfflineDriveIsRefusedUnlessThatIsAccepted) {
   EXPECT_EQ(refused.error().message(),
             "s0-2 is offline and cannot be erased: bring it back, or accept that with --accept-unerased");
   EXPECT_FALSE(cloud.journaled("DrainSite"));
-  EXPECT_EQ(cloud.drive("s0-1").info.state, io::DriveState::kActive);
+  EXPECT_EQ(cloud.drive("s0-1").phase, DrivePhase::kActive);
   DrainRequest accepting = site("s0");
   accepting.accept_unerased = true;
   const auto job = cloud.fleet->drain(accepting, "claire");
@@ -365,7 +363,7 @@ TEST(Drain, AnOfflineDriveIsNotProvenEmptyUnlessThatIsAccepted) {
   EXPECT_GT(stuck.bytes_total, 0U);
   EXPECT_EQ(stuck.state, JobState::kFailed);
   EXPECT_NE(stuck.message.find("s1-1 is offline and cannot be erased"), std::string::npos) << stuck.message;
-  EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kDraining);
+  EXPECT_EQ(cloud.drive("s1-1").phase, DrivePhase::kDraining);
   EXPECT_FALSE(cloud.journaled("CompleteDrain"));
   EXPECT_EQ(cloud.fleet->replace_drive(DriveName("s1-1"), cloud.make_folder("new"), "claire").error(), Errc::kConflict);
 
@@ -393,7 +391,7 @@ TEST(Drain, ABlobThatCannotBeRebuiltKeepsItsDriveThoughUnerasedIsAccepted) {
     return std::any_of(ref.shards.begin(), ref.shards.end(),
                        [&](const blob::ShardPlace& place) { return place.drive == drive; });
   };
-  const DriveId leaving = cloud.drive("s1-1").info.id;
+  const DriveId leaving = cloud.drive("s1-1").id;
   blob::BlobRef ref = cloud.ref(cloud.put(40'000));
   while (!on(ref, leaving)) ref = cloud.ref(cloud.put(40'000));
   std::filesystem::rename(cloud.path("s1-1"), cloud.path("away"));
@@ -413,7 +411,7 @@ TEST(Drain, ABlobThatCannotBeRebuiltKeepsItsDriveThoughUnerasedIsAccepted) {
   const Job end = cloud.ended(job->number);
   EXPECT_EQ(end.state, JobState::kFailed);
   EXPECT_NE(end.message.find("1 blobs are still recorded on s1-1"), std::string::npos) << end.message;
-  EXPECT_EQ(cloud.drive("s1-1").info.state, io::DriveState::kDraining);
+  EXPECT_EQ(cloud.drive("s1-1").phase, DrivePhase::kDraining);
   EXPECT_FALSE(cloud.journaled("CompleteDrain"));
 }
 
@@ -421,7 +419,7 @@ TEST(Drain, ABlobThatCannotBeRebuiltKeepsItsDriveThoughUnerasedIsAccepted) {
 TEST(Drain, FilesOfAFormerMirrorThatIsStillReadKeepItsDrive) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   cloud.put_many(5, 40'000);
-  ASSERT_EQ(cloud.meta->mirrors().front().drive, cloud.drive("s0-1").info.id);
+  ASSERT_EQ(cloud.meta->mirrors().front().drive, cloud.drive("s0-1").id);
   auto cursor = cloud.meta->cursor("cloud", "", "", {});
   ASSERT_TRUE(sync_wait(cursor->seek("")));
   const auto job = cloud.fleet->drain(site("s0"), "claire");
@@ -504,7 +502,7 @@ TEST(Drain, NoLessIsRememberedAsAcceptedThanWhatTheRestSurvives) {
 TEST(Drain, OfACloudWithoutBlobsEndsWithTheServer) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   // Who lists while a mirror leaves keeps the drain from its end.
-  ASSERT_EQ(cloud.meta->mirrors().front().drive, cloud.drive("s0-1").info.id);
+  ASSERT_EQ(cloud.meta->mirrors().front().drive, cloud.drive("s0-1").id);
   auto cursor = cloud.meta->cursor("cloud", "", "", {});
   ASSERT_TRUE(sync_wait(cursor->seek("")));
   const auto job = cloud.fleet->drain(site("s0"), "claire");
@@ -523,7 +521,7 @@ TEST(Drain, ASingleDriveLeavesItsSiteBehind) {
   ASSERT_TRUE(job) << job.error().describe();
   EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone);
   EXPECT_TRUE(drained(cloud, "s3-2"));
-  EXPECT_EQ(cloud.drive("s3-1").info.state, io::DriveState::kActive);
+  EXPECT_EQ(cloud.drive("s3-1").phase, DrivePhase::kActive);
   cloud.expect_all_whole(2);
 }
 
@@ -610,7 +608,7 @@ TEST(Policies, DrivesAreLostReplacedDrainedAndJoinAndNoShardLeavesItsPolicy) {
   EXPECT_EQ(cloud.ended(job->number).state, JobState::kDone) << cloud.fleet->job(job->number)->message;
   cloud.expect_all_within_policy();
   // An empty drive at the site that one of them excludes fills with the other's shards.
-  ASSERT_TRUE(cloud.fleet->add_drive(cloud.make_drive("s3", 3), "claire"));
+  ASSERT_TRUE(cloud.fleet->add_drive(cloud.new_drive("s3", 3), "claire"));
   ASSERT_TRUE(eventually([&] { return cloud.healthy() && cloud.drive("s3-3").usage.shards > 0; })) << cloud.reasons();
   cloud.expect_all_within_policy();
   cloud.expect_all_readable();

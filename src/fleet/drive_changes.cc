@@ -18,7 +18,14 @@ Status FleetImpl::change_drives(const std::string& event, const std::string& pri
   return {};
 }
 
-Status FleetImpl::add_drive(DriveInfo drive, std::string operator_name) {
+Status FleetImpl::add_drive(NewDrive joining, std::string operator_name) {
+  DriveInfo drive;
+  drive.id = DriveId::random(random_);
+  drive.name = std::move(joining.name);
+  drive.site = std::move(joining.site);
+  drive.associate = std::move(joining.associate);
+  drive.path = std::move(joining.path);
+  drive.capacity_bytes = joining.capacity_bytes;
   const std::lock_guard operators(operators_);
   const auto map = drives_.map();
   if (map->find(drive.name) != nullptr) {
@@ -35,9 +42,6 @@ Status FleetImpl::add_drive(DriveInfo drive, std::string operator_name) {
                                               drive.associate.value() + "'s");
     }
   }
-  if (drive.id.is_none()) drive.id = DriveId::random(random_);
-  drive.state = DriveState::kActive;
-  drive.mirrors_metadata = false;
   {
     const std::lock_guard lock(mutex_);
     joining_.insert(drive.id);

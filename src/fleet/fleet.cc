@@ -1,5 +1,3 @@
-#include "fleet/fleet.h"
-
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -8,6 +6,7 @@
 #include "base/log.h"
 #include "fleet/balance.h"
 #include "fleet/fleet_impl.h"
+#include "fleet/volumes_fleet.h"
 
 namespace andromede::fleet {
 namespace {
@@ -352,9 +351,9 @@ void FleetImpl::update_metrics(const Usages& usages) {
         .set(policy.actual.site_losses);
   }
   for (const DriveStatus& drive : now->drives) {
-    const Labels labels{{"drive", drive.info.name.value()}, {"site", drive.info.site.value()}};
+    const Labels labels{{"drive", drive.name.value()}, {"site", drive.site.value()}};
     metrics_.gauge("andromede_drive_state", "1 active, 2 draining, 3 drained, 4 replaced", labels)
-        .set(static_cast<double>(drive.info.state));
+        .set(static_cast<double>(drive.phase));
     metrics_.gauge("andromede_drive_online", "1 while the drive is online", labels).set(drive.online ? 1 : 0);
     metrics_.gauge("andromede_drive_shards", "Shards on the drive", labels)
         .set(static_cast<double>(drive.usage.shards));
@@ -397,6 +396,43 @@ void say_shortfall(const PolicyId& policy, unsigned actual, unsigned demanded, c
   reasons.push_back(sovereignty::named(policy) + ": what is written now survives the loss of " +
                     sovereignty::counted(actual, of) + "; " + std::to_string(demanded) +
                     (demanded == 1 ? " is demanded" : " are demanded"));
+}
+
+DrivePhase phase_of(DriveState state) {
+  switch (state) {
+    case DriveState::kActive:
+      return DrivePhase::kActive;
+    case DriveState::kDraining:
+      return DrivePhase::kDraining;
+    case DriveState::kDrained:
+      return DrivePhase::kDrained;
+    case DriveState::kReplaced:
+      break;
+  }
+  return DrivePhase::kReplaced;
+}
+
+// What the map alone says of it.
+DriveStatus told_of(const DriveInfo& info) {
+  DriveStatus drive;
+  drive.id = info.id;
+  drive.name = info.name;
+  drive.site = info.site;
+  drive.associate = info.associate;
+  drive.path = info.path;
+  drive.phase = phase_of(info.state);
+  drive.metadata_mirror = info.mirrors_metadata;
+  return drive;
+}
+
+DriveUsage told_of(const blob::DriveUsage& usage) {
+  return {.shards = usage.shards,
+          .live_bytes = usage.live_bytes,
+          .counting = usage.counting,
+          .total_bytes = usage.total_bytes,
+          .free_bytes = usage.free_bytes,
+          .queued_jobs = usage.queued_jobs,
+          .lies = usage.lies};
 }
 
 }  // namespace
@@ -449,13 +485,12 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
   const auto mirrors = mirrors_.mirrors();
   bool drives_away = false;
   for (const DriveInfo& info : map->drives) {
-    DriveStatus drive;
-    drive.info = info;
+    DriveStatus drive = told_of(info);
     drive.online = drives_.online(info.id);
     const bool used = io::in_use(info);
     if (const auto seen = usages.find(info.id); drive.online && seen != usages.end()) {
       if (const auto& usage = seen->second) {
-        drive.usage = *usage;
+        drive.usage = told_of(*usage);
         if (usage->refuses) {
           status.warnings.push_back("drive " + info.name.value() + " (site " + info.site.value() +
                                     ") refuses space that it shows as free: mend that (no inodes are left, or a quota "
@@ -527,8 +562,8 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
     status.waiting = waiting_;
     if (waiting_ > 0) status.reasons.push_back(std::to_string(waiting_) + " blobs wait for heal");
     if (lost_ > 0) status.reasons.push_back(std::to_string(lost_) + " blobs cannot be rebuilt from what is online");
-    const bool came_back = std::any_of(status.drives.begin(), status.drives.end(), [this](const DriveStatus& drive) {
-      return drive.online && io::in_use(drive.info) && away_.contains(drive.info.id);
+    const bool came_back = std::any_of(status.drives.begin(), status.drives.end(), [&](const DriveStatus& drive) {
+      return drive.online && io::in_use(*map->find(drive.id)) && away_.contains(drive.id);
     });
     if (heal_owed_ || heal_paying_ || came_back) {
       status.reasons.emplace_back("drives were lost, replaced or came back, and no heal has made all whole since");
@@ -592,10 +627,11 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
   return status;
 }
 
-std::unique_ptr<Fleet> Fleet::make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
-                                   blob::Catalog& catalog, blob::Authenticator& authenticator, meta::Store& store,
-                                   meta::Mirrors& mirrors, const PolicyBook& policies, AdmitDrive admit,
-                                   const Clock& clock, Random& random, Metrics& metrics, Options options) {
+std::unique_ptr<Fleet> make_volumes_fleet(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
+                                          blob::Catalog& catalog, blob::Authenticator& authenticator,
+                                          meta::Store& store, meta::Mirrors& mirrors, const PolicyBook& policies,
+                                          AdmitDrive admit, const Clock& clock, Random& random, Metrics& metrics,
+                                          Options options) {
   return std::make_unique<FleetImpl>(drives, candidates, blobs, catalog, authenticator, store, mirrors, policies,
                                      std::move(admit), clock, random, metrics, options);
 }

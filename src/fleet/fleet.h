@@ -1,31 +1,22 @@
 // fleet::Fleet: the life of drives and sites while the cloud serves: add, replace, heal, scrub, drain (withdrawal),
-// rebalance, reclaim. One job runs at a time on a thread of its own; a job's intent is in the drive map (states) and in
-// the metadata (placement), so after kill -9 the next start sees what is left to do and goes on.
+// rebalance, reclaim. What keeps blobs stands behind it: volumes on local drives (fleet/volumes), pools and CRUSH
+// another day. One job runs at a time; what an operator asked for is kept, so that after kill -9 the next start goes on
+// with it.
 //
-// Thread-safe. Calls block shortly (they write the drive map and a journal entry); from api/operator through a pool.
+// Thread-safe. Calls block shortly (they write what was decided, and a journal entry); from api/operator through a
+// pool.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/metrics.h"
-#include "base/random.h"
+#include "base/ids.h"
 #include "base/result.h"
-#include "blob/maintenance.h"
-#include "blob/store.h"
-#include "fleet/candidates.h"
-#include "fleet/policy_book.h"
-#include "fleet/room.h"
-#include "io/drives.h"
-#include "meta/mirrors.h"
-#include "meta/store.h"
 #include "sovereignty/placement.h"
 
 namespace andromede::fleet {
@@ -52,12 +43,53 @@ struct Job {
   std::string message;
 };
 
+// Metrics tell these numbers.
+enum class DrivePhase : std::uint8_t {
+  kActive = 1,    // takes new data
+  kDraining = 2,  // gives its data away, takes none
+  kDrained = 3,   // proven empty
+  kReplaced = 4,  // lost and succeeded by another
+};
+
+struct DriveUsage {
+  // Our shards on the drive, and what they take. While some are not counted yet these are too few.
+  std::uint64_t shards = 0;
+  std::uint64_t live_bytes = 0;
+  bool counting = false;
+  std::uint64_t total_bytes = 0;
+  std::uint64_t free_bytes = 0;   // above what is kept free
+  std::uint64_t queued_jobs = 0;  // reads, writes and syncs that wait for the drive
+  std::uint64_t lies = 0;         // shards since the start that were wrong with right checksums
+};
+
+// How fast the room on a drive shrinks.
+struct DriveFill {
+  double bytes_per_s = 0;  // over `measured`; 0: not filling, or not yet known
+  std::chrono::seconds measured{0};
+  std::optional<std::chrono::seconds> left;
+};
+
 struct DriveStatus {
-  io::DriveInfo info;
+  DriveId id;
+  DriveName name;
+  SiteId site;
+  AssociateId associate;
+  std::string path;  // where it is, for people
+  DrivePhase phase = DrivePhase::kActive;
   bool online = false;
-  blob::DriveUsage usage;
+  DriveUsage usage;  // of one that is online
+  bool metadata_mirror = false;
   bool metadata_mirror_current = false;
   DriveFill fill;
+};
+
+// Writes are refused, and what would end that.
+struct WritesRefused {
+  Timestamp since;
+  std::string why;                  // in words, with what to do
+  std::vector<std::string> drives;  // those without room; empty: not for want of room
+  std::uint64_t missing_bytes = 0;  // room to bring, on those drives, until writes go on
+  std::uint64_t drives_needed = 0;  // on so many of them
 };
 
 // Losses that data of a policy survive, by the demand and, of what is written now, by the drives online now.
@@ -94,35 +126,22 @@ struct DrainRequest {
   bool accept_unerased = false;
 };
 
-struct Options {
-  std::uint64_t bandwidth_bytes_per_s = 200ULL << 20;  // of heal, drain, scrub and rebalance
-  std::chrono::milliseconds orphan_grace{15 * 60 * 1000};
-  std::chrono::hours scrub_every{24 * 14};
-  std::chrono::milliseconds reclaim_every{60 * 60 * 1000};
-  std::chrono::milliseconds mirror_grace{3000};  // a lost metadata mirror is replaced after that
-  std::uint64_t reserve_bytes = 64ULL << 20;     // room that a withdrawal leaves free on each remaining drive
-  // A drain fails after so many passes in a row that cannot go on: an operator has to look.
-  unsigned max_fruitless_passes = 20;
-  // Blobs that were written one shard short are healed once no more come for so long: those are committed by then.
-  std::chrono::milliseconds short_writes_quiet{10'000};
+// A drive that is to join: new and empty.
+struct NewDrive {
+  DriveName name;
+  SiteId site;
+  AssociateId associate;
+  std::string path;                  // where it is
+  std::uint64_t capacity_bytes = 0;  // of it to be used at most; 0: all
 };
-
-// Runs `join` where the recorded consortium knows the drive's site, as its associate's, and does not change meanwhile.
-// Answers what `join` does; kRefused: it does not, and what has to be done first.
-using AdmitDrive = std::function<Status(const io::DriveInfo& drive, const std::function<Status()>& join)>;
 
 class Fleet {
  public:
-  // All are borrowed and outlive the fleet; what `policies` says may change; `candidates` is kept fresh from start()
-  // on. start() resumes what an earlier process left and watches the drives.
-  static std::unique_ptr<Fleet> make(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
-                                     blob::Catalog& catalog, blob::Authenticator& authenticator, meta::Store& store,
-                                     meta::Mirrors& mirrors, const PolicyBook& policies, AdmitDrive admit,
-                                     const Clock& clock, Random& random, Metrics& metrics, Options options);
   virtual ~Fleet() = default;
   // Journals what the opening of drives and metadata found, and what operators decided before it. start() does so,
   // before anything else is committed: for who commits without starting.
   virtual Status journal_opening() = 0;
+  // Resumes what an earlier process left and watches the drives.
   virtual Status start() = 0;
   // Ends jobs at a safe point and joins. `hurry`, if any, is called where that takes longer than a few seconds: it is
   // to end what they wait for.
@@ -132,9 +151,9 @@ class Fleet {
   virtual Result<FleetStatus> status() = 0;
   // Of status(), for who asks often.
   [[nodiscard]] virtual std::optional<WritesRefused> writes_refused() const = 0;
-  // Joins a new, empty drive (of any site that `admit` knows, also a new one) and fills it evenly. `operator_name` goes
-  // to the journal.
-  virtual Status add_drive(io::DriveInfo drive, std::string operator_name) = 0;
+  // Joins a new, empty drive (of any site that the recorded consortium knows, also a new one) and fills it evenly.
+  // `operator_name` goes to the journal.
+  virtual Status add_drive(NewDrive drive, std::string operator_name) = 0;
   // A new, empty folder takes the place of a lost drive: same name, site and associate, new id; heal starts.
   virtual Status replace_drive(DriveName lost, std::string path, std::string operator_name) = 0;
   // Errors of the next three: kConflict when another job of an operator's runs (the message names it). Jobs that the

@@ -16,12 +16,13 @@
 #include <vector>
 
 #include "fleet/drive_events.h"
-#include "fleet/fleet.h"
 #include "fleet/jobs.h"
 #include "fleet/mirror_keeper.h"
 #include "fleet/mover.h"
 #include "fleet/passes.h"
+#include "fleet/room.h"
 #include "fleet/throttle.h"
+#include "fleet/volumes_fleet.h"
 #include "fleet/witness.h"
 
 namespace andromede::fleet {
@@ -107,7 +108,7 @@ class FleetImpl final : public Fleet {
   void stop(const std::function<void()>& hurry) override;
   Result<FleetStatus> status() override;
   [[nodiscard]] std::optional<WritesRefused> writes_refused() const override { return room_.refused(); }
-  Status add_drive(DriveInfo drive, std::string operator_name) override;
+  Status add_drive(NewDrive drive, std::string operator_name) override;
   Status replace_drive(DriveName lost, std::string path, std::string operator_name) override;
   Result<Job> heal(std::string operator_name) override;
   Result<Job> scrub(std::string operator_name) override;

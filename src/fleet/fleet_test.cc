@@ -35,9 +35,9 @@ TEST(Fleet, AMirrorThatChangesWaitForIsWarnedOf) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.fleet->stop();
   SlowMirrors slow(*cloud.meta);
-  cloud.fleet =
-      Fleet::make(*cloud.drives, *cloud.candidates, *cloud.blobs, *cloud.catalog, cloud.authenticator, *cloud.meta,
-                  slow, cloud.policies, cloud.admit, cloud.clock, cloud.random, cloud.metrics, cloud.options);
+  cloud.fleet = make_volumes_fleet(*cloud.drives, *cloud.candidates, *cloud.blobs, *cloud.catalog, cloud.authenticator,
+                                   *cloud.meta, slow, cloud.policies, cloud.admit, cloud.clock, cloud.random,
+                                   cloud.metrics, cloud.options);
   const auto status = cloud.fleet->status();
   const io::DriveInfo& drive = *cloud.drives->map()->find(cloud.meta->mirrors().front().drive);
   ASSERT_EQ(status->warnings.size(), 1U);
@@ -117,7 +117,7 @@ TEST(Fleet, AScrubThatFellDueWhileNothingRanStartsByItself) {
 TEST(Fleet, AReplacedDriveGetsBackWhatWasLost) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(30, 40'000);
-  const DriveId lost = cloud.drive("s2-1").info.id;
+  const DriveId lost = cloud.drive("s2-1").id;
   EXPECT_EQ(cloud.fleet->replace_drive(DriveName("s2-1"), cloud.path("s2-1"), "claire").error(), Errc::kRefused)
       << "an online drive is drained, not replaced";
   fs::remove_all(cloud.path("s2-1"));
@@ -127,7 +127,7 @@ TEST(Fleet, AReplacedDriveGetsBackWhatWasLost) {
   cloud.expect_all_readable();
 
   ASSERT_TRUE(cloud.fleet->replace_drive(DriveName("s2-1"), cloud.make_folder("new"), "claire"));
-  EXPECT_NE(cloud.drive("s2-1").info.id, lost);
+  EXPECT_NE(cloud.drive("s2-1").id, lost);
   ASSERT_TRUE(eventually([&] {
     const bool degraded = cloud.fleet->status()->degraded;
     EXPECT_TRUE(degraded || cloud.fleet->status()->repaired >= 30U) << "what was lost is not there yet";
@@ -221,7 +221,7 @@ TEST_F(SlowHeal, OfADriveThatCameBackIsOwedUntilItHasEnded) {
 TEST_F(SlowHeal, OfAnAddedDriveThatCameBackIsOwed) {
   FleetCloud cloud({1, 1, 1});
   slow_down(cloud);
-  ASSERT_TRUE(cloud.fleet->add_drive(cloud.make_drive("s3", 1), "claire"));
+  ASSERT_TRUE(cloud.fleet->add_drive(cloud.new_drive("s3", 1), "claire"));
   ASSERT_TRUE(eventually([&] { return cloud.candidates->snapshot()->size() == 4; }));
   write_without(cloud, "s3-1");
   fs::rename(cloud.path("away"), cloud.path("s3-1"));
@@ -317,7 +317,7 @@ TEST(Fleet, ANewDriveDegradesNothing) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(10, 40'000);
   ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
-  ASSERT_TRUE(cloud.fleet->add_drive(cloud.make_drive("s4", 1), "claire"));
+  ASSERT_TRUE(cloud.fleet->add_drive(cloud.new_drive("s4", 1), "claire"));
   EXPECT_TRUE(eventually([&] {
     EXPECT_EQ(cloud.reasons(), "");
     return cloud.healthy();
@@ -331,7 +331,7 @@ TEST(Fleet, ANewDriveIsFilledEvenlyAndNoMoreThanNeededMoves) {
   ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
   std::map<BlobId, blob::BlobRef> before;
   for (const auto& [id, body] : cloud.bodies) before[id] = cloud.ref(id);
-  ASSERT_TRUE(cloud.fleet->add_drive(cloud.make_drive("s4", 1, kCapacity), "claire"));
+  ASSERT_TRUE(cloud.fleet->add_drive(cloud.new_drive("s4", 1, kCapacity), "claire"));
   ASSERT_TRUE(eventually([&] {
     const auto jobs = cloud.fleet->status()->jobs;
     return std::any_of(jobs.begin(), jobs.end(),
@@ -408,9 +408,9 @@ TEST(Fleet, AllIsWellOnlyOnceTheMirrorsAreSpreadAndTheMapSaysWhoIsBack) {
     std::set<SiteId> sites;
     std::size_t count = 0;
     for (const DriveStatus& drive : status->drives) {
-      const bool was_gone = std::find(gone.begin(), gone.end(), drive.info.name.value()) != gone.end();
+      const bool was_gone = std::find(gone.begin(), gone.end(), drive.name.value()) != gone.end();
       if (!drive.metadata_mirror_current || (was_gone && !among_gone)) continue;
-      sites.insert(drive.info.site);
+      sites.insert(drive.site);
       ++count;
     }
     return std::pair(count, sites.size());
@@ -435,7 +435,7 @@ TEST(Fleet, SaysThatTheMapDoesNotSayYetWhoIsBack) {
   std::string gone;
   const auto now = cloud.fleet->status();
   for (const DriveStatus& drive : now->drives) {
-    if (!drive.metadata_mirror_current) gone = drive.info.name.value();
+    if (!drive.metadata_mirror_current) gone = drive.name.value();
   }
   ASSERT_NE(gone, "");
   fs::rename(cloud.path(gone), cloud.path(gone) + ".away");
@@ -461,7 +461,7 @@ TEST(Fleet, ADriveIsAddedOnlyWhereItIsAdmitted) {
     return admitted ? join() : fail(Errc::kRefused, "apply it first");
   };
   cloud.open();
-  const auto drive = cloud.make_drive("s9", 1);
+  const auto drive = cloud.new_drive("s9", 1);
   EXPECT_EQ(cloud.fleet->add_drive(drive, "claire").error(), Errc::kRefused);
   EXPECT_EQ(cloud.drives->map()->drives.size(), 4U);
   EXPECT_FALSE(cloud.journaled("AddDrive"));
@@ -474,7 +474,7 @@ TEST(Fleet, ADriveIsAddedOnlyWhereItIsAdmitted) {
 
 TEST(Fleet, ADriveWithAKnownNameOrFolderOrAnothersSiteIsNotAdded) {
   FleetCloud cloud({1, 1, 1, 1});
-  auto drive = cloud.make_drive("s9", 1);
+  auto drive = cloud.new_drive("s9", 1);
   auto wrong = drive;
   wrong.name = DriveName("s0-1");
   EXPECT_EQ(cloud.fleet->add_drive(wrong, "claire").error(), Errc::kAlreadyExists);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "fleet/fleet.h"
 #include "sovereignty/policy.h"
 
 namespace andromede::fleet {
@@ -41,24 +42,9 @@ struct RoomLook {
   std::uint64_t mirror_least_bytes = 0;
 };
 
-// Writes are refused, and what would end that.
-struct WritesRefused {
-  Timestamp since;
-  std::string why;                  // in words, with what to do
-  std::vector<std::string> drives;  // those without room; empty: not for want of room
-  std::uint64_t missing_bytes = 0;  // room to bring, on those drives, until writes go on
-  std::uint64_t drives_needed = 0;  // on so many of them
-};
-
 // What is missing for writing, if anything: of a mirror's drive that is full, and where fewer drives that a policy
 // allows have room than it has shards, or fewer take them at all than anything is written to. Without `since`. Pure.
 std::optional<WritesRefused> find_refusal(const std::vector<RoomLook>& looks, const sovereignty::Policies& policies);
-
-struct DriveFill {
-  double bytes_per_s = 0;  // over `measured`; 0: not filling, or not yet known
-  std::chrono::seconds measured{0};
-  std::optional<std::chrono::seconds> left;
-};
 
 class RoomWatch {
  public:

@@ -16,7 +16,7 @@
 #include "base/test_eventually.h"
 #include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
-#include "fleet/fleet.h"
+#include "fleet/volumes_fleet.h"
 #include "io/drives.h"
 #include "io/temporary_folder.h"
 #include "io/test_drive_seal.h"
@@ -127,6 +127,10 @@ class FleetCloud {
     paths_.push_back(folder_.path() + "/" + name);
     return paths_.back();
   }
+  NewDrive new_drive(const std::string& site, unsigned number, std::uint64_t capacity_bytes = 0) {
+    const io::DriveInfo made = make_drive(site, number, capacity_bytes);
+    return {made.name, made.site, made.associate, made.path, made.capacity_bytes};
+  }
   [[nodiscard]] std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
 
   void open() {
@@ -154,8 +158,8 @@ class FleetCloud {
     live_ = std::make_unique<objects::LiveBlobs>(*blobs);
     catalog = std::make_unique<objects::BlobCatalog>(*meta, *live_, clock, std::chrono::seconds(30));
     candidates = std::make_unique<Candidates>(*drives, *blobs);
-    fleet = Fleet::make(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, policies, admit, clock,
-                        random, metrics, options);
+    fleet = make_volumes_fleet(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, policies, admit,
+                               clock, random, metrics, options);
     ASSERT_TRUE(fleet->start());
   }
   void close() {
@@ -264,7 +268,7 @@ class FleetCloud {
     const auto status = fleet->status();
     EXPECT_TRUE(status);
     for (const DriveStatus& drive_status : status->drives) {
-      if (drive_status.info.name.value() == name) return drive_status;
+      if (drive_status.name.value() == name) return drive_status;
     }
     ADD_FAILURE() << "no drive " << name;
     return {};

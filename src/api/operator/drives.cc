@@ -69,7 +69,7 @@ Result<OperatorAnswer> get_job(const OperatorCall& call) {
 
 Result<OperatorAnswer> add_drive(const OperatorCall& call) {
   CHECK_OK(only_keys(call.body, {"name", "site", "associate", "path", "capacity_bytes"}));
-  io::DriveInfo drive;
+  fleet::NewDrive drive;
   TRY(std::string name, read_name(call.body, "name"));
   TRY(std::string site, read_name(call.body, "site"));
   TRY(std::string associate, read_name(call.body, "associate"));

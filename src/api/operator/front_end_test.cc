@@ -349,7 +349,7 @@ TEST_F(OperatorFrontEndTest, RunsADrainAndNamesItsOperatorInTheJournal) {
 
 TEST_F(OperatorFrontEndTest, ARefusalHasItsCodeAndMessage) {
   ASSERT_EQ(call("POST", "/v1/drain", R"({"site":"s0"})").status, 202U);
-  ASSERT_TRUE(eventually([&] { return cloud_.drive("s0-1").info.state == io::DriveState::kDrained; }));
+  ASSERT_TRUE(eventually([&] { return cloud_.drive("s0-1").phase == fleet::DrivePhase::kDrained; }));
   ASSERT_TRUE(eventually([&] { return cloud_.healthy(); })) << cloud_.reasons();
   const Answer refused = call("POST", "/v1/drain", R"({"site":"s1"})");
   EXPECT_EQ(refused.status, 422U);

@@ -7,15 +7,15 @@
 namespace andromede::api {
 namespace {
 
-const char* state_name(io::DriveState state) {
-  switch (state) {
-    case io::DriveState::kActive:
+const char* phase_name(fleet::DrivePhase phase) {
+  switch (phase) {
+    case fleet::DrivePhase::kActive:
       return "active";
-    case io::DriveState::kDraining:
+    case fleet::DrivePhase::kDraining:
       return "draining";
-    case io::DriveState::kDrained:
+    case fleet::DrivePhase::kDrained:
       return "drained";
-    case io::DriveState::kReplaced:
+    case fleet::DrivePhase::kReplaced:
       return "replaced";
   }
   return "unknown";
@@ -42,14 +42,14 @@ nlohmann::json to_json(const std::optional<fleet::WritesRefused>& refused) {
 }
 
 nlohmann::json to_json(const fleet::DriveStatus& drive) {
-  return {{"name", drive.info.name.value()},
-          {"id", drive.info.id.to_string()},
-          {"site", drive.info.site.value()},
-          {"associate", drive.info.associate.value()},
-          {"path", drive.info.path},
-          {"state", state_name(drive.info.state)},
+  return {{"name", drive.name.value()},
+          {"id", drive.id.to_string()},
+          {"site", drive.site.value()},
+          {"associate", drive.associate.value()},
+          {"path", drive.path},
+          {"state", phase_name(drive.phase)},
           {"online", drive.online},
-          {"metadata_mirror", drive.info.mirrors_metadata},
+          {"metadata_mirror", drive.metadata_mirror},
           {"metadata_mirror_current", drive.metadata_mirror_current},
           {"shards", drive.usage.shards},
           {"live_bytes", drive.usage.live_bytes},
