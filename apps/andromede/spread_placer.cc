@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "fleet/layout.h"
+#include "fleet/volumes/layout.h"
 
 namespace andromede::app {
 

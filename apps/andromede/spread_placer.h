@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/random.h"
-#include "fleet/candidates.h"
+#include "fleet/volumes/candidates.h"
 #include "fleet/policy_book.h"
 #include "objects/service.h"
 #include "sovereignty/placement.h"

@@ -5,7 +5,7 @@
 
 #include "api/operator/front_end.h"
 #include "api/operator/test_operators.h"
-#include "fleet/test_fleet_cloud.h"
+#include "fleet/volumes/test_fleet_cloud.h"
 #include "net/http_client.h"
 
 namespace andromede::api {

@@ -7,7 +7,7 @@
 
 #include "api/operator/test_exchange.h"
 #include "api/operator/test_operators.h"
-#include "fleet/test_fleet_cloud.h"
+#include "fleet/volumes/test_fleet_cloud.h"
 #include "meta/test_forwarding_store.h"
 #include "net/http_client.h"
 

@@ -6,7 +6,7 @@
 #include "api/operator/test_exchange.h"
 #include "api/operator/test_operators.h"
 #include "base/test_allocations.h"
-#include "fleet/test_fleet_cloud.h"
+#include "fleet/volumes/test_fleet_cloud.h"
 #include "net/head_parser.h"
 
 namespace andromede::api {
