@@ -243,8 +243,8 @@ Status Cloud::open_all(const Config& config, bool making) {
   const auto admit = [keeper = consortium_keeper_.get()](const io::DriveInfo& drive, const auto& join) {
     return keeper->admit(drive.site, drive.associate, join);
   };
-  fleet_ = fleet::make_volumes_fleet(*drives_, *candidates_, *blobs_, objects_->catalog(), objects_->authenticator(), *meta_,
-                              *meta_, policies_, admit, clock_, random_, metrics_, fleet_options);
+  fleet_ = fleet::make_volumes_fleet(*drives_, *candidates_, *blobs_, objects_->catalog(), objects_->authenticator(),
+                                     *meta_, *meta_, policies_, admit, clock_, random_, metrics_, fleet_options);
   return remember_drive_paths();
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "fleet/volumes/layout.h"
+#include "fleet/volumes/move_planner.h"
 
 namespace andromede::app {
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "base/random.h"
-#include "fleet/volumes/candidates.h"
 #include "fleet/policy_book.h"
+#include "fleet/volumes/candidates.h"
 #include "objects/service.h"
 #include "sovereignty/placement.h"
 

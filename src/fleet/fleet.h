@@ -1,8 +1,10 @@
 // fleet::Fleet: the life of drives and sites while the cloud serves: add, replace, heal, scrub, drain (withdrawal),
-// rebalance, reclaim. What keeps blobs stands behind it: volumes on local drives (fleet/volumes), pools and CRUSH another
-// day. One job runs at a time; what an operator asked for is kept, so that after kill -9 the next start goes on with it.
+// rebalance, reclaim. What keeps blobs stands behind it: volumes on local drives (fleet/volumes), pools and CRUSH
+// another day. One job runs at a time; what an operator asked for is kept, so that after kill -9 the next start goes on
+// with it.
 //
-// Thread-safe. Calls block shortly (they write what was decided, and a journal entry); from api/operator through a pool.
+// Thread-safe. Calls block shortly (they write what was decided, and a journal entry); from api/operator through a
+// pool.
 #pragma once
 
 #include <chrono>
@@ -149,8 +151,8 @@ class Fleet {
   virtual Result<FleetStatus> status() = 0;
   // Of status(), for who asks often.
   [[nodiscard]] virtual std::optional<WritesRefused> writes_refused() const = 0;
-  // Joins a new, empty drive (of any site that the recorded consortium knows, also a new one) and fills it evenly. `operator_name` goes
-  // to the journal.
+  // Joins a new, empty drive (of any site that the recorded consortium knows, also a new one) and fills it evenly.
+  // `operator_name` goes to the journal.
   virtual Status add_drive(NewDrive drive, std::string operator_name) = 0;
   // A new, empty folder takes the place of a lost drive: same name, site and associate, new id; heal starts.
   virtual Status replace_drive(DriveName lost, std::string path, std::string operator_name) = 0;

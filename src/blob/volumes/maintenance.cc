@@ -73,7 +73,7 @@ struct RecordPart {
 // Writes shard `index` into `region`: groups as they are loaded, head and seal at the end.
 Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, unsigned index, DriveVolumes& drive,
                     const Region& region, const Pace& pace) {
-  const Layout& layout = access.layout();
+  const RecordLayout& layout = access.layout();
   std::uint32_t blocks_checksum = 0;
   StripeSet set;
   for (std::uint64_t group = 0; group < layout.groups(); ++group) {
@@ -168,7 +168,7 @@ Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned i
   if (found == Access::kOffline && !ref.shards[index].drive.is_none()) return away();
   if (found != Access::kReady) return ShardHealth::kMissing;
   bool good = !access.head_damaged(index);
-  const Layout& layout = access.layout();
+  const RecordLayout& layout = access.layout();
   std::uint32_t blocks_checksum = 0;
   StripeSet set;
   for (std::uint64_t group = 0; group < layout.groups(); ++group) {
@@ -210,7 +210,7 @@ class Together {
     }
     return true;
   }
-  [[nodiscard]] const Layout& layout() const { return access_.layout(); }
+  [[nodiscard]] const RecordLayout& layout() const { return access_.layout(); }
   // Whether they can be held against each other.
   [[nodiscard]] bool redundant() const { return there_.size() > ref_.code.data; }
   [[nodiscard]] bool readable() const { return there_.size() >= ref_.code.data; }
@@ -282,7 +282,7 @@ Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& aut
   Together together(core, ref);
   TRY(const bool whole, together.open());
   if (!whole) return false;
-  const Layout& layout = together.layout();
+  const RecordLayout& layout = together.layout();
   for (std::uint64_t group = 0; group < layout.groups(); ++group) {
     if (!together.load(group)) return false;
     CHECK_OK(keep_pace(pace, together.loaded_bytes()));
@@ -322,7 +322,7 @@ Result<std::optional<std::map<Place, std::uint64_t>>> named_regions(DriveId driv
     for (const BlobRef& ref : page.refs) {
       for (const ShardPlace& place : ref.shards) {
         if (place.drive != drive || !volumes.contains(place.volume) || !valid_ref(ref)) continue;
-        named[{place.volume, place.offset}] = Layout(ref.code, ref.size_bytes).used_bytes();
+        named[{place.volume, place.offset}] = RecordLayout(ref.code, ref.size_bytes).used_bytes();
       }
     }
     if (!page.next) return named;

@@ -21,7 +21,7 @@ TEST(Maintenance, EveryFlippedByteOfARecordIsFoundReadAroundAndRepaired) {
     const Bytes data = random_bytes(cloud.random, 1500);
     const auto ref = cloud.put(cloud.target(code), data);
     ASSERT_TRUE(ref);
-    const Layout layout(code, data.size());
+    const RecordLayout layout(code, data.size());
     for (unsigned index : {0U, code.total() - 1U}) {
       const ShardPlace place = ref->shards[index];
       for (std::uint64_t at = 0; at < layout.end_offset(); ++at) {
@@ -183,7 +183,7 @@ TEST(Maintenance, ReclaimsWhatNobodyNamesAndIsOldEnough) {
     sum.bytes += more->bytes;
     return sum.records == 2;
   }));
-  EXPECT_EQ(sum.bytes, 2 * Layout({1, 0}, data.size()).used_bytes());
+  EXPECT_EQ(sum.bytes, 2 * RecordLayout({1, 0}, data.size()).used_bytes());
   EXPECT_TRUE(*cloud.get(*named) == data);
   EXPECT_EQ(cloud.get(*orphan).error(), Errc::kNotFound);
 
@@ -412,7 +412,7 @@ TEST(Maintenance, ARottenHeadKeepsItsBlocksThroughRestartAndReclaim) {
   EXPECT_EQ(cloud.store().detach_empty(cloud.id(0)).error(), Errc::kConflict);
   const auto reclaimed = cloud.store().reclaim_orphans(cloud.id(0), catalog, milliseconds(0));
   ASSERT_TRUE(reclaimed);
-  EXPECT_EQ(reclaimed->bytes, Layout({1, 0}, data.size()).used_bytes());
+  EXPECT_EQ(reclaimed->bytes, RecordLayout({1, 0}, data.size()).used_bytes());
   EXPECT_TRUE(*cloud.get(*ref) == data);
   EXPECT_TRUE(*cloud.get(*behind) == data);
   EXPECT_EQ(*cloud.store().verify_shard(*ref, 0, kNoLimit), ShardHealth::kDamaged);
@@ -571,7 +571,7 @@ TEST(Maintenance, UsageIsTheSameAfterARestart) {
   const auto first = cloud.usage(2);
   std::uint64_t expected = 0;
   for (const std::size_t size : {std::size_t{0}, std::size_t{100}, std::size_t{66000}, std::size_t{3000000}}) {
-    expected += Layout({2, 2}, size).used_bytes();
+    expected += RecordLayout({2, 2}, size).used_bytes();
   }
   EXPECT_EQ(first->live_bytes, expected);
   EXPECT_EQ(first->shards, 4U);

@@ -96,7 +96,7 @@ class ReadState : public std::enable_shared_from_this<ReadState> {
 };
 
 void ReadState::plan(Chunk& chunk, std::uint64_t begin, std::uint64_t end, std::uint64_t most) const {
-  const Layout& layout = access_.layout();
+  const RecordLayout& layout = access_.layout();
   const unsigned k = layout.code().data;
   const std::uint64_t stripe_bytes = layout.stripe_bytes();
   const std::uint64_t first = begin / stripe_bytes;
@@ -197,7 +197,7 @@ Task<Status> ReadState::load(FanPtr started) {
 }
 
 ByteView ReadState::view(Chunk& chunk) {
-  const Layout& layout = access_.layout();
+  const RecordLayout& layout = access_.layout();
   const std::uint64_t stripe_bytes = layout.stripe_bytes();
   const std::uint64_t first = chunk.set.first;
   const std::size_t length = chunk.end - chunk.begin;

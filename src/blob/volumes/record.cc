@@ -38,11 +38,11 @@ Result<ByteReader> open_fields(ByteView bytes, std::string_view magic, const cha
 
 }  // namespace
 
-bool Layout::valid(Code code, std::uint64_t size_bytes) {
+bool RecordLayout::valid(Code code, std::uint64_t size_bytes) {
   return code.data > 0 && code.total() <= kMaxShards && size_bytes <= kMaxBlobBytes;
 }
 
-Layout::Layout(Code code, std::uint64_t size_bytes) : code_(code), size_bytes_(size_bytes) {
+RecordLayout::RecordLayout(Code code, std::uint64_t size_bytes) : code_(code), size_bytes_(size_bytes) {
   CHECK(valid(code, size_bytes), "codes and sizes are checked where they come in");
   stripes_ = (size_bytes + stripe_bytes() - 1) / stripe_bytes();
   const std::uint64_t rest = stripes_ == 0 ? 0 : size_bytes - (stripes_ - 1) * stripe_bytes();
@@ -112,9 +112,9 @@ Result<RecordHeader> decode_header(ByteView bytes) {
   header.session = reader.u64();
   header.created_ms = static_cast<std::int64_t>(reader.u64());
   zeros = zeros && all_zeros(reader.rest());
-  if (!zeros || block_bytes != kBlockBytes || !Layout::valid(header.code, header.declared_bytes) ||
+  if (!zeros || block_bytes != kBlockBytes || !RecordLayout::valid(header.code, header.declared_bytes) ||
       header.shard >= header.code.total() || header.offset % kPageBytes != 0 ||
-      header.region_bytes != Layout(header.code, header.declared_bytes).used_bytes()) {
+      header.region_bytes != RecordLayout(header.code, header.declared_bytes).used_bytes()) {
     return fail(Errc::kCorrupt, "record header: fields out of bounds");
   }
   return header;
@@ -148,7 +148,7 @@ Result<RecordHead> decode_head(ByteView bytes, std::uint32_t volume, std::uint64
   RecordHead head{.header = *header, .seal = std::nullopt};
   if (auto seal = decode_seal(bytes.subspan(kHeaderBytes));
       seal && seal->blob == header->blob && seal->size_bytes <= header->declared_bytes &&
-      seal->used_bytes == Layout(header->code, seal->size_bytes).used_bytes()) {
+      seal->used_bytes == RecordLayout(header->code, seal->size_bytes).used_bytes()) {
     head.seal = *seal;
   }
   return head;

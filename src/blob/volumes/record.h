@@ -26,9 +26,9 @@ inline constexpr std::uint64_t kBlockRounding = 64;
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
 
 // Where the parts of a shard's record lie, from the code and the blob's size alone. Offsets are relative to the record.
-class Layout {
+class RecordLayout {
  public:
-  Layout(Code code, std::uint64_t size_bytes);
+  RecordLayout(Code code, std::uint64_t size_bytes);
   // Of a blob that is refused when its code or size are out of bounds.
   static bool valid(Code code, std::uint64_t size_bytes);
 

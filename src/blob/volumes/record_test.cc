@@ -34,7 +34,7 @@ RecordHeader header_at(BlobId blob, unsigned shard, Code code, std::uint64_t off
           .code = code,
           .volume = 7,
           .offset = offset,
-          .region_bytes = Layout(code, declared).used_bytes(),
+          .region_bytes = RecordLayout(code, declared).used_bytes(),
           .declared_bytes = declared,
           .session = 0x1122334455667788,
           .created_ms = 1700000000000};
@@ -144,11 +144,11 @@ TEST(VolumeFormat, AHeadOfAnotherPlaceIsNone) {
   EXPECT_EQ(decode_head(Bytes(kHeadBytes), 7, 0).error(), Errc::kNotFound);
 }
 
-TEST(Layout, BlocksNeverOverlapAndEndWhereTheRecordEnds) {
+TEST(RecordLayout, BlocksNeverOverlapAndEndWhereTheRecordEnds) {
   for (const Code code : {Code{1, 0}, Code{1, 1}, Code{2, 2}, Code{3, 1}, Code{4, 2}}) {
     for (const std::uint64_t size :
          {0ULL, 1ULL, 63ULL * 1024, 65536ULL, 65537ULL, 1048576ULL + 7, 16ULL << 20, 17ULL << 20}) {
-      const Layout layout(code, size);
+      const RecordLayout layout(code, size);
       std::uint64_t at = kHeadBytes;
       std::uint64_t held = 0;
       for (std::uint64_t b = 0; b < layout.stripes(); ++b) {
@@ -168,12 +168,12 @@ TEST(Layout, BlocksNeverOverlapAndEndWhereTheRecordEnds) {
   }
 }
 
-TEST(Layout, GrowsWithTheBlob) {
+TEST(RecordLayout, GrowsWithTheBlob) {
   // What is announced too large never needs more than its region.
   const Code code{.data = 4, .parity = 2};
   std::uint64_t before = 0;
   for (std::uint64_t size = 0; size < (1U << 20); size += 997) {
-    const std::uint64_t used = Layout(code, size).end_offset();
+    const std::uint64_t used = RecordLayout(code, size).end_offset();
     EXPECT_GE(used, before);
     before = used;
   }

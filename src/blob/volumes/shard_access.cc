@@ -7,14 +7,14 @@
 namespace andromede::blob {
 namespace {
 
-std::size_t bytes_of(const Layout& layout, std::uint64_t first, unsigned count) {
+std::size_t bytes_of(const RecordLayout& layout, std::uint64_t first, unsigned count) {
   return StripeSet::at(count - 1) + layout.block_bytes(first + count - 1);
 }
 
 }  // namespace
 
 Status valid_ref(const BlobRef& ref) {
-  if (ref.id.is_none() || !Layout::valid(ref.code, ref.size_bytes) || ref.shards.size() != ref.code.total()) {
+  if (ref.id.is_none() || !RecordLayout::valid(ref.code, ref.size_bytes) || ref.shards.size() != ref.code.total()) {
     return fail(Errc::kInvalidArgument, "a blob ref names an id, a code and a place for each shard");
   }
   return {};

@@ -73,7 +73,7 @@ class ShardSource {
   const BlobId blob_;
   const unsigned index_;
   const ShardPlace place_;
-  const Layout layout_;
+  const RecordLayout layout_;
   std::shared_ptr<io::File> file_;
 };
 
@@ -112,7 +112,7 @@ class ShardAccess {
   // `ref` has been checked by valid_ref().
   ShardAccess(StoreCore& core, const BlobRef& ref);
 
-  [[nodiscard]] const Layout& layout() const { return layout_; }
+  [[nodiscard]] const RecordLayout& layout() const { return layout_; }
   // Never reads this shard: it is being released.
   void forbid(unsigned shard) { shards_[shard]->access = Access::kGone; }
   // Never reads this shard, as if its drive were not there.
@@ -155,7 +155,7 @@ class ShardAccess {
 
   StoreCore& core_;
   const BlobRef ref_;
-  const Layout layout_;
+  const RecordLayout layout_;
   const ErasureCode erasure_;
   std::vector<std::shared_ptr<ShardSource>> shards_;
 };

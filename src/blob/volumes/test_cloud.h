@@ -118,7 +118,7 @@ class TestCloud {
     const auto drive = std::find(ids_.begin(), ids_.end(), place.drive) - ids_.begin();
     const auto file = disk(static_cast<unsigned>(drive)).open(volume_path(place.volume), io::OpenMode::kReadWrite);
     ASSERT_TRUE(file);
-    Bytes record(Layout(ref.code, ref.size_bytes).used_bytes());
+    Bytes record(RecordLayout(ref.code, ref.size_bytes).used_bytes());
     ASSERT_TRUE((*file)->read_at(place.offset, record));
     blob::forge(record, ref, shard);
     ASSERT_TRUE((*file)->write_at(place.offset, record));

@@ -13,7 +13,7 @@ namespace andromede::blob {
 
 // `record` holds the shard's record, used_bytes() of it. Changes a byte of each of its blocks.
 inline void forge(Bytes& record, const BlobRef& ref, unsigned shard) {
-  const Layout layout(ref.code, ref.size_bytes);
+  const RecordLayout layout(ref.code, ref.size_bytes);
   std::uint32_t blocks_checksum = 0;
   for (std::uint64_t group = 0; group < layout.groups(); ++group) {
     Bytes checksums;
@@ -40,7 +40,7 @@ inline void forge(const std::string& drive_path, const BlobRef& ref, unsigned sh
   std::string number = std::to_string(place.volume);
   if (number.size() < 8) number.insert(0, 8 - number.size(), '0');
   std::fstream file(drive_path + "/volumes/" + number + ".vol", std::ios::in | std::ios::out | std::ios::binary);
-  Bytes record(Layout(ref.code, ref.size_bytes).used_bytes());
+  Bytes record(RecordLayout(ref.code, ref.size_bytes).used_bytes());
   file.seekg(static_cast<std::streamoff>(place.offset));
   file.read(reinterpret_cast<char*>(record.data()), static_cast<std::streamsize>(record.size()));
   forge(record, ref, shard);

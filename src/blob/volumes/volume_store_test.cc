@@ -415,7 +415,7 @@ TEST(VolumeStore, KeepsTheAnnouncement) {
     ASSERT_TRUE(ref) << ref.error().describe();
     EXPECT_EQ(ref->size_bytes, size);
     EXPECT_TRUE(*cloud.get(*ref) == Bytes(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(size)));
-    const std::uint64_t used = Layout({2, 2}, size).used_bytes();
+    const std::uint64_t used = RecordLayout({2, 2}, size).used_bytes();
     EXPECT_TRUE(eventually([&] { return cloud.usage(0)->live_bytes == used; }));
     cloud.store().remove(*ref);
     EXPECT_TRUE(eventually([&] { return cloud.all_shards() == 0; }));
@@ -798,7 +798,7 @@ TEST(GrowingRegion, SpaceIsReservedAsBytesArrive) {
   }
   const auto ref = sync_wait((*writer)->finish());
   ASSERT_TRUE(ref) << ref.error().describe();
-  EXPECT_TRUE(eventually([&] { return taken_bytes(cloud.disk(0)) == Layout({1, 0}, announced).used_bytes(); }));
+  EXPECT_TRUE(eventually([&] { return taken_bytes(cloud.disk(0)) == RecordLayout({1, 0}, announced).used_bytes(); }));
   Bytes all;
   for (std::uint64_t i = 0; i < announced; i += data.size()) all.insert(all.end(), data.begin(), data.end());
   EXPECT_TRUE(*cloud.get(*ref) == all);
@@ -899,7 +899,7 @@ TEST(GrowingRegion, VolumesAreFilledByOneLargeBlobAfterAnother) {
   std::uint64_t used = 0;
   for (const auto& [ref, data] : stored) {
     EXPECT_TRUE(*cloud.get(ref) == data);
-    used += Layout({1, 0}, data.size()).used_bytes();
+    used += RecordLayout({1, 0}, data.size()).used_bytes();
   }
   EXPECT_TRUE(eventually([&] { return cloud.usage(0)->live_bytes == used; }));
   cloud.restart();
@@ -928,13 +928,13 @@ TEST(GrowingRegion, ACrashInTheMidstLeavesAnOrphan) {
     catalog.refs[kept->id] = *kept;
     ASSERT_TRUE(cloud.store().reclaim_orphans(cloud.id(0), catalog, std::chrono::milliseconds(0)));
     EXPECT_EQ(cloud.shards(0), 1U);
-    EXPECT_EQ(cloud.usage(0)->live_bytes, Layout({1, 0}, kept_data.size()).used_bytes());
+    EXPECT_EQ(cloud.usage(0)->live_bytes, RecordLayout({1, 0}, kept_data.size()).used_bytes());
     // Blocks reserved ahead, between pieces of a record without a head, lie behind the end when the drive comes back.
     cloud.take_offline(0);
     cloud.disk(0).set_offline(false);
     cloud.drives().probe_all();
     ASSERT_TRUE(eventually([&] { return cloud.store().usage(cloud.id(0)).has_value(); }));
-    const std::uint64_t used_bytes = Layout({1, 0}, kept_data.size()).used_bytes();
+    const std::uint64_t used_bytes = RecordLayout({1, 0}, kept_data.size()).used_bytes();
     EXPECT_TRUE(eventually([&] { return taken_bytes(cloud.disk(0)) == used_bytes; }))
         << "seed " << seed << ": " << taken_bytes(cloud.disk(0));
     EXPECT_TRUE(*cloud.get(*kept) == kept_data);

@@ -126,7 +126,7 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
   const PolicyId policy_;
   const Deadline deadline_;
   Replacer* const replacer_;
-  const Layout layout_;  // of the declared size
+  const RecordLayout layout_;  // of the declared size
   const ErasureCode erasure_;
   std::uint64_t taken_ = 0;      // bytes of the blob
   std::size_t stripe_fill_ = 0;  // bytes of the stripe under way
@@ -568,7 +568,7 @@ void WriteState::look() {
 // --- ending
 
 Task<Result<BlobRef>> WriteState::finish() {
-  const Layout final_layout(layout_.code(), taken_);
+  const RecordLayout final_layout(layout_.code(), taken_);
   used_bytes_ = final_layout.used_bytes();
   if (stripe_fill_ > 0) {
     const std::size_t block_bytes = final_layout.block_bytes(stripe_);
@@ -720,7 +720,7 @@ class VolumeWriter final : public Writer {
 Task<Result<std::unique_ptr<Writer>>> open_volume_writer(StoreCore& core, BlobId id, Target target,
                                                          std::uint64_t size_bytes, Deadline deadline) {
   if (id.is_none()) co_return fail(Errc::kInvalidArgument, "a blob has an id");
-  if (!Layout::valid(target.code, size_bytes) || target.drives.size() != target.code.total()) {
+  if (!RecordLayout::valid(target.code, size_bytes) || target.drives.size() != target.code.total()) {
     co_return fail(Errc::kInvalidArgument, "no such code, no drive for each shard, or more bytes than a blob may have");
   }
   if (deadline.passed(core.clock)) co_return fail(Errc::kTimeout, "storing took longer than allowed");

@@ -55,9 +55,9 @@ bool Balance::helps(const DriveFill& from, const DriveFill& to, double size, Rea
          (to.used + size) / to.total <= wanted * (1 + kEvenWithin);
 }
 
-std::optional<Move> Balance::next(const Layout& layout, const blob::BlobRef& ref, Reach reach) const {
+std::optional<Move> Balance::next(const MovePlanner& planner, const blob::BlobRef& ref, Reach reach) const {
   const auto size = static_cast<double>(shard_bytes(ref));
-  const unsigned spread = layout.tolerance(ref).site_losses;
+  const unsigned spread = planner.tolerance(ref).site_losses;
   std::optional<Move> best;
   double best_gain = 0;
   for (std::size_t i = 0; i < ref.shards.size(); ++i) {
@@ -65,12 +65,12 @@ std::optional<Move> Balance::next(const Layout& layout, const blob::BlobRef& ref
     if (from == fills_.end()) continue;
     for (const auto& [drive, to] : fills_) {
       const double gain = from->second.ratio() - to.ratio();
-      if (gain <= best_gain || !helps(from->second, to, size, reach) || !layout.may_hold(ref, drive)) continue;
+      if (gain <= best_gain || !helps(from->second, to, size, reach) || !planner.may_hold(ref, drive)) continue;
       const auto holds = [target = drive](const blob::ShardPlace& place) { return place.drive == target; };
       if (std::any_of(ref.shards.begin(), ref.shards.end(), holds)) continue;
       blob::BlobRef after = ref;
       after.shards[i].drive = drive;
-      if (layout.tolerance(after).site_losses < spread) continue;
+      if (planner.tolerance(after).site_losses < spread) continue;
       best = Move{static_cast<unsigned>(i), drive};
       best_gain = gain;
     }

@@ -161,7 +161,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
     TRY(const auto unerased, accept_unerased(draining, request, wanted.drain));
     Parameters parameters{{"drives", names_of(draining)}};
     if (!unerased.empty()) parameters.emplace_back("acceptedUnerased", names_of(unerased));
-    CHECK_OK(witness_.record_drain("ResumeDrain", std::move(operator_name), std::move(parameters), wanted.drain));
+    CHECK_OK(journal_.record_drain("ResumeDrain", std::move(operator_name), std::move(parameters), wanted.drain));
     keep_terms(wanted.drain);
     return job(request_job(wanted, named()));
   }
@@ -179,7 +179,7 @@ Result<Job> FleetImpl::drain(DrainRequest request, std::string operator_name) {
   const auto accepts = request.accept_site_losses ? check.accepted : std::nullopt;
   if (accepts) parameters.emplace_back("acceptedSiteLosses", std::to_string(*accepts));
   if (!unerased.empty()) parameters.emplace_back("acceptedUnerased", names_of(unerased));
-  CHECK_OK(witness_.record_drain(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name),
+  CHECK_OK(journal_.record_drain(request.site ? "DrainSite" : "DrainDrive", std::move(operator_name),
                                  std::move(parameters), wanted.drain));
   keep_terms(wanted.drain);
   CHECK_OK(drives_.update([&](DriveMap& changed) -> Status {
@@ -214,7 +214,7 @@ Status FleetImpl::abort_drain(std::string operator_name) {
   const std::lock_guard operators(operators_);
   const auto draining = drives_in(*drives_.map(), DriveState::kDraining);
   if (draining.empty()) return fail(Errc::kConflict, "no drive is draining");
-  CHECK_OK(witness_.record("AbortDrain", std::move(operator_name), {{"drives", names_of(draining)}}));
+  CHECK_OK(journal_.record("AbortDrain", std::move(operator_name), {{"drives", names_of(draining)}}));
   CHECK_OK(drives_.update([&](DriveMap& map) -> Status {
     for (DriveInfo& drive : map.drives) {
       if (drive.state == DriveState::kDraining) drive.state = DriveState::kActive;
@@ -247,7 +247,7 @@ Status FleetImpl::restore_site_losses() {
     const auto best = sovereignty::best_tolerance(policy, *candidates);
     if (!best || best->site_losses < policy.rule.site_losses) return {};
   }
-  CHECK_OK(witness_.record("RestoreSiteLosses", kFleetItself, {{"policies", policies->names()}}));
+  CHECK_OK(journal_.record("RestoreSiteLosses", kFleetItself, {{"policies", policies->names()}}));
   return drives_.update([](DriveMap& changed) -> Status {
     changed.accepted_site_losses.reset();
     return {};
@@ -382,7 +382,7 @@ Result<std::vector<DriveInfo>> FleetImpl::erase_and_mark_drained(const std::vect
                                                                  const DrainTerms& terms, bool& announced) {
   const std::lock_guard operators(operators_);
   if (abort_) return fail(Errc::kCancelled, kAbortedBy);
-  if (!announced) CHECK_OK(witness_.record("EraseDrainedDrives", kFleetItself, {{"drives", names_of(leaving)}}));
+  if (!announced) CHECK_OK(journal_.record("EraseDrainedDrives", kFleetItself, {{"drives", names_of(leaving)}}));
   announced = true;
   std::vector<DriveId> detached;
   std::vector<DriveInfo> unerased;
@@ -419,7 +419,7 @@ Status FleetImpl::mark_drained(const std::vector<DriveInfo>& leaving, const std:
                          {"shardsLeft", "0"},
                          {"mirrorsLeft", "0"},
                          {"offlineNotErased", names_of(unerased)}};
-  CHECK_OK(witness_.record("CompleteDrain", kFleetItself, proof));
+  CHECK_OK(journal_.record("CompleteDrain", kFleetItself, proof));
   Status marked = drives_.update([&](DriveMap& map) -> Status {
     for (DriveInfo& drive : map.drives) {
       const auto same = [&](const DriveInfo& other) { return other.id == drive.id; };
@@ -428,7 +428,7 @@ Status FleetImpl::mark_drained(const std::vector<DriveInfo>& leaving, const std:
     return {};
   });
   if (!marked) {
-    const Status told = witness_.record("CompleteDrainFailed", kFleetItself,
+    const Status told = journal_.record("CompleteDrainFailed", kFleetItself,
                                         {{"drives", names_of(leaving)}, {"error", marked.error().message()}});
     if (!told) log_warning("a failure is not journaled", {{"error", told.error().describe()}});
   }

@@ -11,9 +11,7 @@ DrainRequest site(const char* id, std::optional<std::uint8_t> accept = std::null
   return request;
 }
 
-bool drained(FleetCloud& cloud, const std::string& drive) {
-  return cloud.drive(drive).phase == DrivePhase::kDrained;
-}
+bool drained(FleetCloud& cloud, const std::string& drive) { return cloud.drive(drive).phase == DrivePhase::kDrained; }
 
 unsigned metadata_files(const FleetCloud& cloud, const std::string& drive) {
   namespace fs = std::filesystem;

@@ -6,10 +6,10 @@ namespace andromede::fleet {
 
 Status FleetImpl::change_drives(const std::string& event, const std::string& principal, Parameters parameters,
                                 DriveId joining, const std::function<Status(DriveMap&)>& change) {
-  CHECK_OK(witness_.record_restoring(event, principal, parameters));
+  CHECK_OK(journal_.record_restoring(event, principal, parameters));
   if (Status changed = drives_.update(change); !changed) {
     parameters.emplace_back("error", changed.error().message());
-    const Status told = witness_.record_restoring(event + "Failed", principal, std::move(parameters));
+    const Status told = journal_.record_restoring(event + "Failed", principal, std::move(parameters));
     if (!told) log_warning("a failure is not journaled", {{"event", event}, {"error", told.error().describe()}});
     return changed;
   }

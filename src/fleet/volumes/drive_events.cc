@@ -21,7 +21,7 @@ Status DriveEvents::journal() {
   CHECK_OK(journal_decisions());
   collect();
   while (!waiting_.empty()) {
-    CHECK_OK(witness_.record_restoring(waiting_.front().name, kFleetItself, waiting_.front().parameters));
+    CHECK_OK(journal_.record_restoring(waiting_.front().name, kFleetItself, waiting_.front().parameters));
     waiting_.pop_front();
   }
   return {};
@@ -37,7 +37,7 @@ Status DriveEvents::journal_decisions() {
       const io::DriveInfo* const drive = map->find(id);
       names += (names.empty() ? "" : ", ") + (drive == nullptr ? id.to_string() : drive->name.value());
     }
-    CHECK_OK(witness_.record_restoring("ProceedWithoutDrives", journal::kKeyHolder,
+    CHECK_OK(journal_.record_restoring("ProceedWithoutDrives", journal::kKeyHolder,
                                        {{"unixUser", decision.unix_user},
                                         {"drives", names},
                                         {"decided", to_iso8601(decision.at)},

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "fleet/volumes/witness.h"
+#include "fleet/volumes/fleet_journal.h"
 #include "io/drives.h"
 #include "meta/mirrors.h"
 
@@ -18,8 +18,8 @@ namespace andromede::fleet {
 class DriveEvents {
  public:
   // All are borrowed and outlive this.
-  DriveEvents(io::Drives& drives, meta::Mirrors& mirrors, const Witness& witness)
-      : drives_(drives), mirrors_(mirrors), witness_(witness) {}
+  DriveEvents(io::Drives& drives, meta::Mirrors& mirrors, const FleetJournal& journal)
+      : drives_(drives), mirrors_(mirrors), journal_(journal) {}
 
   // Writes an entry for each event since the last call, operators' decisions to go on without drives first of all.
   // What could not be written is kept for the next call.
@@ -35,7 +35,7 @@ class DriveEvents {
 
   io::Drives& drives_;
   meta::Mirrors& mirrors_;
-  const Witness& witness_;
+  const FleetJournal& journal_;
   std::deque<Entry> waiting_;
   std::uint64_t journaled_decision_ = 0;  // the last one's epoch; the map may still carry it
 };

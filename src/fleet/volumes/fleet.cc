@@ -1,5 +1,3 @@
-#include "fleet/volumes/volumes_fleet.h"
-
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -8,6 +6,7 @@
 #include "base/log.h"
 #include "fleet/volumes/balance.h"
 #include "fleet/volumes/fleet_impl.h"
+#include "fleet/volumes/volumes_fleet.h"
 
 namespace andromede::fleet {
 namespace {
@@ -69,7 +68,7 @@ Status FleetImpl::start() {
   drives_.watch();
   scrub_at_ = next_scrub();
   const auto draining = drives_in(*drives_.map(), DriveState::kDraining);
-  if (const auto terms = witness_.drain_terms()) {
+  if (const auto terms = journal_.drain_terms()) {
     keep_terms(*terms);
   } else if (!draining.empty()) {
     log_warning("a drain goes on as configured: what was asked of it is unknown",
@@ -139,7 +138,7 @@ void FleetImpl::stop(const std::function<void()>& hurry) {
 
 // Counted from the last scrub that ended, in whichever process that was.
 SteadyTime FleetImpl::next_scrub() const {
-  const auto last = witness_.last_scrub();
+  const auto last = journal_.last_scrub();
   if (!last) log_warning("the time of the last scrub is unknown", {{"error", last.error().describe()}});
   const std::int64_t since_ms = last && *last ? std::max<std::int64_t>(clock_.now().ms - (*last)->ms, 0) : 0;
   return clock_.steady() + options_.scrub_every - std::chrono::milliseconds(since_ms);
@@ -163,9 +162,9 @@ void FleetImpl::keep_mirrors() {
   }
 }
 
-Status FleetImpl::witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change) {
+Status FleetImpl::journal_mirror(const DriveInfo& drive, MirrorKeeper::Change change) {
   // The keeper must never wait for the redundancy that it is there to restore.
-  return witness_.record_restoring(event_of(change), kFleetItself,
+  return journal_.record_restoring(event_of(change), kFleetItself,
                                    {{"drive", drive.name.value()}, {"site", drive.site.value()}});
 }
 

@@ -15,15 +15,15 @@
 #include <utility>
 #include <vector>
 
-#include "fleet/volumes/drive_events.h"
 #include "fleet/jobs.h"
+#include "fleet/volumes/drive_events.h"
+#include "fleet/volumes/fleet_journal.h"
 #include "fleet/volumes/mirror_keeper.h"
 #include "fleet/volumes/mover.h"
 #include "fleet/volumes/passes.h"
 #include "fleet/volumes/room.h"
 #include "fleet/volumes/throttle.h"
 #include "fleet/volumes/volumes_fleet.h"
-#include "fleet/volumes/witness.h"
 
 namespace andromede::fleet {
 
@@ -83,8 +83,8 @@ class FleetImpl final : public Fleet {
         random_(random),
         metrics_(metrics),
         options_(options),
-        witness_(store, clock),
-        drive_events_(drives, mirrors, witness_),
+        journal_(store, clock),
+        drive_events_(drives, mirrors, journal_),
         board_(clock),
         room_(clock),
         throttle_(options.bandwidth_bytes_per_s),
@@ -92,7 +92,7 @@ class FleetImpl final : public Fleet {
         passes_(drives, candidates, policies, catalog, mover_, random),
         mirror_keeper_(
             drives, mirrors, candidates, policies, clock, options.mirror_grace,
-            [this](const DriveInfo& drive, MirrorKeeper::Change change) { return witness_mirror(drive, change); }),
+            [this](const DriveInfo& drive, MirrorKeeper::Change change) { return journal_mirror(drive, change); }),
         signals_(std::make_shared<Signals>()),
         repaired_counter_(metrics.counter("andromede_shards_repaired_total", "Shards rebuilt or rewritten")),
         damaged_counter_(metrics.counter("andromede_shards_damaged_total", "Shards found damaged by reads or scrubs")),
@@ -139,7 +139,7 @@ class FleetImpl final : public Fleet {
 
   // --- mirrors' thread: no job makes commits wait for a mirror
   void keep_mirrors();
-  Status witness_mirror(const DriveInfo& drive, MirrorKeeper::Change change);
+  Status journal_mirror(const DriveInfo& drive, MirrorKeeper::Change change);
 
   // --- job thread
   void work();
@@ -222,7 +222,7 @@ class FleetImpl final : public Fleet {
   Random& random_;
   Metrics& metrics_;
   const Options options_;
-  Witness witness_;
+  FleetJournal journal_;
   DriveEvents drive_events_;  // start(), then the mirrors' thread
   JobBoard board_;
   RoomWatch room_;

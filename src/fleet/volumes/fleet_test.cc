@@ -35,9 +35,9 @@ TEST(Fleet, AMirrorThatChangesWaitForIsWarnedOf) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.fleet->stop();
   SlowMirrors slow(*cloud.meta);
-  cloud.fleet =
-      make_volumes_fleet(*cloud.drives, *cloud.candidates, *cloud.blobs, *cloud.catalog, cloud.authenticator, *cloud.meta,
-                  slow, cloud.policies, cloud.admit, cloud.clock, cloud.random, cloud.metrics, cloud.options);
+  cloud.fleet = make_volumes_fleet(*cloud.drives, *cloud.candidates, *cloud.blobs, *cloud.catalog, cloud.authenticator,
+                                   *cloud.meta, slow, cloud.policies, cloud.admit, cloud.clock, cloud.random,
+                                   cloud.metrics, cloud.options);
   const auto status = cloud.fleet->status();
   const io::DriveInfo& drive = *cloud.drives->map()->find(cloud.meta->mirrors().front().drive);
   ASSERT_EQ(status->warnings.size(), 1U);

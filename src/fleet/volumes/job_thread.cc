@@ -263,7 +263,7 @@ JobState FleetImpl::run_scrub(std::uint64_t job, std::string& message) {
             " metadata mirrors read, " + std::to_string(*bad_mirrors) + " damaged and made anew";
   if (result->lost > 0) message += "; " + std::to_string(result->lost) + " blobs cannot be rebuilt: " + result->why;
   if (result->waiting > 0) message += "; " + std::to_string(result->waiting) + " not repaired now: " + result->why;
-  const Status recorded = witness_.record_scrub(clock_.now(), message);
+  const Status recorded = journal_.record_scrub(clock_.now(), message);
   if (!recorded) log_warning("the time of this scrub is not recorded", {{"error", recorded.error().describe()}});
   const std::lock_guard lock(mutex_);
   lost_ = result->lost;
@@ -315,14 +315,14 @@ Result<Job> FleetImpl::job(std::uint64_t number) {
 Result<Job> FleetImpl::heal(std::string operator_name) {
   const std::lock_guard operators(operators_);
   CHECK_OK(check_free());
-  CHECK_OK(witness_.record("StartHeal", std::move(operator_name), {}));
+  CHECK_OK(journal_.record("StartHeal", std::move(operator_name), {}));
   return job(request_job({.kind = JobKind::kHeal}, "by an operator"));
 }
 
 Result<Job> FleetImpl::scrub(std::string operator_name) {
   const std::lock_guard operators(operators_);
   CHECK_OK(check_free());
-  CHECK_OK(witness_.record("StartScrub", std::move(operator_name), {}));
+  CHECK_OK(journal_.record("StartScrub", std::move(operator_name), {}));
   return job(request_job({.kind = JobKind::kScrub}, "by an operator"));
 }
 

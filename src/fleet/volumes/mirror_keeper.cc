@@ -28,14 +28,14 @@ bool active(const io::DriveMap& map, DriveId id) {
 
 MirrorKeeper::MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates,
                            const PolicyBook& policies, const Clock& clock, std::chrono::milliseconds grace,
-                           Witness witness)
+                           Journal journal)
     : drives_(drives),
       mirrors_(mirrors),
       candidates_(candidates),
       policies_(policies),
       clock_(clock),
       grace_(grace),
-      witness_(std::move(witness)) {}
+      journal_(std::move(journal)) {}
 
 MirrorKeeper::Drives MirrorKeeper::online_mirrors() const {
   Drives online;
@@ -116,7 +116,7 @@ void MirrorKeeper::note_members(const io::DriveMap& map, const Drives& online, s
     if (!online.contains(member->first) && !member->second) {
       member->second = now;
       if (drive != nullptr) {
-        const Status told = witness_(*drive, Change::kLost);
+        const Status told = journal_(*drive, Change::kLost);
         if (!told) log_warning("the loss of a metadata mirror is not journaled", {{"error", told.error().describe()}});
       }
     }
@@ -266,7 +266,7 @@ Status MirrorKeeper::add_missing(const io::DriveMap& map, const std::vector<Driv
 Status MirrorKeeper::add(const io::DriveInfo& drive, const std::function<bool()>& go_on) {
   log_info("making a metadata mirror", {{"drive", drive.name.value()}});
   // One that the map still names was the last of all and comes back: no entry can be written before it does.
-  const Status told = drive.mirrors_metadata ? Status() : witness_(drive, Change::kAdded);
+  const Status told = drive.mirrors_metadata ? Status() : journal_(drive, Change::kAdded);
   // Where a full mirror refuses even the entry, it is this one that lets commits do without that one.
   const bool owed = !told && told.error() == Errc::kNoSpace;
   if (!told && !owed) return told;
@@ -288,7 +288,7 @@ Status MirrorKeeper::add(const io::DriveInfo& drive, const std::function<bool()>
 Status MirrorKeeper::tell_owed(const io::DriveMap& map) {
   while (!untold_.empty()) {
     const io::DriveInfo* const drive = map.find(*untold_.begin());
-    if (drive != nullptr) CHECK_OK(witness_(*drive, Change::kAdded));
+    if (drive != nullptr) CHECK_OK(journal_(*drive, Change::kAdded));
     untold_.erase(untold_.begin());
   }
   return {};
@@ -308,7 +308,7 @@ Status MirrorKeeper::remove_surplus(const io::DriveMap& map, const std::vector<D
         continue;
       }
     }
-    CHECK_OK(witness_(drive, Change::kRemoved));
+    CHECK_OK(journal_(drive, Change::kRemoved));
     const Status removed = mirrors_.remove_mirror(drive.id);
     if (!removed) return fail(removed.error().in("metadata mirror on " + drive.name.value()));
     members_.erase(drive.id);

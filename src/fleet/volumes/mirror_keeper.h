@@ -14,8 +14,8 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "fleet/volumes/candidates.h"
 #include "fleet/policy_book.h"
+#include "fleet/volumes/candidates.h"
 #include "io/drives.h"
 #include "meta/mirrors.h"
 #include "sovereignty/placement.h"
@@ -27,12 +27,12 @@ class MirrorKeeper {
   enum class Change : std::uint8_t { kAdded, kLost, kRemoved };
   // Told of a change, to journal it: before a mirror is made or given up, where an error stops the change; after one
   // was lost.
-  using Witness = std::function<Status(const io::DriveInfo& drive, Change change)>;
+  using Journal = std::function<Status(const io::DriveInfo& drive, Change change)>;
 
   // All are borrowed and outlive this. The place of a mirror on a drive that is offline is kept for `grace`, so that a
   // moment's absence costs no copy elsewhere; then it is made on another drive. At once where commits wait for it.
   MirrorKeeper(io::Drives& drives, meta::Mirrors& mirrors, Candidates& candidates, const PolicyBook& policies,
-               const Clock& clock, std::chrono::milliseconds grace, Witness witness);
+               const Clock& clock, std::chrono::milliseconds grace, Journal journal);
 
   // Moves the mirror of a drive without room, which would hold up every commit, to one with room where that is as good.
   // Adds what is missing and can be had, gives up what has a successor or must leave, and removes what a former mirror
@@ -94,7 +94,7 @@ class MirrorKeeper {
   const PolicyBook& policies_;
   const Clock& clock_;
   const std::chrono::milliseconds grace_;
-  const Witness witness_;
+  const Journal journal_;
   // Drives that take part, or did until lately: since when they have not.
   std::map<DriveId, std::optional<SteadyTime>> members_;
   Drives swept_;  // nothing of a former mirror lies there

@@ -76,15 +76,15 @@ Mover::Gone Mover::gone(const blob::BlobRef& ref) const {
 Result<MoveCount> Mover::settle(blob::BlobRef ref, const blob::Pace& pace) {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     const std::vector<unsigned> lacking = gone(ref).shards;
-    Layout layout(drives_.map(), candidates_.snapshot(), policies_.snapshot());
-    const auto wanted = layout.moves(ref, random_);
+    MovePlanner planner(drives_.map(), candidates_.snapshot(), policies_.snapshot());
+    const auto wanted = planner.moves(ref, random_);
     // What is gone is made good where it was, also where the rest has to wait for room.
     if (!wanted && lacking.empty()) return fail(wanted.error());
     std::vector<Move> moves = wanted ? *wanted : std::vector<Move>{};
     for (const unsigned shard : lacking) {
       const auto moved = [shard](const Move& move) { return move.shard == shard; };
       if (std::any_of(moves.begin(), moves.end(), moved)) continue;
-      if (layout.may_hold(ref, ref.shards[shard].drive)) moves.push_back({shard, ref.shards[shard].drive});
+      if (planner.may_hold(ref, ref.shards[shard].drive)) moves.push_back({shard, ref.shards[shard].drive});
     }
     auto count = carry_out(ref, moves, pace);
     if (count && !wanted) return fail(wanted.error());

@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "blob/maintenance.h"
 #include "blob/store.h"
-#include "fleet/volumes/layout.h"
+#include "fleet/volumes/move_planner.h"
 #include "meta/mirrors.h"
 
 namespace andromede::fleet {
@@ -26,9 +26,9 @@ class Mover {
   Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, blob::Authenticator& authenticator,
         const meta::Mirrors& mirrors, Candidates& candidates, const PolicyBook& policies, Random& random);
 
-  // Gives every shard of the blob the place that Layout wants, and rebuilds what was in volumes that are gone. A blob
-  // that was deleted or changed meanwhile is looked at again. Errors: kCorrupt (cannot be rebuilt), kUnavailable and
-  // kNoSpace (not now), kIo, kCancelled (pace said so).
+  // Gives every shard of the blob the place that MovePlanner wants, and rebuilds what was in volumes that are gone. A
+  // blob that was deleted or changed meanwhile is looked at again. Errors: kCorrupt (cannot be rebuilt), kUnavailable
+  // and kNoSpace (not now), kIo, kCancelled (pace said so).
   Result<MoveCount> settle(blob::BlobRef ref, const blob::Pace& pace);
   // Which shards of `ref` are in volumes that are gone from their drives: a look into memory. Nothing is lost with them
   // where `ref` is not the record any more: what holds nothing is removed.

@@ -95,9 +95,9 @@ Result<Passes::Outlook> Passes::look_ahead(const std::function<bool()>& go_on) {
   Outlook outlook;
   CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
-    Layout layout(drives_.map(), candidates_.snapshot(), policies_.snapshot());
+    MovePlanner planner(drives_.map(), candidates_.snapshot(), policies_.snapshot());
     for (const blob::BlobRef& ref : batch) {
-      if (const auto moves = layout.moves(ref, random_)) outlook.bytes += moves->size() * shard_bytes(ref);
+      if (const auto moves = planner.moves(ref, random_)) outlook.bytes += moves->size() * shard_bytes(ref);
       const Mover::Gone gone = mover_.gone(ref);
       outlook.all_known = outlook.all_known && gone.all_known;
       if (!gone.shards.empty()) CHECK_OK(count_gone(ref, outlook));
@@ -166,9 +166,9 @@ Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatc
     const auto move_batch = [&](const std::vector<blob::BlobRef>& batch) -> Status {
       between();
       if (!progress(0)) return fail(Errc::kCancelled, "stopped");
-      const Layout layout(drives_.map(), candidates_.snapshot(), policies_.snapshot());
+      const MovePlanner planner(drives_.map(), candidates_.snapshot(), policies_.snapshot());
       const auto move = [&](const blob::BlobRef& ref) {
-        return move_for_balance(ref, layout, {balance, mutex, reach}, progress);
+        return move_for_balance(ref, planner, {balance, mutex, reach}, progress);
       };
       return each_blob(batch, move, total);
     };
@@ -181,7 +181,7 @@ Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatc
   return total;
 }
 
-Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const Layout& layout, SharedBalance shared,
+Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const MovePlanner& planner, SharedBalance shared,
                                             const Progress& progress) {
   auto& [balance, mutex, reach] = shared;
   PassResult result;
@@ -190,7 +190,7 @@ Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const Layo
   {
     // Counted before it is done, so that two movers do not both fill the same gap.
     const std::lock_guard lock(mutex);
-    if (!balance.even(reach)) move = balance.next(layout, ref, reach);
+    if (!balance.even(reach)) move = balance.next(planner, ref, reach);
     if (move) balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
   }
   if (!move) return result;

@@ -15,7 +15,7 @@
 #include "blob/maintenance.h"
 #include "blob/store.h"
 #include "fleet/volumes/balance.h"
-#include "fleet/volumes/layout.h"
+#include "fleet/volumes/move_planner.h"
 #include "fleet/volumes/mover.h"
 
 namespace andromede::fleet {
@@ -78,7 +78,7 @@ class Passes {
     std::mutex& mutex;  // guards it
     Balance::Reach reach;
   };
-  Result<PassResult> move_for_balance(const blob::BlobRef& ref, const Layout& layout, SharedBalance shared,
+  Result<PassResult> move_for_balance(const blob::BlobRef& ref, const MovePlanner& planner, SharedBalance shared,
                                       const Progress& progress);
 
   io::Drives& drives_;

@@ -41,7 +41,7 @@ void FleetImpl::note_stopped_reclaim(const DriveInfo& drive, const std::string& 
     first = is_new;
   }
   if (first) log_error("reclaim stopped", {{"drive", drive.name.value()}, {"reason", why}});
-  const Status told = witness_.record("StopReclaim", kFleetItself, {{"drive", drive.name.value()}, {"reason", why}});
+  const Status told = journal_.record("StopReclaim", kFleetItself, {{"drive", drive.name.value()}, {"reason", why}});
   if (!told) {
     log_warning("a stopped reclaim is not journaled yet", {{"error", told.error().describe()}});
     return;
@@ -114,7 +114,7 @@ Status FleetImpl::accept_orphans(DriveName drive, std::string operator_name) {
   }
   if (why.empty())
     return fail(Errc::kConflict, "reclaim did not stop on " + drive.value() + ": there is nothing to accept");
-  CHECK_OK(witness_.record("AcceptOrphans", std::move(operator_name), {{"drive", drive.value()}, {"reason", why}}));
+  CHECK_OK(journal_.record("AcceptOrphans", std::move(operator_name), {{"drive", drive.value()}, {"reason", why}}));
   const std::lock_guard lock(mutex_);
   reclaim_accepted_.insert(known->id);
   reclaim_due_ = true;

@@ -158,8 +158,8 @@ class FleetCloud {
     live_ = std::make_unique<objects::LiveBlobs>(*blobs);
     catalog = std::make_unique<objects::BlobCatalog>(*meta, *live_, clock, std::chrono::seconds(30));
     candidates = std::make_unique<Candidates>(*drives, *blobs);
-    fleet = make_volumes_fleet(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, policies, admit, clock,
-                        random, metrics, options);
+    fleet = make_volumes_fleet(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, policies, admit,
+                               clock, random, metrics, options);
     ASSERT_TRUE(fleet->start());
   }
   void close() {

@@ -1,5 +1,5 @@
-// Layout: where the shards of a blob lie, where they should lie, and the fewest moves between the two. Pure: it works
-// on a snapshot of the drive map and of the candidates.
+// MovePlanner: where the shards of a blob lie, where they should lie, and the fewest moves between the two. Pure: it
+// works on a snapshot of the drive map and of the candidates.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "blob/store.h"
-#include "fleet/volumes/candidates.h"
 #include "fleet/policy_book.h"
+#include "fleet/volumes/candidates.h"
 #include "io/drives.h"
 #include "sovereignty/placement.h"
 
@@ -28,11 +28,11 @@ std::uint64_t shard_bytes(blob::Code code, std::uint64_t size_bytes);
 inline std::uint64_t shard_bytes(const blob::BlobRef& ref) { return shard_bytes(ref.code, ref.size_bytes); }
 
 // Not thread-safe; cheap to make for every batch of blobs.
-class Layout {
+class MovePlanner {
  public:
   // `candidates`: the active drives that are online.
-  Layout(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const CandidateList> candidates,
-         std::shared_ptr<const sovereignty::Policies> policies);
+  MovePlanner(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const CandidateList> candidates,
+              std::shared_ptr<const sovereignty::Policies> policies);
 
   // Shards of the blob may lie on the drive, which is active; one that is only offline is expected back.
   [[nodiscard]] bool may_hold(const blob::BlobRef& ref, DriveId drive) const;

@@ -1,4 +1,4 @@
-#include "fleet/volumes/layout.h"
+#include "fleet/volumes/move_planner.h"
 
 #include <algorithm>
 
@@ -16,8 +16,8 @@ std::uint64_t shard_bytes(blob::Code code, std::uint64_t size_bytes) {
   return payload + payload / kChecksumShare + kRecordOverheadBytes;
 }
 
-Layout::Layout(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const CandidateList> candidates,
-               std::shared_ptr<const sovereignty::Policies> policies)
+MovePlanner::MovePlanner(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const CandidateList> candidates,
+                         std::shared_ptr<const sovereignty::Policies> policies)
     : map_(std::move(map)), candidates_(std::move(candidates)), policies_(std::move(policies)) {
   for (const io::DriveInfo& drive : map_->drives) {
     if (drive.state != io::DriveState::kActive) continue;
@@ -28,14 +28,14 @@ Layout::Layout(std::shared_ptr<const io::DriveMap> map, std::shared_ptr<const Ca
   }
 }
 
-std::optional<SiteId> Layout::site_of(DriveId drive) const {
+std::optional<SiteId> MovePlanner::site_of(DriveId drive) const {
   for (const auto& candidate : active_) {
     if (candidate.drive == drive) return candidate.site;
   }
   return std::nullopt;
 }
 
-Result<const sovereignty::Policy*> Layout::policy_of(const blob::BlobRef& ref) const {
+Result<const sovereignty::Policy*> MovePlanner::policy_of(const blob::BlobRef& ref) const {
   TRY(const sovereignty::Policy* const policy, policies_->recorded(ref.policy));
   const sovereignty::Rule& rule = policy->rule;
   if (blob::Code{rule.data_shards, rule.parity_shards} != ref.code) {
@@ -44,13 +44,13 @@ Result<const sovereignty::Policy*> Layout::policy_of(const blob::BlobRef& ref) c
   return policy;
 }
 
-bool Layout::may_hold(const blob::BlobRef& ref, DriveId drive) const {
+bool MovePlanner::may_hold(const blob::BlobRef& ref, DriveId drive) const {
   const sovereignty::Policy* const policy = policies_->find(ref.policy);
   const auto site = site_of(drive);
   return policy != nullptr && site && policy->allows(*site);
 }
 
-sovereignty::Tolerance Layout::tolerance_on(const blob::BlobRef& ref, const std::vector<DriveId>& drives) const {
+sovereignty::Tolerance MovePlanner::tolerance_on(const blob::BlobRef& ref, const std::vector<DriveId>& drives) const {
   std::vector<SiteId> sites;
   for (const DriveId drive : drives) {
     if (may_hold(ref, drive)) sites.push_back(*site_of(drive));
@@ -58,13 +58,13 @@ sovereignty::Tolerance Layout::tolerance_on(const blob::BlobRef& ref, const std:
   return sovereignty::tolerance_of(ref.code.data, sites);
 }
 
-sovereignty::Tolerance Layout::tolerance(const blob::BlobRef& ref) const {
+sovereignty::Tolerance MovePlanner::tolerance(const blob::BlobRef& ref) const {
   std::vector<DriveId> drives;
   for (const blob::ShardPlace& place : ref.shards) drives.push_back(place.drive);
   return tolerance_on(ref, drives);
 }
 
-sovereignty::Tolerance Layout::best_for(const sovereignty::Policy& policy) {
+sovereignty::Tolerance MovePlanner::best_for(const sovereignty::Policy& policy) {
   const auto [entry, fresh] = best_.try_emplace(policy.id);
   if (fresh) {
     if (const auto best = sovereignty::best_tolerance(policy, *candidates_)) entry->second = *best;
@@ -72,7 +72,7 @@ sovereignty::Tolerance Layout::best_for(const sovereignty::Policy& policy) {
   return entry->second;
 }
 
-Result<std::vector<Move>> Layout::moves(const blob::BlobRef& ref, Random& random) {
+Result<std::vector<Move>> MovePlanner::moves(const blob::BlobRef& ref, Random& random) {
   TRY(const sovereignty::Policy* const policy, policy_of(ref));
   const unsigned best = best_for(*policy).site_losses;
   std::vector<std::optional<DriveId>> keep(ref.shards.size());

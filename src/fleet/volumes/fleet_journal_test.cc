@@ -1,4 +1,4 @@
-#include "fleet/volumes/witness.h"
+#include "fleet/volumes/fleet_journal.h"
 
 #include <fstream>
 
@@ -20,54 +20,54 @@ void store(FleetCloud& cloud, const char* key, std::string value) {
   ASSERT_TRUE(sync_wait(cloud.meta->commit(std::move(commit), Deadline::never())));
 }
 
-TEST(Witness, StoresTheTimeOfAScrubAsSpecified) {
+TEST(FleetJournal, StoresTheTimeOfAScrubAsSpecified) {
   FleetCloud cloud({1, 1, 1, 1});
-  const Witness witness(*cloud.meta, cloud.clock);
-  const auto none = witness.last_scrub();
+  const FleetJournal journal(*cloud.meta, cloud.clock);
+  const auto none = journal.last_scrub();
   ASSERT_TRUE(none);
   EXPECT_FALSE(*none);
-  ASSERT_TRUE(witness.record_scrub(Timestamp{0x0102030405060708}, "nothing found"));
+  ASSERT_TRUE(journal.record_scrub(Timestamp{0x0102030405060708}, "nothing found"));
   const auto stored = sync_wait(cloud.meta->get("cloud", {meta::Space::kRecords, "fleet/scrub"}));
   ASSERT_TRUE(stored && *stored);
   EXPECT_EQ(to_hex(as_bytes(**stored)), "010807060504030201");
-  EXPECT_EQ(witness.last_scrub()->value().ms, 0x0102030405060708);
+  EXPECT_EQ(journal.last_scrub()->value().ms, 0x0102030405060708);
   EXPECT_TRUE(cloud.journaled("CompleteScrub"));
 }
 
-TEST(Witness, RefusesWhatItDidNotWrite) {
+TEST(FleetJournal, RefusesWhatItDidNotWrite) {
   FleetCloud cloud({1, 1, 1, 1});
-  const Witness witness(*cloud.meta, cloud.clock);
+  const FleetJournal journal(*cloud.meta, cloud.clock);
   for (const char* hex : {"", "01", "020807060504030201", "01080706050403020100"}) {
     store(cloud, "fleet/scrub", std::string(as_text(*from_hex(hex))));
-    const auto read = witness.last_scrub();
+    const auto read = journal.last_scrub();
     ASSERT_FALSE(read) << hex;
     EXPECT_EQ(read.error(), Errc::kCorrupt) << hex;
   }
 }
 
-TEST(Witness, StoresWhatWasAskedOfADrainAsSpecified) {
+TEST(FleetJournal, StoresWhatWasAskedOfADrainAsSpecified) {
   FleetCloud cloud({1, 1, 1, 1});
-  const Witness witness(*cloud.meta, cloud.clock);
-  EXPECT_EQ(*witness.drain_terms(), DrainTerms());
+  const FleetJournal journal(*cloud.meta, cloud.clock);
+  EXPECT_EQ(*journal.drain_terms(), DrainTerms());
   const DrainTerms terms{.bandwidth_bytes_per_s = 0x0102030405060708,
                          .unerased = {*DriveId::parse("101112131415161718191a1b1c1d1e1f"),
                                       *DriveId::parse("a0a1a2a3a4a5a6a7a8a9aaabacadaeaf")}};
-  ASSERT_TRUE(witness.record_drain("DrainDrive", "claire", {{"drive", "s1-1"}}, terms));
+  ASSERT_TRUE(journal.record_drain("DrainDrive", "claire", {{"drive", "s1-1"}}, terms));
   const auto stored = sync_wait(cloud.meta->get("cloud", {meta::Space::kRecords, "fleet/drain"}));
   ASSERT_TRUE(stored && *stored);
   const std::string as_specified = golden("drain_v2.bin");
   EXPECT_EQ(**stored, as_specified);
-  EXPECT_EQ(*witness.drain_terms(), terms);
+  EXPECT_EQ(*journal.drain_terms(), terms);
   EXPECT_TRUE(cloud.journaled("DrainDrive"));
   for (std::size_t bytes = 0; bytes < as_specified.size(); ++bytes) {
     store(cloud, "fleet/drain", as_specified.substr(0, bytes));
-    EXPECT_EQ(witness.drain_terms().error(), Errc::kCorrupt) << bytes;
+    EXPECT_EQ(journal.drain_terms().error(), Errc::kCorrupt) << bytes;
   }
   // One byte too many, other versions, more drives than there are.
   for (const char* hex : {"0208070605040302010000000000", "01080706050403020101", "0308070605040302010000000000",
                           "020807060504030201ffffffff"}) {
     store(cloud, "fleet/drain", std::string(as_text(*from_hex(hex))));
-    const auto read = witness.drain_terms();
+    const auto read = journal.drain_terms();
     ASSERT_FALSE(read) << hex;
     EXPECT_EQ(read.error(), Errc::kCorrupt) << hex;
   }

@@ -1,4 +1,4 @@
-#include "fleet/volumes/witness.h"
+#include "fleet/volumes/fleet_journal.h"
 
 #include "base/deadline.h"
 #include "base/task.h"
@@ -16,8 +16,8 @@ constexpr std::uint8_t kDrainVersion = 2;
 
 }  // namespace
 
-Status Witness::commit(std::string name, std::string principal,
-                       std::vector<std::pair<std::string, std::string>> parameters, meta::Commit change) const {
+Status FleetJournal::commit(std::string name, std::string principal,
+                            std::vector<std::pair<std::string, std::string>> parameters, meta::Commit change) const {
   journal::Event event;
   event.source = "operator.andromede";
   event.name = std::move(name);
@@ -30,19 +30,19 @@ Status Witness::commit(std::string name, std::string principal,
   return {};
 }
 
-Status Witness::record(std::string name, std::string principal,
-                       std::vector<std::pair<std::string, std::string>> parameters) const {
+Status FleetJournal::record(std::string name, std::string principal,
+                            std::vector<std::pair<std::string, std::string>> parameters) const {
   return commit(std::move(name), std::move(principal), std::move(parameters), {});
 }
 
-Status Witness::record_restoring(std::string name, std::string principal,
-                                 std::vector<std::pair<std::string, std::string>> parameters) const {
+Status FleetJournal::record_restoring(std::string name, std::string principal,
+                                      std::vector<std::pair<std::string, std::string>> parameters) const {
   meta::Commit change;
   change.restores_redundancy = true;
   return commit(std::move(name), std::move(principal), std::move(parameters), std::move(change));
 }
 
-Status Witness::record_scrub(Timestamp ended, std::string outcome) const {
+Status FleetJournal::record_scrub(Timestamp ended, std::string outcome) const {
   Bytes value;
   ByteWriter writer(value);
   writer.u8(kScrubVersion);
@@ -52,7 +52,7 @@ Status Witness::record_scrub(Timestamp ended, std::string outcome) const {
   return commit("CompleteScrub", kFleetItself, {{"outcome", std::move(outcome)}}, std::move(change));
 }
 
-Result<std::optional<Timestamp>> Witness::last_scrub() const {
+Result<std::optional<Timestamp>> FleetJournal::last_scrub() const {
   TRY(const auto value, sync_wait(store_.get(kCloudPartition, {meta::Space::kRecords, kScrubKey})));
   if (!value) return std::optional<Timestamp>();
   ByteReader reader(as_bytes(*value));
@@ -63,9 +63,9 @@ Result<std::optional<Timestamp>> Witness::last_scrub() const {
   return std::optional(Timestamp{static_cast<std::int64_t>(ms)});
 }
 
-Status Witness::record_drain(std::string name, std::string principal,
-                             std::vector<std::pair<std::string, std::string>> parameters,
-                             const DrainTerms& terms) const {
+Status FleetJournal::record_drain(std::string name, std::string principal,
+                                  std::vector<std::pair<std::string, std::string>> parameters,
+                                  const DrainTerms& terms) const {
   Bytes value;
   ByteWriter writer(value);
   writer.u8(kDrainVersion);
@@ -77,7 +77,7 @@ Status Witness::record_drain(std::string name, std::string principal,
   return commit(std::move(name), std::move(principal), std::move(parameters), std::move(change));
 }
 
-Result<DrainTerms> Witness::drain_terms() const {
+Result<DrainTerms> FleetJournal::drain_terms() const {
   TRY(const auto value, sync_wait(store_.get(kCloudPartition, {meta::Space::kRecords, kDrainKey})));
   if (!value) return DrainTerms();
   ByteReader reader(as_bytes(*value));

@@ -1,4 +1,5 @@
-// Witness: puts what operators, and the fleet by itself, do into the journal before it is done. Blocks; thread-safe.
+// FleetJournal: puts what operators, and the fleet by itself, do into the journal before it is done. Blocks;
+// thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -29,10 +30,10 @@ struct DrainTerms {
   bool operator==(const DrainTerms&) const = default;
 };
 
-class Witness {
+class FleetJournal {
  public:
   // Both are borrowed and outlive this.
-  Witness(meta::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  FleetJournal(meta::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
   // Answers once the entry is durable; on an error the act must not happen.
   Status record(std::string name, std::string principal,
                 std::vector<std::pair<std::string, std::string>> parameters) const;

@@ -1,4 +1,4 @@
-#include "fleet/volumes/layout.h"
+#include "fleet/volumes/move_planner.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -61,36 +61,36 @@ blob::BlobRef after(blob::BlobRef ref, const std::vector<Move>& moves) {
   return ref;
 }
 
-TEST(Layout, LeavesAWellSpreadBlobAlone) {
+TEST(MovePlanner, LeavesAWellSpreadBlobAlone) {
   World world({2, 2, 2, 2});
   const auto ref = world.blob({0, 2, 4, 6});
-  EXPECT_TRUE(Layout(world.map, world.online(), world.policies).moves(ref, world.random)->empty());
-  EXPECT_TRUE(Layout(world.map, world.online({0, 1}), world.policies).moves(ref, world.random)->empty())
+  EXPECT_TRUE(MovePlanner(world.map, world.online(), world.policies).moves(ref, world.random)->empty());
+  EXPECT_TRUE(MovePlanner(world.map, world.online({0, 1}), world.policies).moves(ref, world.random)->empty())
       << "offline is expected back";
 }
 
-TEST(Layout, MovesOneOfTwoShardsThatShareASite) {
+TEST(MovePlanner, MovesOneOfTwoShardsThatShareASite) {
   World world({2, 2, 2, 2});
   const auto ref = world.blob({0, 1, 2, 4});
-  Layout layout(world.map, world.online(), world.policies);
-  const auto moves = layout.moves(ref, world.random);
+  MovePlanner planner(world.map, world.online(), world.policies);
+  const auto moves = planner.moves(ref, world.random);
   ASSERT_TRUE(moves);
   EXPECT_EQ(moves->size(), 1U);
-  EXPECT_EQ(layout.tolerance(after(ref, *moves)).site_losses, 2U);
+  EXPECT_EQ(planner.tolerance(after(ref, *moves)).site_losses, 2U);
 }
 
-TEST(Layout, MovesOffDrivesThatLeave) {
+TEST(MovePlanner, MovesOffDrivesThatLeave) {
   World world({2, 2, 2, 2});
   world.map->drives[0].state = io::DriveState::kDraining;
   const auto ref = world.blob({0, 2, 4, 6});
-  const auto moves = Layout(world.map, world.online(), world.policies).moves(ref, world.random);
+  const auto moves = MovePlanner(world.map, world.online(), world.policies).moves(ref, world.random);
   ASSERT_TRUE(moves);
   ASSERT_EQ(moves->size(), 1U);
   EXPECT_EQ(moves->front().shard, 0U);
   EXPECT_EQ(moves->front().to, world.map->drives[1].id);
 }
 
-RC_GTEST_PROP(Layout, EndsWhereItWouldNotMoveAgain, ()) {
+RC_GTEST_PROP(MovePlanner, EndsWhereItWouldNotMoveAgain, ()) {
   const auto per_site = *rc::gen::container<std::vector<unsigned>>(5, rc::gen::inRange(1U, 4U));
   World world(per_site);
   const std::size_t drives = world.map->drives.size();
@@ -103,49 +103,49 @@ RC_GTEST_PROP(Layout, EndsWhereItWouldNotMoveAgain, ()) {
     all.erase(all.begin() + static_cast<std::ptrdiff_t>(at));
   }
   const auto ref = world.blob(on);
-  Layout layout(world.map, world.online(), world.policies);
-  const auto moves = layout.moves(ref, world.random);
+  MovePlanner planner(world.map, world.online(), world.policies);
+  const auto moves = planner.moves(ref, world.random);
   RC_ASSERT(moves.has_value());
   const auto settled = after(ref, *moves);
-  RC_ASSERT(layout.tolerance(settled).site_losses >= layout.tolerance(ref).site_losses);
-  RC_ASSERT(layout.tolerance(settled).site_losses == 2U);  // five sites, four shards
-  RC_ASSERT(layout.moves(settled, world.random)->empty());
+  RC_ASSERT(planner.tolerance(settled).site_losses >= planner.tolerance(ref).site_losses);
+  RC_ASSERT(planner.tolerance(settled).site_losses == 2U);  // five sites, four shards
+  RC_ASSERT(planner.moves(settled, world.random)->empty());
 }
 
-TEST(Layout, MovesNothingOutOfItsPolicyAndWhatIsOutsideBackIn) {
+TEST(MovePlanner, MovesNothingOutOfItsPolicyAndWhatIsOutsideBackIn) {
   World world({2, 1, 1, 9});
   world.map->drives[0].state = io::DriveState::kDraining;
   const auto ref = world.blob({0, 2, 3});
-  const auto moves = Layout(world.map, world.online(), world.policies).moves(ref, world.random);
+  const auto moves = MovePlanner(world.map, world.online(), world.policies).moves(ref, world.random);
   ASSERT_TRUE(moves);
   ASSERT_EQ(moves->size(), 1U);
   EXPECT_EQ(moves->front().to, world.map->drives[1].id) << "the one drive left that the policy allows";
   world.map->drives[1].state = io::DriveState::kDraining;
-  const auto none = Layout(world.map, world.online(), world.policies).moves(ref, world.random);
+  const auto none = MovePlanner(world.map, world.online(), world.policies).moves(ref, world.random);
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error(), Errc::kUnavailable);
   EXPECT_TRUE(none.error().message().starts_with("policy apart: ")) << none.error().message();
   world.map->drives[0].state = io::DriveState::kActive;
   const auto outside = world.blob({4, 2, 3});
-  const auto back = Layout(world.map, world.online(), world.policies).moves(outside, world.random);
+  const auto back = MovePlanner(world.map, world.online(), world.policies).moves(outside, world.random);
   ASSERT_TRUE(back);
   ASSERT_EQ(back->size(), 1U);
   EXPECT_EQ(back->front().to, world.map->drives[0].id);
 }
 
 // Two blobs of one code, with different policies: the code alone says nothing.
-TEST(Layout, OfAPolicyThatIsNotThereOrHasAnotherCodeNothingMoves) {
+TEST(MovePlanner, OfAPolicyThatIsNotThereOrHasAnotherCodeNothingMoves) {
   World world({2, 2, 2, 2});
   auto ref = world.blob({0, 1, 2, 3});
   for (const char* policy : {"", "other", "apart"}) {
     ref.policy = PolicyId(policy);
-    const auto moves = Layout(world.map, world.online(), world.policies).moves(ref, world.random);
+    const auto moves = MovePlanner(world.map, world.online(), world.policies).moves(ref, world.random);
     ASSERT_FALSE(moves) << policy;
     EXPECT_EQ(moves.error(), Errc::kUnavailable);
   }
 }
 
-RC_GTEST_PROP(Layout, WhateverLeavesTheMovesStayInThePolicy, ()) {
+RC_GTEST_PROP(MovePlanner, WhateverLeavesTheMovesStayInThePolicy, ()) {
   World world({2, 2, 2, 2, 1});
   std::vector<std::size_t> offline;
   for (std::size_t i = 0; i < world.map->drives.size(); ++i) {
@@ -155,10 +155,10 @@ RC_GTEST_PROP(Layout, WhateverLeavesTheMovesStayInThePolicy, ()) {
   }
   const auto ref = world.blob({*rc::gen::inRange<std::size_t>(0, 2), *rc::gen::inRange<std::size_t>(2, 4),
                                *rc::gen::inRange<std::size_t>(4, 9)});
-  Layout layout(world.map, world.online(offline), world.policies);
-  const auto moves = layout.moves(ref, world.random);
+  MovePlanner planner(world.map, world.online(offline), world.policies);
+  const auto moves = planner.moves(ref, world.random);
   if (!moves) return;
-  for (const Move& move : *moves) RC_ASSERT(layout.may_hold(ref, move.to));
+  for (const Move& move : *moves) RC_ASSERT(planner.may_hold(ref, move.to));
 }
 
 TEST(Balance, LeavesAnEmptyDriveEmptyThatThePolicyDoesNotAllow) {
@@ -166,8 +166,8 @@ TEST(Balance, LeavesAnEmptyDriveEmptyThatThePolicyDoesNotAllow) {
   CandidateList candidates = *world.online();
   candidates[3].free_bytes = 200 * kMiB;
   const Balance balance(candidates);
-  const Layout layout(world.map, std::make_shared<CandidateList>(candidates), world.policies);
-  EXPECT_FALSE(balance.next(layout, world.blob({0, 1, 2}), Balance::Reach::kAnySite));
+  const MovePlanner planner(world.map, std::make_shared<CandidateList>(candidates), world.policies);
+  EXPECT_FALSE(balance.next(planner, world.blob({0, 1, 2}), Balance::Reach::kAnySite));
 }
 
 TEST(Balance, MovesToTheEmptyDriveUntilEvenAndKeepsTheSpread) {
@@ -177,14 +177,14 @@ TEST(Balance, MovesToTheEmptyDriveUntilEvenAndKeepsTheSpread) {
   candidates[4].free_bytes = 200 * kMiB;
   Balance balance(candidates);
   EXPECT_FALSE(balance.even(Balance::Reach::kAnySite));
-  const Layout layout(world.map, std::make_shared<CandidateList>(candidates), world.policies);
+  const MovePlanner planner(world.map, std::make_shared<CandidateList>(candidates), world.policies);
   std::uint64_t moved = 0;
   for (int i = 0; i < 1000 && !balance.even(Balance::Reach::kAnySite); ++i) {
     const auto ref = world.blob({0, 1, 2, 3});
-    const auto move = balance.next(layout, ref, Balance::Reach::kAnySite);
+    const auto move = balance.next(planner, ref, Balance::Reach::kAnySite);
     if (!move) break;
     EXPECT_EQ(move->to, world.map->drives[4].id);
-    EXPECT_EQ(layout.tolerance(after(ref, {*move})).site_losses, 2U);
+    EXPECT_EQ(planner.tolerance(after(ref, {*move})).site_losses, 2U);
     balance.moved(ref.shards[move->shard].drive, move->to, shard_bytes(ref));
     moved += shard_bytes(ref);
   }
@@ -198,8 +198,8 @@ TEST(Balance, DoesNotPutTwoShardsOfABlobOnOneSiteForTheSakeOfEvenness) {
   CandidateList candidates = *world.online();
   candidates[1].free_bytes = 200 * kMiB;  // the second drive of site 0 is empty
   const Balance balance(candidates);
-  const Layout layout(world.map, std::make_shared<CandidateList>(candidates), world.policies);
-  const auto move = balance.next(layout, world.blob({0, 2, 3, 4}), Balance::Reach::kAnySite);
+  const MovePlanner planner(world.map, std::make_shared<CandidateList>(candidates), world.policies);
+  const auto move = balance.next(planner, world.blob({0, 2, 3, 4}), Balance::Reach::kAnySite);
   ASSERT_TRUE(move);
   EXPECT_EQ(move->shard, 0U) << "only the shard that is on site 0 already may go there";
 }
@@ -211,12 +211,12 @@ TEST(Balance, EvensASiteWithinItselfWhereTheSpreadKeepsEverythingThere) {
   for (auto& candidate : candidates) candidate.free_bytes = candidate.total_bytes - 90 * kMiB;
   candidates[2].free_bytes = candidates[2].total_bytes;
   Balance balance(candidates);
-  const Layout layout(world.map, std::make_shared<CandidateList>(candidates), world.policies);
+  const MovePlanner planner(world.map, std::make_shared<CandidateList>(candidates), world.policies);
   std::uint64_t moved = 0;
   for (const auto reach : {Balance::Reach::kAnySite, Balance::Reach::kSameSite}) {
     for (std::size_t i = 0; i < 1000; ++i) {
       const auto ref = world.blob({i % 2, 3, 5, 7});
-      const auto move = balance.next(layout, ref, reach);
+      const auto move = balance.next(planner, ref, reach);
       if (!move) continue;
       EXPECT_EQ(move->shard, 0U);
       EXPECT_EQ(move->to, world.map->drives[2].id);
