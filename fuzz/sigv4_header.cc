@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const net::RequestHead head = head_of(as_text({data, size}));
   const std::string_view target = head.target;
   const std::size_t question = std::min(target.find('?'), target.size());
-  const auto query = Query::parse(target.substr(std::min(question + 1, target.size())));
+  const auto query = net::Query::parse(target.substr(std::min(question + 1, target.size())));
   if (!query) return 0;
   RefusalFields fields;
   const auto answer = authenticator().authenticate(head, target.substr(0, question), *query, fields);

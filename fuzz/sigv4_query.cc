@@ -9,17 +9,17 @@ namespace {
 using namespace andromede;
 using namespace andromede::api::sigv4;
 
-std::string canonical(const Query& query) {
+std::string canonical(const net::Query& query) {
   std::string out;
   append_canonical_query(out, query, {});
   return out;
 }
 
 void check_query(std::string_view raw) {
-  const auto query = Query::parse(raw);
+  const auto query = net::Query::parse(raw);
   if (!query) return;
   const std::string once = canonical(*query);
-  const auto again = Query::parse(once);
+  const auto again = net::Query::parse(once);
   CHECK(again.has_value(), "a canonical query is a query");
   // A parameter without a name and value disappears when it is parsed; all others stay.
   CHECK(again->list().size() == query->list().size(), "nothing is lost");
@@ -43,7 +43,7 @@ void check_presigned(std::string_view query_text) {
         return known;
       },
       clock, Options{});
-  const auto query = Query::parse(query_text);
+  const auto query = net::Query::parse(query_text);
   if (!query) return;
   net::RequestHead head;
   head.method = "GET";

@@ -11,7 +11,7 @@
 #include "crypto/secret.h"
 #include "exit_codes.h"
 #include "messages.h"
-#include "net/http.h"
+#include "net/query.h"
 #include "table.h"
 
 namespace andromede::app {

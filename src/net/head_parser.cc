@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "net/names.h"
+
 namespace andromede::net {
 namespace {
 
@@ -41,8 +43,6 @@ bool has(const ByteSet& set, char c) { return set[static_cast<unsigned char>(c)]
 bool all_in(const ByteSet& set, std::string_view text) {
   return std::all_of(text.begin(), text.end(), [&set](char c) { return has(set, c); });
 }
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 std::string_view trim(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -85,7 +85,7 @@ Parsed parse_target(std::string_view target, RequestHead& head, std::string_view
     return {};
   }
   for (const std::string_view scheme : {std::string_view("http://"), std::string_view("https://")}) {
-    if (target.size() <= scheme.size() || !equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
+    if (target.size() <= scheme.size() || !same_name(target.substr(0, scheme.size()), scheme)) continue;
     target.remove_prefix(scheme.size());
     const std::size_t end = std::min(target.find_first_of("/?"), target.size());
     authority = target.substr(0, end);
@@ -130,25 +130,25 @@ Parsed note_framing_header(std::string_view name, std::string_view value, Framin
   // The length tells nearly every other header apart without comparing it.
   switch (name.size()) {
     case 4:
-      if (equal_ignoring_case(name, "host")) {
+      if (same_name(name, "host")) {
         ++seen.hosts;
         seen.host = value;
       }
       break;
     case 6:
-      if (equal_ignoring_case(name, "expect")) {
+      if (same_name(name, "expect")) {
         // RFC 9110, 10.1.1 allows 417 for another expectation; S3 ignores it, and clients rely on that.
-        if (equal_ignoring_case(value, "100-continue")) seen.expects_continue = true;
+        if (same_name(value, "100-continue")) seen.expects_continue = true;
       }
       break;
     case 10:
-      if (equal_ignoring_case(name, "connection")) {
+      if (same_name(name, "connection")) {
         seen.close = seen.close || list_has_token(value, "close");
         seen.keep_alive = seen.keep_alive || list_has_token(value, "keep-alive");
       }
       break;
     case 14:
-      if (equal_ignoring_case(name, "content-length")) {
+      if (same_name(name, "content-length")) {
         ++seen.content_lengths;
         const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), framing.content_length);
         // from_chars takes no sign for an unsigned number and no blank.
@@ -159,7 +159,7 @@ Parsed note_framing_header(std::string_view name, std::string_view value, Framin
       }
       break;
     case 17:
-      if (equal_ignoring_case(name, "transfer-encoding")) {
+      if (same_name(name, "transfer-encoding")) {
         ++seen.transfer_encodings;
         seen.transfer_encoding = value;
       }
@@ -174,7 +174,7 @@ Parsed judge_host(const FramingHeaders& seen, std::string_view authority, bool h
   if (seen.hosts > 1) return refuse(400, "There is more than one Host header.");
   if (seen.hosts == 0 && !http_1_0) return refuse(400, "The Host header is missing.");
   if (!all_in(kHostBytes, seen.host)) return refuse(400, "The Host header has invalid characters.");
-  if (!authority.empty() && !equal_ignoring_case(authority, seen.host)) {
+  if (!authority.empty() && !same_name(authority, seen.host)) {
     return refuse(400, "The request target and the Host header name different hosts.");
   }
   return {};
@@ -186,7 +186,7 @@ Parsed judge_framing(const FramingHeaders& seen, RequestFraming& framing) {
     if (seen.content_lengths > 0) return refuse(400, "Content-Length and Transfer-Encoding exclude each other.");
     if (framing.http_1_0) return refuse(400, "HTTP/1.0 has no Transfer-Encoding.");
     if (seen.transfer_encodings > 1) return refuse(400, "There is more than one Transfer-Encoding header.");
-    if (!equal_ignoring_case(seen.transfer_encoding, "chunked")) {
+    if (!same_name(seen.transfer_encoding, "chunked")) {
       return refuse(501, "The only transfer coding understood is chunked.");
     }
     framing.chunked = true;
@@ -201,20 +201,6 @@ Parsed judge_framing(const FramingHeaders& seen, RequestFraming& framing) {
 }
 
 }  // namespace
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return x == y || lower(x) == lower(y); });
-}
-
-bool list_has_token(std::string_view list, std::string_view token) noexcept {
-  while (!list.empty()) {
-    const std::size_t comma = std::min(list.find(','), list.size());
-    if (equal_ignoring_case(trim(list.substr(0, comma)), token)) return true;
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return false;
-}
 
 tl::expected<bool, ProtocolError> HeadScanner::scan(std::string_view received) {
   if (begin_ == 0 && received.starts_with("\r\n")) begin_ = line_start_ = scanned_ = 2;

@@ -61,9 +61,4 @@ tl::expected<ParsedHead, ProtocolError> parse_head(std::string_view text);
 constexpr std::size_t kMaxHeaders = 128;
 constexpr std::size_t kMaxMethodBytes = 32;
 
-// ASCII case ignored.
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
-// Whether the comma-separated list holds `token`, ASCII case ignored.
-bool list_has_token(std::string_view list, std::string_view token) noexcept;
-
 }  // namespace andromede::net

@@ -207,13 +207,6 @@ TEST(HeadScanner, RefusesAtOnceWhatIsNotHttp) {
   EXPECT_FALSE(lf.scan("GET / HTTP/1.1\r\nHost: a\r\n\nX"));
 }
 
-TEST(ListToken, IsFoundWhole) {
-  EXPECT_TRUE(list_has_token("a, B ,c", "b"));
-  EXPECT_TRUE(list_has_token("close", "Close"));
-  EXPECT_FALSE(list_has_token("closed, xclose", "close"));
-  EXPECT_FALSE(list_has_token("", "close"));
-}
-
 TEST(ResponseHead, CannotBeSplitByAValue) {
   ResponseHead head;
   head.headers.add("Content-Disposition", "attachment\r\nSet-Cookie: x\n\0y");
@@ -222,16 +215,6 @@ TEST(ResponseHead, CannotBeSplitByAValue) {
   EXPECT_EQ(out,
             "HTTP/1.1 200 OK\r\nContent-Disposition: attachment  Set-Cookie: x \r\nDate: now\r\n"
             "Content-Length: 3\r\n\r\n");
-}
-
-TEST(Percent, EncodesAndDecodes) {
-  EXPECT_EQ(percent_encode("a/b c~\xC3\xA9+", true), "a/b%20c~%C3%A9%2B");
-  EXPECT_EQ(percent_encode("a/b", false), "a%2Fb");
-  EXPECT_EQ(*percent_decode("a%2fb+c%00", false), std::string("a/b+c\0", 6));
-  EXPECT_EQ(*percent_decode("a+b", true), "a b");
-  for (const char* bad : {"%", "%4", "%zz", "x%4", "%4g"}) {
-    EXPECT_TRUE(percent_decode(bad, false).error() == Errc::kInvalidArgument) << bad;
-  }
 }
 
 }  // namespace

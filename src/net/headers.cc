@@ -1,20 +1,20 @@
 #include <openssl/crypto.h>
 
-#include "net/head_parser.h"
 #include "net/http.h"
+#include "net/names.h"
 
 namespace andromede::net {
 
 std::optional<std::string_view> Headers::find(std::string_view name) const {
   for (const Header& header : list_) {
-    if (equal_ignoring_case(header.name, name)) return header.value;
+    if (same_name(header.name, name)) return header.value;
   }
   return std::nullopt;
 }
 
 std::size_t Headers::count(std::string_view name) const {
   std::size_t count = 0;
-  for (const Header& header : list_) count += equal_ignoring_case(header.name, name) ? 1 : 0;
+  for (const Header& header : list_) count += same_name(header.name, name) ? 1 : 0;
   return count;
 }
 

@@ -208,8 +208,4 @@ class Server {
   virtual void stop(std::chrono::milliseconds grace) = 0;
 };
 
-// Percent-encoding of RFC 3986; `keep_slash` for paths. decode answers kInvalidArgument for a broken escape.
-std::string percent_encode(std::string_view text, bool keep_slash);
-Result<std::string> percent_decode(std::string_view text, bool plus_is_space);
-
 }  // namespace andromede::net

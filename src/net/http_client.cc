@@ -14,6 +14,7 @@
 #include "base/deadline.h"
 #include "net/chunked_decoder.h"
 #include "net/head_parser.h"
+#include "net/names.h"
 #include "net/tls.h"
 
 namespace andromede::net {
@@ -197,7 +198,7 @@ Result<AnswerHead> parse_answer_head(std::string_view text) {
   }
   const Headers& headers = head.response.headers;
   if (const auto coding = headers.find("Transfer-Encoding")) {
-    if (!equal_ignoring_case(*coding, "chunked")) return malformed();
+    if (!same_name(*coding, "chunked")) return malformed();
     head.chunked = true;
   } else if (const auto length = headers.find("Content-Length")) {
     std::uint64_t value = 0;

@@ -7,6 +7,7 @@
 #include "api/s3/request.h"
 #include "api/sigv4/canonical.h"
 #include "base/stretch.h"
+#include "net/names.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -39,7 +40,7 @@ Result<Wanted> read_wanted(Request& request) {
   Wanted wanted;
   bool any = false;
   for (const net::Header& header : request.head().headers.list()) {
-    if (!sigv4::same_name(header.name, "x-amz-object-attributes")) continue;
+    if (!net::same_name(header.name, "x-amz-object-attributes")) continue;
     std::string_view rest = header.value;
     while (!rest.empty()) {
       const std::size_t end = std::min(rest.find(','), rest.size());

@@ -5,11 +5,12 @@
 #include "api/s3/errors.h"
 #include "api/s3/request.h"
 #include "api/sigv4/canonical.h"
+#include "net/names.h"
 
 namespace andromede::api::s3 {
 namespace {
 
-using sigv4::same_name;
+using net::same_name;
 
 constexpr std::string_view kChecksumPrefix = "x-amz-checksum-";
 

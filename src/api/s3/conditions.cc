@@ -3,7 +3,7 @@
 #include <charconv>
 #include <limits>
 
-#include "api/sigv4/dates.h"
+#include "net/dates.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -23,7 +23,7 @@ std::optional<std::string> text_of(std::optional<std::string_view> header) {
 }
 
 std::optional<Timestamp> time_of(std::optional<std::string_view> header) {
-  return header ? sigv4::parse_http_date(*header) : std::nullopt;
+  return header ? net::parse_http_date(*header) : std::nullopt;
 }
 
 constexpr std::string_view kIfMatch = "If-Match";

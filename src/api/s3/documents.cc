@@ -4,8 +4,8 @@
 
 #include "api/s3/checksums.h"
 #include "api/s3/errors.h"
-#include "api/sigv4/dates.h"
 #include "codec/xml.h"
+#include "net/dates.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -71,8 +71,8 @@ Result<std::uint64_t> parse_size(std::string_view text) {
 }
 
 Result<Timestamp> parse_time(std::string_view text) {
-  std::optional<Timestamp> time = sigv4::parse_http_date(text);
-  if (!time) time = sigv4::parse_iso8601(text);
+  std::optional<Timestamp> time = net::parse_http_date(text);
+  if (!time) time = net::parse_iso8601(text);
   if (!time) return fail(S3Errc::kInvalidArgument, "The time must be an HTTP date");
   return *time;
 }

@@ -3,6 +3,7 @@
 #include "api/edge/call.h"
 #include "api/sigv4/errors.h"
 #include "codec/xml.h"
+#include "net/query.h"
 #include "objects/service.h"
 
 namespace andromede::api::s3 {
@@ -79,6 +80,10 @@ const std::vector<Row>& table() {
        "You must provide the Content-Length HTTP header."},
       {ObjectErrc::kRequestTimeout, "RequestTimeout", 400, ""},
       {ObjectErrc::kNoSuchPolicy, "InvalidLocationConstraint", 400, ""},
+      // net: the query
+      {net::QueryErrc::kBrokenEscape, "InvalidURI", 400, "Couldn't parse the specified URI."},
+      {net::QueryErrc::kTooManyParameters, "InvalidRequest", 400, ""},
+      {net::QueryErrc::kSentTwice, "InvalidRequest", 400, ""},
       // api/sigv4: who signed
       {SigErrc::kAnonymous, "AccessDenied", 403, kDenied},
       {SigErrc::kUnsupportedMechanism, "InvalidRequest", 400, ""},
@@ -92,7 +97,6 @@ const std::vector<Row>& table() {
       {SigErrc::kMissingSecurityHeader, "MissingSecurityHeader", 400, ""},
       {SigErrc::kHeadersNotSigned, "AccessDenied", 403, ""},
       {SigErrc::kSentTwice, "InvalidRequest", 400, ""},
-      {SigErrc::kTooManyParameters, "InvalidRequest", 400, ""},
       {SigErrc::kUnknownAccessKey, "InvalidAccessKeyId", 403, ""},
       {SigErrc::kInvalidToken, "InvalidToken", 400, ""},
       {SigErrc::kSignatureMismatch, "SignatureDoesNotMatch", 403, ""},

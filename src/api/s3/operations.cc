@@ -454,15 +454,14 @@ constexpr auto kSubresources = [] {
   return names;
 }();
 
-bool has_parameter(const Match& match, const sigv4::Query& query) {
+bool has_parameter(const Match& match, const net::Query& query) {
   if (match.parameter.empty()) return true;
   const auto value = query.find(match.parameter);
   if (value) return match.value.empty() || *value == match.value;
   return !match.or_parameter.empty() && query.has(match.or_parameter);
 }
 
-bool matches(const Match& match, const net::RequestHead& head, std::string_view subresource,
-             const sigv4::Query& query) {
+bool matches(const Match& match, const net::RequestHead& head, std::string_view subresource, const net::Query& query) {
   if (match.subresource != subresource && match.subresource != kAnySubresource) return false;
   return has_parameter(match, query) && (match.header.empty() || head.headers.find(match.header));
 }
@@ -471,8 +470,8 @@ bool matches(const Match& match, const net::RequestHead& head, std::string_view 
 
 std::span<const Operation> operations() { return kOperations; }
 
-std::string_view find_subresource(const sigv4::Query& query) {
-  for (const sigv4::Parameter& parameter : query.list()) {
+std::string_view find_subresource(const net::Query& query) {
+  for (const net::Parameter& parameter : query.list()) {
     for (const std::string_view name : kSubresources) {
       if (parameter.name == name) return name;
     }
@@ -481,7 +480,7 @@ std::string_view find_subresource(const sigv4::Query& query) {
 }
 
 const Operation* find_operation(const net::RequestHead& head, Level level, std::string_view subresource,
-                                const sigv4::Query& query) {
+                                const net::Query& query) {
   for (const Group& group : kGroups) {
     if (group.level != level || group.method != head.method) continue;
     for (std::size_t row = group.begin; row < group.end; ++row) {

@@ -11,11 +11,11 @@
 #include <string_view>
 
 #include "api/edge/operation.h"
-#include "api/sigv4/query.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "net/http.h"
+#include "net/query.h"
 
 namespace andromede::api::s3 {
 
@@ -59,10 +59,10 @@ inline std::size_t row_of(const Operation& operation) {
 }
 
 // The sub-resource that a query names, one of the table's; empty: none.
-std::string_view find_subresource(const sigv4::Query& query);
+std::string_view find_subresource(const net::Query& query);
 // The first row that matches; never null.
 const Operation* find_operation(const net::RequestHead& head, Level level, std::string_view subresource,
-                                const sigv4::Query& query);
+                                const net::Query& query);
 // What is counted where no operation could be looked for.
 const Operation* no_operation();
 

@@ -104,7 +104,7 @@ TEST(OperationsTest, EachIsFoundByWhatItIsKnownFor) {
     if (!match.header.empty()) head.headers.add(std::string(match.header), "x");
     std::string raw(match.subresource == kAnySubresource ? "" : match.subresource);
     if (!match.parameter.empty()) raw.append("&").append(match.parameter).append("=").append(match.value);
-    const auto query = sigv4::Query::parse(raw);
+    const auto query = net::Query::parse(raw);
     ASSERT_TRUE(query);
     EXPECT_EQ(find_operation(head, match.level, find_subresource(*query), *query)->is.name, row.is.name);
   }

@@ -1,7 +1,7 @@
 #include "api/s3/pagination.h"
 
-#include "api/sigv4/query.h"
 #include "base/stretch.h"
+#include "net/query.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -22,7 +22,7 @@ Result<NameEncoder> NameEncoder::of(Request& request) {
 std::string NameEncoder::encode(std::string_view name) const {
   std::string out;
   if (url_) {
-    sigv4::append_uri_encoded(out, name, true);
+    net::append_percent_encoded(out, name, true);
   } else {
     out = name;
   }

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "api/sigv4/query_headers.h"
 #include "base/slow_peer.h"
 
 namespace andromede::api::s3 {

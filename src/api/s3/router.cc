@@ -2,6 +2,7 @@
 
 #include "api/s3/errors.h"
 #include "api/sigv4/signed_headers.h"
+#include "net/names.h"
 
 namespace andromede::api::s3 {
 namespace {
@@ -13,7 +14,7 @@ std::string_view bucket_of_host(std::string_view host, const std::vector<std::st
   for (const std::string& suffix : suffixes) {
     if (host.size() <= suffix.size() + 1) continue;
     const std::size_t dot = host.size() - suffix.size() - 1;
-    if (host[dot] == '.' && sigv4::same_name(host.substr(dot + 1), suffix)) return host.substr(0, dot);
+    if (host[dot] == '.' && net::same_name(host.substr(dot + 1), suffix)) return host.substr(0, dot);
   }
   return {};
 }
@@ -51,7 +52,7 @@ Result<Target> route(const net::RequestHead& head, const std::vector<std::string
   target.raw_path = whole.substr(0, question);
   if (!target.raw_path.starts_with('/')) return fail(S3Errc::kInvalidUri, "the target is not a path");
   if (question < whole.size()) {
-    TRY(target.query, sigv4::Query::parse(whole.substr(question + 1)));
+    TRY(target.query, net::Query::parse(whole.substr(question + 1)));
   }
   Result<std::string> path = net::percent_decode(target.raw_path.substr(1), false);
   if (!path || !is_text(*path)) return fail(S3Errc::kInvalidUri, "the path is not percent-encoded UTF-8");

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "api/s3/operations.h"
-#include "api/sigv4/query.h"
 #include "base/result.h"
 #include "net/http.h"
+#include "net/query.h"
 
 namespace andromede::api::s3 {
 
@@ -18,11 +18,11 @@ struct Target {
   std::string_view raw_path;  // of the head's target
   std::string bucket;         // empty: the service itself
   std::string key;            // decoded; empty: the bucket itself
-  sigv4::Query query;
+  net::Query query;
 };
 
 // `host_suffixes`: names under which the service is reached; "b.s3.example" is bucket b when "s3.example" is one.
-// The Target looks into `head`. Errors: SigErrc::kInvalidUri, S3Errc::kInvalidUri.
+// The Target looks into `head`. Errors: net::QueryErrc, S3Errc::kInvalidUri.
 Result<Target> route(const net::RequestHead& head, const std::vector<std::string>& host_suffixes);
 
 }  // namespace andromede::api::s3

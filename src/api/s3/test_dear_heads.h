@@ -129,7 +129,7 @@ class DearHeads {
   }
 
  private:
-  [[nodiscard]] std::string now() const { return sigv4::to_amz_date(signer_.time); }
+  [[nodiscard]] std::string now() const { return net::to_iso8601_basic(signer_.time); }
 
   // Everything of a signature but a right one.
   std::string signed_head(std::string_view target, std::string_view extra_headers, std::string_view signed_headers,

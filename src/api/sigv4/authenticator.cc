@@ -3,8 +3,8 @@
 #include <charconv>
 
 #include "api/sigv4/canonical.h"
-#include "api/sigv4/dates.h"
 #include "api/sigv4/signed_headers.h"
+#include "net/dates.h"
 
 namespace andromede::api::sigv4 {
 namespace {
@@ -148,13 +148,13 @@ Result<Authenticator::Claim> Authenticator::claim_of_header(const net::RequestHe
 
   const std::optional<std::string_view> amz_date = head.headers.find("x-amz-date");
   const std::string_view date = trim(amz_date ? *amz_date : head.headers.find("date").value_or(""));
-  std::optional<Timestamp> time = parse_amz_date(date);
-  if (!time) time = parse_http_date(date);
+  std::optional<Timestamp> time = net::parse_iso8601_basic(date);
+  if (!time) time = net::parse_http_date(date);
   if (!time) {
     return fail(SigErrc::kMissingDate, "AWS authentication requires a valid Date or x-amz-date header");
   }
   claim.time = *time;
-  claim.amz_date = to_amz_date(*time);
+  claim.amz_date = net::to_iso8601_basic(*time);
   if (claim.scope.date != std::string_view(claim.amz_date).substr(0, 8)) {
     return fail(SigErrc::kHeaderMalformed, "The authorization header is malformed; Invalid credential date " +
                                                quoted(claim.scope.date) +
@@ -169,7 +169,8 @@ Result<Authenticator::Claim> Authenticator::claim_of_header(const net::RequestHe
   return claim;
 }
 
-Result<Authenticator::Claim> Authenticator::claim_of_query(const net::RequestHead& head, const Query& query) const {
+Result<Authenticator::Claim> Authenticator::claim_of_query(const net::RequestHead& head,
+                                                           const net::Query& query) const {
   const auto algorithm = query.find("X-Amz-Algorithm");
   const auto credential = query.find("X-Amz-Credential");
   const auto signature = query.find("X-Amz-Signature");
@@ -190,7 +191,7 @@ Result<Authenticator::Claim> Authenticator::claim_of_query(const net::RequestHea
                 "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "
                 "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
   }
-  const std::optional<Timestamp> time = parse_amz_date(*date);
+  const std::optional<Timestamp> time = net::parse_iso8601_basic(*date);
   if (!time) {
     return fail(SigErrc::kQueryMalformed, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
   }
@@ -272,7 +273,7 @@ Status Authenticator::check_time(const Claim& claim, RefusalFields& fields) cons
 
 // A presigned request of Signature Version 2: one whose time is over is told that, as it would be if it were
 // understood.
-tl::unexpected<Error> Authenticator::refuse_version_2(const Query& query, RefusalFields& fields) const {
+tl::unexpected<Error> Authenticator::refuse_version_2(const net::Query& query, RefusalFields& fields) const {
   const std::string_view expires = query.find("Expires").value_or("");
   std::int64_t at_s = 0;
   const auto number = std::from_chars(expires.data(), expires.data() + expires.size(), at_s);
@@ -285,7 +286,7 @@ tl::unexpected<Error> Authenticator::refuse_version_2(const Query& query, Refusa
 }
 
 Result<Authentication> Authenticator::authenticate(const net::RequestHead& head, std::string_view raw_path,
-                                                   const Query& query, RefusalFields& fields) {
+                                                   const net::Query& query, RefusalFields& fields) {
   const std::string_view authorization = trim(head.headers.find("authorization").value_or(""));
   const bool in_query = query.has("X-Amz-Algorithm") || query.has("X-Amz-Signature") || query.has("X-Amz-Credential");
   const bool in_query_v2 = query.has("AWSAccessKeyId") && query.has("Signature");

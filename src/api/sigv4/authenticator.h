@@ -12,13 +12,13 @@
 #include <string_view>
 
 #include "api/sigv4/errors.h"
-#include "api/sigv4/query.h"
 #include "api/sigv4/signing_key.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "crypto/digest.h"
 #include "identity/directory.h"
 #include "net/http.h"
+#include "net/query.h"
 
 namespace andromede::api::sigv4 {
 
@@ -63,15 +63,15 @@ class Authenticator {
 
   // `raw_path` is the target's path as received, `query` its parsed query. On a refusal, an error of SigErrc and, in
   // `fields`, what the client may be told to find its mistake.
-  Result<Authentication> authenticate(const net::RequestHead& head, std::string_view raw_path, const Query& query,
+  Result<Authentication> authenticate(const net::RequestHead& head, std::string_view raw_path, const net::Query& query,
                                       RefusalFields& fields);
 
  private:
   struct Claim;
   Result<Claim> claim_of_header(const net::RequestHead& head, std::string_view authorization) const;
-  Result<Claim> claim_of_query(const net::RequestHead& head, const Query& query) const;
+  Result<Claim> claim_of_query(const net::RequestHead& head, const net::Query& query) const;
   Status check_scope(const Claim& claim, RefusalFields& fields) const;
-  tl::unexpected<Error> refuse_version_2(const Query& query, RefusalFields& fields) const;
+  tl::unexpected<Error> refuse_version_2(const net::Query& query, RefusalFields& fields) const;
   Status check_time(const Claim& claim, RefusalFields& fields) const;
 
   CredentialLookup lookup_;

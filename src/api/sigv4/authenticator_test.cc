@@ -30,7 +30,7 @@ class AuthenticatorTest : public ::testing::Test {
   Result<Authentication> check(const net::RequestHead& head) {
     const std::string_view target = head.target;
     const std::size_t question = std::min(target.find('?'), target.size());
-    const Query query = Query::parse(target.substr(std::min(question + 1, target.size()))).value();
+    const net::Query query = net::Query::parse(target.substr(std::min(question + 1, target.size()))).value();
     fields_.clear();
     return authenticator_.authenticate(head, target.substr(0, question), query, fields_);
   }
@@ -436,7 +436,7 @@ TEST_F(AuthenticatorTest, EncodingsOfAPathAndQueryDoNotMatter) {
   head.target = "/a%20b/%c3%a9+%281%29?delimiter=%2F&prefix=a/b";
   EXPECT_TRUE(check(head));
   head.target = "/a%20b/%C3%A9%2B(1)?prefix=a%2Fb&delimiter=%";
-  EXPECT_FALSE(Query::parse("prefix=a%2Fb&delimiter=%"));
+  EXPECT_FALSE(net::Query::parse("prefix=a%2Fb&delimiter=%"));
 }
 
 }  // namespace

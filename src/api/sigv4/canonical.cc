@@ -1,5 +1,9 @@
 #include "api/sigv4/canonical.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "api/sigv4/errors.h"
 #include "base/bytes.h"
 #include "crypto/digest.h"
@@ -37,6 +41,32 @@ void append_header(std::string& out, const SortedHeaders& headers, std::string_v
 }
 
 }  // namespace
+
+bool append_canonical_path(std::string& out, std::string_view raw_path) {
+  if (raw_path.empty()) out.push_back('/');
+  const Result<std::string> path = net::percent_decode(raw_path, false);
+  if (path) net::append_percent_encoded(out, *path, true);
+  return path.has_value();
+}
+
+void append_canonical_query(std::string& out, const net::Query& query, std::string_view without) {
+  if (query.list().empty()) return;
+  std::vector<std::pair<std::string, std::string>> encoded;
+  encoded.reserve(query.list().size());
+  for (const net::Parameter& parameter : query.list()) {
+    if (!without.empty() && parameter.name == without) continue;
+    auto& [name, value] = encoded.emplace_back();
+    net::append_percent_encoded(name, parameter.name, false);
+    net::append_percent_encoded(value, parameter.value, false);
+  }
+  std::sort(encoded.begin(), encoded.end());
+  bool first = true;
+  for (const auto& [name, value] : encoded) {
+    if (!first) out.push_back('&');
+    first = false;
+    out.append(name).append("=").append(value);
+  }
+}
 
 Result<std::string> canonical_request(const CanonicalInput& input) {
   std::string out;

@@ -4,17 +4,23 @@
 #include <string>
 #include <string_view>
 
-#include "api/sigv4/query.h"
 #include "api/sigv4/signed_headers.h"
 #include "base/result.h"
 #include "net/http.h"
+#include "net/query.h"
 
 namespace andromede::api::sigv4 {
+
+// Appends the canonical form of a raw request path: decoded once and encoded once. False: a broken escape.
+[[nodiscard]] bool append_canonical_path(std::string& out, std::string_view raw_path);
+
+// Appends the parameters encoded and in order, but for the one named `without`.
+void append_canonical_query(std::string& out, const net::Query& query, std::string_view without);
 
 struct CanonicalInput {
   std::string_view method;
   std::string_view raw_path;
-  const Query* query = nullptr;
+  const net::Query* query = nullptr;
   std::string_view query_without;  // a parameter left out: X-Amz-Signature of presigned requests
   const SortedHeaders* headers = nullptr;
   const SignedHeaders* signed_headers = nullptr;

@@ -7,6 +7,12 @@
 namespace andromede::api::sigv4 {
 namespace {
 
+std::string canonical(std::string_view raw, std::string_view without = {}) {
+  std::string out;
+  append_canonical_query(out, net::Query::parse(raw).value(), without);
+  return out;
+}
+
 SignedHeaders names(std::string_view text) { return SignedHeaders::parse(text, SigErrc::kHeaderMalformed).value(); }
 
 TEST(CanonicalTest, MatchesTheExampleOfAWS) {
@@ -14,7 +20,7 @@ TEST(CanonicalTest, MatchesTheExampleOfAWS) {
   headers.add("Host", "examplebucket.s3.amazonaws.com");
   headers.add("X-Amz-Date", "20130524T000000Z");
   headers.add("x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  const Query query = Query::parse("max-keys=2&prefix=J").value();
+  const net::Query query = net::Query::parse("max-keys=2&prefix=J").value();
   const SortedHeaders sorted(headers);
   const SignedHeaders covered = names("host;x-amz-content-sha256;x-amz-date");
   const std::string text =
@@ -40,7 +46,7 @@ TEST(CanonicalTest, FoldsAndJoinsHeaders) {
   net::Headers headers;
   headers.add("x-amz-meta-a", "  one   two\t three ");
   headers.add("X-Amz-Meta-A", "four");
-  const Query query;
+  const net::Query query;
   const SortedHeaders sorted(headers);
   const SignedHeaders covered = names("content-type;x-amz-meta-a");
   const std::string text = canonical_request({.method = "PUT",
@@ -56,7 +62,7 @@ TEST(CanonicalTest, FoldsAndJoinsHeaders) {
 
 TEST(CanonicalTest, RefusesABrokenEscape) {
   const net::Headers headers;
-  const Query query;
+  const net::Query query;
   const SortedHeaders sorted(headers);
   const SignedHeaders covered = names("host");
   const auto answer = canonical_request({.method = "GET",
@@ -68,6 +74,26 @@ TEST(CanonicalTest, RefusesABrokenEscape) {
                                          .payload_hash = ""});
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), make_error_code(SigErrc::kInvalidUri));
+}
+
+TEST(CanonicalTest, CanonicalFormIsSortedEncodedAndComplete) {
+  EXPECT_EQ(canonical("b=2&a=1&A=0"), "A=0&a=1&b=2");
+  EXPECT_EQ(canonical("uploads"), "uploads=");
+  EXPECT_EQ(canonical("x=a%2fb%7e+%c3%a9"), "x=a%2Fb~%20%C3%A9");
+  EXPECT_EQ(canonical("a=1&X-Amz-Signature=s", "X-Amz-Signature"), "a=1");
+  EXPECT_EQ(canonical(""), "");
+  // Order is that of the encoded names: "%2F" before "a".
+  EXPECT_EQ(canonical("a=1&/=2"), "%2F=2&a=1");
+}
+
+TEST(CanonicalTest, PathsAreEncodedOnce) {
+  std::string out;
+  EXPECT_TRUE(append_canonical_path(out, "/a%20b/c$d/%7Ee/%25"));
+  EXPECT_EQ(out, "/a%20b/c%24d/~e/%25");
+  EXPECT_FALSE(append_canonical_path(out, "/%4"));
+  std::string root;
+  EXPECT_TRUE(append_canonical_path(root, ""));
+  EXPECT_EQ(root, "/");
 }
 
 }  // namespace

@@ -32,8 +32,6 @@ class Category final : public std::error_category {
         return "headers not signed";
       case SigErrc::kSentTwice:
         return "sent twice";
-      case SigErrc::kTooManyParameters:
-        return "too many parameters";
       case SigErrc::kUnknownAccessKey:
         return "unknown access key";
       case SigErrc::kInvalidToken:

@@ -20,8 +20,7 @@ enum class SigErrc {
   kMissingDate,            // neither x-amz-date nor a usable Date
   kMissingSecurityHeader,  // the signature does not cover the Host header, or covers one that is not there
   kHeadersNotSigned,       // x-amz-* headers that the signature does not cover
-  kSentTwice,              // a header or parameter that must have one value has several
-  kTooManyParameters,      // in the query
+  kSentTwice,              // a header that must have one value has several
   kUnknownAccessKey,
   kInvalidToken,  // a session token, where credentials are permanent
   kSignatureMismatch,
@@ -30,7 +29,7 @@ enum class SigErrc {
   kNotYetValid,           // a presigned request before its time
   kMissingContentHash,    // no x-amz-content-sha256
   kInvalidContentHash,    // x-amz-content-sha256 is none of the accepted values
-  kInvalidUri,            // a broken percent escape in path or query
+  kInvalidUri,            // a broken percent escape in the path
   kInvalidDecodedLength,  // x-amz-decoded-content-length is not a number
   kContentHashMismatch,   // the body is not the one that was signed
   kChunkSignatureMismatch,

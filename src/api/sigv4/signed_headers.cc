@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "net/names.h"
+
 namespace andromede::api::sigv4 {
 namespace {
 
@@ -25,33 +27,21 @@ constexpr std::array<std::string_view, 15> kDeciding = {"authorization",
                                                         "if-unmodified-since",
                                                         "range"};
 
-constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool less_name(std::string_view a, std::string_view b) noexcept {
-  const std::size_t common = std::min(a.size(), b.size());
-  for (std::size_t i = 0; i < common; ++i) {
-    const auto x = static_cast<unsigned char>(lower(a[i]));
-    const auto y = static_cast<unsigned char>(lower(b[i]));
-    if (x != y) return x < y;
-  }
-  return a.size() < b.size();
-}
-
 // Headers of which all lines count, joined: what is signed is what is used.
 bool is_list(std::string_view name) {
-  return has_prefix(name, kMetaPrefix) || same_name(name, "x-amz-object-attributes");
+  return net::has_prefix(name, kMetaPrefix) || net::same_name(name, "x-amz-object-attributes");
 }
 
 bool decides(std::string_view name, const SignedHeaders& names) {
   return names.has(name) || std::any_of(kDeciding.begin(), kDeciding.end(),
-                                        [name](std::string_view known) { return same_name(name, known); });
+                                        [name](std::string_view known) { return net::same_name(name, known); });
 }
 
 Status check_sent_once(const SortedHeaders& headers, const SignedHeaders& names) {
   const auto lines = headers.list();
   for (std::size_t i = 1; i < lines.size(); ++i) {
     const std::string_view name = lines[i]->name;
-    if (!same_name(lines[i - 1]->name, name) || is_list(name) || !decides(name, names)) continue;
+    if (!net::same_name(lines[i - 1]->name, name) || is_list(name) || !decides(name, names)) continue;
     return fail(SigErrc::kSentTwice, "The header " + std::string(name.substr(0, 100)) +
                                          " was sent more than once; a header that is signed, or decides something, "
                                          "must be sent once.");
@@ -61,30 +51,22 @@ Status check_sent_once(const SortedHeaders& headers, const SignedHeaders& names)
 
 }  // namespace
 
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-bool has_prefix(std::string_view name, std::string_view prefix) noexcept {
-  return name.size() > prefix.size() && same_name(name.substr(0, prefix.size()), prefix);
-}
-
 SortedHeaders::SortedHeaders(const net::Headers& headers) {
   lines_.reserve(headers.list().size());
   for (const net::Header& header : headers.list()) lines_.push_back(&header);
   // Lines of one name stay in the order sent: that of their addresses.
   std::sort(lines_.begin(), lines_.end(), [](const net::Header* a, const net::Header* b) {
-    if (less_name(a->name, b->name)) return true;
-    return !less_name(b->name, a->name) && a < b;
+    if (net::name_before(a->name, b->name)) return true;
+    return !net::name_before(b->name, a->name) && a < b;
   });
 }
 
 std::span<const net::Header* const> SortedHeaders::find(std::string_view name) const {
-  const auto first = std::lower_bound(lines_.begin(), lines_.end(), name,
-                                      [](const net::Header* a, std::string_view b) { return less_name(a->name, b); });
+  const auto first = std::lower_bound(lines_.begin(), lines_.end(), name, [](const net::Header* a, std::string_view b) {
+    return net::name_before(a->name, b);
+  });
   auto last = first;
-  while (last != lines_.end() && same_name((*last)->name, name)) ++last;
+  while (last != lines_.end() && net::same_name((*last)->name, name)) ++last;
   return {first, last};
 }
 
@@ -99,7 +81,7 @@ Result<SignedHeaders> SignedHeaders::parse(std::string_view text, SigErrc malfor
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(';', begin), text.size());
     const std::string_view name = text.substr(begin, end - begin);
-    const bool lower_case = std::none_of(name.begin(), name.end(), [](char c) { return c != lower(c); });
+    const bool lower_case = std::none_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
     if (name.empty() || !lower_case || (!out.names_.empty() && !(out.names_.back() < name))) {
       return fail(malformed,
                   "SignedHeaders must be names of headers in lower case, each once, in ascending order and separated "
@@ -112,7 +94,7 @@ Result<SignedHeaders> SignedHeaders::parse(std::string_view text, SigErrc malfor
 }
 
 bool SignedHeaders::has(std::string_view name) const {
-  return std::binary_search(names_.begin(), names_.end(), name, less_name);
+  return std::binary_search(names_.begin(), names_.end(), name, net::name_before);
 }
 
 Status check_coverage(const SortedHeaders& headers, const SignedHeaders& names, bool presigned, RefusalFields& fields) {
@@ -128,9 +110,9 @@ Status check_coverage(const SortedHeaders& headers, const SignedHeaders& names, 
   }
   std::string unsigned_names;
   for (const net::Header* const header : headers.list()) {
-    if (!has_prefix(header->name, kAmzPrefix) || names.has(header->name)) continue;
+    if (!net::has_prefix(header->name, kAmzPrefix) || names.has(header->name)) continue;
     // A presigned URL whose body is not signed stays usable by clients that always add the hash of what they send.
-    if (presigned && same_name(header->name, "x-amz-content-sha256")) continue;
+    if (presigned && net::same_name(header->name, "x-amz-content-sha256")) continue;
     if (!unsigned_names.empty()) unsigned_names.append(", ");
     unsigned_names.append(header->name);
   }

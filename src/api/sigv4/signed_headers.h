@@ -12,7 +12,7 @@
 
 namespace andromede::api::sigv4 {
 
-// As many as a head may have lines (net), and a query parameters.
+// As many as a head may have lines (net).
 inline constexpr std::size_t kMaxNames = 128;
 
 // The lines of a head in the order of their names, ASCII case ignored.
@@ -51,10 +51,5 @@ class SignedHeaders {
 // kHeadersNotSigned: an x-amz-* header that is not signed, so that anybody on the way could have added it.
 // `presigned`: the signature is in the query. `fields`: which headers they are.
 Status check_coverage(const SortedHeaders& headers, const SignedHeaders& names, bool presigned, RefusalFields& fields);
-
-// ASCII case ignored.
-bool same_name(std::string_view a, std::string_view b) noexcept;
-// Whether `name` is longer than `prefix` and begins with it, ASCII case ignored.
-bool has_prefix(std::string_view name, std::string_view prefix) noexcept;
 
 }  // namespace andromede::api::sigv4

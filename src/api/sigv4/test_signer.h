@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "api/sigv4/canonical.h"
-#include "api/sigv4/dates.h"
 #include "api/sigv4/signed_headers.h"
 #include "api/sigv4/signing_key.h"
 #include "base/bytes.h"
 #include "crypto/digest.h"
+#include "net/dates.h"
 #include "net/http.h"
 
 namespace andromede::api::sigv4::testing {
@@ -25,7 +25,7 @@ struct TestSigner {
   Timestamp time{1369353600000};             // 2013-05-24T00:00:00Z
   std::optional<Timestamp> scope_time = {};  // another day in the scope than the request's
 
-  [[nodiscard]] std::string date() const { return to_amz_date(scope_time.value_or(time)).substr(0, 8); }
+  [[nodiscard]] std::string date() const { return net::to_iso8601_basic(scope_time.value_or(time)).substr(0, 8); }
   [[nodiscard]] std::string scope() const { return date() + "/" + region + "/" + service + "/aws4_request"; }
   [[nodiscard]] crypto::SecretKey key() const {
     const std::string day = date();
@@ -37,7 +37,7 @@ struct TestSigner {
 
   // Adds x-amz-date, x-amz-content-sha256 and Authorization over every header; answers the signature.
   std::string sign(net::RequestHead& head, std::string payload_hash = "UNSIGNED-PAYLOAD") const {
-    head.headers.add("x-amz-date", to_amz_date(time));
+    head.headers.add("x-amz-date", net::to_iso8601_basic(time));
     head.headers.add("x-amz-content-sha256", payload_hash);
     const std::string names = all_names(head);
     const std::string signature = signature_of(head, names, payload_hash);
@@ -50,10 +50,10 @@ struct TestSigner {
   void presign(net::RequestHead& head, std::string_view expires_s) const {
     const std::string names = all_names(head);
     std::string query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=";
-    append_uri_encoded(query, access_key_id + "/" + scope(), false);
-    query.append("&X-Amz-Date=").append(to_amz_date(time)).append("&X-Amz-Expires=").append(expires_s);
+    net::append_percent_encoded(query, access_key_id + "/" + scope(), false);
+    query.append("&X-Amz-Date=").append(net::to_iso8601_basic(time)).append("&X-Amz-Expires=").append(expires_s);
     query.append("&X-Amz-SignedHeaders=");
-    append_uri_encoded(query, names, false);
+    net::append_percent_encoded(query, names, false);
     head.target.append(head.target.find('?') == std::string::npos ? "?" : "&").append(query);
     const std::string signature = signature_of(head, names, "UNSIGNED-PAYLOAD");
     head.target.append("&X-Amz-Signature=").append(signature);
@@ -61,8 +61,9 @@ struct TestSigner {
 
   // One chunk of a signed stream; `previous` is the chain's last signature and becomes this chunk's.
   std::string chunk(std::string_view data, std::string& previous) const {
-    const std::string to_sign = "AWS4-HMAC-SHA256-PAYLOAD\n" + to_amz_date(time) + "\n" + scope() + "\n" + previous +
-                                "\n" + to_hex(crypto::sha256({})) + "\n" + to_hex(crypto::sha256(as_bytes(data)));
+    const std::string to_sign = "AWS4-HMAC-SHA256-PAYLOAD\n" + net::to_iso8601_basic(time) + "\n" + scope() + "\n" +
+                                previous + "\n" + to_hex(crypto::sha256({})) + "\n" +
+                                to_hex(crypto::sha256(as_bytes(data)));
     previous = hmac(to_sign);
     char size[32];
     std::snprintf(size, sizeof size, "%zx", data.size());
@@ -89,7 +90,7 @@ struct TestSigner {
                                          std::string_view payload_hash) const {
     const std::size_t question = std::min(head.target.find('?'), head.target.size());
     const std::string_view whole = head.target;
-    const Query query = Query::parse(whole.substr(std::min(question + 1, whole.size()))).value();
+    const net::Query query = net::Query::parse(whole.substr(std::min(question + 1, whole.size()))).value();
     const SortedHeaders headers(head.headers);
     const SignedHeaders signed_headers = SignedHeaders::parse(names, SigErrc::kHeaderMalformed).value();
     const std::string canonical = canonical_request({.method = head.method,
@@ -100,7 +101,7 @@ struct TestSigner {
                                                      .signed_headers = &signed_headers,
                                                      .payload_hash = payload_hash})
                                       .value();
-    return hmac(string_to_sign(to_amz_date(time), scope(), canonical));
+    return hmac(string_to_sign(net::to_iso8601_basic(time), scope(), canonical));
   }
 };
 

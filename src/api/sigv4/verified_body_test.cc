@@ -64,7 +64,7 @@ class VerifiedBodyTest : public ::testing::TestWithParam<std::size_t> {
     Authentication out;
     out.payload = mode;
     out.signing_key = std::make_shared<const crypto::SecretKey>(signer_.key());
-    out.amz_date = to_amz_date(signer_.time);
+    out.amz_date = net::to_iso8601_basic(signer_.time);
     out.scope = signer_.scope();
     out.seed_signature = std::move(seed);
     return out;

@@ -1,18 +1,18 @@
-#include "api/sigv4/dates.h"
+#include "net/dates.h"
 
 #include <gtest/gtest.h>
 
-namespace andromede::api::sigv4 {
+namespace andromede::net {
 namespace {
 
 constexpr Timestamp kNovember1994{784111777000};  // of RFC 9110's examples
 
-TEST(DatesTest, AmzDate) {
-  EXPECT_EQ(parse_amz_date("20130524T000000Z"), Timestamp{1369353600000});
-  EXPECT_EQ(to_amz_date({1369353600123}), "20130524T000000Z");
+TEST(DatesTest, Iso8601Basic) {
+  EXPECT_EQ(parse_iso8601_basic("20130524T000000Z"), Timestamp{1369353600000});
+  EXPECT_EQ(to_iso8601_basic({1369353600123}), "20130524T000000Z");
   for (const std::string_view bad : {"", "20130524", "20130524T000000", "20130524 000000Z", "20131324T000000Z",
                                      "20130230T000000Z", "20130524T240000Z", "2013052xT000000Z"}) {
-    EXPECT_FALSE(parse_amz_date(bad)) << bad;
+    EXPECT_FALSE(parse_iso8601_basic(bad)) << bad;
   }
 }
 
@@ -37,4 +37,4 @@ TEST(DatesTest, Iso8601) {
 }
 
 }  // namespace
-}  // namespace andromede::api::sigv4
+}  // namespace andromede::net

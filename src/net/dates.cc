@@ -1,11 +1,11 @@
-#include "api/sigv4/dates.h"
+#include "net/dates.h"
 
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <vector>
 
-namespace andromede::api::sigv4 {
+namespace andromede::net {
 namespace {
 
 constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -69,7 +69,7 @@ bool is_utc(std::string_view zone) { return zone == "GMT" || zone == "UTC" || zo
 
 }  // namespace
 
-std::optional<Timestamp> parse_amz_date(std::string_view text) {
+std::optional<Timestamp> parse_iso8601_basic(std::string_view text) {
   if (text.size() != 16 || text[8] != 'T' || text[15] != 'Z') return std::nullopt;
   Fields fields;
   fields.year = number(text.substr(0, 4));
@@ -81,7 +81,7 @@ std::optional<Timestamp> parse_amz_date(std::string_view text) {
   return to_timestamp(fields);
 }
 
-std::string to_amz_date(Timestamp time) {
+std::string to_iso8601_basic(Timestamp time) {
   const std::string iso = to_iso8601(time);  // 2013-05-24T00:00:00.000Z
   std::string out;
   for (const char c : std::string_view(iso).substr(0, 19)) {
@@ -138,4 +138,4 @@ std::optional<Timestamp> parse_iso8601(std::string_view text) {
   return time;
 }
 
-}  // namespace andromede::api::sigv4
+}  // namespace andromede::net
