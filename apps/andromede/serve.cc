@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "api/edge/apis.h"
 #include "api/operator/front_end.h"
 #include "api/s3/front_end.h"
 #include "base/log.h"
@@ -144,6 +145,7 @@ Status serve(const Config& config) {
   s3_options.host_suffixes = config.virtual_hosts;
   api::s3::FrontEnd s3_front_end(cloud->objects(), cloud->directory(), cloud->clock(), cloud->random(),
                                  cloud->metrics(), s3_options);
+  const api::edge::Apis apis(s3_front_end.handler());
   api::OperatorFrontEnd operator_front_end(
       {cloud->fleet(), cloud->store(), cloud->operators(), cloud->directory(), cloud->tenants(), cloud->consortium()},
       cloud->metrics(), cloud->clock(), cloud->random(),
@@ -154,11 +156,11 @@ Status serve(const Config& config) {
   net::Loops loops(config.event_loops, cloud->clock());
   const auto on_cut = [&cloud] { cloud->end_waits(); };
   // Before the operators' listener, which says that the cloud is ready.
-  TRY(const auto s3,
-      naming(config, Listener::kS3,
-             net::Server::start(loops, std::move(s3_address),
+  TRY(const auto s3, naming(config, Listener::kS3,
+                            net::Server::start(
+                                loops, std::move(s3_address),
                                 s3_listener(config, cloud->descriptors().s3_connections, s3_front_end, on_cut),
-                                s3_front_end.handler(), cloud->metrics())));
+                                [&apis](net::Exchange& exchange) { return apis.handle(exchange); }, cloud->metrics())));
   TRY(const auto operators,
       naming(
           config, Listener::kOperator,

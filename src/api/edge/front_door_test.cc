@@ -9,36 +9,14 @@
 #include <utility>
 #include <vector>
 
+#include "api/edge/test_exchange.h"
+
 namespace andromede::api::edge {
 namespace {
 
 constexpr Operation kRead{"Read", "test:Read", "thing"};
 constexpr Operation kWrite{"Write", "test:Write", "thing", Access::kWrite};
 constexpr Operation kOpen{.name = "Open", .open_to_anybody = true};
-
-class NoExchange final : public net::Exchange, private BodySource, private net::ResponseSink {
- public:
-  [[nodiscard]] const net::RequestHead& head() const override { return request; }
-  [[nodiscard]] BodySource& body() override { return *this; }
-  void admit(std::string_view tenant) override { admitted = tenant; }
-  Task<Status> respond(net::ResponseHead, std::string) override { co_return Status{}; }
-  Task<Status> start(net::ResponseHead, std::optional<std::uint64_t>) override { co_return Status{}; }
-  [[nodiscard]] net::ResponseSink& sink() override { return *this; }
-  Task<Status> finish() override { co_return Status{}; }
-  [[nodiscard]] std::stop_token stop_token() override { return cut.get_token(); }
-
-  net::RequestHead request{
-      .method = "GET", .target = "/", .headers = {}, .peer_address = "192.0.2.1", .peer = "192.0.2.1"};
-  std::string admitted;
-  std::stop_source cut;
-
- private:
-  Task<Result<ByteView>> read() override { co_return ByteView{}; }
-  [[nodiscard]] std::optional<std::uint64_t> announced_size_bytes() const override { return 0; }
-  Task<Status> write(ByteView) override { co_return Status{}; }
-  Task<Result<std::size_t>> write_some(ByteView data) override { co_return data.size(); }
-  Task<Status> ready() override { co_return Status{}; }
-};
 
 // One operation, what may go wrong with it, and what was asked for.
 class TestCall final : public Call {
