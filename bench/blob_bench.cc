@@ -35,19 +35,20 @@ T must(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-Task<Result<blob::BlobRef>> put(blob::Store& store, BlobId id, blob::Target target, ByteView data) {
+Task<Result<blob::ShardedBlob>> put(blob::VolumeStore& store, BlobId id, blob::Target target, ByteView data) {
   CO_TRY(auto writer, co_await store.open_writer(id, std::move(target), data.size(), Deadline::never()));
   while (!data.empty()) {
     const ByteView piece = data.first(std::min(kPieceBytes, data.size()));
     CO_CHECK_OK(co_await writer->write(piece));
     data = data.subspan(piece.size());
   }
-  co_return co_await writer->finish();
+  CO_TRY(const blob::BlobRef ref, co_await writer->finish());
+  co_return blob::sharded(ref);
 }
 
-Task<Result<std::uint64_t>> get(blob::Store& store, blob::BlobRef ref) {
+Task<Result<std::uint64_t>> get(blob::VolumeStore& store, blob::ShardedBlob ref) {
   const std::uint64_t size = ref.size_bytes;
-  CO_TRY(auto reader, co_await store.open_reader(std::move(ref), 0, size, Deadline::never()));
+  CO_TRY(auto reader, co_await store.open_reader(std::move(ref), 0, size, Deadline::never(), 0));
   std::uint64_t sum = 0;
   for (;;) {
     CO_TRY(const ByteView piece, co_await reader->read());
@@ -99,7 +100,7 @@ void run(const std::string& folder, double seconds) {
     blob::Target target{.code = code, .drives = {}};
     for (unsigned i = 0; i < code.total(); ++i) target.drives.push_back(map.drives[i].id);
     for (const unsigned callers : {1U, 4U}) {
-      std::vector<std::vector<blob::BlobRef>> kept(callers);
+      std::vector<std::vector<blob::ShardedBlob>> kept(callers);
       const double put_rate = megabytes_per_second(callers, seconds, [&](unsigned caller) {
         auto& mine = kept[caller];
         mine.push_back(must(sync_wait(put(*store, BlobId::random(random), target, data))));

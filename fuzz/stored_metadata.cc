@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "blob/shards/sharded_blob.h"
 #include "blob/store.h"
 #include "crypto/digest.h"
 #include "objects/records.h"
@@ -24,7 +25,7 @@ void try_decoder(Decode decode, ByteView bytes) {
 }
 
 void try_all(std::uint8_t which, ByteView bytes) {
-  switch (which % 11) {
+  switch (which % 12) {
     case 0:
       return try_decoder(objects::decode_bucket, bytes);
     case 1:
@@ -39,6 +40,12 @@ void try_all(std::uint8_t which, ByteView bytes) {
       return try_decoder(objects::decode_part_list, bytes);
     case 6:
       return try_decoder(blob::decode_blob_ref, bytes);
+    case 11: {
+      const blob::BlobRef ref{.id = {}, .size_bytes = 0, .policy = {}, .locator = to_bytes(bytes)};
+      const auto blob = blob::sharded(ref);
+      CHECK(!blob || blob::ref_of(*blob) == ref, "a locator has one encoding");
+      return;
+    }
     case 7:
       return try_decoder(objects::decode_bucket_count, bytes);
     case 8:

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Fails when a file includes a module that its folder's CMakeLists.txt does not declare (in DEPS; outside src/, as a library
 that is linked), when an arrow of docs/architecture.md is broken (a front end that includes another, an engine named outside
-apps/), when DEPS has a cycle, or when a module that calls itself SINGLE_THREADED is not. Run by `./dev lint`."""
+apps/, an engine's own seam named by others than those whose it is), when DEPS has a cycle, or when a module that calls itself
+SINGLE_THREADED is not. Run by `./dev lint`."""
 
 import pathlib
 import re
@@ -11,6 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
 OUTSIDE = ["apps/andromede", "bench", "fuzz"]  # programs over the modules
 INCLUDE = re.compile(r'\s*#\s*include\s+"([^"]+)"')
+# What an engine offers to those who look after what it keeps, and to no other module: a module beside the engine.
+OWN_SEAMS = {"blob/shards": {"blob/volumes", "fleet/volumes"}}
 THREADS = re.compile(r"\b(std::(j?thread|\w*mutex|atomic\w*|condition_variable|async)|ThreadPool|Loops)\b")
 
 
@@ -42,7 +45,7 @@ def module_of(path, modules):
 
 def engines_among(modules):
     """An engine is a module inside the module of the interface that it implements."""
-    return {name for name in modules if any(str(parent) in modules for parent in pathlib.Path(name).parents)}
+    return {name for name in modules if name not in OWN_SEAMS and any(str(parent) in modules for parent in pathlib.Path(name).parents)}
 
 
 def linked_modules(folder, modules):
@@ -102,6 +105,8 @@ def main():
         for dep in lists["DEPS"]:
             if dep in engines and not name.startswith(dep):
                 problems.append(f"src/{name}/CMakeLists.txt: names the engine {dep}; only apps/ may")
+            if name not in OWN_SEAMS.get(dep, {name}):
+                problems.append(f"src/{name}/CMakeLists.txt: names {dep}, which is between {' and '.join(sorted(OWN_SEAMS[dep]))}")
             if name.startswith("api/") and dep.startswith("api/") and dep not in {"api/edge", "api/sigv4"}:
                 problems.append(f"src/{name}/CMakeLists.txt: a front end includes another, {dep}")
     if not problems and (cycle := find_cycle(modules)):

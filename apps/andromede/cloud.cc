@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/task.h"
+#include "blob/volumes/placed_store.h"
 #include "cloud_keys.h"
 #include "fleet/volumes/volumes_fleet.h"
 #include "messages.h"
@@ -232,19 +233,22 @@ Status Cloud::open_all(const Config& config, bool making) {
 
   blob::VolumeOptions volume_options;
   volume_options.max_open_files = descriptors_.per_drive;
-  TRY(blobs_, blob::VolumeStore::open(*drives_, clock_, random_, metrics_, volume_options));
-  candidates_ = std::make_unique<fleet::Candidates>(*drives_, *blobs_);
+  TRY(volumes_, blob::VolumeStore::open(*drives_, clock_, random_, metrics_, volume_options));
+  candidates_ = std::make_unique<fleet::Candidates>(*drives_, *volumes_);
   placer_ = std::make_unique<SpreadPlacer>(policies_, *candidates_, random_);
+  blobs_ = blob::make_placed_store(*volumes_, *placer_);
 
-  objects_ = objects::Service::make(*meta_, *blobs_, *keys_, *placer_, *directory_, clock_, random_, metrics_, {});
+  objects_ =
+      objects::Service::make(*meta_, *blobs_, *keys_, storage_policies_, *directory_, clock_, random_, metrics_, {});
 
+  catalog_ = std::make_unique<blob::ShardedCatalog>(objects_->catalog());
   fleet::Options fleet_options;
   fleet_options.bandwidth_bytes_per_s = config.bandwidth_bytes_per_s;
   const auto admit = [keeper = consortium_keeper_.get()](const io::DriveInfo& drive, const auto& join) {
     return keeper->admit(drive.site, drive.associate, join);
   };
-  fleet_ = fleet::make_volumes_fleet(*drives_, *candidates_, *blobs_, objects_->catalog(), objects_->authenticator(),
-                                     *meta_, *meta_, policies_, admit, clock_, random_, metrics_, fleet_options);
+  fleet_ = fleet::make_volumes_fleet(*drives_, *candidates_, *volumes_, *catalog_, objects_->authenticator(), *meta_,
+                                     *meta_, policies_, admit, clock_, random_, metrics_, fleet_options);
   return remember_drive_paths();
 }
 
@@ -394,7 +398,7 @@ Status Cloud::stop() {
   if (objects_) objects_->stop_cleanup();
   // Reports of failing drives have nobody to go to from here on.
   if (drives_) drives_->stop();
-  const Status blobs_ended = blobs_ ? blobs_->stop() : Status{};
+  const Status blobs_ended = volumes_ ? volumes_->stop() : Status{};
   if (meta_) meta_->stop();
   const std::size_t hanging = drives_ ? drives_->hanging_calls() : 0;
   ended_ = blobs_ended;
@@ -405,7 +409,7 @@ Status Cloud::stop() {
 }
 
 void Cloud::end_waits() {
-  if (blobs_) blobs_->end_waits();
+  if (volumes_) volumes_->end_waits();
   if (meta_) meta_->end_waits();
 }
 

@@ -12,6 +12,8 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "blob/shards/sharded_catalog.h"
+#include "blob/store.h"
 #include "blob/volumes/volume_store.h"
 #include "cloud_folder.h"
 #include "config.h"
@@ -121,6 +123,7 @@ class Cloud {
   const CloudFolder folder_;
   const control::ConsortiumFile consortium_;
   fleet::PolicyBook policies_;
+  PoliciesInForce storage_policies_{policies_};
   SystemClock clock_;
   SystemRandom random_;
   Metrics metrics_;
@@ -134,10 +137,12 @@ class Cloud {
   std::unique_ptr<identity::Operators> operators_;
   std::unique_ptr<control::Tenants> tenants_;
   std::unique_ptr<control::ConsortiumKeeper> consortium_keeper_;
-  std::unique_ptr<blob::VolumeStore> blobs_;
+  std::unique_ptr<blob::VolumeStore> volumes_;
   std::unique_ptr<fleet::Candidates> candidates_;
   std::unique_ptr<SpreadPlacer> placer_;
+  std::unique_ptr<blob::Store> blobs_;
   std::unique_ptr<objects::Service> objects_;
+  std::unique_ptr<blob::ShardedCatalog> catalog_;
   std::unique_ptr<fleet::Fleet> fleet_;
   std::optional<Status> ended_;  // by stop()
 };

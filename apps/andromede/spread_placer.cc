@@ -7,14 +7,14 @@
 
 namespace andromede::app {
 
-Result<PolicyId> SpreadPlacer::choose(const PolicyId& wanted) {
+Result<PolicyId> PoliciesInForce::choose(const PolicyId& wanted) {
   const auto policies = policies_.snapshot();
   if (wanted.empty()) return policies->default_policy();
   if (policies->find(wanted) == nullptr) return fail(objects::no_such_policy(policies->names()));
   return wanted;
 }
 
-std::uint64_t SpreadPlacer::inline_limit_bytes(const PolicyId& policy) {
+std::uint64_t PoliciesInForce::inline_limit_bytes(const PolicyId& policy) {
   const auto policies = policies_.snapshot();
   const sovereignty::Policy* const found = policies->find(policy);
   return found == nullptr ? 0 : found->inline_limit_bytes;

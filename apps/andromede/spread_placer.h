@@ -1,8 +1,9 @@
-// SpreadPlacer: what is stored anew obeys its policy: how small it lies in the metadata, and on which drives else.
-// Thread-safe.
+// What is stored anew obeys its policy. PoliciesInForce: how small it lies in the metadata; SpreadPlacer: on which
+// drives else. Thread-safe.
 #pragma once
 
 #include "base/random.h"
+#include "blob/shards/placer.h"
 #include "fleet/policy_book.h"
 #include "fleet/volumes/candidates.h"
 #include "objects/service.h"
@@ -10,14 +11,23 @@
 
 namespace andromede::app {
 
-class SpreadPlacer final : public objects::Placer, public blob::Replacer {
+class PoliciesInForce final : public objects::StoragePolicies {
+ public:
+  // Borrowed, and outlives this.
+  explicit PoliciesInForce(const fleet::PolicyBook& policies) : policies_(policies) {}
+
+  Result<PolicyId> choose(const PolicyId& wanted) override;
+  std::uint64_t inline_limit_bytes(const PolicyId& policy) override;
+
+ private:
+  const fleet::PolicyBook& policies_;
+};
+
+class SpreadPlacer final : public blob::Placer {
  public:
   // All are borrowed and outlive the placer.
   SpreadPlacer(const fleet::PolicyBook& policies, fleet::Candidates& candidates, Random& random)
       : policies_(policies), candidates_(candidates), random_(random) {}
-
-  Result<PolicyId> choose(const PolicyId& wanted) override;
-  std::uint64_t inline_limit_bytes(const PolicyId& policy) override;
 
   // With fewer drives online than shards, but at least one more than data shards, the last shards get no drive (a none
   // id): they are rebuilt by heal. kUnavailable with fewer still: what is written must survive the next loss.

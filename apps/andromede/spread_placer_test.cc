@@ -65,6 +65,7 @@ class SpreadPlacerTest : public testing::Test {
   fleet::PolicyBook policies_{{{{kStandard, {}, 32 * 1024, std::nullopt},
                                 {kApart, {2, 1, 1, 1}, 0, std::set<SiteId>{SiteId("s0"), SiteId("s1"), SiteId("s2")}}},
                                kStandard}};
+  PoliciesInForce in_force_{policies_};
   std::unique_ptr<SpreadPlacer> placer_;
 };
 
@@ -78,13 +79,13 @@ TEST_F(SpreadPlacerTest, GivesEverySiteAShard) {
 }
 
 TEST_F(SpreadPlacerTest, EachPolicyHasItsCodeItsSitesAndItsInlineLimit) {
-  EXPECT_EQ(*placer_->choose({}), kStandard);
-  EXPECT_EQ(*placer_->choose(kApart), kApart);
-  const auto unknown = placer_->choose(PolicyId("other"));
+  EXPECT_EQ(*in_force_.choose({}), kStandard);
+  EXPECT_EQ(*in_force_.choose(kApart), kApart);
+  const auto unknown = in_force_.choose(PolicyId("other"));
   EXPECT_TRUE(unknown.error().code() == objects::ObjectErrc::kNoSuchPolicy);
   EXPECT_TRUE(unknown.error().message().ends_with("which are: standard, apart")) << unknown.error().message();
-  EXPECT_EQ(placer_->inline_limit_bytes(kStandard), 32U * 1024);
-  EXPECT_EQ(placer_->inline_limit_bytes(kApart), 0U);
+  EXPECT_EQ(in_force_.inline_limit_bytes(kStandard), 32U * 1024);
+  EXPECT_EQ(in_force_.inline_limit_bytes(kApart), 0U);
   for (int i = 0; i < 100; ++i) {
     const auto target = placer_->place(kApart, 1 << 20);
     ASSERT_TRUE(target) << target.error().describe();

@@ -9,24 +9,12 @@
 namespace andromede::blob {
 namespace {
 
-template <typename Id>
-Id id_of(std::uint8_t first) {
-  Bytes bytes(16);
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(first + i);
-  return Id::from_bytes(bytes);
-}
-
 BlobRef golden_ref() {
-  BlobRef ref;
-  ref.id = id_of<BlobId>(0x10);
-  ref.size_bytes = 1234567;
-  ref.policy = PolicyId("standard");
-  ref.code = {.data = 2, .parity = 2};
-  ref.shards = {{.drive = id_of<DriveId>(0x20), .volume = 1, .offset = 0},
-                {.drive = id_of<DriveId>(0x30), .volume = 300, .offset = 4096},
-                {},
-                {.drive = id_of<DriveId>(0x50), .volume = 4000000000U, .offset = 1ULL << 40}};
-  return ref;
+  Bytes id(16);
+  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(0x10 + i);
+  Bytes locator(200);
+  for (std::size_t i = 0; i < locator.size(); ++i) locator[i] = static_cast<std::uint8_t>(i);
+  return {.id = BlobId::from_bytes(id), .size_bytes = 1234567, .policy = PolicyId("standard"), .locator = locator};
 }
 
 Bytes resealed(Bytes body) {
@@ -41,7 +29,7 @@ Bytes body_of(const BlobRef& ref) {
 }
 
 TEST(BlobRefFormat, DecodesTheGoldenFileAndEncodesItAgain) {
-  std::ifstream file(ANDROMEDE_TESTDATA "/blob_ref_v2.bin", std::ios::binary);
+  std::ifstream file(ANDROMEDE_TESTDATA "/blob_ref_v3.bin", std::ios::binary);
   const std::string golden((std::istreambuf_iterator<char>(file)), {});
   ASSERT_FALSE(golden.empty());
   const auto ref = decode_blob_ref(as_bytes(golden));
@@ -64,7 +52,7 @@ TEST(BlobRefFormat, RefusesEveryFlippedBitAndEveryCut) {
 
 TEST(BlobRefFormat, RefusesAnotherVersion) {
   Bytes bytes = body_of(golden_ref());
-  bytes[0] = 1;
+  bytes[0] = 2;
   EXPECT_EQ(decode_blob_ref(resealed(bytes)).error(), Errc::kUnsupported);
 }
 
@@ -73,13 +61,16 @@ TEST(BlobRefFormat, RefusesWhatIsOutOfBoundsThoughItsChecksumMatches) {
   large.size_bytes = kMaxBlobBytes + 1;
   EXPECT_EQ(decode_blob_ref(as_bytes(encode(large))).error(), Errc::kCorrupt);
 
-  Bytes no_data = body_of(golden_ref());
-  no_data[20] = 0;  // k stands behind the version, the id and three bytes of size
-  EXPECT_EQ(decode_blob_ref(resealed(no_data)).error(), Errc::kCorrupt);
-
-  BlobRef placed_nowhere = golden_ref();
-  placed_nowhere.shards[2].volume = 1;
-  EXPECT_EQ(decode_blob_ref(as_bytes(encode(placed_nowhere))).error(), Errc::kCorrupt);
+  // The locator's length is the two bytes before it.
+  BlobRef longest = golden_ref();
+  longest.locator.resize(kMaxLocatorBytes);
+  ASSERT_TRUE(decode_blob_ref(as_bytes(encode(longest))));
+  Bytes too_long = body_of(longest);
+  too_long.push_back(0);
+  const std::size_t length_at = too_long.size() - 1 - kMaxLocatorBytes - 2;
+  ASSERT_EQ(too_long[length_at], 0x80);
+  too_long[length_at] = 0x81;
+  EXPECT_EQ(decode_blob_ref(resealed(too_long)).error(), Errc::kCorrupt);
 
   Bytes longer = body_of(golden_ref());
   longer.push_back(0);
@@ -95,10 +86,9 @@ TEST(BlobRefFormat, RefusesAnEncodingThatIsNotTheShortest) {
   EXPECT_EQ(decode_blob_ref(resealed(body)).error(), Errc::kCorrupt);
 }
 
-TEST(BlobRefFormat, TakesTheLargestCode) {
+TEST(BlobRefFormat, TakesAnEmptyLocatorWhichIsItsEnginesBusiness) {
   BlobRef ref = golden_ref();
-  ref.code = {.data = 24, .parity = 8};
-  ref.shards.assign(kMaxShards, ref.shards[3]);
+  ref.locator.clear();
   const auto again = decode_blob_ref(as_bytes(encode(ref)));
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, ref);

@@ -6,7 +6,7 @@
 
 namespace andromede::objects {
 
-Result<blob::ShardSet> BlobAuthenticator::liars(const blob::BlobRef& ref, std::uint64_t begin, std::uint64_t end) {
+Result<blob::Suspects> BlobAuthenticator::liars(const blob::BlobRef& ref, std::uint64_t begin, std::uint64_t end) {
   TRY(const std::optional<std::string> stored,
       sync_wait(meta_.get(layout::kCloud, {meta::Space::kRecords, layout::blob(ref.id)})));
   if (!stored) return fail(Errc::kNotFound, "no record names the blob " + ref.id.to_string());
@@ -15,7 +15,7 @@ Result<blob::ShardSet> BlobAuthenticator::liars(const blob::BlobRef& ref, std::u
   use.blob = ref.id;
   TRY(const crypto::SecretKey key, sync_wait(keys_.open_data_key(record.key, record.wrapped_key, use)));
   crypto::SegmentOpener opener(key, ref.id);
-  blob::ShardSet liars = 0;
+  blob::Suspects liars;
   for (std::uint32_t segment = first_segment(begin); segment < behind_segment(end); ++segment) {
     const Deadline deadline = Deadline::after(clock_, deadline_);
     TRY(liars, sync_wait(find_liars(blobs_, ref, opener, segment, liars, deadline)));

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "blob/maintenance.h"
+#include "blob/authenticator.h"
 #include "keys/key_service.h"
 #include "meta/store.h"
 
@@ -16,7 +16,7 @@ class BlobAuthenticator final : public blob::Authenticator {
                     std::chrono::milliseconds deadline)
       : meta_(meta), blobs_(blobs), keys_(keys), clock_(clock), deadline_(deadline) {}
 
-  Result<blob::ShardSet> liars(const blob::BlobRef& ref, std::uint64_t begin, std::uint64_t end) override;
+  Result<blob::Suspects> liars(const blob::BlobRef& ref, std::uint64_t begin, std::uint64_t end) override;
 
  private:
   meta::Store& meta_;

@@ -70,15 +70,19 @@ class TwoCopies final : public meta::Store {
 
 class NoBlobs final : public blob::Store {
  public:
-  Task<Result<std::unique_ptr<blob::Writer>>> open_writer(BlobId, blob::Target, std::uint64_t, Deadline) override {
+  Task<Result<std::unique_ptr<blob::Writer>>> open_writer(BlobId, PolicyId, std::uint64_t, Deadline) override {
     co_return fail(Errc::kUnsupported, "no");
   }
   using blob::Store::open_reader;
   Task<Result<std::unique_ptr<blob::Reader>>> open_reader(blob::BlobRef, std::uint64_t, std::uint64_t, Deadline,
-                                                          blob::ShardSet) override {
+                                                          blob::Suspects) override {
     co_return fail(Errc::kUnsupported, "no");
   }
-  void distrust(const blob::BlobRef&, blob::ShardSet) override {}
+  [[nodiscard]] std::vector<blob::Suspects> suspects(const blob::BlobRef&, blob::Suspects known,
+                                                     std::size_t) const override {
+    return {known};
+  }
+  void distrust(const blob::BlobRef&, blob::Suspects) override {}
   void remove(blob::BlobRef) override {}
 };
 
@@ -87,9 +91,9 @@ class BlobCatalogTest : public testing::Test {
   BlobCatalogTest() {
     ref_.id = BlobId::random(random_);
     ref_.size_bytes = 1000;
-    ref_.shards = {{DriveId::random(random_), 1, 4096}};
+    ref_.locator = {1, 2, 3};
     other_ = ref_;
-    other_.shards[0].offset = 8192;
+    other_.locator = {1, 2, 4};
   }
   void record(std::size_t copy, const blob::BlobRef& ref) {
     store_.copies.at(copy)[layout::blob(ref.id)] = encode(BlobRecord{ref, KeyId{}, Bytes(40, 7)});

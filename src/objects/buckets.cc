@@ -76,7 +76,7 @@ Task<Status> ServiceImpl::create_bucket(const identity::Context& context, std::s
 
 Task<Status> ServiceImpl::try_create_bucket(const identity::Context& context, const std::string& name,
                                             const PolicyId& wanted) {
-  CO_TRY(const PolicyId policy, placer_.choose(wanted));
+  CO_TRY(const PolicyId policy, policies_.choose(wanted));
   const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
   const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(context.principal.account.id)};
   CO_TRY(auto now, co_await meta_.get_many(layout::kCloud, {name_key.bytes, count_key.bytes}));

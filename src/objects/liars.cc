@@ -1,7 +1,6 @@
 #include "objects/liars.h"
 
 #include <algorithm>
-#include <bit>
 #include <vector>
 
 namespace andromede::objects {
@@ -10,29 +9,9 @@ namespace {
 using crypto::kSealedSegmentBytes;
 using crypto::kTagBytes;
 
-// Sets of up to m shards that have a place, small ones first.
-std::vector<blob::ShardSet> sets_to_leave_out(const blob::BlobRef& ref, blob::ShardSet known) {
-  std::vector<blob::ShardSet> bits;
-  for (unsigned i = 0; i < ref.shards.size(); ++i) {
-    const blob::ShardSet bit = blob::ShardSet{1} << i;
-    if (!ref.shards[i].drive.is_none() && (known & bit) == 0) bits.push_back(bit);
-  }
-  std::vector<blob::ShardSet> sets{known};
-  // Each set is made longer by bits behind its last, so that none comes twice.
-  std::vector<std::size_t> next{0};
-  for (std::size_t at = 0; at < sets.size() && sets.size() < kMaxLiarTries; ++at) {
-    if (std::popcount(sets[at]) >= ref.code.parity) break;
-    for (std::size_t bit = next[at]; bit < bits.size() && sets.size() < kMaxLiarTries; ++bit) {
-      sets.push_back(sets[at] | bits[bit]);
-      next.push_back(bit + 1);
-    }
-  }
-  return sets;
-}
-
-// Whether the segment is what was sealed, read without these shards.
+// Whether the segment is what was sealed, read without these parts.
 Task<Result<bool>> is_authentic(blob::Store& blobs, blob::BlobRef ref, crypto::SegmentOpener& opener,
-                                std::uint32_t segment, blob::ShardSet without, Deadline deadline) {
+                                std::uint32_t segment, blob::Suspects without, Deadline deadline) {
   const std::uint64_t begin = std::uint64_t{segment} * kSealedSegmentBytes;
   const std::uint64_t size = std::min<std::uint64_t>(kSealedSegmentBytes, ref.size_bytes - begin);
   const bool last = begin + size == ref.size_bytes;
@@ -56,11 +35,11 @@ std::uint32_t behind_segment(std::uint64_t end) {
   return static_cast<std::uint32_t>((end + kSealedSegmentBytes - 1) / kSealedSegmentBytes);
 }
 
-Task<Result<blob::ShardSet>> find_liars(blob::Store& blobs, blob::BlobRef ref, crypto::SegmentOpener& opener,
-                                        std::uint32_t segment, blob::ShardSet known, Deadline deadline) {
-  const std::vector<blob::ShardSet> sets = sets_to_leave_out(ref, known);
+Task<Result<blob::Suspects>> find_liars(blob::Store& blobs, blob::BlobRef ref, crypto::SegmentOpener& opener,
+                                        std::uint32_t segment, blob::Suspects known, Deadline deadline) {
+  const std::vector<blob::Suspects> sets = blobs.suspects(ref, known, kMaxLiarTries);
   bool some_are_away = false;
-  for (const blob::ShardSet without : sets) {
+  for (const blob::Suspects without : sets) {
     const auto authentic = co_await is_authentic(blobs, ref, opener, segment, without, deadline);
     if (authentic && *authentic) co_return without;
     const bool too_few =
@@ -71,10 +50,10 @@ Task<Result<blob::ShardSet>> find_liars(blob::Store& blobs, blob::BlobRef ref, c
   }
   if (some_are_away) {
     co_return fail(Errc::kUnavailable, "segment " + std::to_string(segment) + " of blob " + ref.id.to_string() +
-                                           " is not what was written, and too few of its other shards are online");
+                                           " is not what was written, and too few of its other parts are online");
   }
   co_return fail(Errc::kCorrupt, "segment " + std::to_string(segment) + " of blob " + ref.id.to_string() +
-                                     " is not what was written, whichever shards are left out");
+                                     " is not what was written, whatever is left out");
 }
 
 }  // namespace andromede::objects

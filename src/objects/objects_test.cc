@@ -461,9 +461,9 @@ TEST_F(ObjectsTest, WhatCouldNotBePassedOnHoldsNoMemory) {
       sync_wait(cloud_.meta().get(partition, {meta::Space::kRecords, layout::object(bucket_id(), "key")})));
   const ObjectRecord record = TestCloud::must(decode_object(as_bytes(*stored)));
   Transfers transfers;
-  LiveBlobs live(cloud_.volumes());
-  const OpenContext context{cloud_.meta(),  cloud_.volumes(), cloud_.key_service(),   live, transfers,
-                            cloud_.clock(), Counter(),        std::chrono::minutes(1)};
+  LiveBlobs live(cloud_.blob_store());
+  const OpenContext context{cloud_.meta(),  cloud_.blob_store(), cloud_.key_service(),   live, transfers,
+                            cloud_.clock(), Counter(),           std::chrono::minutes(1)};
   PieceReader reader(context, {}, partition, record.pieces, 0, bytes.size(), "");
   const ByteView first = TestCloud::must(sync_wait(reader.read()));
   EXPECT_EQ(first.size(), kBatchBytes);
@@ -494,9 +494,9 @@ TEST_F(ObjectsTest, WhoWaitsInAPieceThatLiesInlineHoldsNothingOfTheOneBefore) {
   ASSERT_TRUE(!pieces[0].inlined && pieces[1].inlined);
   const std::string payload = read(meta::Space::kInline, layout::inline_payload(pieces[1].blob).bytes);
   Transfers transfers;
-  LiveBlobs live(cloud_.volumes());
-  const OpenContext context{cloud_.meta(),  cloud_.volumes(), cloud_.key_service(),   live, transfers,
-                            cloud_.clock(), Counter(),        std::chrono::minutes(1)};
+  LiveBlobs live(cloud_.blob_store());
+  const OpenContext context{cloud_.meta(),  cloud_.blob_store(), cloud_.key_service(),   live, transfers,
+                            cloud_.clock(), Counter(),           std::chrono::minutes(1)};
   PieceReader reader(context, {}, partition, pieces, 0, blob.size() + tail.size(), payload);
   EXPECT_EQ(TestCloud::must(sync_wait(reader.read())).size(), blob.size());
   EXPECT_GT(transfers.held_bytes(), 0U);
@@ -1283,7 +1283,7 @@ TEST_F(FourDrivesTest, AForgedShardIsReadAroundAndNamed) {
       if (i < 2 && lied) EXPECT_EQ(cloud_.lies(i) - before[i], 1U) << "drive " << i;
     }
     EXPECT_EQ(cloud_.volumes().take_damaged(), reads_lies ? std::vector<BlobId>{ref.id} : std::vector<BlobId>{});
-    ASSERT_TRUE(*cloud_.volumes().verify_blob(ref, service().authenticator(), {}) == false);
+    ASSERT_TRUE(*cloud_.verify(ref) == false);
     for (const unsigned liar : liars) EXPECT_EQ(cloud_.lies(liar) - before[liar], 1U) << "drive " << liar;
   }
 }
@@ -1293,12 +1293,12 @@ TEST_F(FourDrivesTest, MoreForgedShardsThanParityAreAnError) {
   ASSERT_TRUE(put("key", bytes));
   const blob::BlobRef ref = cloud_.blob_refs().at(0);
   auto& authenticator = service().authenticator();
-  EXPECT_EQ(*authenticator.liars(ref, 0, ref.size_bytes), 0U);
-  EXPECT_TRUE(*cloud_.volumes().verify_blob(ref, authenticator, {}));
+  EXPECT_TRUE(authenticator.liars(ref, 0, ref.size_bytes)->none());
+  EXPECT_TRUE(*cloud_.verify(ref));
   for (const unsigned liar : {0U, 1U, 3U}) cloud_.forge(ref, liar);
   EXPECT_EQ(code_of(get("key")), Errc::kCorrupt);
   EXPECT_EQ(authenticator.liars(ref, 0, ref.size_bytes).error(), Errc::kCorrupt);
-  EXPECT_EQ(cloud_.volumes().verify_blob(ref, authenticator, {}).error(), Errc::kCorrupt);
+  EXPECT_EQ(cloud_.verify(ref).error(), Errc::kCorrupt);
   ASSERT_TRUE(remove("key"));
   EXPECT_EQ(authenticator.liars(ref, 0, ref.size_bytes).error(), Errc::kNotFound);
 }
@@ -1316,10 +1316,10 @@ TEST_F(FourDrivesTest, ForgedShardsAmongTooFewThatAreOnlineAreUnavailable) {
 TEST_F(ObjectsTest, AForgedOnlyShardIsAnErrorThatAScrubFinds) {
   ASSERT_TRUE(put("key", pattern(300'000)));
   const blob::BlobRef ref = cloud_.blob_refs().at(0);
-  EXPECT_TRUE(*cloud_.volumes().verify_blob(ref, service().authenticator(), {}));
+  EXPECT_TRUE(*cloud_.verify(ref));
   cloud_.forge(ref, 0);
   EXPECT_EQ(code_of(get("key")), Errc::kCorrupt);
-  EXPECT_EQ(cloud_.volumes().verify_blob(ref, service().authenticator(), {}).error(), Errc::kCorrupt);
+  EXPECT_EQ(cloud_.verify(ref).error(), Errc::kCorrupt);
 }
 
 TEST_F(ObjectsTest, WhatIsPutIsGotAtEverySizeThatMatters) { put_and_get_every_size(); }

@@ -164,8 +164,8 @@ Task<Status> PieceReader::open_blob(const Piece& piece) {
 
 Task<Status> PieceReader::distrust_liars(std::uint32_t segment) {
   const Deadline deadline = Deadline::after(context_.clock, context_.deadline);
-  CO_TRY(const blob::ShardSet liars, co_await find_liars(context_.blobs, ref_, *opener_, segment, 0, deadline));
-  // None: the shard moved, or is repaired, since.
+  CO_TRY(const blob::Suspects liars, co_await find_liars(context_.blobs, ref_, *opener_, segment, {}, deadline));
+  // None: what lied moved, or is repaired, since.
   context_.blobs.distrust(ref_, liars);
   co_return Status{};
 }

@@ -23,12 +23,12 @@ enum class Letter : std::uint8_t {
 std::uint8_t version_of(Letter letter) {
   switch (letter) {
     case Letter::kObject:
+    case Letter::kBlob:
       return 3;
     case Letter::kBucket:
     case Letter::kDeleted:
     case Letter::kPart:
     case Letter::kPartList:
-    case Letter::kBlob:
       return 2;
     default:
       return 1;

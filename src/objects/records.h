@@ -64,7 +64,7 @@ struct Piece {
   friend bool operator==(const Piece&, const Piece&) = default;
 };
 
-// A blob of the blob store: where its shards lie, and what it takes to tell whether they hold what was written.
+// A blob of the blob store: where it lies, and what it takes to tell whether it holds what was written.
 struct BlobRecord {
   blob::BlobRef ref;
   KeyId key;  // the tenant key that wraps the data key

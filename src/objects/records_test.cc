@@ -41,11 +41,7 @@ BucketState golden_state() {
 }
 
 BlobRecord golden_blob() {
-  return {{.id = id_of<BlobId>(5),
-           .size_bytes = 200'000,
-           .policy = PolicyId("standard"),
-           .code = {1, 1},
-           .shards = {{id_of<DriveId>(0x70), 3, 9 * 4096}, {id_of<DriveId>(0x90), 400, 100'000 * 4096}}},
+  return {{.id = id_of<BlobId>(5), .size_bytes = 200'000, .policy = PolicyId("standard"), .locator = run_of(0x70, 100)},
           id_of<KeyId>(0xC0),
           run_of(0x60, 40)};
 }
@@ -171,7 +167,7 @@ TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
   expect_golden("object_parts_apart_v3", golden_apart(), decode_object);
   expect_golden("upload_v1", golden_upload(false), decode_upload);
   expect_golden("upload_held_v1", golden_upload(true), decode_upload);
-  expect_golden("blob_v2", golden_blob(), decode_blob);
+  expect_golden("blob_v3", golden_blob(), decode_blob);
   expect_golden("part_v2", golden_part(7, true), decode_part);
   expect_golden("part_list_v2", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
 }

@@ -132,9 +132,8 @@ class PieceWriter {
     CO_TRY(SealingKey sealing, co_await make_key(context_, use_));
     Piece piece = std::move(sealing.piece);
     const std::uint64_t sealed_bytes = crypto::sealed_size(planned_bytes_);
-    CO_TRY(blob::Target target, context_.placer.place(policy_, sealed_bytes));
     const Deadline deadline = Deadline::after(context_.clock, transfer_time(context_.deadline, sealed_bytes));
-    CO_TRY(writer_, co_await context_.blobs.open_writer(piece.blob, std::move(target), sealed_bytes, deadline));
+    CO_TRY(writer_, co_await context_.blobs.open_writer(piece.blob, policy_, sealed_bytes, deadline));
     sealer_ = std::make_unique<crypto::SegmentSealer>(sealing.key, piece.blob);
     out_.pieces.push_back(std::move(piece));
     prepare(filling());
@@ -251,7 +250,7 @@ std::vector<BlobRecord> SealedBody::blobs() const {
 
 Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, PolicyId policy, keys::KeyUse use,
                                    BodySource& body, std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes) {
-  const std::uint64_t inline_limit_bytes = context.placer.inline_limit_bytes(policy);
+  const std::uint64_t inline_limit_bytes = context.policies.inline_limit_bytes(policy);
   const std::optional<std::uint64_t> announced = body.announced_size_bytes();
   if (announced) CO_CHECK_OK(check_limit(*announced, limit_bytes));
 

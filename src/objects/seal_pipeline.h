@@ -46,7 +46,7 @@ inline constexpr std::chrono::seconds kSlowestGrace{120};
 struct SealContext {
   blob::Store& blobs;
   keys::KeyService& keys;
-  Placer& placer;
+  StoragePolicies& policies;
   LiveBlobs& live;
   Transfers& transfers;
   Unfinished& unfinished;
@@ -95,7 +95,7 @@ class SealedBody {
 // MD5. `use` says whose current key wraps those of the pieces. `context` and `body` outlive the task. Errors:
 // kEntityTooLarge (more than `limit_bytes`), kIncompleteBody (fewer bytes than announced), kInvalidRequest (more),
 // kRequestTimeout (it trickles), kOverloaded (too much of `sender` is unfinished), the body's own, keys::KeyService's,
-// blob::Store's, Placer's. After an error nothing is left behind.
+// blob::Store's, the policies'. After an error nothing is left behind.
 Task<Result<SealedBody>> seal_body(const SealContext& context, Sender sender, PolicyId policy, keys::KeyUse use,
                                    BodySource& body, std::vector<crypto::Checksum> kinds, std::uint64_t limit_bytes);
 

@@ -20,18 +20,18 @@ identity::Resource resource_of(const std::string& name, const BucketRecord& buck
 
 }  // namespace
 
-std::unique_ptr<Service> Service::make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
-                                       const identity::Directory& directory, const Clock& clock, Random& random,
-                                       Metrics& metrics, Options options) {
-  return std::make_unique<ServiceImpl>(meta, blobs, keys, placer, directory, clock, random, metrics, options);
+std::unique_ptr<Service> Service::make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys,
+                                       StoragePolicies& policies, const identity::Directory& directory,
+                                       const Clock& clock, Random& random, Metrics& metrics, Options options) {
+  return std::make_unique<ServiceImpl>(meta, blobs, keys, policies, directory, clock, random, metrics, options);
 }
 
-ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
+ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, StoragePolicies& policies,
                          const identity::Directory& directory, const Clock& clock, Random& random, Metrics& metrics,
                          Options options)
     : meta_(meta),
       keys_(keys),
-      placer_(placer),
+      policies_(policies),
       directory_(directory),
       clock_(clock),
       random_(random),
@@ -48,7 +48,7 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
       authenticator_(meta, blobs, keys, clock, options.deadline),
       seal_{blobs,
             keys,
-            placer,
+            policies,
             live_,
             transfers_,
             unfinished_,

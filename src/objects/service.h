@@ -25,7 +25,8 @@
 #include "base/result.h"
 #include "base/stream.h"
 #include "base/task.h"
-#include "blob/maintenance.h"
+#include "blob/authenticator.h"
+#include "blob/catalog.h"
 #include "blob/store.h"
 #include "crypto/digest.h"
 #include "identity/context.h"
@@ -410,15 +411,13 @@ Error no_such_policy(const std::string& names);
 
 // The policies in force, as far as what is stored anew must obey them. Implemented over sovereignty by apps/.
 // Thread-safe; from event loops; does not block.
-class Placer {
+class StoragePolicies {
  public:
-  virtual ~Placer() = default;
+  virtual ~StoragePolicies() = default;
   // The policy of a new bucket that names `wanted` (empty: none). ObjectErrc::kNoSuchPolicy says which there are.
   virtual Result<PolicyId> choose(const PolicyId& wanted) = 0;
   // Objects of the policy up to this size live in the metadata; 0: none.
   virtual std::uint64_t inline_limit_bytes(const PolicyId& policy) = 0;
-  // Drives for a new blob. kUnavailable, kNoSpace as sovereignty::place.
-  virtual Result<blob::Target> place(const PolicyId& policy, std::uint64_t size_bytes) = 0;
 };
 
 struct Options {
@@ -429,9 +428,9 @@ struct Options {
 class Service {
  public:
   // All are borrowed and outlive the service. `metrics` counts bytes and commits retried.
-  static std::unique_ptr<Service> make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
-                                       const identity::Directory& directory, const Clock& clock, Random& random,
-                                       Metrics& metrics, Options options);
+  static std::unique_ptr<Service> make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys,
+                                       StoragePolicies& policies, const identity::Directory& directory,
+                                       const Clock& clock, Random& random, Metrics& metrics, Options options);
   virtual ~Service() = default;
 
   // `context` outlives each call. What still waits for its turn when nobody waits for the answer any more

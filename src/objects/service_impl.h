@@ -92,7 +92,7 @@ class Displaced {
 
 class ServiceImpl final : public Service {
  public:
-  ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, Placer& placer,
+  ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, StoragePolicies& policies,
               const identity::Directory& directory, const Clock& clock, Random& random, Metrics& metrics,
               Options options);
 
@@ -285,7 +285,7 @@ class ServiceImpl final : public Service {
 
   meta::Store& meta_;
   keys::KeyService& keys_;
-  Placer& placer_;
+  StoragePolicies& policies_;
   const identity::Directory& directory_;
   const Clock& clock_;
   Random& random_;

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/test_eventually.h"
+#include "blob/volumes/placed_store.h"
 #include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "identity/directory.h"
@@ -86,15 +87,19 @@ class WatchedStore final : public meta::ForwardingStore {
 class WatchedBlobs final : public blob::Store {
  public:
   explicit WatchedBlobs(blob::Store& store) : store_(store) {}
-  Task<Result<std::unique_ptr<blob::Writer>>> open_writer(BlobId id, blob::Target target, std::uint64_t size_bytes,
+  Task<Result<std::unique_ptr<blob::Writer>>> open_writer(BlobId id, PolicyId policy, std::uint64_t size_bytes,
                                                           Deadline deadline) override {
-    return store_.open_writer(id, std::move(target), size_bytes, deadline);
+    return store_.open_writer(id, std::move(policy), size_bytes, deadline);
   }
   Task<Result<std::unique_ptr<blob::Reader>>> open_reader(blob::BlobRef ref, std::uint64_t offset, std::uint64_t length,
-                                                          Deadline deadline, blob::ShardSet without) override {
+                                                          Deadline deadline, blob::Suspects without) override {
     return store_.open_reader(std::move(ref), offset, length, deadline, without);
   }
-  void distrust(const blob::BlobRef& ref, blob::ShardSet shards) override { store_.distrust(ref, shards); }
+  [[nodiscard]] std::vector<blob::Suspects> suspects(const blob::BlobRef& ref, blob::Suspects known,
+                                                     std::size_t most) const override {
+    return store_.suspects(ref, known, most);
+  }
+  void distrust(const blob::BlobRef& ref, blob::Suspects liars) override { store_.distrust(ref, liars); }
   void remove(blob::BlobRef ref) override {
     {
       const std::lock_guard lock(mutex_);
@@ -257,6 +262,11 @@ class TestCloud {
     return must(volumes_->usage(drives_ids_.front())).shards;
   }
   blob::VolumeStore& volumes() { return *volumes_; }
+  blob::Store& blob_store() { return *placed_; }
+  // As the scrub asks.
+  Result<bool> verify(const blob::BlobRef& ref) {
+    return volumes_->verify_blob(must(blob::sharded(ref)), service_->authenticator(), {});
+  }
   // Shards of the drive that were found to be forged.
   std::uint64_t lies(unsigned drive) { return must(volumes_->usage(drives_ids_.at(drive))).lies; }
   // Until it is probed.
@@ -265,8 +275,9 @@ class TestCloud {
   }
   // Makes a shard of a blob on the drives in their order another, with right checksums.
   void forge(const blob::BlobRef& ref, unsigned shard) {
+    const blob::ShardedBlob blob = must(blob::sharded(ref));
     const auto map = drives_->map();
-    blob::forge(map->find(ref.shards.at(shard).drive)->path, ref, shard);
+    blob::forge(map->find(blob.shards.at(shard).drive)->path, blob, shard);
   }
   // Plaintext bytes that were read of objects since the start.
   double bytes_read() {
@@ -289,7 +300,7 @@ class TestCloud {
 
  private:
   // The drives in their order: what a test stores is not spread by policy.
-  class FixedPlacer final : public Placer {
+  class FixedPlacer final : public StoragePolicies, public blob::Placer {
    public:
     explicit FixedPlacer(const TestCloud& cloud) : cloud_(cloud) {}
     Result<PolicyId> choose(const PolicyId& wanted) override {
@@ -303,6 +314,10 @@ class TestCloud {
     Result<blob::Target> place(const PolicyId& policy, std::uint64_t) override {
       if (cloud_.spread_ == Spread::kOneDrive) return blob::Target{{1, 0}, cloud_.drives_ids_, policy};
       return blob::Target{{2, 2}, cloud_.drives_ids_, policy};
+    }
+    Result<std::vector<DriveId>> replace(const PolicyId&, const std::vector<std::optional<DriveId>>&,
+                                         const std::vector<DriveId>&, std::uint64_t) override {
+      return fail(Errc::kUnsupported, "not here");
     }
 
    private:
@@ -322,7 +337,8 @@ class TestCloud {
                                                        clock_, random_);
     must(sync_wait(directory_->load()));
     watched_ = std::make_unique<WatchedStore>(*meta_, watch);
-    watched_blobs_ = std::make_unique<WatchedBlobs>(*volumes_);
+    placed_ = blob::make_placed_store(*volumes_, placer_);
+    watched_blobs_ = std::make_unique<WatchedBlobs>(*placed_);
     service_ =
         Service::make(*watched_, *watched_blobs_, *keys_, placer_, *directory_, clock_, random_, *metrics_, options_);
   }
@@ -332,6 +348,7 @@ class TestCloud {
     watched_blobs_.reset();
     directory_.reset();
     keys_.reset();
+    placed_.reset();
     volumes_->stop();
     volumes_.reset();
     meta_->stop();
@@ -355,6 +372,7 @@ class TestCloud {
   std::unique_ptr<journal::Sealer> sealer_;
   std::unique_ptr<meta::MirroredStore> meta_;
   std::unique_ptr<blob::VolumeStore> volumes_;
+  std::unique_ptr<blob::Store> placed_;
   std::unique_ptr<keys::KeyService> keys_;
   std::unique_ptr<identity::Directory> directory_;
   std::unique_ptr<WatchedStore> watched_;

@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/pool.h"
-#include "blob/maintenance.h"
+#include "blob/shards/maintenance.h"
 #include "blob/volumes/record.h"
 #include "blob/volumes/underway.h"
 #include "blob/volumes/volume_store.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "blob/store.h"
+#include "blob/shards/sharded_blob.h"
 
 namespace andromede::blob {
 

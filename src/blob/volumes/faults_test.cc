@@ -9,8 +9,8 @@ namespace {
 
 // Two blobs, one removed in between, and a writer that gives up: what a store does all day.
 struct Work {
-  std::vector<std::pair<BlobRef, Bytes>> finished;
-  std::vector<BlobRef> removed;
+  std::vector<std::pair<ShardedBlob, Bytes>> finished;
+  std::vector<ShardedBlob> removed;
 };
 
 Work run_work(TestCloud& cloud, Code code) {
@@ -182,7 +182,7 @@ TEST(Faults, AShardOnADriveThatLeftOrCameBackUnderAWriteDoesNotCount) {
         ASSERT_TRUE(eventually([&] { return cloud.store().usage(cloud.id(0)).has_value(); }));
       }
       EXPECT_EQ(cloud.drives().online(cloud.id(0)), comes_back);
-      const auto ref = sync_wait((*writer)->finish());
+      const auto ref = finish(**writer);
       ASSERT_EQ(ref.has_value(), code.parity > 0);
       if (!ref) continue;
       EXPECT_TRUE(ref->shards[0].drive.is_none());

@@ -26,7 +26,7 @@ constexpr std::size_t kBlobBytes = 2'500'000;
 class Hangs : public testing::Test {
  protected:
   struct Stored {
-    BlobRef ref;
+    ShardedBlob ref;
     Bytes data;
   };
   static Stored store(TestCloud& cloud, std::vector<unsigned> on) {
@@ -91,7 +91,7 @@ TEST_F(Hangs, AHealRebuildsFromTheOthers) {
                      [](TestCloud& cloud, const Stored& stored) {
                        const auto place = cloud.store().copy_shard(stored.ref, kLost, cloud.id(4), {});
                        ASSERT_TRUE(place) << place.error().describe();
-                       BlobRef healed = stored.ref;
+                       ShardedBlob healed = stored.ref;
                        healed.shards[kLost] = *place;
                        const auto read = cloud.get(healed);
                        ASSERT_TRUE(read) << read.error().describe();
@@ -114,7 +114,9 @@ TEST_F(Hangs, AScrubEndsAndTakesNothingForDamaged) {
   at_every_operation([](TestCloud& cloud) { return store(cloud, {0, 1, 2, 3}); },
                      [](TestCloud& cloud, const Stored& stored) {
                        class Nobody final : public Authenticator {
-                         Result<ShardSet> liars(const BlobRef&, std::uint64_t, std::uint64_t) override { return 0; }
+                         Result<Suspects> liars(const BlobRef&, std::uint64_t, std::uint64_t) override {
+                           return Suspects{};
+                         }
                        } nobody;
                        EXPECT_TRUE(cloud.store().verify_blob(stored.ref, nobody, {}));
                        const auto health = cloud.store().verify_shard(stored.ref, 1, {});
@@ -199,7 +201,7 @@ TEST_F(Hangs, AWriteThatRebuildsGoesOnWithoutIt) {
                                                                          stored.data.size(), Deadline::never()));
                        ASSERT_TRUE(writer) << writer.error().describe();
                        ASSERT_TRUE(sync_wait((*writer)->write(stored.data)));
-                       const auto ref = sync_wait((*writer)->finish());
+                       const auto ref = finish(**writer);
                        ASSERT_TRUE(ref) << ref.error().describe();
                        const auto read = cloud.get(*ref);
                        ASSERT_TRUE(read) << read.error().describe();
@@ -248,7 +250,7 @@ TEST_F(Hangs, TheStoreStopsWithoutACountThatHangs) {
 TEST_F(Hangs, AStopThatAReaderOutlastsNamesNoDrive) {
   TestCloud cloud(4, impatient());
   const Stored stored = store(cloud, {0, 1, 2, 3});
-  auto reader = sync_wait(cloud.store().open_reader(stored.ref, 0, kBlobBytes, Deadline::never()));
+  auto reader = sync_wait(cloud.store().open_reader(stored.ref, 0, kBlobBytes, Deadline::never(), 0));
   ASSERT_TRUE(reader);
   const Status stopped = cloud.store().stop();
   ASSERT_FALSE(stopped);
@@ -272,7 +274,7 @@ class Holds : public testing::Test {
     fault.from_then_on = true;
     cloud_.disk(kHanging).arm(std::move(fault));
   }
-  Result<BlobRef> store() { return cloud_.put(cloud_.target({2, 2}), data_); }
+  Result<ShardedBlob> store() { return cloud_.put(cloud_.target({2, 2}), data_); }
   void expect_found() {
     EXPECT_FALSE(cloud_.drives().online(cloud_.id(kHanging)));
     const std::string reason = cloud_.drives().offline_reason(cloud_.id(kHanging));
@@ -344,7 +346,7 @@ TEST_F(Holds, AScrubGoesOnAndTakesNothingForDamaged) {
   EXPECT_EQ(health.error(), Errc::kUnavailable);
   expect_found();
   class Nobody final : public Authenticator {
-    Result<ShardSet> liars(const BlobRef&, std::uint64_t, std::uint64_t) override { return 0; }
+    Result<Suspects> liars(const BlobRef&, std::uint64_t, std::uint64_t) override { return Suspects{}; }
   } nobody;
   EXPECT_TRUE(cloud_.store().verify_blob(*ref, nobody, {}));
   EXPECT_TRUE(cloud_.store().copy_shard(*ref, kHanging, cloud_.id(4), {}));

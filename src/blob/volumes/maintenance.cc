@@ -23,7 +23,7 @@ using Place = std::pair<std::uint32_t, std::uint64_t>;
 // Holds a blob while a shard of it is read, so that a removal waits.
 class Pin {
  public:
-  Pin(StoreCore& core, const BlobRef& ref, ShardAccess& access) : core_(core), blob_(ref.id) {
+  Pin(StoreCore& core, const ShardedBlob& ref, ShardAccess& access) : core_(core), blob_(ref.id) {
     core_.reader_begins();
     const auto being_released = core_.releases.pin(blob_);
     for (unsigned i = 0; i < ref.shards.size(); ++i) {
@@ -71,7 +71,7 @@ struct RecordPart {
 };
 
 // Writes shard `index` into `region`: groups as they are loaded, head and seal at the end.
-Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, unsigned index, DriveVolumes& drive,
+Status write_record(StoreCore& core, ShardAccess& access, const ShardedBlob& ref, unsigned index, DriveVolumes& drive,
                     const Region& region, const Pace& pace) {
   const RecordLayout& layout = access.layout();
   std::uint32_t blocks_checksum = 0;
@@ -114,7 +114,7 @@ Status write_record(StoreCore& core, ShardAccess& access, const BlobRef& ref, un
 
 }  // namespace
 
-Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) {
+Result<ShardPlace> copy_shard(StoreCore& core, const ShardedBlob& ref, unsigned index, DriveId to, const Pace& pace) {
   CHECK_OK(valid_ref(ref));
   if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");
   DriveVolumes* const drive = core.online_drive(to);
@@ -153,7 +153,7 @@ Result<ShardPlace> copy_shard(StoreCore& core, const BlobRef& ref, unsigned inde
   return ShardPlace{.drive = to, .volume = region.volume->number, .offset = region.offset};
 }
 
-Result<ShardHealth> verify_shard(StoreCore& core, const BlobRef& ref, unsigned index, const Pace& pace) {
+Result<ShardHealth> verify_shard(StoreCore& core, const ShardedBlob& ref, unsigned index, const Pace& pace) {
   CHECK_OK(valid_ref(ref));
   if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");
   ShardAccess access(core, ref);
@@ -195,7 +195,7 @@ namespace {
 // All shards of a blob that are there, group by group.
 class Together {
  public:
-  Together(StoreCore& core, const BlobRef& ref)
+  Together(StoreCore& core, const ShardedBlob& ref)
       : core_(core), ref_(ref), access_(core, ref), pin_(core, ref, access_), erasure_(ref.code) {}
 
   // kOverloaded; false: one that should be there is not, or cannot be read.
@@ -265,7 +265,7 @@ class Together {
   }
 
   StoreCore& core_;
-  const BlobRef& ref_;
+  const ShardedBlob& ref_;
   ShardAccess access_;
   const Pin pin_;
   const ErasureCode erasure_;
@@ -275,9 +275,15 @@ class Together {
   Bytes expected_;
 };
 
+Result<ShardSet> liars_of(const ShardedBlob& ref, Authenticator& authenticator, std::uint64_t begin,
+                          std::uint64_t end) {
+  TRY(const Suspects liars, authenticator.liars(ref_of(ref), begin, end));
+  return static_cast<ShardSet>(liars.parts);
+}
+
 }  // namespace
 
-Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& authenticator, const Pace& pace) {
+Result<bool> verify_blob(StoreCore& core, const ShardedBlob& ref, Authenticator& authenticator, const Pace& pace) {
   CHECK_OK(valid_ref(ref));
   Together together(core, ref);
   TRY(const bool whole, together.open());
@@ -291,7 +297,7 @@ Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& aut
       if (misfits == 0) continue;
       const std::uint64_t begin = (group * kGroupBlocks + stripe) * layout.stripe_bytes();
       const std::uint64_t end = std::min(begin + layout.stripe_bytes(), ref.size_bytes);
-      TRY(const ShardSet liars, authenticator.liars(ref, begin, end));
+      TRY(const ShardSet liars, liars_of(ref, authenticator, begin, end));
       // Readers take the first that are there: where these are right, what does not fit them is wrong.
       core.distrust(ref, liars != 0 ? liars : misfits);
       return false;
@@ -300,7 +306,7 @@ Result<bool> verify_blob(StoreCore& core, const BlobRef& ref, Authenticator& aut
   if (!together.seals_fit()) return false;
   if (together.redundant() || !together.readable()) return true;
   // With nothing to hold them against, only those who have the key can tell.
-  TRY(const ShardSet liars, authenticator.liars(ref, 0, ref.size_bytes));
+  TRY(const ShardSet liars, liars_of(ref, authenticator, 0, ref.size_bytes));
   core.distrust(ref, liars);
   return liars == 0;
 }
@@ -311,15 +317,15 @@ namespace {
 // nobody can say what it names.
 Result<std::optional<std::map<Place, std::uint64_t>>> named_regions(DriveId drive,
                                                                     const std::set<std::uint32_t>& volumes,
-                                                                    Catalog& catalog, const GoOn& go_on) {
+                                                                    ShardCatalog& catalog, const GoOn& go_on) {
   std::map<Place, std::uint64_t> named;
   BlobId after;
   for (;;) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
     // Of every copy: what one of them forgets must not be punched.
-    TRY(const Catalog::Page page, catalog.list_everywhere(after, kCatalogPage));
+    TRY(const ShardCatalog::Page page, catalog.list_everywhere(after, kCatalogPage));
     if (!page.unreadable.empty()) return std::nullopt;
-    for (const BlobRef& ref : page.refs) {
+    for (const ShardedBlob& ref : page.refs) {
       for (const ShardPlace& place : ref.shards) {
         if (place.drive != drive || !volumes.contains(place.volume) || !valid_ref(ref)) continue;
         named[{place.volume, place.offset}] = RecordLayout(ref.code, ref.size_bytes).used_bytes();
@@ -337,8 +343,8 @@ struct UnknownPages {
 };
 
 // Punches what of `unknown` lies outside the named regions.
-Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<UnknownPages>& unknown, Catalog& catalog,
-                                      const GoOn& go_on) {
+Result<std::uint64_t> reclaim_unknown(DriveVolumes& drive, const std::vector<UnknownPages>& unknown,
+                                      ShardCatalog& catalog, const GoOn& go_on) {
   if (unknown.empty()) return 0;
   std::set<std::uint32_t> volumes;
   for (const auto& pages : unknown) volumes.insert(pages.volume);
@@ -386,16 +392,16 @@ enum class Naming : std::uint8_t {
   kDiffers,    // they say different things of it
 };
 
-Result<Naming> naming_of(Catalog& catalog, const RecordHeader& header, const ShardPlace& place,
+Result<Naming> naming_of(ShardCatalog& catalog, const RecordHeader& header, const ShardPlace& place,
                          std::set<std::string>& unreadable_on) {
-  const auto names = [&](const BlobRef& ref) {
+  const auto names = [&](const ShardedBlob& ref) {
     return header.shard < ref.shards.size() && ref.shards[header.shard] == place;
   };
   // One copy's word is enough to keep it, and never to erase it.
   const auto one = catalog.find(header.blob);
   if (!one && !(one.error() == Errc::kCorrupt)) return fail(one.error());
   if (one && *one && names(**one)) return Naming::kHere;
-  TRY(const Catalog::Everywhere all, catalog.find_everywhere(header.blob));
+  TRY(const ShardCatalog::Everywhere all, catalog.find_everywhere(header.blob));
   unreadable_on.insert(all.unreadable_on.begin(), all.unreadable_on.end());
   if (!all.agree) return Naming::kDiffers;
   if (std::any_of(all.refs.begin(), all.refs.end(), names)) return Naming::kHere;
@@ -423,7 +429,7 @@ Status release_orphans(StoreCore& core, DriveVolumes& drive, const std::vector<O
 
 }  // namespace
 
-Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, Catalog& catalog,
+Result<Maintenance::Reclaimed> reclaim_orphans(StoreCore& core, DriveId id, ShardCatalog& catalog,
                                                std::chrono::milliseconds grace, Maintenance::Share share,
                                                const GoOn& go_on) {
   const GoOn always = [] { return true; };

@@ -81,7 +81,7 @@ TEST(Maintenance, CopiesAShardOrRebuildsIt) {
     cloud.take_offline(3);
     auto rebuilt = cloud.store().copy_shard(*ref, 0, cloud.id(5), kNoLimit);
     ASSERT_TRUE(rebuilt) << rebuilt.error().describe();
-    BlobRef moved = *ref;
+    ShardedBlob moved = *ref;
     moved.shards[0] = *rebuilt;
     moved.shards[3] = *place;
     EXPECT_EQ(*cloud.store().verify_shard(moved, 0, kNoLimit), ShardHealth::kGood);
@@ -129,7 +129,7 @@ TEST(Maintenance, AMissingShardIsMissing) {
   EXPECT_EQ(cloud.store().take_damaged(), std::vector<BlobId>{ref->id});
   cloud.take_offline(2);
   EXPECT_EQ(cloud.store().verify_shard(*ref, 2, kNoLimit).error(), Errc::kUnavailable) << "nobody can tell";
-  BlobRef lost = *ref;
+  ShardedBlob lost = *ref;
   lost.shards[0] = {};
   EXPECT_EQ(*cloud.store().verify_shard(lost, 0, kNoLimit), ShardHealth::kMissing);
 }
@@ -156,7 +156,7 @@ TEST(Maintenance, ReclaimsWhatNobodyNamesAndIsOldEnough) {
   const auto moved = cloud.put(cloud.target({1, 0}), data);
   ASSERT_TRUE(named && orphan && moved);
   catalog.refs[named->id] = *named;
-  BlobRef elsewhere = *moved;
+  ShardedBlob elsewhere = *moved;
   elsewhere.shards[0].offset += kPageBytes;
   catalog.refs[moved->id] = elsewhere;
 
@@ -193,7 +193,7 @@ TEST(Maintenance, ReclaimsWhatNobodyNamesAndIsOldEnough) {
   ASSERT_TRUE(while_running);
   EXPECT_EQ(while_running->records, 0U);
   ASSERT_TRUE(sync_wait((*running)->write(ByteView(large).subspan(1 << 20))));
-  const auto finished = sync_wait((*running)->finish());
+  const auto finished = finish(**running);
   ASSERT_TRUE(finished);
   running->reset();
   // Just finished, though it began long ago: its record may still be on its way into the metadata.
@@ -245,14 +245,14 @@ TEST(Maintenance, AnOrphanIsKeptForTheWholeGrace) {
 }
 
 // A catalog of three copies, one of which says what the test wants.
-class CopiedCatalog final : public Catalog {
+class CopiedCatalog final : public ShardCatalog {
  public:
-  Result<std::vector<BlobRef>> list(BlobId after, std::size_t limit) override { return first().list(after, limit); }
-  Result<std::optional<BlobRef>> find(BlobId id) override {
+  Result<std::vector<ShardedBlob>> list(BlobId after, std::size_t limit) override { return first().list(after, limit); }
+  Result<std::optional<ShardedBlob>> find(BlobId id) override {
     if (unreadable.contains(id)) return fail(Errc::kCorrupt, "a record");
     return first().find(id);
   }
-  Status replace(const BlobRef&, const BlobRef&) override { return fail(Errc::kUnsupported, "not here"); }
+  Status replace(const ShardedBlob&, const ShardedBlob&) override { return fail(Errc::kUnsupported, "not here"); }
   Result<Page> list_everywhere(BlobId after, std::size_t limit) override {
     if (silent) return fail(Errc::kUnavailable, "a copy does not answer");
     Page all;
@@ -293,7 +293,7 @@ TEST(Maintenance, ReclaimAsksEveryCopyAndKeepsWhatOneNamesOrWhereOneIsSilentOrTh
   const auto moved_by_two = cloud.put(cloud.target({1, 0}), data);
   const auto orphan = cloud.put(cloud.target({1, 0}), data);
   ASSERT_TRUE(named_by_all && named_by_last && moved_by_first && moved_by_two && orphan);
-  const auto moved_to = [](BlobRef ref, std::uint64_t pages) {
+  const auto moved_to = [](ShardedBlob ref, std::uint64_t pages) {
     ref.shards[0].offset += pages * kPageBytes;
     return ref;
   };
@@ -365,7 +365,7 @@ TEST(Maintenance, ReclaimStopsAtAnImplausibleShareUnlessThatIsAccepted) {
   TestCloud cloud(1);
   MapCatalog catalog;
   const Bytes data = random_bytes(cloud.random, 1000);
-  std::vector<BlobRef> refs;
+  std::vector<ShardedBlob> refs;
   for (unsigned i = 0; i < Maintenance::kPlausibleOrphans + 6; ++i)
     refs.push_back(*cloud.put(cloud.target({1, 0}), data));
   for (unsigned i = 0; i < 5; ++i) catalog.refs[refs[i].id] = refs[i];
@@ -404,7 +404,7 @@ TEST(Maintenance, ARottenHeadKeepsItsBlocksThroughRestartAndReclaim) {
   catalog.refs[ref->id] = *ref;
   catalog.refs[behind->id] = *behind;
   cloud.close_store();
-  for (const BlobRef* blob : {&*ref, &*orphan}) {
+  for (const ShardedBlob* blob : {&*ref, &*orphan}) {
     ASSERT_TRUE(cloud.disk(0).corrupt(path_of(blob->shards[0]), blob->shards[0].offset + 20));
   }
   cloud.open_store();
@@ -418,7 +418,7 @@ TEST(Maintenance, ARottenHeadKeepsItsBlocksThroughRestartAndReclaim) {
   EXPECT_EQ(*cloud.store().verify_shard(*ref, 0, kNoLimit), ShardHealth::kDamaged);
   const auto place = cloud.store().repair_shard(*ref, 0, kNoLimit);
   ASSERT_TRUE(place);
-  BlobRef repaired = *ref;
+  ShardedBlob repaired = *ref;
   repaired.shards[0] = *place;
   EXPECT_EQ(*cloud.store().verify_shard(repaired, 0, kNoLimit), ShardHealth::kGood);
 
@@ -438,7 +438,7 @@ TEST(Maintenance, BadSectorsDoNotTakeADriveAway) {
   TestCloud cloud(1);
   MapCatalog catalog;
   const Bytes data = random_bytes(cloud.random, 200000);
-  std::vector<BlobRef> refs;
+  std::vector<ShardedBlob> refs;
   for (int i = 0; i < 4; ++i) {
     refs.push_back(*cloud.put(cloud.target({1, 0}), data));
     catalog.refs[refs.back().id] = refs.back();
@@ -533,7 +533,7 @@ TEST(Maintenance, AttachingAgainLeavesRunningWritersAlone) {
   ASSERT_TRUE(sync_wait((*writer)->write(ByteView(data).first(300'000))));
   ASSERT_TRUE(cloud.store().attach(cloud.id(0)));
   ASSERT_TRUE(sync_wait((*writer)->write(ByteView(data).subspan(300'000))));
-  const auto ref = sync_wait((*writer)->finish());
+  const auto ref = finish(**writer);
   ASSERT_TRUE(ref) << ref.error().describe();
   EXPECT_TRUE(*cloud.get(*ref) == data);
 }
@@ -647,7 +647,7 @@ TEST(Maintenance, AnOrphanIsLeftAloneForTheWholeGrace) {
 TEST(Counting, ADriveIsUsedBeforeAnythingOfItsRecordsIsRead) {
   TestCloud cloud(1);
   const Bytes data = random_bytes(cloud.random, 3 << 20);
-  std::vector<BlobRef> refs;
+  std::vector<ShardedBlob> refs;
   for (int i = 0; i < 5; ++i) refs.push_back(*cloud.put(cloud.target({1, 0}), data));
   const auto before = cloud.usage(0);
   ASSERT_TRUE(before);
@@ -700,7 +700,7 @@ TEST(Counting, WhatIsGivenBackWhileItIsCountedIsNotCounted) {
   for (unsigned round = 0; met < 3 && round < 100; ++round) {
     TestCloud cloud(1);
     const Bytes data = random_bytes(cloud.random, 3000);
-    std::vector<BlobRef> refs;
+    std::vector<ShardedBlob> refs;
     for (std::size_t i = 0; i < kRecords; ++i) refs.push_back(*cloud.put(cloud.target({1, 0}), data));
     cloud.close_store();
     cloud.disk(0).reset_counts();
@@ -747,15 +747,16 @@ TEST(Counting, BlocksThatACrashedProcessReservedAheadAreGivenBack) {
 class KnowsTheBytes final : public Authenticator {
  public:
   KnowsTheBytes(TestCloud& cloud, const Bytes& data) : cloud_(cloud), data_(data) {}
-  Result<ShardSet> liars(const BlobRef& ref, std::uint64_t begin, std::uint64_t end) override {
+  Result<Suspects> liars(const BlobRef& named, std::uint64_t begin, std::uint64_t end) override {
     ++asked;
+    TRY(const ShardedBlob ref, sharded(named));
     const Bytes wanted(data_.begin() + static_cast<std::ptrdiff_t>(begin),
                        data_.begin() + static_cast<std::ptrdiff_t>(end));
     for (int size = 0; size <= ref.code.parity; ++size) {
       for (ShardSet without = 0; without < (ShardSet{1} << ref.shards.size()); ++without) {
         if (std::popcount(without) != size) continue;
         const auto read = cloud_.get(ref, begin, end - begin, without);
-        if (read && *read == wanted) return without;
+        if (read && *read == wanted) return Suspects{without};
       }
     }
     return fail(Errc::kCorrupt, "whichever shards are left out");
@@ -808,12 +809,12 @@ TEST(Lies, AreRememberedUntilTheirPlaceIsGivenBack) {
   const Bytes data = random_bytes(cloud.random, 300'000);
   auto ref = cloud.put(cloud.target({2, 2}), data);
   ASSERT_TRUE(ref);
-  const BlobRef before = *ref;
+  const ShardedBlob before = *ref;
   KnowsTheBytes authenticator(cloud, data);
   cloud.forge(*ref, 0);
   EXPECT_FALSE(*cloud.store().verify_blob(*ref, authenticator, kNoLimit));
   EXPECT_EQ(cloud.usage(0)->lies, 1U);
-  auto reader = sync_wait(cloud.store().open_reader(before, 0, data.size(), Deadline::never(), {}));
+  auto reader = sync_wait(cloud.store().open_reader(before, 0, data.size(), Deadline::never(), 0));
   ASSERT_TRUE(reader);
   const auto place = cloud.store().repair_shard(*ref, 0, kNoLimit);
   ASSERT_TRUE(place) << place.error().describe();

@@ -59,7 +59,7 @@ using FanPtr = std::shared_ptr<Fan>;
 class ReadState : public std::enable_shared_from_this<ReadState> {
  public:
   // The blob is pinned by the caller; unpinned here.
-  ReadState(StoreCore& core, const BlobRef& ref) : core_(core), access_(core, ref), blob_(ref.id) {
+  ReadState(StoreCore& core, const ShardedBlob& ref) : core_(core), access_(core, ref), blob_(ref.id) {
     core_.reader_begins();
   }
   ReadState(const ReadState&) = delete;
@@ -297,7 +297,7 @@ class VolumeReader final : public Reader {
 
 }  // namespace
 
-Task<Result<std::unique_ptr<Reader>>> open_volume_reader(StoreCore& core, BlobRef ref, std::uint64_t offset,
+Task<Result<std::unique_ptr<Reader>>> open_volume_reader(StoreCore& core, ShardedBlob ref, std::uint64_t offset,
                                                          std::uint64_t length, Deadline deadline, ShardSet without) {
   CO_CHECK_OK(valid_ref(ref));
   if (offset > ref.size_bytes || length > ref.size_bytes - offset) {

@@ -8,7 +8,7 @@
 namespace andromede::blob {
 
 // Store::open_reader; `core` outlives the reader and the jobs that it leaves behind.
-Task<Result<std::unique_ptr<Reader>>> open_volume_reader(StoreCore& core, BlobRef ref, std::uint64_t offset,
+Task<Result<std::unique_ptr<Reader>>> open_volume_reader(StoreCore& core, ShardedBlob ref, std::uint64_t offset,
                                                          std::uint64_t length, Deadline deadline, ShardSet without);
 
 }  // namespace andromede::blob

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
-#include "blob/store.h"
+#include "blob/shards/sharded_blob.h"
 
 namespace andromede::blob {
 

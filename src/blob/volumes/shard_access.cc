@@ -13,7 +13,7 @@ std::size_t bytes_of(const RecordLayout& layout, std::uint64_t first, unsigned c
 
 }  // namespace
 
-Status valid_ref(const BlobRef& ref) {
+Status valid_ref(const ShardedBlob& ref) {
   if (ref.id.is_none() || !RecordLayout::valid(ref.code, ref.size_bytes) || ref.shards.size() != ref.code.total()) {
     return fail(Errc::kInvalidArgument, "a blob ref names an id, a code and a place for each shard");
   }
@@ -150,7 +150,7 @@ void ShardJob::forget() {
 
 // --- all of a blob
 
-ShardAccess::ShardAccess(StoreCore& core, const BlobRef& ref)
+ShardAccess::ShardAccess(StoreCore& core, const ShardedBlob& ref)
     : core_(core), ref_(ref), layout_(ref.code, ref.size_bytes), erasure_(ref.code) {
   shards_.reserve(ref_.shards.size());
   for (unsigned i = 0; i < ref_.shards.size(); ++i) {

@@ -48,7 +48,7 @@ struct StripeSet {
 // One shard as it is read. It owns what it uses but the drive, which lives as long as the store. One call at a time.
 class ShardSource {
  public:
-  ShardSource(const BlobRef& ref, unsigned index, DriveVolumes* drive, Access access)
+  ShardSource(const ShardedBlob& ref, unsigned index, DriveVolumes* drive, Access access)
       : access(access),
         drive(drive),
         blob_(ref.id),
@@ -110,7 +110,7 @@ class ShardJob {
 class ShardAccess {
  public:
   // `ref` has been checked by valid_ref().
-  ShardAccess(StoreCore& core, const BlobRef& ref);
+  ShardAccess(StoreCore& core, const ShardedBlob& ref);
 
   [[nodiscard]] const RecordLayout& layout() const { return layout_; }
   // Never reads this shard: it is being released.
@@ -154,13 +154,13 @@ class ShardAccess {
   [[nodiscard]] bool any_overloaded() const;
 
   StoreCore& core_;
-  const BlobRef ref_;
+  const ShardedBlob ref_;
   const RecordLayout layout_;
   const ErasureCode erasure_;
   std::vector<std::shared_ptr<ShardSource>> shards_;
 };
 
 // kInvalidArgument when a ref's fields cannot be.
-Status valid_ref(const BlobRef& ref);
+Status valid_ref(const ShardedBlob& ref);
 
 }  // namespace andromede::blob

@@ -110,7 +110,7 @@ void StoreCore::note_damage(BlobId blob, std::uint64_t blocks) {
   if (damaged_.size() < kMaxDamagedBlobs) damaged_.insert(blob);
 }
 
-void StoreCore::distrust(const BlobRef& ref, ShardSet shards) {
+void StoreCore::distrust(const ShardedBlob& ref, ShardSet shards) {
   for (unsigned i = 0; i < ref.shards.size(); ++i) {
     if (((shards >> i) & 1U) != 0 && !ref.shards[i].drive.is_none()) distrust(ref.id, i, ref.shards[i]);
   }

@@ -50,7 +50,7 @@ class StoreCore {
   void note_damage(BlobId blob, std::uint64_t blocks);
   // What these shards hold is not what was written, whatever its checksums say: until they are released nobody reads
   // it.
-  void distrust(const BlobRef& ref, ShardSet shards);
+  void distrust(const ShardedBlob& ref, ShardSet shards);
   [[nodiscard]] bool distrusts(BlobId blob, const ShardPlace& place) const;
   // Nobody reads that place any more.
   void released(BlobId blob, const ShardPlace& place);

@@ -16,25 +16,30 @@
 
 namespace andromede::blob {
 
+inline Result<ShardedBlob> finish(Writer& writer) {
+  TRY(const BlobRef ref, sync_wait(writer.finish()));
+  return sharded(ref);
+}
+
 // The catalog that objects/ keeps in the metadata, as a map.
-class MapCatalog final : public Catalog {
+class MapCatalog final : public ShardCatalog {
  public:
-  Result<std::vector<BlobRef>> list(BlobId after, std::size_t limit) override {
-    std::vector<BlobRef> page;
+  Result<std::vector<ShardedBlob>> list(BlobId after, std::size_t limit) override {
+    std::vector<ShardedBlob> page;
     for (auto it = refs.upper_bound(after); it != refs.end() && page.size() < limit; ++it) page.push_back(it->second);
     return page;
   }
-  Result<std::optional<BlobRef>> find(BlobId id) override {
+  Result<std::optional<ShardedBlob>> find(BlobId id) override {
     const auto found = refs.find(id);
     return found == refs.end() ? std::nullopt : std::optional(found->second);
   }
-  Status replace(const BlobRef& before, const BlobRef& after) override {
+  Status replace(const ShardedBlob& before, const ShardedBlob& after) override {
     const auto found = refs.find(before.id);
     if (found == refs.end() || found->second != before) return fail(Errc::kConflict, "changed");
     found->second = after;
     return {};
   }
-  std::map<BlobId, BlobRef> refs;
+  std::map<BlobId, ShardedBlob> refs;
 };
 
 // What a test that fails or hangs each operation in turn does at most.
@@ -113,7 +118,7 @@ class TestCloud {
     return {.code = code, .drives = {ids_.begin(), ids_.begin() + code.total()}};
   }
   // Makes the shard another, with right checksums.
-  void forge(const BlobRef& ref, unsigned shard) {
+  void forge(const ShardedBlob& ref, unsigned shard) {
     const ShardPlace& place = ref.shards[shard];
     const auto drive = std::find(ids_.begin(), ids_.end(), place.drive) - ids_.begin();
     const auto file = disk(static_cast<unsigned>(drive)).open(volume_path(place.volume), io::OpenMode::kReadWrite);
@@ -129,12 +134,12 @@ class TestCloud {
     drives_->report_failure(id(i), Error(make_error_code(Errc::kIo), "taken away by the test"));
   }
 
-  Result<BlobRef> put(const Target& target, ByteView data, std::optional<std::uint64_t> announced = std::nullopt,
-                      std::size_t piece = 100000) {
+  Result<ShardedBlob> put(const Target& target, ByteView data, std::optional<std::uint64_t> announced = std::nullopt,
+                          std::size_t piece = 100000) {
     return sync_wait(put_task(BlobId::random(random), target, data, announced.value_or(data.size()), piece));
   }
-  Result<Bytes> get(const BlobRef& ref) { return get(ref, 0, ref.size_bytes); }
-  Result<Bytes> get(const BlobRef& ref, std::uint64_t offset, std::uint64_t length, ShardSet without = 0) {
+  Result<Bytes> get(const ShardedBlob& ref) { return get(ref, 0, ref.size_bytes); }
+  Result<Bytes> get(const ShardedBlob& ref, std::uint64_t offset, std::uint64_t length, ShardSet without = 0) {
     return sync_wait(get_task(ref, offset, length, without));
   }
   // Once all is counted.
@@ -172,16 +177,18 @@ class TestCloud {
       return std::unique_ptr<io::Disk>(disks_.at(drive.path)->share());
     };
   }
-  Task<Result<BlobRef>> put_task(BlobId id, Target target, ByteView data, std::uint64_t announced, std::size_t piece) {
+  Task<Result<ShardedBlob>> put_task(BlobId id, Target target, ByteView data, std::uint64_t announced,
+                                     std::size_t piece) {
     CO_TRY(auto writer, co_await store_->open_writer(id, target, announced, Deadline::never()));
     while (!data.empty()) {
       const ByteView part = data.first(std::min(piece, data.size()));
       CO_CHECK_OK(co_await writer->write(part));
       data = data.subspan(part.size());
     }
-    co_return co_await writer->finish();
+    CO_TRY(const BlobRef ref, co_await writer->finish());
+    co_return sharded(ref);
   }
-  Task<Result<Bytes>> get_task(BlobRef ref, std::uint64_t offset, std::uint64_t length, ShardSet without) {
+  Task<Result<Bytes>> get_task(ShardedBlob ref, std::uint64_t offset, std::uint64_t length, ShardSet without) {
     CO_TRY(auto reader, co_await store_->open_reader(ref, offset, length, Deadline::never(), without));
     Bytes out;
     for (;;) {

@@ -12,7 +12,7 @@
 namespace andromede::blob {
 
 // `record` holds the shard's record, used_bytes() of it. Changes a byte of each of its blocks.
-inline void forge(Bytes& record, const BlobRef& ref, unsigned shard) {
+inline void forge(Bytes& record, const ShardedBlob& ref, unsigned shard) {
   const RecordLayout layout(ref.code, ref.size_bytes);
   std::uint32_t blocks_checksum = 0;
   for (std::uint64_t group = 0; group < layout.groups(); ++group) {
@@ -35,7 +35,7 @@ inline void forge(Bytes& record, const BlobRef& ref, unsigned shard) {
 }
 
 // The same of a shard that lies on a drive that is a folder.
-inline void forge(const std::string& drive_path, const BlobRef& ref, unsigned shard) {
+inline void forge(const std::string& drive_path, const ShardedBlob& ref, unsigned shard) {
   const ShardPlace& place = ref.shards[shard];
   std::string number = std::to_string(place.volume);
   if (number.size() < 8) number.insert(0, 8 - number.size(), '0');

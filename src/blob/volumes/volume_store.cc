@@ -58,38 +58,38 @@ class VolumeStoreImpl final : public VolumeStore {
                                                     Deadline deadline) override {
     return open_volume_writer(core_, id, std::move(target), size_bytes, deadline);
   }
-  Task<Result<std::unique_ptr<Reader>>> open_reader(BlobRef ref, std::uint64_t offset, std::uint64_t length,
+  Task<Result<std::unique_ptr<Reader>>> open_reader(ShardedBlob ref, std::uint64_t offset, std::uint64_t length,
                                                     Deadline deadline, ShardSet without) override {
     return open_volume_reader(core_, std::move(ref), offset, length, deadline, without);
   }
-  void distrust(const BlobRef& ref, ShardSet shards) override { core_.distrust(ref, shards); }
-  void remove(BlobRef ref) override {
+  void distrust(const ShardedBlob& ref, ShardSet shards) override { core_.distrust(ref, shards); }
+  void remove(const ShardedBlob& ref) override {
     for (unsigned i = 0; i < ref.shards.size(); ++i) release_shard(ref.id, i, ref.shards[i]);
   }
 
-  Result<ShardPlace> copy_shard(const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) override {
+  Result<ShardPlace> copy_shard(const ShardedBlob& ref, unsigned index, DriveId to, const Pace& pace) override {
     return blob::copy_shard(core_, ref, index, to, pace);
   }
   void release_shard(BlobId blob, unsigned index, ShardPlace place) override {
     core_.releases.release(blob, index, place);
   }
-  Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) override {
+  Result<ShardHealth> verify_shard(const ShardedBlob& ref, unsigned index, const Pace& pace) override {
     return blob::verify_shard(core_, ref, index, pace);
   }
-  Result<bool> verify_blob(const BlobRef& ref, Authenticator& authenticator, const Pace& pace) override {
+  Result<bool> verify_blob(const ShardedBlob& ref, Authenticator& authenticator, const Pace& pace) override {
     return blob::verify_blob(core_, ref, authenticator, pace);
   }
   [[nodiscard]] Presence presence(const ShardPlace& place) const override {
     const DriveVolumes* const found = core_.drive(place.drive);
     return found == nullptr ? Presence::kUnknown : found->presence(place.volume, place.offset);
   }
-  Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) override {
+  Result<ShardPlace> repair_shard(const ShardedBlob& ref, unsigned index, const Pace& pace) override {
     if (index >= ref.shards.size()) return fail(Errc::kInvalidArgument, "the blob has no such shard");
     auto place = blob::copy_shard(core_, ref, index, ref.shards[index].drive, pace);
     if (place) core_.repaired.add();
     return place;
   }
-  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace, Share share,
+  Result<Reclaimed> reclaim_orphans(DriveId drive, ShardCatalog& catalog, std::chrono::milliseconds grace, Share share,
                                     const GoOn& go_on) override {
     return blob::reclaim_orphans(core_, drive, catalog, grace, share, go_on);
   }

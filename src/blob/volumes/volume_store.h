@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/random.h"
-#include "blob/maintenance.h"
+#include "blob/shards/maintenance.h"
+#include "blob/shards/placer.h"
 #include "blob/store.h"
 #include "io/drives.h"
 
@@ -31,11 +32,25 @@ struct VolumeOptions {
   std::chrono::milliseconds patience = io::kDriveAnswerLimit;
 };
 
-class VolumeStore : public Store, public Maintenance {
+// Shards on given drives. blob::Store over it: placed_store.h. Threads and errors of the calls that open or remove: as
+// there.
+class VolumeStore : public Maintenance {
  public:
   // Opens every online drive of the map. `drives`, `clock`, `random` and `metrics` outlive the store.
   static Result<std::unique_ptr<VolumeStore>> open(io::Drives& drives, const Clock& clock, Random& random,
                                                    Metrics& metrics, VolumeOptions options);
+  // As Store::open_writer, on the drives of `target`.
+  virtual Task<Result<std::unique_ptr<Writer>>> open_writer(BlobId id, Target target, std::uint64_t size_bytes,
+                                                            Deadline deadline) = 0;
+  // As Store::open_reader. Shards of `without` are not read, as if they were lost.
+  virtual Task<Result<std::unique_ptr<Reader>>> open_reader(ShardedBlob blob, std::uint64_t offset,
+                                                            std::uint64_t length, Deadline deadline,
+                                                            ShardSet without) = 0;
+  // As Store::distrust.
+  virtual void distrust(const ShardedBlob& blob, ShardSet shards) = 0;
+  // As Store::remove.
+  virtual void remove(const ShardedBlob& blob) = 0;
+
   // From now on nobody waits for a drive: it is to all as if every drive had gone, and what is under way is left to
   // them. For a stop that can wait no longer, before stop().
   virtual void end_waits() = 0;

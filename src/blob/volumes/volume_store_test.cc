@@ -65,7 +65,7 @@ TEST(VolumeStore, GivesBackSixteenMebibytesFromRealDrives) {
     auto writer = sync_wait((*store)->open_writer(BlobId::random(random), used, data.size(), Deadline::never()));
     ASSERT_TRUE(writer) << writer.error().describe();
     ASSERT_TRUE(sync_wait((*writer)->write(data)));
-    const auto ref = sync_wait((*writer)->finish());
+    const auto ref = finish(**writer);
     ASSERT_TRUE(ref) << ref.error().describe();
     writer->reset();
     (*store)->stop();
@@ -74,7 +74,7 @@ TEST(VolumeStore, GivesBackSixteenMebibytesFromRealDrives) {
     // Another process reads it.
     store = VolumeStore::open(**drives, clock, random, metrics, {.reserve_bytes = 0});
     ASSERT_TRUE(store);
-    auto reader = sync_wait((*store)->open_reader(*ref, 0, ref->size_bytes, Deadline::never()));
+    auto reader = sync_wait((*store)->open_reader(*ref, 0, ref->size_bytes, Deadline::never(), 0));
     ASSERT_TRUE(reader) << reader.error().describe();
     Bytes read;
     for (;;) {
@@ -165,7 +165,7 @@ TEST(VolumeStore, AWriteThatLosesADriveUnderWayIsToBeHealed) {
   cloud.take_offline(1);
   ASSERT_TRUE(sync_wait(writer->write(ByteView(data).subspan(700'000))));
   EXPECT_TRUE(cloud.store().take_damaged().empty());
-  const auto ref = sync_wait(writer->finish());
+  const auto ref = finish(*writer);
   ASSERT_TRUE(ref) << ref.error().describe();
   EXPECT_EQ(cloud.store().short_writes(), 1U);
   EXPECT_TRUE(cloud.store().take_damaged().empty());
@@ -201,7 +201,7 @@ class HangingDrive : public testing::Test {
     cloud_.drives().report_failure(cloud_.id(kHanging), Error(make_error_code(Errc::kIo), "does not answer"));
   }
   // All but the hanging drive hold the blob, which is to be healed; what hung gives its space back when it goes on.
-  void check(const Result<BlobRef>& ref, const Bytes& data) {
+  void check(const Result<ShardedBlob>& ref, const Bytes& data) {
     ASSERT_TRUE(ref) << ref.error().describe();
     for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(ref->shards[i].drive.is_none(), i == kHanging);
     EXPECT_EQ(cloud_.store().short_writes(), 1U);
@@ -229,7 +229,7 @@ TEST_F(HangingDrive, AWriteGoesOnWithoutItOnceItIsOffline) {
   Status written;
   run([&] { written = sync_wait((*writer)->write(data_)); }, [&] { taken_offline(); });
   ASSERT_TRUE(written) << written.error().describe();
-  const auto ref = sync_wait((*writer)->finish());
+  const auto ref = finish(**writer);
   writer->reset();
   check(ref, data_);
 }
@@ -240,8 +240,8 @@ TEST_F(HangingDrive, AFinishGoesOnWithoutItOnceTheDeadlinePassed) {
   ASSERT_TRUE(writer);
   ASSERT_TRUE(sync_wait((*writer)->write(data)));
   cloud_.disk(kHanging).set_hanging(true);
-  Result<BlobRef> ref = fail(Errc::kInternal, "");
-  run([&] { ref = sync_wait((*writer)->finish()); }, [&] { cloud_.clock.advance(std::chrono::seconds(31)); });
+  Result<ShardedBlob> ref = fail(Errc::kInternal, "");
+  run([&] { ref = finish(**writer); }, [&] { cloud_.clock.advance(std::chrono::seconds(31)); });
   writer->reset();
   check(ref, data);
 }
@@ -252,7 +252,7 @@ TEST_F(HangingDrive, AReservationGoesOnWithoutItOnceItIsOffline) {
   run([&] { writer = open(data_.size()); }, [&] { taken_offline(); });
   ASSERT_TRUE(writer) << writer.error().describe();
   ASSERT_TRUE(sync_wait((*writer)->write(data_)));
-  const auto ref = sync_wait((*writer)->finish());
+  const auto ref = finish(**writer);
   writer->reset();
   check(ref, data_);
 }
@@ -303,7 +303,7 @@ TEST(VolumeStore, AWriteThatLosesItsParityIsCompletedOnOtherDrives) {
       cloud.take_offline(6);
     }
     ASSERT_TRUE(sync_wait(writer->write(ByteView(data).subspan(700'000))));
-    const auto ref = sync_wait(writer->finish());
+    const auto ref = finish(*writer);
     ASSERT_TRUE(ref) << ref.error().describe();
     for (const ShardPlace& place : ref->shards) EXPECT_TRUE(cloud.drives().online(place.drive));
     cloud.take_offline(1);
@@ -395,7 +395,7 @@ TEST(VolumeStore, AWriteThatNoDriveCompletesFailsAndLeavesNothing) {
         *sync_wait(cloud.store().open_writer(BlobId::random(cloud.random), target, 1'500'000, Deadline::never()));
     ASSERT_TRUE(sync_wait(writer->write(data)));
     for (const unsigned lost : {0U, 2U, 4U, 5U}) cloud.take_offline(lost);
-    const auto ref = sync_wait(writer->finish());
+    const auto ref = finish(*writer);
     ASSERT_FALSE(ref);
     EXPECT_EQ(ref.error(), Errc::kUnavailable)
         << "drives that went away, not their want of room, end it: " << ref.error().describe();
@@ -427,7 +427,7 @@ TEST(VolumeStore, RefusesWhatCanNeverBeRight) {
   EXPECT_EQ(cloud.put({.code = {2, 1}, .drives = {cloud.id(0)}}, {}).error(), Errc::kInvalidArgument);
   EXPECT_EQ(cloud.put({.code = {0, 0}, .drives = {}}, {}).error(), Errc::kInvalidArgument);
   EXPECT_EQ(cloud.put(cloud.target({1, 0}), {}, kMaxBlobBytes + 1).error(), Errc::kInvalidArgument);
-  EXPECT_EQ(cloud.get(BlobRef{}).error(), Errc::kInvalidArgument);
+  EXPECT_EQ(cloud.get(ShardedBlob{}).error(), Errc::kInvalidArgument);
 }
 
 TEST(VolumeStore, EndsWhenTheDeadlinePassed) {
@@ -454,7 +454,7 @@ TEST(VolumeStore, AReaderRestsAndReadsAsMuchAsItIsAskedTo) {
     ASSERT_TRUE(ref);
     for (int i = 0; i < 30; ++i) {
       for (unsigned d = 0; d < 6; ++d) cloud.disk(d).set_cached(random.below(2) == 0);
-      auto reader = sync_wait(cloud.store().open_reader(*ref, 0, data.size(), Deadline::never()));
+      auto reader = sync_wait(cloud.store().open_reader(*ref, 0, data.size(), Deadline::never(), 0));
       ASSERT_TRUE(reader);
       std::uint64_t before = data.size();  // asked for while what came next was read ahead
       for (std::uint64_t at = 0;;) {
@@ -486,8 +486,8 @@ TEST(VolumeStore, AReaderThatRestedWaitsForWhatWasReadAhead) {
   const auto ref = cloud.put(cloud.target({1, 0}), data);
   const auto busy_ref = cloud.put(cloud.target({1, 0}), data);
   ASSERT_TRUE(ref && busy_ref);
-  const auto reader = *sync_wait(cloud.store().open_reader(*ref, 0, data.size(), Deadline::never()));
-  const auto busy = *sync_wait(cloud.store().open_reader(*busy_ref, 0, data.size(), Deadline::never()));
+  const auto reader = *sync_wait(cloud.store().open_reader(*ref, 0, data.size(), Deadline::never(), 0));
+  const auto busy = *sync_wait(cloud.store().open_reader(*busy_ref, 0, data.size(), Deadline::never(), 0));
   reader->read_at_most(kBlockBytes);  // too little to read ahead, and it is seen that memory does not have it
   ASSERT_TRUE(sync_wait(reader->read()));
   cloud.disk(0).set_hanging(true);
@@ -521,7 +521,7 @@ TEST(VolumeStore, ReadersThatRestHoldNothingOfWhatWasReadAhead) {
   std::size_t piece = 0;
   for (std::size_t i = 0; i < kReaders + 10; ++i) {
     if (i == 10) before_kib = resident_kib();
-    resting.push_back(*sync_wait(cloud.store().open_reader(*ref, 0, data.size(), Deadline::never())));
+    resting.push_back(*sync_wait(cloud.store().open_reader(*ref, 0, data.size(), Deadline::never(), 0)));
     const auto part = sync_wait(resting.back()->read());
     ASSERT_TRUE(part);
     piece = part->size();
@@ -541,7 +541,7 @@ TEST(VolumeStore, AReaderKeepsARemovedBlob) {
   ASSERT_TRUE(ref);
   const auto unread = cloud.put(cloud.target({2, 2}), data);
   ASSERT_TRUE(unread);
-  auto reader = sync_wait(cloud.store().open_reader(*ref, 0, ref->size_bytes, Deadline::never()));
+  auto reader = sync_wait(cloud.store().open_reader(*ref, 0, ref->size_bytes, Deadline::never(), 0));
   ASSERT_TRUE(reader);
   auto first = sync_wait((*reader)->read());
   ASSERT_TRUE(first);
@@ -628,7 +628,7 @@ TEST(VolumeStore, ManyWritersAtOnce) {
 TEST(VolumeStore, VolumesEndAndEmptyOnesGo) {
   TestCloud cloud(1, {.volume_bytes = 8U << 20, .reserve_bytes = 0, .threads_per_drive = 2});
   const Bytes data = random_bytes(cloud.random, 3 << 20);
-  std::vector<BlobRef> refs;
+  std::vector<ShardedBlob> refs;
   for (int i = 0; i < 9; ++i) refs.push_back(*cloud.put(cloud.target({1, 0}), data));
   EXPECT_EQ(cloud.volume_files(0), 5U);
   for (const auto& ref : refs) EXPECT_TRUE(*cloud.get(ref) == data);
@@ -701,7 +701,7 @@ TEST(VolumeStore, AFullDriveRefusesCleanlyAndGoesOnReading) {
   TestCloud cloud(1, {.volume_bytes = 8U << 20, .reserve_bytes = 1U << 20, .threads_per_drive = 2});
   cloud.disk(0).set_capacity(20U << 20);
   const Bytes data = random_bytes(cloud.random, 3 << 20);
-  std::vector<BlobRef> refs;
+  std::vector<ShardedBlob> refs;
   for (;;) {
     const auto ref = cloud.put(cloud.target({1, 0}), data);
     if (!ref) {
@@ -796,7 +796,7 @@ TEST(GrowingRegion, SpaceIsReservedAsBytesArrive) {
     EXPECT_LE(taken_bytes(cloud.disk(0)), arrived + arrived / 512 + (513U << 10)) << arrived;
     EXPECT_LE(cloud.store().usage(cloud.id(0))->live_bytes, arrived + arrived / 512 + (513U << 10));
   }
-  const auto ref = sync_wait((*writer)->finish());
+  const auto ref = finish(**writer);
   ASSERT_TRUE(ref) << ref.error().describe();
   EXPECT_TRUE(eventually([&] { return taken_bytes(cloud.disk(0)) == RecordLayout({1, 0}, announced).used_bytes(); }));
   Bytes all;
@@ -877,7 +877,7 @@ TEST(GrowingRegion, TheReserveIsLeftWhateverFillsTheDriveMeanwhile) {
   ASSERT_TRUE((*others)->allocate(0, 8U << 20));
   Status stored = sync_wait((*writer)->write(data));
   if (stored) {
-    const auto ref = sync_wait((*writer)->finish());
+    const auto ref = finish(**writer);
     if (!ref) stored = fail(ref.error());
   }
   ASSERT_FALSE(stored);
@@ -887,7 +887,7 @@ TEST(GrowingRegion, TheReserveIsLeftWhateverFillsTheDriveMeanwhile) {
 // One volume after another would make a file of each large blob.
 TEST(GrowingRegion, VolumesAreFilledByOneLargeBlobAfterAnother) {
   TestCloud cloud(1, large_volumes());
-  std::vector<std::pair<BlobRef, Bytes>> stored;
+  std::vector<std::pair<ShardedBlob, Bytes>> stored;
   for (const std::uint64_t size : {3000000, 5000, 7000000, 1000000, 200000, 9000000, 400000, 12000000}) {
     Bytes data = random_bytes(cloud.random, size);
     // Announced one byte longer: a region that is not filled does not begin the next record too early.

@@ -41,7 +41,7 @@ struct ShardStream {
   unsigned in_flight = 0;
 };
 
-unsigned durable_shards(const BlobRef& ref) {
+unsigned durable_shards(const ShardedBlob& ref) {
   return static_cast<unsigned>(std::count_if(ref.shards.begin(), ref.shards.end(),
                                              [](const ShardPlace& place) { return !place.drive.is_none(); }));
 }
@@ -70,7 +70,7 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
 
   Task<Status> reserve(std::vector<DriveId> drives);
   Task<Status> write(ByteView data);
-  Task<Result<BlobRef>> finish();
+  Task<Result<ShardedBlob>> finish();
   void abort();
   void look() override;
 
@@ -104,9 +104,9 @@ class WriteState final : public WaitWatch::Waiter, public std::enable_shared_fro
   void synced(unsigned shard, Status status);
   void lose(unsigned shard, const Error& error);
   Status enough_left();
-  BlobRef take_shards();
-  Status replace_lost_shards(BlobRef& ref);
-  Status rebuild_lost_shards(BlobRef& ref);
+  ShardedBlob take_shards();
+  Status replace_lost_shards(ShardedBlob& ref);
+  Status rebuild_lost_shards(ShardedBlob& ref);
   void wake(std::unique_lock<std::mutex>& lock);
   void settle(unsigned shard);
   void post_abandon(unsigned shard);
@@ -567,7 +567,7 @@ void WriteState::look() {
 
 // --- ending
 
-Task<Result<BlobRef>> WriteState::finish() {
+Task<Result<ShardedBlob>> WriteState::finish() {
   const RecordLayout final_layout(layout_.code(), taken_);
   used_bytes_ = final_layout.used_bytes();
   if (stripe_fill_ > 0) {
@@ -588,7 +588,7 @@ Task<Result<BlobRef>> WriteState::finish() {
   co_await wait(Until::kSettled);
   CO_CHECK_OK(enough_left());
 
-  BlobRef ref = take_shards();
+  ShardedBlob ref = take_shards();
   if (durable_shards(ref) < needed()) {
     const Status replaced =
         co_await core_.recovery_pool.run([self = shared_from_this(), &ref] { return self->replace_lost_shards(ref); });
@@ -603,8 +603,9 @@ Task<Result<BlobRef>> WriteState::finish() {
 }
 
 // Names the durable shards, which are the caller's from then on.
-BlobRef WriteState::take_shards() {
-  BlobRef ref{.id = id_, .size_bytes = taken_, .policy = policy_, .code = layout_.code(), .shards = {}};
+ShardedBlob WriteState::take_shards() {
+  ShardedBlob ref{.id = id_, .size_bytes = taken_, .policy = policy_, .code = layout_.code(), .shards = {}};
+  ref.shards.reserve(total());
   // The sync of a shard that was given up may end only now.
   const std::lock_guard lock(mutex_);
   for (unsigned i = 0; i < total(); ++i) {
@@ -627,7 +628,7 @@ BlobRef WriteState::take_shards() {
 }
 
 // Blocks. Whether it fails or not, `ref` names what is durable.
-Status WriteState::replace_lost_shards(BlobRef& ref) {
+Status WriteState::replace_lost_shards(ShardedBlob& ref) {
   Status status;
   // A drive chosen anew may fail like the first.
   for (unsigned tries = 0; tries < total() && durable_shards(ref) < needed(); ++tries) {
@@ -646,7 +647,7 @@ Status WriteState::replace_lost_shards(BlobRef& ref) {
 }
 
 // Fails unless every lost shard was rebuilt.
-Status WriteState::rebuild_lost_shards(BlobRef& ref) {
+Status WriteState::rebuild_lost_shards(ShardedBlob& ref) {
   std::vector<std::optional<DriveId>> kept(total());
   for (unsigned i = 0; i < total(); ++i) {
     if (core_.online_drive(ref.shards[i].drive) != nullptr) {
@@ -698,9 +699,10 @@ class VolumeWriter final : public Writer {
   Task<Result<BlobRef>> finish() override {
     if (failed_) co_return fail(*failed_);
     if (deadline_.passed(clock_)) co_return fail(Errc::kTimeout, "storing took longer than allowed");
-    auto ref = co_await state_->finish();
-    failed_ = ref ? Error(make_error_code(Errc::kInvalidArgument), "the blob is finished") : ref.error();
-    co_return ref;
+    const auto blob = co_await state_->finish();
+    failed_ = blob ? Error(make_error_code(Errc::kInvalidArgument), "the blob is finished") : blob.error();
+    if (!blob) co_return fail(blob.error());
+    co_return ref_of(*blob);
   }
 
  private:

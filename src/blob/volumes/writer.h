@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "blob/shards/placer.h"
 #include "blob/volumes/store_core.h"
 
 namespace andromede::blob {

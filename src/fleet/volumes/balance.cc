@@ -55,7 +55,7 @@ bool Balance::helps(const DriveFill& from, const DriveFill& to, double size, Rea
          (to.used + size) / to.total <= wanted * (1 + kEvenWithin);
 }
 
-std::optional<Move> Balance::next(const MovePlanner& planner, const blob::BlobRef& ref, Reach reach) const {
+std::optional<Move> Balance::next(const MovePlanner& planner, const blob::ShardedBlob& ref, Reach reach) const {
   const auto size = static_cast<double>(shard_bytes(ref));
   const unsigned spread = planner.tolerance(ref).site_losses;
   std::optional<Move> best;
@@ -68,7 +68,7 @@ std::optional<Move> Balance::next(const MovePlanner& planner, const blob::BlobRe
       if (gain <= best_gain || !helps(from->second, to, size, reach) || !planner.may_hold(ref, drive)) continue;
       const auto holds = [target = drive](const blob::ShardPlace& place) { return place.drive == target; };
       if (std::any_of(ref.shards.begin(), ref.shards.end(), holds)) continue;
-      blob::BlobRef after = ref;
+      blob::ShardedBlob after = ref;
       after.shards[i].drive = drive;
       if (planner.tolerance(after).site_losses < spread) continue;
       best = Move{static_cast<unsigned>(i), drive};

@@ -27,7 +27,7 @@ class Balance {
   // Bytes above the mean, of all drives or of its site's, on drives that are fuller than it.
   [[nodiscard]] std::uint64_t excess_bytes() const;
   // A shard of `ref` that should move, and where to; the spread is not worse after it. nullopt: none should.
-  [[nodiscard]] std::optional<Move> next(const MovePlanner& planner, const blob::BlobRef& ref, Reach reach) const;
+  [[nodiscard]] std::optional<Move> next(const MovePlanner& planner, const blob::ShardedBlob& ref, Reach reach) const;
   void moved(DriveId from, DriveId to, std::uint64_t bytes);
 
  private:

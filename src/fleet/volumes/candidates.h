@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "blob/maintenance.h"
+#include "blob/shards/maintenance.h"
 #include "io/drives.h"
 #include "sovereignty/placement.h"
 

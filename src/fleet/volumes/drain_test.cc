@@ -128,7 +128,7 @@ TEST(Drain, GoesOnAfterEveryRestart) {
     const DriveId second = cloud.drive("s1-2").id;
     std::ptrdiff_t shards = 0;
     for (const auto& [id, body] : cloud.bodies) {
-      const blob::BlobRef now = cloud.ref(id);
+      const blob::ShardedBlob now = cloud.ref(id);
       shards += std::count_if(now.shards.begin(), now.shards.end(), [&](const blob::ShardPlace& place) {
         return place.drive == first || place.drive == second;
       });
@@ -387,12 +387,12 @@ TEST(Drain, ABlobThatCannotBeRebuiltKeepsItsDriveThoughUnerasedIsAccepted) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   cloud.options.max_fruitless_passes = 2;
   cloud.reopen();
-  const auto on = [&](const blob::BlobRef& ref, DriveId drive) {
+  const auto on = [&](const blob::ShardedBlob& ref, DriveId drive) {
     return std::any_of(ref.shards.begin(), ref.shards.end(),
                        [&](const blob::ShardPlace& place) { return place.drive == drive; });
   };
   const DriveId leaving = cloud.drive("s1-1").id;
-  blob::BlobRef ref = cloud.ref(cloud.put(40'000));
+  blob::ShardedBlob ref = cloud.ref(cloud.put(40'000));
   while (!on(ref, leaving)) ref = cloud.ref(cloud.put(40'000));
   std::filesystem::rename(cloud.path("s1-1"), cloud.path("away"));
   ASSERT_TRUE(eventually([&] { return !cloud.drive("s1-1").online; }));

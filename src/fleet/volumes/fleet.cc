@@ -628,7 +628,7 @@ Result<FleetStatus> FleetImpl::status_by(const Usages& usages) {
 }
 
 std::unique_ptr<Fleet> make_volumes_fleet(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
-                                          blob::Catalog& catalog, blob::Authenticator& authenticator,
+                                          blob::ShardCatalog& catalog, blob::Authenticator& authenticator,
                                           meta::Store& store, meta::Mirrors& mirrors, const PolicyBook& policies,
                                           AdmitDrive admit, const Clock& clock, Random& random, Metrics& metrics,
                                           Options options) {

@@ -69,7 +69,7 @@ std::vector<DriveInfo> drives_in(const DriveMap& map, DriveState state);
 
 class FleetImpl final : public Fleet {
  public:
-  FleetImpl(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs, blob::Catalog& catalog,
+  FleetImpl(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs, blob::ShardCatalog& catalog,
             blob::Authenticator& authenticator, meta::Store& store, meta::Mirrors& mirrors, const PolicyBook& policies,
             AdmitDrive admit, const Clock& clock, Random& random, Metrics& metrics, Options options)
       : drives_(drives),
@@ -214,7 +214,7 @@ class FleetImpl final : public Fleet {
   io::Drives& drives_;
   Candidates& candidates_;
   blob::Maintenance& blobs_;
-  blob::Catalog& catalog_;
+  blob::ShardCatalog& catalog_;
   meta::Mirrors& mirrors_;
   const PolicyBook& policies_;
   const AdmitDrive admit_;

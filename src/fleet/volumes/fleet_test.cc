@@ -329,7 +329,7 @@ TEST(Fleet, ANewDriveIsFilledEvenlyAndNoMoreThanNeededMoves) {
   FleetCloud cloud({1, 1, 1, 1}, kCapacity);
   cloud.put_many(120, 200'000);
   ASSERT_TRUE(eventually([&] { return cloud.healthy(); })) << cloud.reasons();
-  std::map<BlobId, blob::BlobRef> before;
+  std::map<BlobId, blob::ShardedBlob> before;
   for (const auto& [id, body] : cloud.bodies) before[id] = cloud.ref(id);
   ASSERT_TRUE(cloud.fleet->add_drive(cloud.new_drive("s4", 1, kCapacity), "claire"));
   ASSERT_TRUE(eventually([&] {
@@ -339,7 +339,7 @@ TEST(Fleet, ANewDriveIsFilledEvenlyAndNoMoreThanNeededMoves) {
   })) << cloud.reasons();
   std::uint64_t moved = 0;
   for (const auto& [id, ref] : before) {
-    const blob::BlobRef now = cloud.ref(id);
+    const blob::ShardedBlob now = cloud.ref(id);
     for (std::size_t i = 0; i < ref.shards.size(); ++i) moved += ref.shards[i].drive != now.shards[i].drive ? 1 : 0;
   }
   // 480 shards on five drives: 96 each is even.

@@ -69,19 +69,19 @@ class FakeMirrors final : public meta::Mirrors {
 
 class AnyDrive final : public blob::Maintenance {
  public:
-  Result<blob::ShardPlace> copy_shard(const blob::BlobRef&, unsigned, DriveId, const blob::Pace&) override {
+  Result<blob::ShardPlace> copy_shard(const blob::ShardedBlob&, unsigned, DriveId, const blob::Pace&) override {
     return fail(Errc::kUnsupported, "not here");
   }
   void release_shard(BlobId, unsigned, blob::ShardPlace) override {}
-  Result<blob::ShardHealth> verify_shard(const blob::BlobRef&, unsigned, const blob::Pace&) override {
+  Result<blob::ShardHealth> verify_shard(const blob::ShardedBlob&, unsigned, const blob::Pace&) override {
     return blob::ShardHealth::kGood;
   }
-  Result<bool> verify_blob(const blob::BlobRef&, blob::Authenticator&, const blob::Pace&) override { return true; }
+  Result<bool> verify_blob(const blob::ShardedBlob&, blob::Authenticator&, const blob::Pace&) override { return true; }
   [[nodiscard]] blob::Presence presence(const blob::ShardPlace&) const override { return blob::Presence::kThere; }
-  Result<blob::ShardPlace> repair_shard(const blob::BlobRef&, unsigned, const blob::Pace&) override {
+  Result<blob::ShardPlace> repair_shard(const blob::ShardedBlob&, unsigned, const blob::Pace&) override {
     return fail(Errc::kUnsupported, "not here");
   }
-  Result<Reclaimed> reclaim_orphans(DriveId, blob::Catalog&, std::chrono::milliseconds, Share,
+  Result<Reclaimed> reclaim_orphans(DriveId, blob::ShardCatalog&, std::chrono::milliseconds, Share,
                                     const std::function<bool()>&) override {
     return Reclaimed{};
   }

@@ -35,7 +35,7 @@ std::optional<SiteId> MovePlanner::site_of(DriveId drive) const {
   return std::nullopt;
 }
 
-Result<const sovereignty::Policy*> MovePlanner::policy_of(const blob::BlobRef& ref) const {
+Result<const sovereignty::Policy*> MovePlanner::policy_of(const blob::ShardedBlob& ref) const {
   TRY(const sovereignty::Policy* const policy, policies_->recorded(ref.policy));
   const sovereignty::Rule& rule = policy->rule;
   if (blob::Code{rule.data_shards, rule.parity_shards} != ref.code) {
@@ -44,13 +44,14 @@ Result<const sovereignty::Policy*> MovePlanner::policy_of(const blob::BlobRef& r
   return policy;
 }
 
-bool MovePlanner::may_hold(const blob::BlobRef& ref, DriveId drive) const {
+bool MovePlanner::may_hold(const blob::ShardedBlob& ref, DriveId drive) const {
   const sovereignty::Policy* const policy = policies_->find(ref.policy);
   const auto site = site_of(drive);
   return policy != nullptr && site && policy->allows(*site);
 }
 
-sovereignty::Tolerance MovePlanner::tolerance_on(const blob::BlobRef& ref, const std::vector<DriveId>& drives) const {
+sovereignty::Tolerance MovePlanner::tolerance_on(const blob::ShardedBlob& ref,
+                                                 const std::vector<DriveId>& drives) const {
   std::vector<SiteId> sites;
   for (const DriveId drive : drives) {
     if (may_hold(ref, drive)) sites.push_back(*site_of(drive));
@@ -58,7 +59,7 @@ sovereignty::Tolerance MovePlanner::tolerance_on(const blob::BlobRef& ref, const
   return sovereignty::tolerance_of(ref.code.data, sites);
 }
 
-sovereignty::Tolerance MovePlanner::tolerance(const blob::BlobRef& ref) const {
+sovereignty::Tolerance MovePlanner::tolerance(const blob::ShardedBlob& ref) const {
   std::vector<DriveId> drives;
   for (const blob::ShardPlace& place : ref.shards) drives.push_back(place.drive);
   return tolerance_on(ref, drives);
@@ -72,7 +73,7 @@ sovereignty::Tolerance MovePlanner::best_for(const sovereignty::Policy& policy) 
   return entry->second;
 }
 
-Result<std::vector<Move>> MovePlanner::moves(const blob::BlobRef& ref, Random& random) {
+Result<std::vector<Move>> MovePlanner::moves(const blob::ShardedBlob& ref, Random& random) {
   TRY(const sovereignty::Policy* const policy, policy_of(ref));
   const unsigned best = best_for(*policy).site_losses;
   std::vector<std::optional<DriveId>> keep(ref.shards.size());

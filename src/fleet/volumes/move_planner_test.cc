@@ -45,8 +45,8 @@ struct World {
     }
     return list;
   }
-  blob::BlobRef blob(const std::vector<std::size_t>& on) {
-    blob::BlobRef ref;
+  blob::ShardedBlob blob(const std::vector<std::size_t>& on) {
+    blob::ShardedBlob ref;
     ref.id = BlobId::random(random);
     ref.size_bytes = kMiB;
     ref.code = {2, static_cast<std::uint8_t>(on.size() - 2)};
@@ -56,7 +56,7 @@ struct World {
   }
 };
 
-blob::BlobRef after(blob::BlobRef ref, const std::vector<Move>& moves) {
+blob::ShardedBlob after(blob::ShardedBlob ref, const std::vector<Move>& moves) {
   for (const Move& move : moves) ref.shards[move.shard].drive = move.to;
   return ref;
 }

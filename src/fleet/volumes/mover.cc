@@ -14,8 +14,9 @@ bool changed_meanwhile(const Error& error) { return error == Errc::kConflict || 
 
 }  // namespace
 
-Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalog, blob::Authenticator& authenticator,
-             const meta::Mirrors& mirrors, Candidates& candidates, const PolicyBook& policies, Random& random)
+Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::ShardCatalog& catalog,
+             blob::Authenticator& authenticator, const meta::Mirrors& mirrors, Candidates& candidates,
+             const PolicyBook& policies, Random& random)
     : drives_(drives),
       blobs_(blobs),
       catalog_(catalog),
@@ -25,7 +26,7 @@ Mover::Mover(io::Drives& drives, blob::Maintenance& blobs, blob::Catalog& catalo
       policies_(policies),
       random_(random) {}
 
-Status Mover::name_new_places(const blob::BlobRef& before, const blob::BlobRef& after) {
+Status Mover::name_new_places(const blob::ShardedBlob& before, const blob::ShardedBlob& after) {
   const Status named = catalog_.replace(before, after);
   // Named by so few mirrors that the next loss may bring the old record back: what that one names must still be there.
   if (named && mirrors_.shortfall()) return named;
@@ -40,9 +41,10 @@ Status Mover::name_new_places(const blob::BlobRef& before, const blob::BlobRef& 
   return named;
 }
 
-Result<MoveCount> Mover::carry_out(const blob::BlobRef& ref, const std::vector<Move>& moves, const blob::Pace& pace) {
+Result<MoveCount> Mover::carry_out(const blob::ShardedBlob& ref, const std::vector<Move>& moves,
+                                   const blob::Pace& pace) {
   MoveCount count;
-  blob::BlobRef after = ref;
+  blob::ShardedBlob after = ref;
   std::optional<Error> failed;
   for (const Move& move : moves) {
     auto place = blobs_.copy_shard(ref, move.shard, move.to, pace);
@@ -61,7 +63,7 @@ Result<MoveCount> Mover::carry_out(const blob::BlobRef& ref, const std::vector<M
   return count;
 }
 
-Mover::Gone Mover::gone(const blob::BlobRef& ref) const {
+Mover::Gone Mover::gone(const blob::ShardedBlob& ref) const {
   Gone found;
   for (unsigned i = 0; i < ref.shards.size(); ++i) {
     const blob::ShardPlace& place = ref.shards[i];
@@ -73,7 +75,7 @@ Mover::Gone Mover::gone(const blob::BlobRef& ref) const {
   return found;
 }
 
-Result<MoveCount> Mover::settle(blob::BlobRef ref, const blob::Pace& pace) {
+Result<MoveCount> Mover::settle(blob::ShardedBlob ref, const blob::Pace& pace) {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     const std::vector<unsigned> lacking = gone(ref).shards;
     MovePlanner planner(drives_.map(), candidates_.snapshot(), policies_.snapshot());
@@ -100,13 +102,13 @@ Result<MoveCount> Mover::settle(blob::BlobRef ref, const blob::Pace& pace) {
                                    " times while its shards were being moved");
 }
 
-Result<MoveCount> Mover::move(const blob::BlobRef& ref, Move move, const blob::Pace& pace) {
+Result<MoveCount> Mover::move(const blob::ShardedBlob& ref, Move move, const blob::Pace& pace) {
   auto count = carry_out(ref, {move}, pace);
   if (!count && changed_meanwhile(count.error())) return MoveCount{};
   return count;
 }
 
-Result<Mover::Checked> Mover::verify(blob::BlobRef ref, const blob::Pace& pace) {
+Result<Mover::Checked> Mover::verify(blob::ShardedBlob ref, const blob::Pace& pace) {
   Checked checked;
   int changes = 0;
   const auto sound = blobs_.verify_blob(ref, authenticator_, pace);
@@ -145,7 +147,7 @@ Result<Mover::Checked> Mover::verify(blob::BlobRef ref, const blob::Pace& pace) 
     if (!drives_.online(place.drive)) continue;
     ++checked.damaged;
     TRY(const blob::ShardPlace repaired, blobs_.repair_shard(ref, i, pace));
-    blob::BlobRef after = ref;
+    blob::ShardedBlob after = ref;
     after.shards[i] = repaired;
     if (const Status named = name_new_places(ref, after); !named) {
       if (named.error() == Errc::kConflict) continue;

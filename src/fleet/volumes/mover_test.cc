@@ -7,13 +7,15 @@ namespace andromede::fleet {
 namespace {
 
 // The real catalog, whose replace() answers what the test wants.
-class UnsureCatalog final : public blob::Catalog {
+class UnsureCatalog final : public blob::ShardCatalog {
  public:
   enum class Answer : std::uint8_t { kTrue, kUnavailableDone, kUnavailableNotDone, kConflict };
-  explicit UnsureCatalog(blob::Catalog& real) : real_(real) {}
-  Result<std::vector<blob::BlobRef>> list(BlobId after, std::size_t limit) override { return real_.list(after, limit); }
-  Result<std::optional<blob::BlobRef>> find(BlobId id) override { return real_.find(id); }
-  Status replace(const blob::BlobRef& before, const blob::BlobRef& after) override {
+  explicit UnsureCatalog(blob::ShardCatalog& real) : real_(real) {}
+  Result<std::vector<blob::ShardedBlob>> list(BlobId after, std::size_t limit) override {
+    return real_.list(after, limit);
+  }
+  Result<std::optional<blob::ShardedBlob>> find(BlobId id) override { return real_.find(id); }
+  Status replace(const blob::ShardedBlob& before, const blob::ShardedBlob& after) override {
     if (meanwhile) meanwhile();
     if (answer == Answer::kTrue || answer == Answer::kUnavailableDone) CHECK_OK(real_.replace(before, after));
     if (answer == Answer::kTrue) return {};
@@ -23,7 +25,7 @@ class UnsureCatalog final : public blob::Catalog {
   std::function<void()> meanwhile;
 
  private:
-  blob::Catalog& real_;
+  blob::ShardCatalog& real_;
 };
 
 // The real mirrors, said to be too few.
@@ -71,7 +73,7 @@ class MoverTest : public testing::Test {
     }
     wait_for_releases_on(drive);  // it was not placed there: another one will be
   }
-  [[nodiscard]] bool good(const blob::BlobRef& ref) {
+  [[nodiscard]] bool good(const blob::ShardedBlob& ref) {
     const auto health = cloud_.blobs->verify_shard(ref, 0, {});
     return health && *health == blob::ShardHealth::kGood;
   }
@@ -81,7 +83,7 @@ class MoverTest : public testing::Test {
   FewMirrors mirrors_{*cloud_.meta};
   Mover mover_{*cloud_.drives, *cloud_.blobs,      catalog_,        cloud_.authenticator,
                mirrors_,       *cloud_.candidates, cloud_.policies, cloud_.random};
-  blob::BlobRef before_;
+  blob::ShardedBlob before_;
   DriveId to_;
 };
 
@@ -103,7 +105,7 @@ TEST_F(MoverTest, WhereItIsUnknownWhichPlaceIsNamedBothStay) {
     const std::uint64_t copies = shards_on(to_);
     EXPECT_EQ(move().error(), Errc::kUnavailable);
     EXPECT_EQ(shards_on(to_), copies + 1);
-    const blob::BlobRef now = cloud_.ref(before_.id);
+    const blob::ShardedBlob now = cloud_.ref(before_.id);
     EXPECT_EQ(now == before_, answer == Answer::kUnavailableNotDone);
     wait_for_releases_on(before_.shards[0].drive);
     wait_for_releases_on(to_);
@@ -123,18 +125,18 @@ TEST_F(MoverTest, ACopyThatNobodyNamesIsGivenBack) {
 class MoverGoneTest : public MoverTest {
  protected:
   // As a record that names volumes which are not there.
-  blob::BlobRef with_gone(unsigned shards) {
-    blob::BlobRef ref = before_;
+  blob::ShardedBlob with_gone(unsigned shards) {
+    blob::ShardedBlob ref = before_;
     for (unsigned i = 0; i < shards; ++i) ref.shards[i].volume = 7;
     return ref;
   }
-  Result<MoveCount> settle(const blob::BlobRef& ref) {
+  Result<MoveCount> settle(const blob::ShardedBlob& ref) {
     return mover_.settle(ref, [](std::uint64_t) { return true; });
   }
 };
 
 TEST_F(MoverGoneTest, WhatWasInVolumesThatAreGoneIsRebuiltWhereItWas) {
-  const blob::BlobRef ref = with_gone(2);
+  const blob::ShardedBlob ref = with_gone(2);
   ASSERT_TRUE(cloud_.catalog->replace(before_, ref));
   EXPECT_EQ(mover_.gone(ref).shards, (std::vector<unsigned>{0, 1}));
   EXPECT_TRUE(mover_.gone(ref).all_known);
@@ -148,7 +150,7 @@ TEST_F(MoverGoneTest, WhatWasInVolumesThatAreGoneIsRebuiltWhereItWas) {
 }
 
 TEST_F(MoverGoneTest, WithoutEnoughShardsItIsLost) {
-  const blob::BlobRef ref = with_gone(3);
+  const blob::ShardedBlob ref = with_gone(3);
   ASSERT_TRUE(cloud_.catalog->replace(before_, ref));
   EXPECT_EQ(settle(ref).error(), Errc::kCorrupt);
 }
@@ -159,7 +161,7 @@ TEST_F(MoverGoneTest, AnOldRecordMissesNothing) {
   ASSERT_TRUE(moved) << moved.error().describe();
   EXPECT_EQ(moved->shards, 0U);
   EXPECT_EQ(cloud_.ref(before_.id), before_);
-  blob::BlobRef deleted = with_gone(3);
+  blob::ShardedBlob deleted = with_gone(3);
   deleted.id = BlobId::random(cloud_.random);
   const auto nothing = settle(deleted);
   ASSERT_TRUE(nothing) << nothing.error().describe();
@@ -168,7 +170,7 @@ TEST_F(MoverGoneTest, AnOldRecordMissesNothing) {
 
 TEST_F(MoverGoneTest, ADriveThatIsAwayMissesNothing) {
   cloud_.drives->report_failure(before_.shards[0].drive, nullptr, Error(make_error_code(Errc::kIo), "by the test"));
-  const blob::BlobRef ref = with_gone(1);
+  const blob::ShardedBlob ref = with_gone(1);
   EXPECT_TRUE(mover_.gone(ref).shards.empty());
   EXPECT_TRUE(mover_.gone(ref).all_known);
 }

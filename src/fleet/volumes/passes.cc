@@ -7,7 +7,7 @@
 namespace andromede::fleet {
 namespace {
 
-constexpr std::size_t kBatchBlobs = 256;  // a BlobRef is about 1 KiB at most
+constexpr std::size_t kBatchBlobs = 256;  // a ShardedBlob is about 1 KiB at most
 // A small shard's move is two syncs; a few at a time share the drives' queues without starving clients.
 constexpr unsigned kMoverThreads = 4;
 
@@ -23,7 +23,7 @@ void merge(PassResult& into, const PassResult& part) {
 }
 
 // A blob that could not be settled does not stop the pass: the others are made safe.
-Result<PassResult> unsettled(const blob::BlobRef& ref, Error error) {
+Result<PassResult> unsettled(const blob::ShardedBlob& ref, Error error) {
   if (error == Errc::kCancelled) return fail(std::move(error));
   PassResult result;
   result.blobs = 1;
@@ -40,7 +40,7 @@ Result<PassResult> unsettled(const blob::BlobRef& ref, Error error) {
 
 }  // namespace
 
-Passes::Passes(io::Drives& drives, Candidates& candidates, const PolicyBook& policies, blob::Catalog& catalog,
+Passes::Passes(io::Drives& drives, Candidates& candidates, const PolicyBook& policies, blob::ShardCatalog& catalog,
                Mover& mover, Random& random)
     : drives_(drives),
       candidates_(candidates),
@@ -50,7 +50,7 @@ Passes::Passes(io::Drives& drives, Candidates& candidates, const PolicyBook& pol
       random_(random),
       movers_("fleet-mover", kMoverThreads, kMoverThreads * 2) {}
 
-Status Passes::each_batch(const std::function<Status(const std::vector<blob::BlobRef>&)>& work) {
+Status Passes::each_batch(const std::function<Status(const std::vector<blob::ShardedBlob>&)>& work) {
   BlobId after;
   while (true) {
     TRY(const auto batch, catalog_.list(after, kBatchBlobs));
@@ -62,7 +62,7 @@ Status Passes::each_batch(const std::function<Status(const std::vector<blob::Blo
   }
 }
 
-Status Passes::each_blob(const std::vector<blob::BlobRef>& batch, const PerBlob& work, PassResult& total) {
+Status Passes::each_blob(const std::vector<blob::ShardedBlob>& batch, const PerBlob& work, PassResult& total) {
   std::atomic<std::size_t> next{0};
   std::mutex mutex;
   std::optional<Error> stopped;
@@ -93,10 +93,10 @@ Status Passes::each_blob(const std::vector<blob::BlobRef>& batch, const PerBlob&
 
 Result<Passes::Outlook> Passes::look_ahead(const std::function<bool()>& go_on) {
   Outlook outlook;
-  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+  CHECK_OK(each_batch([&](const std::vector<blob::ShardedBlob>& batch) -> Status {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
     MovePlanner planner(drives_.map(), candidates_.snapshot(), policies_.snapshot());
-    for (const blob::BlobRef& ref : batch) {
+    for (const blob::ShardedBlob& ref : batch) {
       if (const auto moves = planner.moves(ref, random_)) outlook.bytes += moves->size() * shard_bytes(ref);
       const Mover::Gone gone = mover_.gone(ref);
       outlook.all_known = outlook.all_known && gone.all_known;
@@ -107,7 +107,7 @@ Result<Passes::Outlook> Passes::look_ahead(const std::function<bool()>& go_on) {
   return outlook;
 }
 
-Status Passes::count_gone(blob::BlobRef ref, Outlook& outlook) {
+Status Passes::count_gone(blob::ShardedBlob ref, Outlook& outlook) {
   for (;;) {
     TRY(auto now, catalog_.find(ref.id));
     if (!now) return {};
@@ -123,7 +123,7 @@ Status Passes::count_gone(blob::BlobRef ref, Outlook& outlook) {
 
 Result<PassResult> Passes::over_all(const Progress& progress, const BetweenBatches& between, const PerBlob& per_blob) {
   PassResult total;
-  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+  CHECK_OK(each_batch([&](const std::vector<blob::ShardedBlob>& batch) -> Status {
     between();
     if (!progress(0)) return fail(Errc::kCancelled, "stopped");
     return each_blob(batch, per_blob, total);
@@ -132,7 +132,7 @@ Result<PassResult> Passes::over_all(const Progress& progress, const BetweenBatch
 }
 
 Result<PassResult> Passes::settle_all(const Progress& progress, const BetweenBatches& between) {
-  return over_all(progress, between, [&](const blob::BlobRef& ref) -> Result<PassResult> {
+  return over_all(progress, between, [&](const blob::ShardedBlob& ref) -> Result<PassResult> {
     const auto count = mover_.settle(ref, progress);
     if (!count) return unsettled(ref, count.error());
     PassResult result;
@@ -145,7 +145,7 @@ Result<PassResult> Passes::settle_all(const Progress& progress, const BetweenBat
 }
 
 Result<PassResult> Passes::verify_all(const Progress& progress, const BetweenBatches& between) {
-  return over_all(progress, between, [&](const blob::BlobRef& ref) -> Result<PassResult> {
+  return over_all(progress, between, [&](const blob::ShardedBlob& ref) -> Result<PassResult> {
     const auto checked = mover_.verify(ref, progress);
     if (!checked) return unsettled(ref, checked.error());
     PassResult result;
@@ -163,11 +163,11 @@ Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatc
   std::mutex mutex;
   PassResult total;
   for (const auto reach : {Balance::Reach::kAnySite, Balance::Reach::kSameSite}) {
-    const auto move_batch = [&](const std::vector<blob::BlobRef>& batch) -> Status {
+    const auto move_batch = [&](const std::vector<blob::ShardedBlob>& batch) -> Status {
       between();
       if (!progress(0)) return fail(Errc::kCancelled, "stopped");
       const MovePlanner planner(drives_.map(), candidates_.snapshot(), policies_.snapshot());
-      const auto move = [&](const blob::BlobRef& ref) {
+      const auto move = [&](const blob::ShardedBlob& ref) {
         return move_for_balance(ref, planner, {balance, mutex, reach}, progress);
       };
       return each_blob(batch, move, total);
@@ -181,8 +181,8 @@ Result<PassResult> Passes::rebalance(const Progress& progress, const BetweenBatc
   return total;
 }
 
-Result<PassResult> Passes::move_for_balance(const blob::BlobRef& ref, const MovePlanner& planner, SharedBalance shared,
-                                            const Progress& progress) {
+Result<PassResult> Passes::move_for_balance(const blob::ShardedBlob& ref, const MovePlanner& planner,
+                                            SharedBalance shared, const Progress& progress) {
   auto& [balance, mutex, reach] = shared;
   PassResult result;
   result.blobs = 1;
@@ -210,8 +210,8 @@ Result<Passes::Named> Passes::count_on(DriveId drive, const std::function<bool()
   BlobId after;
   for (;;) {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
-    TRY(const blob::Catalog::Page page, catalog_.list_everywhere(after, kBatchBlobs));
-    for (const blob::BlobRef& ref : page.refs) {
+    TRY(const blob::ShardCatalog::Page page, catalog_.list_everywhere(after, kBatchBlobs));
+    for (const blob::ShardedBlob& ref : page.refs) {
       for (const blob::ShardPlace& place : ref.shards) {
         if (place.drive != drive) continue;
         ++named.shards;
@@ -225,9 +225,9 @@ Result<Passes::Named> Passes::count_on(DriveId drive, const std::function<bool()
 
 Result<Passes::BytesByPolicy> Passes::bytes_by_policy(const std::function<bool()>& go_on) {
   BytesByPolicy bytes;
-  CHECK_OK(each_batch([&](const std::vector<blob::BlobRef>& batch) -> Status {
+  CHECK_OK(each_batch([&](const std::vector<blob::ShardedBlob>& batch) -> Status {
     if (!go_on()) return fail(Errc::kCancelled, "stopped");
-    for (const blob::BlobRef& ref : batch) {
+    for (const blob::ShardedBlob& ref : batch) {
       for (const blob::ShardPlace& place : ref.shards) bytes[ref.policy][place.drive] += shard_bytes(ref);
     }
     return {};

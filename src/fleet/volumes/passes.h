@@ -12,8 +12,7 @@
 
 #include "base/pool.h"
 #include "base/random.h"
-#include "blob/maintenance.h"
-#include "blob/store.h"
+#include "blob/shards/maintenance.h"
 #include "fleet/volumes/balance.h"
 #include "fleet/volumes/move_planner.h"
 #include "fleet/volumes/mover.h"
@@ -38,8 +37,8 @@ using Progress = blob::Pace;
 class Passes {
  public:
   // All are borrowed and outlive this.
-  Passes(io::Drives& drives, Candidates& candidates, const PolicyBook& policies, blob::Catalog& catalog, Mover& mover,
-         Random& random);
+  Passes(io::Drives& drives, Candidates& candidates, const PolicyBook& policies, blob::ShardCatalog& catalog,
+         Mover& mover, Random& random);
 
   // Between batches: looks after urgent things.
   using BetweenBatches = std::function<void()>;
@@ -65,12 +64,12 @@ class Passes {
   Result<BytesByPolicy> bytes_by_policy(const std::function<bool()>& go_on);
 
  private:
-  using PerBlob = std::function<Result<PassResult>(const blob::BlobRef&)>;
+  using PerBlob = std::function<Result<PassResult>(const blob::ShardedBlob&)>;
   // Adds what is gone of the blob, which is looked up again where that seems to be something.
-  Status count_gone(blob::BlobRef ref, Outlook& outlook);
-  Status each_batch(const std::function<Status(const std::vector<blob::BlobRef>&)>& work);
+  Status count_gone(blob::ShardedBlob ref, Outlook& outlook);
+  Status each_batch(const std::function<Status(const std::vector<blob::ShardedBlob>&)>& work);
   // Runs `work` for every blob on several threads; each result is merged into `total`. The first kCancelled ends it.
-  Status each_blob(const std::vector<blob::BlobRef>& batch, const PerBlob& work, PassResult& total);
+  Status each_blob(const std::vector<blob::ShardedBlob>& batch, const PerBlob& work, PassResult& total);
   // One pass over the whole catalog: `between` and a look at `progress` before each batch.
   Result<PassResult> over_all(const Progress& progress, const BetweenBatches& between, const PerBlob& per_blob);
   struct SharedBalance {
@@ -78,13 +77,13 @@ class Passes {
     std::mutex& mutex;  // guards it
     Balance::Reach reach;
   };
-  Result<PassResult> move_for_balance(const blob::BlobRef& ref, const MovePlanner& planner, SharedBalance shared,
+  Result<PassResult> move_for_balance(const blob::ShardedBlob& ref, const MovePlanner& planner, SharedBalance shared,
                                       const Progress& progress);
 
   io::Drives& drives_;
   Candidates& candidates_;
   const PolicyBook& policies_;
-  blob::Catalog& catalog_;
+  blob::ShardCatalog& catalog_;
   Mover& mover_;
   Random& random_;
   ThreadPool movers_;

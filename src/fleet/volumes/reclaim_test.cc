@@ -121,7 +121,7 @@ TEST(Reclaim, AMirrorThatForgetsABlobDoesNotEraseIt) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(3, 2000);
   const BlobId hidden = cloud.bodies.begin()->first;
-  const blob::BlobRef ref = cloud.ref(hidden);
+  const blob::ShardedBlob ref = cloud.ref(hidden);
   ASSERT_TRUE(eventually([&] { return cloud.healthy(); }));
   change_on_first_mirror(cloud, hidden, std::nullopt);
   ASSERT_FALSE(*cloud.catalog->find(hidden)) << "it is the one that answers reads";
@@ -138,7 +138,7 @@ TEST(Reclaim, ARecordThatOneMirrorCannotTellIsKeptAndTheMirrorNamed) {
   FleetCloud cloud({1, 1, 1, 1});
   cloud.put_many(3, 2000);
   const BlobId damaged = cloud.bodies.begin()->first;
-  const blob::BlobRef ref = cloud.ref(damaged);
+  const blob::ShardedBlob ref = cloud.ref(damaged);
   ASSERT_TRUE(eventually([&] { return cloud.healthy(); }));
   const DriveId mirror = cloud.meta->mirrors().front().drive;
   change_on_first_mirror(cloud, damaged, "damaged");

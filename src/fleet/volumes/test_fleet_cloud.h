@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/test_eventually.h"
+#include "blob/volumes/placed_store.h"
 #include "blob/volumes/test_forgery.h"
 #include "blob/volumes/volume_store.h"
 #include "fleet/volumes/volumes_fleet.h"
@@ -32,7 +33,9 @@ namespace andromede::fleet {
 // Says what the test tells it to: with bodies that are not sealed nobody else could tell.
 class ToldAuthenticator final : public blob::Authenticator {
  public:
-  Result<blob::ShardSet> liars(const blob::BlobRef&, std::uint64_t, std::uint64_t) override { return answer.load(); }
+  Result<blob::Suspects> liars(const blob::BlobRef&, std::uint64_t, std::uint64_t) override {
+    return blob::Suspects{answer.load()};
+  }
   std::atomic<blob::ShardSet> answer{0};
 };
 
@@ -155,8 +158,10 @@ class FleetCloud {
     auto blobs_opened = blob::VolumeStore::open(*drives, clock, random, metrics, volume_options);
     ASSERT_TRUE(blobs_opened) << blobs_opened.error().describe();
     blobs = *std::move(blobs_opened);
-    live_ = std::make_unique<objects::LiveBlobs>(*blobs);
-    catalog = std::make_unique<objects::BlobCatalog>(*meta, *live_, clock, std::chrono::seconds(30));
+    placed_ = blob::make_placed_store(*blobs, placer_);
+    live_ = std::make_unique<objects::LiveBlobs>(*placed_);
+    records_ = std::make_unique<objects::BlobCatalog>(*meta, *live_, clock, std::chrono::seconds(30));
+    catalog = std::make_unique<blob::ShardedCatalog>(*records_);
     candidates = std::make_unique<Candidates>(*drives, *blobs);
     fleet = make_volumes_fleet(*drives, *candidates, *blobs, *catalog, authenticator, *meta, *meta, policies, admit,
                                clock, random, metrics, options);
@@ -170,7 +175,9 @@ class FleetCloud {
     fleet.reset();
     candidates.reset();
     catalog.reset();
+    records_.reset();
     live_.reset();
+    placed_.reset();
     blobs.reset();
     meta.reset();
     drives.reset();
@@ -188,15 +195,7 @@ class FleetCloud {
     const BlobId id = BlobId::random(random);
     Bytes body(size);
     random.fill(body);
-    const auto list = candidates->snapshot();
-    sovereignty::Policy now = *policies.snapshot()->find(policy_id);
-    const sovereignty::Rule rule = now.rule;
-    now.rule = sovereignty::written_with(rule, sovereignty::allowed(now, *list).size());
-    auto placed = sovereignty::place(now, *list, {}, size, random);
-    EXPECT_TRUE(placed) << placed.error().describe();
-    placed->resize(rule.shards());
-    const blob::Target target{{rule.data_shards, rule.parity_shards}, *placed, policy_id};
-    const auto ref = sync_wait(write(id, target, body, meanwhile));
+    const auto ref = sync_wait(write(id, policy_id, body, meanwhile));
     EXPECT_TRUE(ref) << ref.error().describe();
     meta::Commit commit;
     commit.partition = "cloud";
@@ -211,7 +210,7 @@ class FleetCloud {
   void put_many(unsigned count, std::size_t size) {
     for (unsigned i = 0; i < count; ++i) put(size);
   }
-  [[nodiscard]] blob::BlobRef ref(BlobId id) const {
+  [[nodiscard]] blob::ShardedBlob ref(BlobId id) const {
     const auto found = catalog->find(id);
     EXPECT_TRUE(found && *found);
     return **found;
@@ -229,7 +228,7 @@ class FleetCloud {
     const auto map = drives->map();
     for (const auto& [id, body] : bodies) {
       std::vector<SiteId> sites;
-      const blob::BlobRef now = ref(id);
+      const blob::ShardedBlob now = ref(id);
       for (unsigned i = 0; i < now.shards.size(); ++i) {
         const io::DriveInfo* drive = map->find(now.shards[i].drive);
         ASSERT_NE(drive, nullptr) << "shard " << i << " of " << id.to_string();
@@ -247,7 +246,7 @@ class FleetCloud {
     const auto map = drives->map();
     const auto in_force = policies.snapshot();
     for (const auto& [id, body] : bodies) {
-      const blob::BlobRef now = ref(id);
+      const blob::ShardedBlob now = ref(id);
       for (const blob::ShardPlace& place : now.shards) {
         const io::DriveInfo* const drive = map->find(place.drive);
         ASSERT_NE(drive, nullptr) << id.to_string();
@@ -257,7 +256,7 @@ class FleetCloud {
   }
   // Makes a shard another, with right checksums; answers its drive's name.
   std::string forge(BlobId id, unsigned shard) {
-    const blob::BlobRef now = ref(id);
+    const blob::ShardedBlob now = ref(id);
     const blob::ShardPlace& place = now.shards[shard];
     const auto map = drives->map();
     const io::DriveInfo* const on = map->find(place.drive);
@@ -323,24 +322,45 @@ class FleetCloud {
   std::unique_ptr<io::Drives> drives;
   std::unique_ptr<meta::MirroredStore> meta;
   std::unique_ptr<blob::VolumeStore> blobs;
-  std::unique_ptr<objects::BlobCatalog> catalog;
+  std::unique_ptr<blob::ShardedCatalog> catalog;
   std::unique_ptr<Candidates> candidates;
   std::unique_ptr<Fleet> fleet;
 
  private:
+  // By the policies, over what takes data now; what fails under way is not replaced.
+  class TestPlacer final : public blob::Placer {
+   public:
+    explicit TestPlacer(FleetCloud& cloud) : cloud_(cloud) {}
+    Result<blob::Target> place(const PolicyId& policy, std::uint64_t size_bytes) override {
+      const auto list = cloud_.candidates->snapshot();
+      sovereignty::Policy now = *cloud_.policies.snapshot()->find(policy);
+      const sovereignty::Rule rule = now.rule;
+      now.rule = sovereignty::written_with(rule, sovereignty::allowed(now, *list).size());
+      TRY(auto placed, sovereignty::place(now, *list, {}, size_bytes, cloud_.random));
+      placed.resize(rule.shards());
+      return blob::Target{{rule.data_shards, rule.parity_shards}, std::move(placed), policy};
+    }
+    Result<std::vector<DriveId>> replace(const PolicyId&, const std::vector<std::optional<DriveId>>&,
+                                         const std::vector<DriveId>&, std::uint64_t) override {
+      return fail(Errc::kUnsupported, "not here");
+    }
+
+   private:
+    FleetCloud& cloud_;
+  };
+
   static io::Drives::OpenDisk opener() {
     return [](const io::DriveInfo& drive) { return io::open_real_disk(drive.path, drive.capacity_bytes); };
   }
-  Task<Result<blob::BlobRef>> write(BlobId id, blob::Target target, ByteView body,
-                                    const std::function<void()>& meanwhile) {
-    CO_TRY(auto writer, co_await blobs->open_writer(id, target, body.size(), Deadline::never()));
+  Task<Result<blob::BlobRef>> write(BlobId id, PolicyId policy, ByteView body, const std::function<void()>& meanwhile) {
+    CO_TRY(auto writer, co_await placed_->open_writer(id, policy, body.size(), Deadline::never()));
     CO_CHECK_OK(co_await writer->write(body.first(body.size() / 2)));
     meanwhile();
     CO_CHECK_OK(co_await writer->write(body.subspan(body.size() / 2)));
     co_return co_await writer->finish();
   }
-  Task<Result<Bytes>> read(blob::BlobRef ref) {
-    CO_TRY(auto reader, co_await blobs->open_reader(ref, 0, ref.size_bytes, Deadline::never()));
+  Task<Result<Bytes>> read(blob::ShardedBlob ref) {
+    CO_TRY(auto reader, co_await blobs->open_reader(ref, 0, ref.size_bytes, Deadline::never(), 0));
     Bytes out;
     while (true) {
       CO_TRY(const ByteView part, co_await reader->read());
@@ -352,7 +372,10 @@ class FleetCloud {
   io::TemporaryFolder folder_;
   std::vector<std::string> paths_;
   std::unique_ptr<journal::Sealer> sealer_;
+  TestPlacer placer_{*this};
+  std::unique_ptr<blob::Store> placed_;
   std::unique_ptr<objects::LiveBlobs> live_;
+  std::unique_ptr<objects::BlobCatalog> records_;
 };
 
 }  // namespace andromede::fleet

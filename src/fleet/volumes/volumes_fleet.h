@@ -10,7 +10,9 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/result.h"
-#include "blob/maintenance.h"
+#include "blob/authenticator.h"
+#include "blob/shards/maintenance.h"
+#include "blob/shards/sharded_catalog.h"
 #include "fleet/fleet.h"
 #include "fleet/policy_book.h"
 #include "fleet/volumes/candidates.h"
@@ -39,7 +41,7 @@ using AdmitDrive = std::function<Status(const io::DriveInfo& drive, const std::f
 
 // All are borrowed and outlive the fleet; what `policies` says may change; `candidates` is kept fresh from start() on.
 std::unique_ptr<Fleet> make_volumes_fleet(io::Drives& drives, Candidates& candidates, blob::Maintenance& blobs,
-                                          blob::Catalog& catalog, blob::Authenticator& authenticator,
+                                          blob::ShardCatalog& catalog, blob::Authenticator& authenticator,
                                           meta::Store& store, meta::Mirrors& mirrors, const PolicyBook& policies,
                                           AdmitDrive admit, const Clock& clock, Random& random, Metrics& metrics,
                                           Options options);

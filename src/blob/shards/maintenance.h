@@ -9,8 +9,9 @@
 #include <string>
 
 #include "base/result.h"
-#include "blob/catalog.h"
-#include "blob/store.h"
+#include "blob/authenticator.h"
+#include "blob/shards/sharded_blob.h"
+#include "blob/shards/sharded_catalog.h"
 
 namespace andromede::blob {
 
@@ -48,38 +49,27 @@ using Pace = std::function<bool(std::uint64_t bytes)>;
 // Asked between steps of a long work. False: stop (kCancelled).
 using GoOn = std::function<bool()>;
 
-// Tells whether what shards give is what was written, which their checksums cannot: whoever writes a drive can compute
-// them. Implemented where the keys are, by objects/. Methods block: maintenance threads only. Thread-safe.
-class Authenticator {
- public:
-  virtual ~Authenticator() = default;
-  // The shards to leave out so that bytes [begin, end) of the blob are read as they were written: those that lied;
-  // none: they are right as they are read. kCorrupt: they are wrong whichever are left out. kNotFound: no record names
-  // that blob any more. Else what reading fails with.
-  virtual Result<ShardSet> liars(const BlobRef& ref, std::uint64_t begin, std::uint64_t end) = 0;
-};
-
 class Maintenance {
  public:
   virtual ~Maintenance() = default;
   // Writes shard `index` of `ref` to drive `to` (from the shard itself where it is good, else rebuilt from others) and
   // syncs it. The metadata does not name it yet: the caller replaces the record, then releases the old place.
-  virtual Result<ShardPlace> copy_shard(const BlobRef& ref, unsigned index, DriveId to, const Pace& pace) = 0;
+  virtual Result<ShardPlace> copy_shard(const ShardedBlob& ref, unsigned index, DriveId to, const Pace& pace) = 0;
   // Gives a shard's space back once no Reader needs it.
   virtual void release_shard(BlobId blob, unsigned index, ShardPlace place) = 0;
   // Reads the whole shard and checks every block. kOverloaded: too many files are open to tell;
   // kUnavailable: its drive is offline, or went there meanwhile.
-  virtual Result<ShardHealth> verify_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
+  virtual Result<ShardHealth> verify_shard(const ShardedBlob& ref, unsigned index, const Pace& pace) = 0;
   // Reads all shards that are there at once: whether each is good, and all together are one blob, parity as computed
   // from data. Where they are not, or where there is one shard only, `authenticator` tells which lied; those are
   // distrusted. False: verify_shard() says which are to be repaired. Errors: kOverloaded, kCancelled, and the
   // authenticator's.
-  virtual Result<bool> verify_blob(const BlobRef& ref, Authenticator& authenticator, const Pace& pace) = 0;
+  virtual Result<bool> verify_blob(const ShardedBlob& ref, Authenticator& authenticator, const Pace& pace) = 0;
   // A look into memory. What was removed because it held nothing is gone as well: before kGone counts as a loss, the
   // record is read again.
   [[nodiscard]] virtual Presence presence(const ShardPlace& place) const = 0;
   // Rewrites a damaged shard elsewhere on the same drive from the others; answers its new place.
-  virtual Result<ShardPlace> repair_shard(const BlobRef& ref, unsigned index, const Pace& pace) = 0;
+  virtual Result<ShardPlace> repair_shard(const ShardedBlob& ref, unsigned index, const Pace& pace) = 0;
   struct Reclaimed {
     std::uint64_t records = 0;
     std::uint64_t bytes = 0;
@@ -96,9 +86,9 @@ class Maintenance {
   // `grace` (records of an earlier process are old enough by themselves). A bounded number at a time: the rest is for
   // the next call. `go_on` is asked before every volume and every record; empty: always. kRefused, and nothing is
   // released: the share is not plausible, and only a plausible one was wanted.
-  virtual Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
+  virtual Result<Reclaimed> reclaim_orphans(DriveId drive, ShardCatalog& catalog, std::chrono::milliseconds grace,
                                             Share share, const GoOn& go_on) = 0;
-  Result<Reclaimed> reclaim_orphans(DriveId drive, Catalog& catalog, std::chrono::milliseconds grace,
+  Result<Reclaimed> reclaim_orphans(DriveId drive, ShardCatalog& catalog, std::chrono::milliseconds grace,
                                     const GoOn& go_on = {}) {
     return reclaim_orphans(drive, catalog, grace, Share::kPlausible, go_on);
   }
