@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "keys/key_service.h"
+#include "meta/test_unsupported_store.h"
 
 namespace {
 
@@ -21,26 +22,16 @@ class PlainCustody final : public keys::Custody {
   }
 };
 
-class MapStore final : public meta::Store {
+class MapStore final : public meta::UnsupportedStore {
  public:
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline) override {
     for (meta::Put& put : change.put) records_[put.key.bytes] = std::move(put.value);
     co_return meta::CommitInfo{};
   }
-  Task<Result<std::optional<std::string>>> get(meta::Partition, meta::Key key) override {
+  Task<Result<std::optional<std::string>>> get(meta::Partition, meta::Key key, Deadline) override {
     const auto found = records_.find(key.bytes);
     co_return found == records_.end() ? std::nullopt : std::optional(found->second);
   }
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition, std::vector<std::string>) override {
-    co_return fail(Errc::kUnsupported, "not measured");
-  }
-  Task<Result<std::vector<meta::Item>>> scan(meta::Scan) override {
-    co_return fail(Errc::kUnsupported, "not measured");
-  }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition, std::string, std::string, meta::Patience) override {
-    return nullptr;
-  }
-  [[nodiscard]] std::uint64_t last_sequence() const override { return 0; }
 
  private:
   std::map<std::string, std::string> records_;

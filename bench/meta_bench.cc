@@ -46,8 +46,7 @@ meta::Commit small_put(std::uint64_t i) {
   change.expect.push_back({object_key(i), std::nullopt});
   change.put.push_back({{meta::Space::kRecords, object_key(i)}, std::string(kRecordBytes, 'r')});
   change.put.push_back({{meta::Space::kInline, object_key(i)}, std::string(kPayloadBytes, 'p')});
-  change.add.push_back({"n/bucketbucketbuck/objects", 1});
-  change.add.push_back({"n/bucketbucketbuck/bytes", 4096});
+  change.usage = {1, 4096};
   change.event = std::string(kEventBytes, 'e');
   return change;
 }
@@ -93,8 +92,8 @@ Task<bool> get_some(meta::Store& store, std::uint64_t keys, std::uint64_t count,
   for (std::uint64_t i = 0; i < count; ++i) {
     seed = seed * 6364136223846793005U + 1442695040888963407U;
     const std::string key = object_key((seed >> 33U) % keys);
-    const auto record = co_await store.get("", {meta::Space::kRecords, key});
-    const auto payload = co_await store.get("", {meta::Space::kInline, key});
+    const auto record = co_await store.get({}, {meta::Space::kRecords, key}, Deadline::never());
+    const auto payload = co_await store.get({}, {meta::Space::kInline, key}, Deadline::never());
     if (!record || !*record || !payload || !*payload) co_return false;
   }
   co_return true;
@@ -121,7 +120,7 @@ Task<std::uint64_t> list_all(meta::Store& store, std::uint64_t limit) {
   std::uint64_t listed = 0;
   std::string from = "o/";
   while (listed < limit) {
-    const auto cursor = store.cursor("", from, "o0", {});
+    const auto cursor = store.cursor({{}, "", from, "o0", {}});
     auto there = co_await cursor->seek(from);
     std::uint64_t page = 0;
     while (there && *there && page < kPage) {

@@ -1,12 +1,13 @@
-// Every decoder of what objects/ and blob/ keep in the metadata, on arbitrary bytes. The first byte chooses the
-// decoder; the rest is tried as it is, and with a right checksum put behind it, so that the fields behind the checksum
-// are reached.
+// Every decoder of what objects/, blob/ and the embedded engine keep in the metadata, on arbitrary bytes. The first
+// byte chooses the decoder; the rest is tried as it is, and with a right checksum put behind it, so that the fields
+// behind the checksum are reached.
 #include <cstdint>
 
 #include "base/check.h"
 #include "blob/shards/sharded_blob.h"
 #include "blob/store.h"
 #include "crypto/digest.h"
+#include "meta/rocksdb/root_record.h"
 #include "objects/records.h"
 
 namespace {
@@ -29,7 +30,7 @@ void try_all(std::uint8_t which, ByteView bytes) {
     case 0:
       return try_decoder(objects::decode_bucket, bytes);
     case 1:
-      return try_decoder(objects::decode_bucket_state, bytes);
+      return try_decoder(meta::decode_root, bytes);
     case 2:
       return try_decoder(objects::decode_object, bytes);
     case 3:

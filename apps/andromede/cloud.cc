@@ -238,8 +238,8 @@ Status Cloud::open_all(const Config& config, bool making) {
   placer_ = std::make_unique<SpreadPlacer>(policies_, *candidates_, random_);
   blobs_ = blob::make_placed_store(*volumes_, *placer_);
 
-  objects_ =
-      objects::Service::make(*meta_, *blobs_, *keys_, storage_policies_, *directory_, clock_, random_, metrics_, {});
+  objects_ = objects::Service::make(*meta_, *meta_, *blobs_, *keys_, storage_policies_, *directory_, clock_, random_,
+                                    metrics_, {});
 
   catalog_ = std::make_unique<blob::ShardedCatalog>(objects_->catalog());
   fleet::Options fleet_options;

@@ -10,7 +10,6 @@
 namespace andromede::control {
 namespace {
 
-constexpr const char* kPartition = "cloud";
 constexpr const char* kKey = "consortium";
 constexpr const char* kSource = "operator.andromede";
 constexpr const char* kRecordName = "the recorded consortium";
@@ -50,7 +49,7 @@ ConsortiumKeeper::ConsortiumKeeper(meta::Store& store, const Clock& clock, InUse
       enforce_(std::move(enforce)) {}
 
 Status ConsortiumKeeper::commit(meta::Commit change) const {
-  change.partition = kPartition;
+  change.partition = meta::kCloudPartition;
   const auto committed = sync_wait(store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout)));
   if (!committed) return fail(committed.error());
   return {};
@@ -76,7 +75,8 @@ Status ConsortiumKeeper::create(const std::string& text, const identity::Context
 }
 
 Result<ConsortiumRecord> ConsortiumKeeper::current() const {
-  TRY(const auto stored, sync_wait(store_.get(kPartition, {meta::Space::kRecords, kKey})));
+  TRY(const auto stored, sync_wait(store_.get(meta::kCloudPartition, {meta::Space::kRecords, kKey},
+                                              Deadline::after(clock_, kCommitTimeout))));
   if (!stored) return fail(Errc::kNotFound, "no consortium is recorded in the metadata");
   return sovereignty::decode_consortium_record(as_bytes(*stored));
 }
@@ -105,7 +105,8 @@ Status ConsortiumKeeper::agree(const Consortium& file) {
 Result<ConsortiumKeeper::Prepared> ConsortiumKeeper::prepare(const std::string& text) const {
   TRY(const Consortium wanted, parse(text, "the consortium"));
   Prepared prepared;
-  TRY(prepared.stored, sync_wait(store_.get(kPartition, {meta::Space::kRecords, kKey})));
+  TRY(prepared.stored, sync_wait(store_.get(meta::kCloudPartition, {meta::Space::kRecords, kKey},
+                                            Deadline::after(clock_, kCommitTimeout))));
   if (!prepared.stored) return fail(Errc::kNotFound, "no consortium is recorded in the metadata");
   TRY(const ConsortiumRecord record, sovereignty::decode_consortium_record(as_bytes(*prepared.stored)));
   TRY(const Consortium recorded, parse(record.text, kRecordName));

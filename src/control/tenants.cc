@@ -56,11 +56,11 @@ Status Tenants::close(const AccountId& id, const identity::Context& by) {
 Status Tenants::erase(const AccountId& id, keys::KeyService::Erasure key, const identity::Context& by) {
   // Read before its buckets are looked for: one that is made meanwhile moves it.
   const meta::Key count_key{meta::Space::kRecords, objects::layout::bucket_count(id)};
-  TRY(auto count, sync_wait(store_.get(objects::layout::kCloud, count_key)));
+  TRY(auto count, sync_wait(store_.get(meta::kCloudPartition, count_key, Deadline::never())));
   meta::Scan buckets;
-  buckets.partition = objects::layout::kCloud;
+  buckets.partition = meta::kCloudPartition;
   buckets.begin = objects::layout::account_buckets(id);
-  buckets.end = objects::layout::past_prefix(buckets.begin);
+  buckets.end = meta::past_prefix(buckets.begin);
   buckets.limit = 1;
   buckets.keys_only = true;
   TRY(const auto found, sync_wait(store_.scan(std::move(buckets))));

@@ -162,7 +162,7 @@ TEST_F(TenantsTest, WhereThereIsNoRoomForAnAccountNoKeyIsMade) {
   constexpr std::size_t kAtOnce = 250;
   for (std::size_t first = 0; first < identity::Directory::kMaxAccounts; first += kAtOnce) {
     meta::Commit some;
-    some.partition = objects::layout::kCloud;
+    some.partition = meta::kCloudPartition;
     some.event = "{}";
     for (std::size_t i = first; i < first + kAtOnce; ++i) {
       const AccountId id(std::to_string(200'000'000'000 + i));

@@ -6,7 +6,6 @@
 
 namespace andromede::identity {
 
-inline constexpr const char* kPartition = "cloud";
 inline constexpr const char* kSource = "identity.andromede";  // of the events
 inline constexpr std::chrono::milliseconds kCommitTimeout{30'000};
 inline constexpr std::string_view kAlphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

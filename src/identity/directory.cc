@@ -17,15 +17,16 @@ std::string prefix_end(std::string_view prefix) {
   return end;
 }
 
-Task<Result<std::vector<meta::Item>>> scan_prefix(meta::Store& store, std::string prefix) {
+Task<Result<std::vector<meta::Item>>> scan_prefix(meta::Store& store, const Clock& clock, std::string prefix) {
   std::vector<meta::Item> all;
   std::string begin = prefix;
   for (;;) {
     meta::Scan scan;
-    scan.partition = kPartition;
+    scan.partition = meta::kCloudPartition;
     scan.begin = begin;
     scan.end = prefix_end(prefix);
     scan.limit = kPageItems;
+    scan.patience.deadline = Deadline::after(clock, kCommitTimeout);
     CO_TRY(std::vector<meta::Item> page, co_await store.scan(std::move(scan)));
     if (page.empty()) co_return all;
     begin = page.back().key + '\0';
@@ -82,8 +83,10 @@ Result<Directory::State> Directory::decode_state(const meta::Item& account,
 }
 
 Task<Status> Directory::load() {
-  CO_TRY(const std::vector<meta::Item> account_items, co_await scan_prefix(store_, std::string(layout::kAccounts)));
-  CO_TRY(const std::vector<meta::Item> key_items, co_await scan_prefix(store_, std::string(layout::kCredentials)));
+  CO_TRY(const std::vector<meta::Item> account_items,
+         co_await scan_prefix(store_, clock_, std::string(layout::kAccounts)));
+  CO_TRY(const std::vector<meta::Item> key_items,
+         co_await scan_prefix(store_, clock_, std::string(layout::kCredentials)));
   std::map<std::string, std::vector<meta::Item>> keys;  // by the prefix of their account
   for (const meta::Item& item : key_items) keys[item.key.substr(0, item.key.rfind('/') + 1)].push_back(item);
   std::vector<StatePointer> states;
@@ -108,10 +111,11 @@ Task<Status> Directory::load() {
 
 Task<void> Directory::reread(AccountId id) {
   const meta::Key key{meta::Space::kRecords, layout::account(id)};
-  const auto before = co_await store_.get(kPartition, key);
+  const Deadline deadline = Deadline::after(clock_, kCommitTimeout);
+  const auto before = co_await store_.get(meta::kCloudPartition, key, deadline);
   if (!before || !*before) co_return;
-  const auto credentials = co_await scan_prefix(store_, layout::credentials(id));
-  const auto after = co_await store_.get(kPartition, key);
+  const auto credentials = co_await scan_prefix(store_, clock_, layout::credentials(id));
+  const auto after = co_await store_.get(meta::kCloudPartition, key, deadline);
   // The record's revision moves with every change of a key: the same before and after, all that was read fits together.
   if (!credentials || !after || *after != *before) co_return;
   auto state = decode_state({key.bytes, **before}, *credentials);

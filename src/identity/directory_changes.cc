@@ -34,7 +34,7 @@ Task<Status> Directory::commit(Change change) {
   change.after.record.revision = change.before ? change.before->record.revision + 1 : 1;
   const std::string key = layout::account(id);
   meta::Commit& commit = change.commit;
-  commit.partition = kPartition;
+  commit.partition = meta::kCloudPartition;
   commit.expect.push_back({key, std::nullopt});
   if (change.before) commit.expect.back().value = encode(change.before->record);
   commit.put.push_back({{meta::Space::kRecords, key}, encode(change.after.record)});
@@ -118,7 +118,7 @@ Task<Status> Directory::set_active(std::string access_key_id, bool active, const
   if (before->keys.find(access_key_id)->second.active == active) co_return Status{};
   const AccountId account = before->record.account.id;
   const meta::Key key = key_of(account, access_key_id);
-  CO_TRY(const auto stored, co_await store_.get(kPartition, key));
+  CO_TRY(const auto stored, co_await store_.get(meta::kCloudPartition, key, Deadline::after(clock_, kCommitTimeout)));
   if (!stored) {
     co_await reread(account);
     co_return fail(Errc::kConflict, "the access key was deleted at the same moment");

@@ -15,7 +15,7 @@ constexpr std::string_view kTokenPrefix = "aop.";
 constexpr std::size_t kSecretChars = 32;
 static_assert(Operators::kMaxTokenBytes == kTokenPrefix.size() + kMaxOperatorNameBytes + 1 + kSecretChars);
 static_assert(Operators::kMaxTokenBytes <= crypto::SecretText::kMaxBytes);
-static_assert(Operators::kMaxOperators < meta::kMaxScanItems);
+static_assert(Operators::kMaxOperators < meta::kLeastLimits.scan_items);
 
 meta::Key key_of(std::string_view name) { return {meta::Space::kRecords, std::string(kPrefix) + std::string(name)}; }
 
@@ -36,10 +36,11 @@ Operators::Operators(const crypto::SecretKey& directory_key, meta::Store& store,
 
 Task<Status> Operators::load() {
   meta::Scan scan;
-  scan.partition = kPartition;
+  scan.partition = meta::kCloudPartition;
   scan.begin = kPrefix;
   scan.end = kPrefixEnd;
   scan.limit = kMaxOperators + 1;
+  scan.patience.deadline = Deadline::after(clock_, kCommitTimeout);
   CO_TRY(const std::vector<meta::Item> items, co_await store_.scan(std::move(scan)));
   std::map<std::string, OperatorRecord, std::less<>> operators;
   for (const meta::Item& item : items) {
@@ -93,7 +94,7 @@ std::vector<OperatorRecord> Operators::list() const {
 }
 
 Status Operators::commit(meta::Commit change) {
-  change.partition = kPartition;
+  change.partition = meta::kCloudPartition;
   const auto committed = sync_wait(store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout)));
   if (committed) return {};
   // Whatever became of it: memory says what is stored. When that cannot be read either, the first error says enough.

@@ -65,11 +65,8 @@ class Sealer final : public meta::LogSealer {
   crypto::Sha256Digest last_{};
 };
 
-// Where the engine keeps entries.
-inline constexpr const char* kJournalPartition = "cloud";
-
 // Entries [first, first + limit), in order, each link verified: kCorrupt names the sequence that does not fit. At most
-// meta::kMaxScanItems - 1; fewer when the journal ends, and none past its end.
+// one less than a scan answers at most; fewer when the journal ends, and none past its end.
 Task<Result<std::vector<Entry>>> read_entries(meta::Store& store, std::uint64_t first, std::size_t limit);
 
 struct Verified {

@@ -9,6 +9,7 @@
 
 #include "codec/json.h"
 #include "journal/test_store.h"
+#include "meta/test_unsupported_store.h"
 
 namespace andromede::journal {
 namespace {
@@ -141,25 +142,15 @@ TEST(Journal, ReadsAndVerifiesWhatTheEngineStoredAcrossRestarts) {
 }
 
 // A store whose entries were tampered with: what it answers to scans of the journal is what a test wants.
-class TamperedStore final : public meta::Store {
+class TamperedStore final : public meta::UnsupportedStore {
  public:
   explicit TamperedStore(std::vector<meta::Item> items, std::uint64_t last) : items_(std::move(items)), last_(last) {}
-  Task<Result<meta::CommitInfo>> commit(meta::Commit, Deadline) override { co_return fail(Errc::kUnsupported, ""); }
-  Task<Result<std::optional<std::string>>> get(meta::Partition, meta::Key) override {
-    co_return fail(Errc::kUnsupported, "");
-  }
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition, std::vector<std::string>) override {
-    co_return fail(Errc::kUnsupported, "");
-  }
   Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override {
     std::vector<meta::Item> found;
     for (const auto& item : items_) {
       if (item.key >= scan.begin && found.size() < scan.limit) found.push_back(item);
     }
     co_return found;
-  }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition, std::string, std::string, meta::Patience) override {
-    return nullptr;
   }
   [[nodiscard]] std::uint64_t last_sequence() const override { return last_; }
 

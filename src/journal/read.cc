@@ -35,14 +35,14 @@ Result<std::vector<Entry>> linked(const std::vector<meta::Item>& items, std::uin
 
 Task<Result<std::vector<Entry>>> read_entries(meta::Store& store, std::uint64_t first, std::size_t limit) {
   first = std::max<std::uint64_t>(first, 1);
-  limit = std::min(limit, meta::kMaxScanItems - 1);
+  limit = std::min(limit, store.limits().scan_items - 1);
   if (limit == 0) co_return std::vector<Entry>();
   // The entry before is read too: without it the first one's link could not be checked.
   const std::uint64_t begin = first > 1 ? first - 1 : first;
   // Asked before the scan, which then sees at least that much.
   const std::uint64_t last = store.last_sequence();
   meta::Scan scan;
-  scan.partition = kJournalPartition;
+  scan.partition = meta::kCloudPartition;
   scan.space = meta::Space::kJournal;
   scan.begin = key_of(begin);
   scan.limit = limit + (first - begin);

@@ -53,7 +53,7 @@ class TestStore {
   // Stores `value` under `key` of the partition "cloud", with `event` in the journal.
   Status put(const std::string& key, std::string value, std::string event) {
     meta::Commit change;
-    change.partition = "cloud";
+    change.partition = meta::kCloudPartition;
     change.put.push_back({{meta::Space::kRecords, key}, std::move(value)});
     change.event = std::move(event);
     TRY(const auto info, sync_wait(store_->commit(std::move(change), Deadline::never())));
@@ -61,7 +61,7 @@ class TestStore {
     return {};
   }
   Result<std::optional<std::string>> get(const std::string& key) {
-    return sync_wait(store_->get("cloud", {meta::Space::kRecords, key}));
+    return sync_wait(store_->get({}, {meta::Space::kRecords, key}, Deadline::never()));
   }
 
  private:

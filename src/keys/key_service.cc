@@ -10,7 +10,6 @@
 namespace andromede::keys {
 namespace {
 
-constexpr const char* kPartition = "cloud";
 constexpr std::string_view kKeyPrefix = "tkey/";
 constexpr std::string_view kCurrentPrefix = "atkey/";
 constexpr std::chrono::milliseconds kCommitTimeout{30'000};
@@ -45,16 +44,16 @@ Status check_owner(const TenantKey& key, const KeyUse& use) {
       told(Error(make_error_code(Errc::kCorrupt), "the key " + key.id.to_string() + " is another account's"), use));
 }
 
-Task<Result<KeyId>> read_current(meta::Store& store, AccountId account) {
-  CO_TRY(const auto stored, co_await store.get(kPartition, stored_current(account)));
+Task<Result<KeyId>> read_current(meta::Store& store, AccountId account, Deadline deadline) {
+  CO_TRY(const auto stored, co_await store.get(meta::kCloudPartition, stored_current(account), deadline));
   if (!stored) co_return fail(Errc::kNotFound, "the account " + account.value() + " has no key");
   CO_TRY(const CurrentKeyRecord record, decode_current_key(as_bytes(*stored)));
   if (record.account != account) co_return fail(Errc::kCorrupt, "the current key is another account's");
   co_return record.id;
 }
 
-Task<Result<TenantKeyRecord>> read_key(meta::Store& store, KeyId id) {
-  CO_TRY(const auto stored, co_await store.get(kPartition, stored_key(id)));
+Task<Result<TenantKeyRecord>> read_key(meta::Store& store, KeyId id, Deadline deadline) {
+  CO_TRY(const auto stored, co_await store.get(meta::kCloudPartition, stored_key(id), deadline));
   if (!stored) co_return fail(Errc::kNotFound, "there is no key " + id.to_string());
   CO_TRY(TenantKeyRecord record, decode_tenant_key(as_bytes(*stored)));
   if (record.id != id) co_return fail(Errc::kCorrupt, "it is the key " + record.id.to_string());
@@ -131,7 +130,7 @@ Task<Status> KeyService::create_tenant_key(AccountId account, const identity::Co
   CO_TRY(record.wrapped, co_await wrap(key, context));
   const meta::Key current = stored_current(account);
   meta::Commit change;
-  change.partition = kPartition;
+  change.partition = meta::kCloudPartition;
   change.expect.push_back({current.bytes, std::nullopt});
   change.put.push_back({stored_key(record.id), encode(record)});
   change.put.push_back({current, encode(CurrentKeyRecord{account, record.id})});
@@ -139,14 +138,15 @@ Task<Status> KeyService::create_tenant_key(AccountId account, const identity::Co
   const auto committed = co_await store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout));
   if (committed) co_return Status{};
   if (committed.error() != Errc::kConflict) co_return fail(committed.error());
-  CO_TRY(const auto other, co_await store_.get(kPartition, current));
+  CO_TRY(const auto other,
+         co_await store_.get(meta::kCloudPartition, current, Deadline::after(clock_, kCommitTimeout)));
   if (!other) co_return fail(Errc::kConflict, "the key of the account " + account.value() + " was just erased");
   co_return fail(Errc::kAlreadyExists, "the account " + account.value() + " has a key already");
 }
 
 Task<Result<KeyService::Erasure>> KeyService::erasure_of(AccountId account) {
   const meta::Key current = stored_current(account);
-  CO_TRY(auto stored, co_await store_.get(kPartition, current));
+  CO_TRY(auto stored, co_await store_.get(meta::kCloudPartition, current, Deadline::after(clock_, kCommitTimeout)));
   Erasure erasure;
   if (stored) {
     CO_TRY(const CurrentKeyRecord record, decode_current_key(as_bytes(*stored)));
@@ -168,7 +168,7 @@ Task<Result<DataKey>> KeyService::make_data_key(const KeyUse& use) {
 }
 
 Task<Result<TenantKeyPointer>> KeyService::current_key(const KeyUse& use) {
-  const auto id = co_await read_current(store_, use.owner);
+  const auto id = co_await read_current(store_, use.owner, Deadline::after(clock_, kCommitTimeout));
   if (!id) co_return fail(told(id.error(), use));
   TenantKeyPointer key = cache_->find(*id, clock_.steady());
   if (key == nullptr) {
@@ -197,7 +197,7 @@ Task<Result<TenantKeyPointer>> KeyService::unwrapped(KeyId id, const KeyUse& use
 }
 
 Task<void> KeyService::begin(TenantKeyCache::UnwrappingPointer unwrapping) {
-  auto record = co_await read_key(store_, unwrapping->id());
+  auto record = co_await read_key(store_, unwrapping->id(), Deadline::after(clock_, kCommitTimeout));
   // From before custody is asked: when it decides, nobody knows.
   const SteadyTime until = clock_.steady() + options_.lease;
   if (!record) {

@@ -57,7 +57,7 @@ class TestKeys : public ::testing::Test {
     auto erasure = sync_wait(keys.erasure_of(account));
     ASSERT_TRUE(erasure);
     meta::Commit change;
-    change.partition = "cloud";
+    change.partition = meta::kCloudPartition;
     change.expect = std::move(erasure->expect);
     change.erase = std::move(erasure->erase);
     change.event = "{}";

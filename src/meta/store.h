@@ -1,21 +1,24 @@
 // meta::Store: ordered keys in partitions, changed by conditional atomic commits. The seam behind which RocksDB (one
-// machine, mirrored) and Ceph RADOS omap (many) stand.
+// machine, mirrored) and Ceph RADOS omap (many) stand: nothing is promised that an omap object cannot keep
+// (docs/adr/0013-a-store-for-two-engines.md). conformance_test.h holds every engine to it.
 //
 // Promises. Durable: commit() answers after the change is synced on every online mirror, and on so many of them, at so
 // many sites, that it survives the next loss; while there are fewer it waits a while, then is kNotBegun. Witnessed:
-// Commit::entry goes into the log in the same atomic step. Bounded: keys, values, commits and scans have limits.
+// Commit::event goes into the log in the same atomic step. Bounded: keys, values, commits and scans have limits
+// (limits()), and every wait a deadline.
 //
 // Threads: every call may come from any event loop; completion resumes the caller on its own scheduler. get() and
 // get_many() answer at once, without leaving the loop's thread, when the data is in memory; a cursor does so for the
 // keys that it has fetched ahead.
 //
-// Errors: kConflict (an expectation did not hold; nothing was changed), kInvalidArgument (over a limit), kOverloaded
-// (the commit queue is full), kNoSpace, kNotBegun (a commit while too few mirrors are left, past its deadline or while
-// the store stops), kUnavailable (mirrors went while it was under way; of reads: none is left), kCorrupt, kCancelled
-// (the store stopped while it was under way). leaves_doubt() says after which of them a commit may be done all the
-// same.
+// Errors: kConflict (an expectation did not hold; nothing was changed), kInvalidArgument (over a limit, or of two
+// partitions), kOverloaded (the commit queue is full), kNoSpace, kNotBegun (a commit while too few mirrors are left,
+// past its deadline or while the store stops), kUnavailable (mirrors went while it was under way; of reads: none is
+// left), kTimeout (a read past its deadline), kCorrupt, kCancelled (the store stopped while it was under way).
+// leaves_doubt() says after which of them a commit may be done all the same.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,16 +29,38 @@
 
 #include "base/bytes.h"
 #include "base/deadline.h"
+#include "base/ids.h"
 #include "base/result.h"
 #include "base/task.h"
 
 namespace andromede::meta {
 
-inline constexpr std::size_t kMaxKeyBytes = 4096;
-inline constexpr std::size_t kMaxValueBytes = 4 << 20;
-inline constexpr std::size_t kMaxCommitBytes = 16 << 20;
-inline constexpr std::size_t kMaxExpectations = 10'000;  // of one commit
-inline constexpr std::size_t kMaxScanItems = 4096;
+// How much an engine takes at once. Nothing over a limit is begun: kInvalidArgument.
+struct Limits {
+  std::size_t key_bytes = 0;
+  std::size_t value_bytes = 0;
+  std::size_t commit_bytes = 0;  // keys and values that it puts or erases, and its event
+  std::size_t expectations = 0;  // of one commit
+  std::size_t scan_items = 0;    // of one scan or get_many
+};
+// What every engine takes at least: who needs no more need not ask.
+inline constexpr Limits kLeastLimits{4096, 128 << 10, 1 << 20, 256, 1024};
+
+// What is listed, opened and closed as a whole: a bucket, by its id, or the cloud, which is none.
+using RootId = Id128<struct RootTag>;
+inline constexpr RootId kCloudRoot{};
+
+// Where records live that change together. An engine keeps a root's records in partitions, each a range of routes that
+// it splits and merges while commits go on; RocksDB needs one only. A record has, for life, the route that it was first
+// put with, and is found by no other; its key need not hold it. All records of one object share its key as their route,
+// those of the cloud have none.
+struct Partition {
+  RootId root;
+  std::string route;
+  friend bool operator==(const Partition&, const Partition&) = default;
+};
+
+inline const Partition kCloudPartition;
 
 // Where a key lives. Small records that listings scan stay apart from payloads that listings must not drag along.
 enum class Space : std::uint8_t {
@@ -44,13 +69,17 @@ enum class Space : std::uint8_t {
   kJournal = 2,  // the log's entries, by sequence (written by Commit::entry only)
 };
 
-// All keys that one commit touches share a partition (one per bucket, say). An engine may order and lock by it.
-using Partition = std::string;
-
 struct Key {
   Space space = Space::kRecords;
   std::string bytes;  // ordered as unsigned bytes
 };
+
+// The first string that is greater than every string beginning with `prefix`; empty when there is none.
+[[nodiscard]] inline std::string past_prefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xFF) prefix.pop_back();
+  if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  return prefix;
+}
 
 // The value must be exactly this (or absent, for nullopt) at the moment of the commit.
 struct Expectation {
@@ -60,13 +89,14 @@ struct Expectation {
 
 struct Put {
   Key key;
-  std::string value;
+  std::string value;  // never empty: an omap comparison takes an empty value for an absent key
 };
 
-// Adds to a signed 64-bit little-endian counter; an absent counter is 0. Counters are not expected upon.
-struct Add {
-  std::string key;  // in Space::kRecords
-  std::int64_t by = 0;
+// What a root holds; of a commit, how that changes.
+struct Usage {
+  std::int64_t objects = 0;
+  std::int64_t bytes = 0;
+  friend bool operator==(const Usage&, const Usage&) = default;
 };
 
 struct Commit {
@@ -74,7 +104,9 @@ struct Commit {
   std::vector<Expectation> expect;
   std::vector<Put> put;
   std::vector<Key> erase;
-  std::vector<Add> add;
+  Usage usage;
+  // Adds to its root, and must not come behind the root's end: kConflict unless that is open.
+  bool needs_open_root = false;
   // The journal's event for this change, required: an engine refuses (kInvalidArgument) a commit without one, except
   // where `unwitnessed` says why none is owed (relocating a shard changes nothing that a tenant or operator decided).
   std::optional<std::string> event;
@@ -100,19 +132,31 @@ struct Patience {
   std::stop_token stop;                   // kCancelled: nobody waits any more
 };
 
+// Of records with the partition's route, in a range where no others are.
 struct Scan {
   Partition partition;
   Space space = Space::kRecords;
   std::string begin;         // first key, inclusive
   std::string end;           // past the last key, exclusive; empty: to the space's end
-  std::size_t limit = 1000;  // items, at most kMaxScanItems
+  std::size_t limit = 1000;  // items, at most limits().scan_items
   bool keys_only = false;
-  bool reverse = false;  // from just before `end` down to `begin`
   Patience patience;
 };
 
-// An ordered walk that can jump: what a listing with a delimiter needs. Sees one consistent state. Not thread-safe;
-// stays on the loop that made it; short-lived (a page of a listing).
+// What a cursor walks: keys of Space::kRecords of one root, whatever their route. Each of them is `base`, its route,
+// and then nothing or a zero byte and more; so they are in the order of their routes, and ranges of routes that begin
+// at a border without a zero byte follow each other in it.
+struct CursorRange {
+  RootId root;
+  std::string base;
+  std::string begin;  // first key, inclusive; begins with `base`
+  std::string end;    // past the last key, exclusive; empty: to the end of those with that base
+  Patience patience;
+};
+
+// An ordered walk that can jump: what a listing with a delimiter needs. It shows each key at most once, in order, and
+// every key that was there all the time, with a value that it had during the walk; no single state of all. Not
+// thread-safe; stays on the loop that made it; short-lived (a page of a listing).
 class Cursor {
  public:
   virtual ~Cursor() = default;
@@ -139,12 +183,6 @@ class LogSealer {
   virtual std::string seal(std::uint64_t sequence, std::string_view event) = 0;
 };
 
-// What one copy of the metadata says of a key.
-struct CopyAnswer {
-  std::string copy;  // which, for people
-  std::optional<std::string> value;
-};
-
 struct CommitInfo {
   std::uint64_t sequence = 0;  // of the journal entry; 0 when unwitnessed
 };
@@ -164,45 +202,71 @@ using NamedKey = std::function<std::optional<Key>(std::string_view value)>;
            error == Errc::kNoSpace || error == Errc::kNotBegun);
 }
 
+enum class RootState : std::uint8_t { kOpen, kClosing };
+
+// Of one closing of a root, drawn at random by who closes it.
+using ClosingMark = std::array<std::uint8_t, 16>;
+
+// How a root ends.
+struct RootEnd {
+  ClosingMark mark{};
+  std::string left;   // what whoever clears up behind it needs to know; not empty
+  std::string event;  // as Commit::event
+};
+struct EndedRoot {
+  RootId root;
+  std::string left;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
+  [[nodiscard]] virtual const Limits& limits() const = 0;
   virtual Task<Result<CommitInfo>> commit(Commit change, Deadline deadline) = 0;
   // kNotBegun, with what is lacking: commits are refused at once for want of mirrors, so that what only a commit makes
   // of use, such as an object's bytes, need not be taken in. Ok while they would wait for mirrors. Does not block.
   [[nodiscard]] virtual Status accepts_commits() const { return {}; }
   // nullopt: no such key.
-  virtual Task<Result<std::optional<std::string>>> get(Partition partition, Key key) = 0;
+  virtual Task<Result<std::optional<std::string>>> get(Partition partition, Key key, Deadline deadline) = 0;
   // Several keys of Space::kRecords of one partition at one consistent state.
   virtual Task<Result<std::vector<std::optional<std::string>>>> get_many(Partition partition,
-                                                                         std::vector<std::string> keys) = 0;
+                                                                         std::vector<std::string> keys,
+                                                                         Deadline deadline) = 0;
   // get(), and get() of what the value names: an engine may go to its drive once for both. They need not be of one
   // state. `named` outlives the task.
-  virtual Task<Result<Followed>> get_following(Partition partition, Key key, const NamedKey& named) {
+  virtual Task<Result<Followed>> get_following(Partition partition, Key key, const NamedKey& named, Deadline deadline) {
     Followed found;
-    CO_TRY(found.value, co_await get(partition, std::move(key)));
+    CO_TRY(found.value, co_await get(partition, std::move(key), deadline));
     if (!found.value) co_return found;
     if (auto next = named(*found.value)) {
-      CO_TRY(found.named, co_await get(std::move(partition), *std::move(next)));
+      CO_TRY(found.named, co_await get(std::move(partition), *std::move(next), deadline));
     }
     co_return found;
   }
+  // At one consistent state.
   virtual Task<Result<std::vector<Item>>> scan(Scan scan) = 0;
-  // What each copy of the metadata says of a key, one answer a copy: for what cannot be taken back, which must not
-  // trust a single copy. kUnavailable when one cannot answer. Copies take a commit one after another, so answers may
-  // differ for a moment. An engine that keeps no copies of its own has nothing to add to get().
-  virtual Task<Result<std::vector<CopyAnswer>>> get_everywhere(Partition partition, Key key) {
-    CO_TRY(auto value, co_await get(std::move(partition), std::move(key)));
-    std::vector<CopyAnswer> answers;
-    answers.push_back({"the only copy", std::move(value)});
-    co_return answers;
-  }
-  // A scan forwards of every copy: each item that any of them has, each different value of a key, in order. The limit
-  // is each copy's; fewer items than that: the end is reached. kUnavailable when a copy cannot answer.
-  virtual Task<Result<std::vector<Item>>> scan_everywhere(Scan scan) { return this->scan(std::move(scan)); }
-  // Walks [begin, end) of Space::kRecords; an empty `end` is the space's end.
-  virtual std::unique_ptr<Cursor> cursor(Partition partition, std::string begin, std::string end,
-                                         Patience patience) = 0;
+  virtual std::unique_ptr<Cursor> cursor(CursorRange range) = 0;
+
+  // --- Roots. Every root but the cloud's is made, and ends, by these; they are commits, with the same errors. A root
+  // is open, or closing: somebody is about to end it, and looks whether it may. kConflict: there is one, or was.
+  virtual Task<Status> create_root(RootId root, Deadline deadline) = 0;
+  // nullopt: there is none, or it has ended.
+  virtual Task<Result<std::optional<RootState>>> root_state(RootId root, Deadline deadline) = 0;
+  // Once it is done no commit that needs the root open happens until it is opened again; those before are seen by every
+  // read from then on. Whoever closed it before closes it no more. kNotFound; kConflict: it changed meanwhile.
+  virtual Task<Status> close_root(RootId root, ClosingMark mark, Deadline deadline) = 0;
+  // kNotFound; kConflict: it changed meanwhile.
+  virtual Task<Status> open_root(RootId root, Deadline deadline) = 0;
+  // Ends a root that is still closed by `end.mark` (kConflict otherwise): from then on nothing can be added to it. What
+  // is left of it can be read and erased until it is forgotten.
+  virtual Task<Result<CommitInfo>> end_root(RootId root, RootEnd end, Deadline deadline) = 0;
+  // Roots that have ended and are not forgotten, from `from` on, at most `limit`, in the order of their ids.
+  virtual Task<Result<std::vector<EndedRoot>>> ended_roots(RootId from, std::size_t limit, Deadline deadline) = 0;
+  // Of a root that nothing is left of, or that nothing ever came into.
+  virtual Task<Status> forget_root(RootId root, Deadline deadline) = 0;
+  // The sum of its commits' usage. Of a root that is changed meanwhile: of some moment of late.
+  virtual Task<Result<Usage>> usage(RootId root, Deadline deadline) = 0;
+
   // Sequence of the last durable journal entry; entries are read with get/scan of Space::kJournal, keyed by the
   // sequence as 8 bytes big-endian.
   [[nodiscard]] virtual std::uint64_t last_sequence() const = 0;

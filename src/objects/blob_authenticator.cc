@@ -8,7 +8,7 @@ namespace andromede::objects {
 
 Result<blob::Suspects> BlobAuthenticator::liars(const blob::BlobRef& ref, std::uint64_t begin, std::uint64_t end) {
   TRY(const std::optional<std::string> stored,
-      sync_wait(meta_.get(layout::kCloud, {meta::Space::kRecords, layout::blob(ref.id)})));
+      sync_wait(meta_.get_anywhere({meta::Space::kRecords, layout::blob(ref.id)}, Deadline::after(clock_, deadline_))));
   if (!stored) return fail(Errc::kNotFound, "no record names the blob " + ref.id.to_string());
   TRY(const BlobRecord record, decode_blob(as_bytes(*stored)));
   keys::KeyUse use;

@@ -5,21 +5,21 @@
 #include "base/clock.h"
 #include "blob/authenticator.h"
 #include "keys/key_service.h"
-#include "meta/store.h"
+#include "meta/every_root.h"
 
 namespace andromede::objects {
 
 class BlobAuthenticator final : public blob::Authenticator {
  public:
   // All borrowed.
-  BlobAuthenticator(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, const Clock& clock,
+  BlobAuthenticator(meta::EveryRoot& meta, blob::Store& blobs, keys::KeyService& keys, const Clock& clock,
                     std::chrono::milliseconds deadline)
       : meta_(meta), blobs_(blobs), keys_(keys), clock_(clock), deadline_(deadline) {}
 
   Result<blob::Suspects> liars(const blob::BlobRef& ref, std::uint64_t begin, std::uint64_t end) override;
 
  private:
-  meta::Store& meta_;
+  meta::EveryRoot& meta_;
   blob::Store& blobs_;
   keys::KeyService& keys_;
   const Clock& clock_;

@@ -36,13 +36,13 @@ auto until_all_answer(const Ask& ask) {
 
 }  // namespace
 
-meta::Scan BlobCatalog::after_of(BlobId after, std::size_t limit) {
+meta::Scan BlobCatalog::after_of(BlobId after, std::size_t limit) const {
   meta::Scan scan;
-  scan.partition = layout::kCloud;
   // None is the smallest id and nobody's.
-  scan.begin = layout::past_prefix(layout::blob(after));
-  scan.end = layout::past_prefix(std::string(layout::kBlobs));
-  scan.limit = std::min(limit, meta::kMaxScanItems);
+  scan.begin = meta::past_prefix(layout::blob(after));
+  scan.end = meta::past_prefix(std::string(layout::kBlobs));
+  scan.limit = std::min(limit, meta_.max_scan_items());
+  scan.patience.deadline = deadline();
   return scan;
 }
 
@@ -68,7 +68,7 @@ Result<std::vector<blob::BlobRef>> BlobCatalog::list(BlobId after, std::size_t l
   std::vector<blob::BlobRef> refs;
   for (;;) {
     const meta::Scan scan = after_of(after, limit - refs.size());
-    TRY(const std::vector<meta::Item> items, sync_wait(meta_.scan(scan)));
+    TRY(const std::vector<meta::Item> items, sync_wait(meta_.scan_anywhere(scan)));
     Page page = decode(items);
     std::ranges::move(page.refs, std::back_inserter(refs));
     // What cannot be read does not end the list.
@@ -94,7 +94,7 @@ Result<blob::Catalog::Everywhere> BlobCatalog::find_everywhere(BlobId id) {
     if (look > 0) std::this_thread::sleep_for(kBetweenLooks);
     found = {};
     TRY(const auto answers, until_all_answer([&] {
-          return sync_wait(meta_.get_everywhere(layout::kCloud, {meta::Space::kRecords, layout::blob(id)}));
+          return sync_wait(meta_.get_everywhere({meta::Space::kRecords, layout::blob(id)}, deadline()));
         }));
     for (const meta::CopyAnswer& answer : answers) {
       if (answer.value != answers.front().value) found.agree = false;
@@ -120,7 +120,7 @@ Result<std::optional<blob::BlobRef>> BlobCatalog::find(BlobId id) {
   // In use first: a blob that is committed between the two looks would be missed the other way round.
   std::optional<blob::BlobRef> live = live_.find(id);
   TRY(const std::optional<std::string> record,
-      sync_wait(meta_.get(layout::kCloud, {meta::Space::kRecords, layout::blob(id)})));
+      sync_wait(meta_.get_anywhere({meta::Space::kRecords, layout::blob(id)}, deadline())));
   if (!record) return live;
   TRY(BlobRecord stored, decode_blob(as_bytes(*record)));
   return std::move(stored.ref);
@@ -128,18 +128,17 @@ Result<std::optional<blob::BlobRef>> BlobCatalog::find(BlobId id) {
 
 Status BlobCatalog::replace(const blob::BlobRef& before, const blob::BlobRef& after) {
   TRY(std::optional<std::string> now,
-      sync_wait(meta_.get(layout::kCloud, {meta::Space::kRecords, layout::blob(before.id)})));
+      sync_wait(meta_.get_anywhere({meta::Space::kRecords, layout::blob(before.id)}, deadline())));
   if (!now) return fail(Errc::kConflict, "the blob is gone");
   TRY(BlobRecord record, decode_blob(as_bytes(*now)));
   if (record.ref != before) return fail(Errc::kConflict, "the blob's shards lie elsewhere by now");
   record.ref = after;
   meta::Commit change;
-  change.partition = layout::kCloud;
   change.unwitnessed = "where a blob's shards lie is nothing that a tenant or operator decided";
   change.restores_redundancy = true;
   change.expect.push_back({layout::blob(before.id), std::move(now)});
   change.put.push_back({{meta::Space::kRecords, layout::blob(before.id)}, encode(record)});
-  TRY(const meta::CommitInfo info, sync_wait(meta_.commit(std::move(change), Deadline::after(clock_, deadline_))));
+  TRY(const meta::CommitInfo info, sync_wait(meta_.commit_anywhere(std::move(change), deadline())));
   static_cast<void>(info);
   return {};
 }

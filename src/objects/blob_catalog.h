@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "blob/catalog.h"
-#include "meta/store.h"
+#include "meta/every_root.h"
 #include "objects/live_blobs.h"
 
 namespace andromede::objects {
@@ -13,7 +13,7 @@ class BlobCatalog final : public blob::Catalog {
  public:
   // All borrowed. Blobs that are in use without a record (LiveBlobs) are found too, so that they are not taken for
   // orphans; they are not listed, for nothing can be replaced in them.
-  BlobCatalog(meta::Store& meta, const LiveBlobs& live, const Clock& clock, std::chrono::milliseconds deadline)
+  BlobCatalog(meta::EveryRoot& meta, const LiveBlobs& live, const Clock& clock, std::chrono::milliseconds deadline)
       : meta_(meta), live_(live), clock_(clock), deadline_(deadline) {}
 
   Result<std::vector<blob::BlobRef>> list(BlobId after, std::size_t limit) override;
@@ -25,9 +25,10 @@ class BlobCatalog final : public blob::Catalog {
  private:
   // Without `next`.
   static Page decode(const std::vector<meta::Item>& items);
-  static meta::Scan after_of(BlobId after, std::size_t limit);
+  [[nodiscard]] meta::Scan after_of(BlobId after, std::size_t limit) const;
+  [[nodiscard]] Deadline deadline() const { return Deadline::after(clock_, deadline_); }
 
-  meta::Store& meta_;
+  meta::EveryRoot& meta_;
   const LiveBlobs& live_;
   const Clock& clock_;
   const std::chrono::milliseconds deadline_;

@@ -10,33 +10,29 @@ namespace andromede::objects {
 namespace {
 
 // Two copies of a few records, and what happens between a look at them and its answer.
-class TwoCopies final : public meta::Store {
+class TwoCopies final : public meta::EveryRoot {
  public:
   using Copy = std::map<std::string, std::string>;
-  Task<Result<meta::CommitInfo>> commit(meta::Commit, Deadline) override { co_return fail(Errc::kUnsupported, "no"); }
-  Task<Result<std::optional<std::string>>> get(meta::Partition, meta::Key key) override {
+  Task<Result<std::optional<std::string>>> get_anywhere(meta::Key key, Deadline) override {
     auto value = of(copies[0], key.bytes);
     if (after_look) after_look();
     co_return value;
   }
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(meta::Partition, std::vector<std::string>) override {
+  Task<Result<std::vector<meta::Item>>> scan_anywhere(meta::Scan scan) override { co_return page(scan, {&copies[0]}); }
+  Task<Result<meta::CommitInfo>> commit_anywhere(meta::Commit, Deadline) override {
     co_return fail(Errc::kUnsupported, "no");
   }
-  Task<Result<std::vector<meta::Item>>> scan(meta::Scan scan) override { co_return page(scan, {&copies[0]}); }
   Task<Result<std::vector<meta::Item>>> scan_everywhere(meta::Scan scan) override {
     co_return page(scan, {&copies[0], &copies[1]});
   }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition, std::string, std::string, meta::Patience) override {
-    return nullptr;
-  }
-  Task<Result<std::vector<meta::CopyAnswer>>> get_everywhere(meta::Partition, meta::Key key) override {
+  Task<Result<std::vector<meta::CopyAnswer>>> get_everywhere(meta::Key key, Deadline) override {
     ++looks;
     std::vector<meta::CopyAnswer> answers;
     for (const Copy& copy : copies) answers.push_back({std::to_string(answers.size()), of(copy, key.bytes)});
     if (after_look) after_look();
     co_return answers;
   }
-  [[nodiscard]] std::uint64_t last_sequence() const override { return 0; }
+  [[nodiscard]] std::size_t max_scan_items() const override { return 4096; }
 
   std::array<Copy, 2> copies;
   std::function<void()> after_look;

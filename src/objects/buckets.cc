@@ -1,10 +1,10 @@
 // CreateBucket, HeadBucket, DeleteBucket, ListBuckets.
 //
-// A bucket's name lies in the cloud's partition, its objects in the bucket's own. What ties them is the bucket's state,
-// in the latter: written before the name, expected by every change in the bucket, and erased before the name. Erasing
-// it is what deletes the bucket; in the same commit a record says what that leaves: the name, which is erased at once,
-// and uploads under way, which go in the background (cleanup.cc). So a deletion cut short leaves at most a name whose
-// bucket has no state; that counts as no bucket, and who wants to make or delete a bucket of that name erases it first.
+// A bucket's name lies in the cloud's root, its objects in a root of the bucket's own: made before the name, needed
+// open by every change that adds to the bucket, and ended before the name goes. Its end is what deletes the bucket, and
+// says what that leaves: the name, which is erased at once, and uploads under way, which go in the background
+// (cleanup.cc). So a deletion cut short leaves at most a name whose root has ended; that counts as no bucket, and who
+// wants to make or delete a bucket of that name erases it first.
 #include <algorithm>
 
 #include "objects/layout.h"
@@ -79,11 +79,10 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Context& context, co
   CO_TRY(const PolicyId policy, policies_.choose(wanted));
   const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
   const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(context.principal.account.id)};
-  CO_TRY(auto now, co_await meta_.get_many(layout::kCloud, {name_key.bytes, count_key.bytes}));
+  CO_TRY(auto now, co_await meta_.get_many(meta::kCloudPartition, {name_key.bytes, count_key.bytes}, deadline()));
   if (now[0]) {
     CO_TRY(const BucketRecord other, decode_bucket(as_bytes(*now[0])));
-    CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(other.id),
-                                                {meta::Space::kRecords, layout::bucket_state(other.id)}));
+    CO_TRY(const auto state, co_await meta_.root_state(layout::root(other.id), deadline()));
     if (state && other.owner == context.principal.account.id) {
       if (wanted.empty() || other.policy == policy) co_return Status{};
       co_return fail(ObjectErrc::kBucketAlreadyOwnedByYou, "it has another policy");
@@ -102,17 +101,11 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Context& context, co
   CO_TRY(const meta::Expectation open_account, directory_.expect_open(context.principal.account.id));
 
   const BucketRecord bucket{BucketId::random(random_), context.principal.account.id, clock_.now(), policy};
-  const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
-  meta::Commit begin = change_in(bucket);
-  begin.expect.push_back({state_key.bytes, std::nullopt});
-  begin.put.push_back({state_key, encode(BucketState{})});
-  begin.unwitnessed = "a bucket's state is nothing before its name is there, which is journaled";
-  CO_TRY(const auto begun, co_await commit(std::move(begin)));
-  static_cast<void>(begun);
+  CO_CHECK_OK(co_await meta_.create_root(layout::root(bucket.id), deadline()));
 
   const std::uint64_t ticket = buckets_.ticket();
   meta::Commit change;
-  change.partition = layout::kCloud;
+  change.partition = meta::kCloudPartition;
   change.expect = {{name_key.bytes, std::nullopt}, {count_key.bytes, std::move(now[1])}, open_account};
   change.put = {{name_key, encode(bucket)},
                 {{meta::Space::kRecords, layout::account_bucket(context.principal.account.id, name)}, encode(bucket)},
@@ -124,11 +117,7 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Context& context, co
     co_return Status{};
   }
   if (meta::leaves_doubt(done.error())) co_return fail(done.error());
-  meta::Commit undo = change_in(bucket);
-  undo.erase.push_back(state_key);
-  undo.unwitnessed = "the state of a bucket that never got its name";
-  CO_TRY(const auto undone, co_await commit(std::move(undo)));
-  static_cast<void>(undone);
+  CO_CHECK_OK(co_await meta_.forget_root(layout::root(bucket.id), deadline()));
   co_return fail(done.error());
 }
 
@@ -144,17 +133,16 @@ Task<Result<BucketPage>> ServiceImpl::list_buckets(const identity::Context& cont
   BucketPage page;
   if (request.max == 0) co_return page;
   meta::Scan scan;
-  scan.partition = layout::kCloud;
+  scan.partition = meta::kCloudPartition;
   scan.begin = base + std::max(request.prefix, request.after.empty() ? request.after : request.after + '\0');
-  scan.end = layout::past_prefix(base + request.prefix);
+  scan.end = meta::past_prefix(base + request.prefix);
   Stretch stretch;
   while (true) {
     CO_TRY(const auto items, co_await meta_.scan(scan));
     for (const meta::Item& item : items) {
       co_await stretch.pause();
       CO_TRY(const BucketRecord bucket, decode_bucket(as_bytes(item.value)));
-      CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(bucket.id),
-                                                  {meta::Space::kRecords, layout::bucket_state(bucket.id)}));
+      CO_TRY(const auto state, co_await meta_.root_state(layout::root(bucket.id), deadline()));
       if (!state) continue;
       if (page.buckets.size() == request.max) {
         page.next = page.buckets.back().name;
@@ -178,20 +166,15 @@ Task<Status> ServiceImpl::delete_bucket(const identity::Context& context, std::s
 }
 
 Task<Result<bool>> ServiceImpl::has_objects(const BucketRecord& bucket) {
-  meta::Scan scan;
-  scan.partition = layout::bucket_partition(bucket.id);
-  scan.begin = layout::objects(bucket.id);
-  scan.end = layout::past_prefix(scan.begin);
-  scan.limit = 1;
-  scan.keys_only = true;
-  CO_TRY(const auto items, co_await meta_.scan(std::move(scan)));
-  co_return !items.empty();
+  const std::string base = layout::objects(bucket.id);
+  const auto cursor = walk_of(bucket, base, {}, {deadline(), {}});
+  co_return co_await cursor->seek(base);
 }
 
 Task<Status> ServiceImpl::try_delete_bucket(const identity::Context& context, const BucketRecord& bucket,
                                             const std::string& name) {
-  const meta::Key state_key{meta::Space::kRecords, layout::bucket_state(bucket.id)};
-  CO_TRY(const auto state, co_await meta_.get(layout::bucket_partition(bucket.id), state_key));
+  const meta::RootId root = layout::root(bucket.id);
+  CO_TRY(const auto state, co_await meta_.root_state(root, deadline()));
   if (!state) {
     CO_CHECK_OK(co_await erase_name(bucket, name));
     co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
@@ -201,35 +184,22 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Context& context, co
   CO_TRY(const bool full, co_await has_objects(bucket));
   if (full) co_return not_empty();
 
-  BucketState closing;
-  closing.closing = true;
-  random_.fill(closing.by);
-  const meta::Expectation closed{state_key.bytes, encode(closing)};
-  meta::Commit close = change_in(bucket);
-  close.expect.push_back({state_key.bytes, state});
-  close.put.push_back({state_key, *closed.value});
-  close.gives_back = true;
-  close.unwitnessed = "a bucket is closed to writes before its deletion, which is journaled";
-  CO_TRY(const auto closed_info, co_await commit(std::move(close)));
-  static_cast<void>(closed_info);
+  meta::RootEnd end;
+  random_.fill(end.mark);
+  const Status closed = co_await meta_.close_root(root, end.mark, deadline());
+  // Another deletion was faster, and this one is to take the name.
+  if (!closed && closed.error() == Errc::kNotFound) co_return fail(Errc::kConflict, closed.error().message());
+  CO_CHECK_OK(closed);
 
   CO_TRY(const bool filled, co_await has_objects(bucket));
   if (filled) {
-    CO_TRY(const bool open, co_await ensure_open(bucket, closed.value));
-    static_cast<void>(open);
+    CO_CHECK_OK(co_await ensure_open(bucket));
     co_return not_empty();
   }
 
-  meta::Commit change = change_in(bucket);
-  change.expect.push_back(closed);
-  change.erase = {state_key,
-                  {meta::Space::kRecords, layout::object_count(bucket.id)},
-                  {meta::Space::kRecords, layout::byte_count(bucket.id)}};
-  change.put.push_back(
-      {{meta::Space::kRecords, layout::deleted_bucket(bucket.id)}, encode(DeletedBucket{bucket, name})});
-  change.gives_back = true;
-  change.event = event(context, "DeleteBucket", {{"bucketName", name}});
-  const auto done = co_await commit(std::move(change));
+  end.left = encode(DeletedBucket{bucket, name});
+  end.event = event(context, "DeleteBucket", {{"bucketName", name}});
+  const auto done = co_await meta_.end_root(root, std::move(end), deadline());
   // Also where it may have happened.
   cleanup_.wake();
   if (!done) co_return fail(done.error());
@@ -241,14 +211,14 @@ Task<Status> ServiceImpl::erase_name(const BucketRecord& bucket, const std::stri
   const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
   const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(bucket.owner)};
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    CO_TRY(auto now, co_await meta_.get_many(layout::kCloud, {name_key.bytes, count_key.bytes}));
+    CO_TRY(auto now, co_await meta_.get_many(meta::kCloudPartition, {name_key.bytes, count_key.bytes}, deadline()));
     // Another who met the dead bucket's name was faster.
     if (now[0] != encode(bucket)) co_return Status{};
     CO_TRY(BucketCount count, count_of(now[1]));
     if (count.buckets == 0) co_return fail(Errc::kCorrupt, "an account has a bucket and the count of its buckets is 0");
     --count.buckets;
     meta::Commit change;
-    change.partition = layout::kCloud;
+    change.partition = meta::kCloudPartition;
     change.expect = {{name_key.bytes, std::move(now[0])}, {count_key.bytes, std::move(now[1])}};
     change.erase = {name_key, {meta::Space::kRecords, layout::account_bucket(bucket.owner, name)}};
     change.put.push_back({count_key, encode(count)});

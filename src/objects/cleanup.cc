@@ -19,6 +19,14 @@ bool passes(const Error& error) {
          error == Errc::kTimeout || error == Errc::kCancelled || error == Errc::kNoSpace;
 }
 
+// The next id of all. That of the last is none, from which a round begins anew: no random id is it.
+meta::RootId behind(meta::RootId root) {
+  Bytes bytes(root.bytes().begin(), root.bytes().end());
+  for (auto byte = bytes.rbegin(); byte != bytes.rend() && ++*byte == 0; ++byte) {
+  }
+  return meta::RootId::from_bytes(bytes);
+}
+
 constexpr const char* kJournaledAlready = "what is left of a bucket whose deletion is in the journal already";
 
 }  // namespace
@@ -70,12 +78,7 @@ void Cleanup::work() {
 }
 
 Task<Result<bool>> ServiceImpl::clean_up() {
-  meta::Scan scan;
-  scan.partition = layout::kCloud;
-  scan.begin = std::string(layout::kDeletedBuckets) + cleanup_round_.behind;
-  scan.end = layout::past_prefix(std::string(layout::kDeletedBuckets));
-  scan.limit = 1;
-  CO_TRY(const auto deleted, co_await meta_.scan(std::move(scan)));
+  CO_TRY(const auto deleted, co_await meta_.ended_roots(cleanup_round_.from, 1, deadline()));
   if (deleted.empty()) {
     CleanupRound round = std::exchange(cleanup_round_, {});
     note_stuck_cleanups(round.failed);
@@ -86,7 +89,7 @@ Task<Result<bool>> ServiceImpl::clean_up() {
   if (cleaned) co_return true;
   if (passes(cleaned.error())) co_return fail(cleaned.error());
   // What is wrong with this one keeps no other waiting: it is tried again with the next round.
-  cleanup_round_.behind = deleted.front().key.substr(layout::kDeletedBuckets.size()) + '\0';
+  cleanup_round_.from = behind(deleted.front().root);
   if (!cleanup_round_.first_error) cleanup_round_.first_error = cleaned.error();
   ++cleanup_round_.failed;
   if (cleanup_round_.failed > stuck_cleanups_) note_stuck_cleanups(cleanup_round_.failed);
@@ -98,51 +101,45 @@ void ServiceImpl::note_stuck_cleanups(std::size_t buckets) {
   stuck_cleanups_gauge_.set(static_cast<double>(buckets));
 }
 
-Task<Status> ServiceImpl::clean_up_bucket(const meta::Item& deleted) {
-  CO_TRY(const DeletedBucket record, decode_deleted_bucket(as_bytes(deleted.value)));
+Task<Status> ServiceImpl::clean_up_bucket(const meta::EndedRoot& deleted) {
+  CO_TRY(const DeletedBucket record, decode_deleted_bucket(as_bytes(deleted.left)));
   CO_CHECK_OK(co_await erase_name(record.bucket, record.name));
-
-  meta::Commit change = change_in(record.bucket);
-  change.unwitnessed = kJournaledAlready;
-  CO_TRY(const std::vector<Piece> pieces, co_await take_uploads(record.bucket, change));
-  if (change.erase.empty()) change.erase.push_back({meta::Space::kRecords, deleted.key});
-  CO_TRY(Displaced displaced, co_await displace(record.bucket, BlobId{}, pieces, change));
-  const Status done = co_await commit_change(std::move(change), displaced, nullptr);
-  // A blob moved meanwhile, or its upload was aborted: looked at anew.
-  if (!done && !(done.error() == Errc::kConflict)) co_return done;
-  co_return Status{};
+  CO_TRY(const bool more, co_await clean_up_upload(record.bucket));
+  if (more) co_return Status{};
+  co_return co_await meta_.forget_root(deleted.root, deadline());
 }
 
-Task<Result<std::vector<Piece>>> ServiceImpl::take_uploads(const BucketRecord& bucket, meta::Commit& change) {
-  std::vector<Piece> pieces;
+Task<Result<bool>> ServiceImpl::clean_up_upload(const BucketRecord& bucket) {
+  const std::string base = layout::uploads(bucket.id);
+  const auto uploads = walk_of(bucket, base, {}, {deadline(), {}});
+  CO_TRY(const bool any, co_await uploads->seek(base));
+  if (!any) co_return false;
+  CO_TRY(const layout::UploadName upload, layout::parse_upload(uploads->key().substr(base.size())));
+
+  meta::Commit change = change_of(bucket, upload.key);
+  change.unwitnessed = kJournaledAlready;
   meta::Scan scan;
   scan.partition = change.partition;
-  scan.begin = layout::uploads(bucket.id);
-  scan.end = layout::past_prefix(scan.begin);
+  scan.begin = layout::parts(upload.id);
+  scan.end = meta::past_prefix(scan.begin);
   scan.limit = kMaxErasedPerStep;
-  scan.keys_only = true;
-  CO_TRY(auto uploads, co_await meta_.scan(std::move(scan)));
-  for (meta::Item& upload : uploads) {
-    if (change.erase.size() >= kMaxErasedPerStep) break;
-    // Read from its end (docs/formats/metadata-keys.md).
-    if (upload.key.size() < UploadId::kSize) co_return fail(Errc::kCorrupt, "an upload's key is too short");
-    const std::string_view id = std::string_view(upload.key).substr(upload.key.size() - UploadId::kSize);
-    scan = {};
-    scan.partition = change.partition;
-    scan.begin = layout::parts(UploadId::from_bytes(as_bytes(id)));
-    scan.end = layout::past_prefix(scan.begin);
-    scan.limit = kMaxErasedPerStep - change.erase.size();
-    const std::size_t limit = scan.limit;
-    CO_TRY(auto parts, co_await meta_.scan(std::move(scan)));
-    for (meta::Item& part : parts) {
-      CO_TRY(PartRecord decoded, decode_part(as_bytes(part.value)));
-      std::ranges::move(decoded.pieces, std::back_inserter(pieces));
-      change.erase.push_back({meta::Space::kRecords, std::move(part.key)});
-    }
-    // With its last parts: until then it is what leads to them.
-    if (parts.size() < limit) change.erase.push_back({meta::Space::kRecords, std::move(upload.key)});
+  scan.patience.deadline = deadline();
+  CO_TRY(auto parts, co_await meta_.scan(std::move(scan)));
+  std::vector<Piece> pieces;
+  for (meta::Item& part : parts) {
+    CO_TRY(PartRecord decoded, decode_part(as_bytes(part.value)));
+    std::ranges::move(decoded.pieces, std::back_inserter(pieces));
+    change.erase.push_back({meta::Space::kRecords, std::move(part.key)});
   }
-  co_return pieces;
+  // With its last parts: until then it is what leads to them.
+  if (parts.size() < kMaxErasedPerStep) {
+    change.erase.push_back({meta::Space::kRecords, std::string(uploads->key())});
+  }
+  CO_TRY(Displaced displaced, co_await displace(BlobId{}, pieces, change));
+  const Status done = co_await commit_change(std::move(change), displaced, nullptr);
+  // A blob moved meanwhile, or the upload was aborted: looked at anew.
+  if (!done && !(done.error() == Errc::kConflict)) co_return fail(done.error());
+  co_return true;
 }
 
 }  // namespace andromede::objects

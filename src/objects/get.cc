@@ -115,6 +115,7 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const OpenReques
     co_return fail(ObjectErrc::kNoSuchKey, "there is no object of that key");
   }
   const ObjectRecord& record = current->record;
+  meta::Partition partition = layout::partition(request.bucket.id, request.key);
   ObjectInfo info = info_of(request.key, record);
   const Status holds = request.copy_source ? check_copy_source(request.conditions, record.head)
                                            : check_read(request.conditions, record.head);
@@ -125,7 +126,7 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const OpenReques
 
   Window window;
   if (request.part_number) {
-    CO_TRY(const PlacedPart placed, co_await find_part(request.bucket, record, *request.part_number));
+    CO_TRY(const PlacedPart placed, co_await find_part(partition, record, *request.part_number));
     window = {placed.offset, placed.part.size_bytes, placed.part.size_bytes > 0};
     if (info.parts > 0) {
       // Its value belongs to a checksum of the object's type.
@@ -140,12 +141,12 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const OpenReques
   }
   std::vector<PartInfo> listed;
   if (request.parts.max > 0) {
-    CO_TRY(listed, co_await list_object_parts(request.bucket, record, request.parts));
+    CO_TRY(listed, co_await list_object_parts(partition, record, request.parts));
   }
   auto opened = std::make_unique<OpenedObject>(std::move(info), window, std::move(listed));
   if (request.head_only || window.length == 0) co_return std::unique_ptr<OpenObject>(std::move(opened));
 
-  CO_TRY(PieceRun run, co_await pieces_of(request.bucket, record, window.offset, window.length));
+  CO_TRY(PieceRun run, co_await pieces_of(partition, record, window.offset, window.length));
   const Piece* const inlined = inlined_in(run.pieces, run.offset, window);
   const bool whole_inline = inlined != nullptr && run.pieces.size() == 1;
   // Pinned before it is looked whether the version is still there: from then on its blobs stay.
@@ -154,20 +155,19 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const OpenReques
   if (inlined != nullptr) {
     std::optional<std::string> stored = std::move(current->payload);
     if (!stored) {
-      CO_TRY(stored,
-             co_await meta_.get(layout::bucket_partition(request.bucket.id), layout::inline_payload(inlined->blob)));
+      CO_TRY(stored, co_await meta_.get(partition, layout::inline_payload(inlined->blob), deadline()));
     }
     if (!stored) co_return fail(Errc::kNotFound, "the object was replaced while it was opened");
     payload = std::move(*stored);
   }
-  opened->reader.emplace(open_, key_use(request.context, request.bucket), layout::bucket_partition(request.bucket.id),
-                         std::move(run.pieces), window.offset - run.offset, window.length, std::move(payload));
+  opened->reader.emplace(open_, key_use(request.context, request.bucket), std::move(partition), std::move(run.pieces),
+                         window.offset - run.offset, window.length, std::move(payload));
   CO_CHECK_OK(co_await opened->reader->open_first());
   co_return std::unique_ptr<OpenObject>(std::move(opened));
 }
 
-Task<Result<ServiceImpl::PlacedPart>> ServiceImpl::find_part(const BucketRecord& bucket, const ObjectRecord& record,
-                                                             std::uint32_t number) {
+Task<Result<ServiceImpl::PlacedPart>> ServiceImpl::find_part(const meta::Partition& partition,
+                                                             const ObjectRecord& record, std::uint32_t number) {
   PlacedPart placed;
   if (record.head.parts == 0 && number == 1) {
     placed.part.size_bytes = record.head.size_bytes;
@@ -176,7 +176,7 @@ Task<Result<ServiceImpl::PlacedPart>> ServiceImpl::find_part(const BucketRecord&
   std::vector<PartRecord> parts = record.parts;
   for (std::size_t list = 0; list < record.lists.size(); ++list) {
     if (record.lists[list].last_number >= number) {
-      CO_TRY(parts, co_await read_part_list(bucket, record, list));
+      CO_TRY(parts, co_await read_part_list(partition, record, list));
       break;
     }
     placed.offset += record.lists[list].size_bytes;
@@ -193,7 +193,7 @@ Task<Result<ServiceImpl::PlacedPart>> ServiceImpl::find_part(const BucketRecord&
                                                      std::to_string(count) + (count == 1 ? " part" : " parts"));
 }
 
-Task<Result<std::vector<PartInfo>>> ServiceImpl::list_object_parts(const BucketRecord& bucket,
+Task<Result<std::vector<PartInfo>>> ServiceImpl::list_object_parts(const meta::Partition& partition,
                                                                    const ObjectRecord& record, PartsWanted wanted) {
   std::vector<PartInfo> infos;
   const auto take = [&](const std::vector<PartRecord>& parts) {
@@ -205,7 +205,7 @@ Task<Result<std::vector<PartInfo>>> ServiceImpl::list_object_parts(const BucketR
   take(record.parts);
   for (std::size_t list = 0; list < record.lists.size() && infos.size() < wanted.max; ++list) {
     if (record.lists[list].last_number <= wanted.after) continue;
-    CO_TRY(const std::vector<PartRecord> parts, co_await read_part_list(bucket, record, list));
+    CO_TRY(const std::vector<PartRecord> parts, co_await read_part_list(partition, record, list));
     take(parts);
     co_await stretch.pause();
   }

@@ -18,7 +18,8 @@ void append_be32(std::string& out, std::uint32_t value) {
 
 }  // namespace
 
-meta::Partition bucket_partition(BucketId bucket) { return bucket.to_string(); }
+meta::RootId root(BucketId bucket) { return meta::RootId::from_bytes(bucket.bytes()); }
+meta::Partition partition(BucketId bucket, std::string_view key) { return {root(bucket), std::string(key)}; }
 
 std::string bucket_name(std::string_view name) { return "b/" + std::string(name); }
 std::string account_buckets(const AccountId& account) { return "ab/" + account.value() + "/"; }
@@ -26,8 +27,6 @@ std::string account_bucket(const AccountId& account, std::string_view name) {
   return account_buckets(account) + std::string(name);
 }
 std::string bucket_count(const AccountId& account) { return "abn/" + account.value(); }
-std::string deleted_bucket(BucketId bucket) { return with_id(kDeletedBuckets, bucket); }
-std::string bucket_state(BucketId bucket) { return with_id("s/", bucket); }
 
 std::string objects(BucketId bucket) { return with_id("o/", bucket); }
 std::string object(BucketId bucket, std::string_view key) {
@@ -44,6 +43,13 @@ std::string upload(BucketId bucket, std::string_view key, UploadId id) {
   out += as_text(id.bytes());
   return out;
 }
+Result<UploadName> parse_upload(std::string_view name) {
+  // Read from its end: the object's key may hold what stands between them.
+  constexpr std::size_t kTail = 1 + UploadId::kSize;
+  if (name.size() < kTail) return fail(Errc::kCorrupt, "an upload's key is too short");
+  const ByteView id = as_bytes(name.substr(name.size() - UploadId::kSize));
+  return UploadName{std::string(name.substr(0, name.size() - kTail)), UploadId::from_bytes(id)};
+}
 std::string parts(UploadId upload) { return with_id("p/", upload); }
 std::string part(UploadId upload, std::uint32_t number) {
   std::string out = with_id("p/", upload, 4);
@@ -58,14 +64,5 @@ std::string part_list(UploadId upload, std::uint32_t chunk) {
 
 std::string blob(BlobId id) { return with_id(kBlobs, id); }
 meta::Key inline_payload(BlobId id) { return {meta::Space::kInline, with_id("", id)}; }
-
-std::string object_count(BucketId bucket) { return with_id("n/", bucket) + "/objects"; }
-std::string byte_count(BucketId bucket) { return with_id("n/", bucket) + "/bytes"; }
-
-std::string past_prefix(std::string prefix) {
-  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xFF) prefix.pop_back();
-  if (!prefix.empty()) prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
-  return prefix;
-}
 
 }  // namespace andromede::objects::layout

@@ -17,9 +17,8 @@ Task<Result<ListPage>> ServiceImpl::list(const identity::Context& context, ListR
 
   const meta::Patience patience = turn_patience(context.stop);
   CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(context.principal.account.id, patience));
-  PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), layout::objects(bucket.id) + request.prefix,
-                               layout::past_prefix(layout::objects(bucket.id) + request.prefix), patience),
-                  layout::objects(bucket.id), request.prefix, request.delimiter);
+  PrefixWalk walk(walk_of(bucket, layout::objects(bucket.id), request.prefix, patience), layout::objects(bucket.id),
+                  request.prefix, request.delimiter);
   CO_TRY(bool more, co_await walk.start_behind(request.after));
   Stretch stretch;
   while (more) {

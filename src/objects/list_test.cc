@@ -215,12 +215,12 @@ TEST(Listings, OfOneAccountLeaveRoomForOthers) {
 
 // Many deleted keys, a walk over which takes many turns: whoever goes meanwhile gets no more of them.
 TEST(Listings, ThatNobodyWaitsForGiveUpTheirTurn) {
+  if (TestCloud::in_memory()) GTEST_SKIP() << "its walks take no turns";
   TestCloud cloud;
   TestCloud::must(sync_wait(cloud.service().create_bucket(cloud.context(), "bucket")));
   const BucketId bucket = TestCloud::must(sync_wait(cloud.service().head_bucket(cloud.context(), "bucket"))).info.id;
   for (const bool there : {true, false}) {
     meta::Commit change;
-    change.unwitnessed = "a test";
     for (int i = 0; i < 20'000; ++i) {
       const meta::Key key{meta::Space::kRecords, layout::object(bucket, std::to_string(100'000 + i))};
       if (there) {
@@ -229,7 +229,7 @@ TEST(Listings, ThatNobodyWaitsForGiveUpTheirTurn) {
         change.erase.push_back(key);
       }
     }
-    TestCloud::must(sync_wait(cloud.meta().commit(std::move(change), Deadline::never())));
+    cloud.change(std::move(change));
   }
   std::stop_source gone;
   const auto list = [&] {

@@ -118,9 +118,6 @@ crypto::Md5Digest md5_of_parts(const std::vector<PartRecord>& parts) {
   return crypto::md5(digests);
 }
 
-// An upload's record key behind its bucket: the object's key, a zero byte, the upload's id.
-constexpr std::size_t kUploadTail = 1 + UploadId::kSize;
-
 UploadInfo upload_info(UploadId id, std::string key, const UploadRecord& record) {
   return {id, std::move(key), record.initiated, record.storage_class, record.checksum, record.checksum_type};
 }
@@ -146,13 +143,10 @@ Task<Result<UploadInfo>> ServiceImpl::create_upload(const identity::Context& con
   record.system = std::move(request.system);
   record.user = std::move(request.user);
   const UploadId id = make_upload_id(record.initiated, random_);
-  const std::string state_key = layout::bucket_state(bucket.id);
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    meta::Commit change = change_in(bucket);
-    CO_TRY(auto state, co_await meta_.get(change.partition, {meta::Space::kRecords, state_key}));
-    CO_TRY(const bool open, co_await ensure_open(bucket, state));
-    if (!open) continue;
-    change.expect.push_back({state_key, std::move(state)});
+    CO_CHECK_OK(co_await ensure_open(bucket));
+    meta::Commit change = change_of(bucket, request.key);
+    change.needs_open_root = true;
     change.put.push_back({{meta::Space::kRecords, layout::upload(bucket.id, request.key, id)}, encode(record)});
     change.event = event(context, "CreateMultipartUpload",
                          {{"bucketName", request.bucket}, {"key", request.key}, {"uploadId", id.to_string()}});
@@ -165,25 +159,24 @@ Task<Result<UploadInfo>> ServiceImpl::create_upload(const identity::Context& con
 
 Task<Result<ServiceImpl::StoredUpload>> ServiceImpl::find_upload(const BucketRecord& bucket, const std::string& key,
                                                                  UploadId id) {
-  CO_TRY(auto now, co_await meta_.get_many(layout::bucket_partition(bucket.id),
-                                           {layout::upload(bucket.id, key, id), layout::bucket_state(bucket.id)}));
-  if (!now[1]) {
-    buckets_.forget(bucket.id);
-    co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
-  }
-  if (!now[0]) co_return fail(no_such_upload());
-  CO_TRY(UploadRecord record, decode_upload(as_bytes(*now[0])));
-  co_return StoredUpload{std::move(*now[0]), std::move(record)};
+  CO_TRY(const auto state, co_await read_state(bucket));
+  if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
+  CO_TRY(auto raw, co_await meta_.get(layout::partition(bucket.id, key),
+                                      {meta::Space::kRecords, layout::upload(bucket.id, key, id)}, deadline()));
+  if (!raw) co_return fail(no_such_upload());
+  CO_TRY(UploadRecord record, decode_upload(as_bytes(*raw)));
+  co_return StoredUpload{*std::move(raw), std::move(record)};
 }
 
-Task<Result<std::vector<PartRecord>>> ServiceImpl::stored_parts(const BucketRecord& bucket, UploadId id,
+Task<Result<std::vector<PartRecord>>> ServiceImpl::stored_parts(const meta::Partition& partition, UploadId id,
                                                                 ListWork& work) {
   std::vector<PartRecord> parts;
   meta::Scan scan;
-  scan.partition = layout::bucket_partition(bucket.id);
+  scan.partition = partition;
   scan.begin = layout::parts(id);
-  scan.end = layout::past_prefix(scan.begin);
+  scan.end = meta::past_prefix(scan.begin);
   while (true) {
+    scan.patience.deadline = deadline();
     CO_TRY(auto items, co_await meta_.scan(scan));
     for (const meta::Item& item : items) {
       CO_TRY(PartRecord record, decode_part(as_bytes(item.value)));
@@ -196,13 +189,14 @@ Task<Result<std::vector<PartRecord>>> ServiceImpl::stored_parts(const BucketReco
   }
 }
 
-Task<Result<std::string>> ServiceImpl::mark_upload(const BucketRecord& bucket, const std::string& upload_key,
+Task<Result<std::string>> ServiceImpl::mark_upload(meta::Partition partition, const std::string& upload_key,
                                                    StoredUpload upload, bool held) {
   upload.record.held = held;
   upload.record.by = {};
   if (held) random_.fill(upload.record.by);
   std::string marked = encode(upload.record);
-  meta::Commit change = change_in(bucket);
+  meta::Commit change;
+  change.partition = std::move(partition);
   change.expect.push_back({upload_key, std::move(upload.raw)});
   change.put.push_back({{meta::Space::kRecords, upload_key}, marked});
   change.gives_back = held;
@@ -212,16 +206,16 @@ Task<Result<std::string>> ServiceImpl::mark_upload(const BucketRecord& bucket, c
   co_return marked;
 }
 
-Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const BucketRecord& bucket, const std::string& upload_key,
-                                                              UploadId id, StoredUpload upload, meta::Commit& change,
+Task<Result<std::vector<PartRecord>>> ServiceImpl::take_parts(const std::string& upload_key, UploadId id,
+                                                              StoredUpload upload, meta::Commit& change,
                                                               ListWork& work) {
   // Expecting the parts that are seen would not be enough: a part that comes after the look would be left behind.
   if (!upload.record.held) {
-    CO_TRY(upload.raw, co_await mark_upload(bucket, upload_key, upload, true));
+    CO_TRY(upload.raw, co_await mark_upload(change.partition, upload_key, upload, true));
   }
-  CO_TRY(std::vector<PartRecord> parts, co_await stored_parts(bucket, id, work));
+  CO_TRY(std::vector<PartRecord> parts, co_await stored_parts(change.partition, id, work));
   // Parts that were not found say nothing when the upload ended meanwhile: whoever ended it took them.
-  CO_TRY(const auto now, co_await meta_.get(change.partition, {meta::Space::kRecords, upload_key}));
+  CO_TRY(const auto now, co_await meta_.get(change.partition, {meta::Space::kRecords, upload_key}, deadline()));
   if (now != upload.raw) co_return fail(Errc::kConflict, "the upload changed while its parts were read");
   change.expect.push_back({upload_key, std::move(upload.raw)});
   change.erase.push_back({meta::Space::kRecords, upload_key});
@@ -292,7 +286,6 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
   const BucketRecord& bucket = names.bucket;
   const std::string upload_key = layout::upload(bucket.id, names.key, upload);
   const std::string part_key = layout::part(upload, number);
-  const std::string state_key = layout::bucket_state(bucket.id);
   const crypto::Checksum kind = kind_of(expected);
   PartRecord part;
   part.number = number;
@@ -304,14 +297,15 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
   }
   part.pieces = body.pieces;
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    meta::Commit change = change_in(bucket);
-    CO_TRY(auto now, co_await meta_.get_many(change.partition, {upload_key, part_key, state_key}));
-    CO_TRY(const bool open, co_await ensure_open(bucket, now[2]));
-    if (!open) continue;
+    CO_CHECK_OK(co_await ensure_open(bucket));
+    meta::Commit change = change_of(bucket, names.key);
+    change.needs_open_root = true;
+    CO_TRY(auto now, co_await meta_.get_many(change.partition, {upload_key, part_key}, deadline()));
     if (!now[0]) co_return fail(no_such_upload());
     CO_TRY(UploadRecord upload_now, decode_upload(as_bytes(*now[0])));
     if (upload_now.held) {
-      const auto freed = co_await mark_upload(bucket, upload_key, {std::move(*now[0]), std::move(upload_now)}, false);
+      const auto freed =
+          co_await mark_upload(change.partition, upload_key, {std::move(*now[0]), std::move(upload_now)}, false);
       if (!freed && !(freed.error() == Errc::kConflict)) co_return fail(freed.error());
       continue;
     }
@@ -320,10 +314,9 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
       CO_TRY(PartRecord before, decode_part(as_bytes(*now[1])));
       old = std::move(before.pieces);
     }
-    CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, old, change));
+    CO_TRY(Displaced displaced, co_await displace(BlobId{}, old, change));
     change.expect.push_back({upload_key, std::move(now[0])});
     change.expect.push_back({part_key, std::move(now[1])});
-    change.expect.push_back({state_key, std::move(now[2])});
     part.modified = clock_.now();
     change.put.push_back({{meta::Space::kRecords, part_key}, encode(part)});
     for (const BlobRecord& stored : body.blobs()) {
@@ -372,18 +365,17 @@ Task<Result<PutAnswer>> ServiceImpl::complete_upload(const identity::Context& co
 Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteRequest& request, ListWork& work) {
   const BucketRecord& bucket = names.bucket;
   const std::string object_key = layout::object(bucket.id, names.key);
-  const std::string state_key = layout::bucket_state(bucket.id);
   const std::string upload_key = layout::upload(bucket.id, names.key, request.upload);
-  meta::Commit change = change_in(bucket);
-  CO_TRY(auto now, co_await meta_.get_many(change.partition, {object_key, state_key, upload_key}));
-  CO_TRY(const bool open, co_await ensure_open(bucket, now[1]));
-  if (!open) co_return fail(Errc::kConflict, "the bucket was opened again");
+  CO_CHECK_OK(co_await ensure_open(bucket));
+  meta::Commit change = change_of(bucket, names.key);
+  change.needs_open_root = true;
+  CO_TRY(auto now, co_await meta_.get_many(change.partition, {object_key, upload_key}, deadline()));
   std::optional<StoredObject> current;
   if (now[0]) {
     CO_TRY(ObjectRecord record, decode_object(as_bytes(*now[0])));
     current = StoredObject{*now[0], std::move(record)};
   }
-  if (!now[2]) {
+  if (!now[1]) {
     // A repeated request after its answer was lost finds its own object.
     if (current && current->record.head.parts > 0 && current->record.upload == request.upload) {
       co_return PutAnswer{etag_text(current->record.head), checksum_of(current->record),
@@ -391,12 +383,12 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
     }
     co_return fail(no_such_upload());
   }
-  CO_TRY(UploadRecord upload, decode_upload(as_bytes(*now[2])));
+  CO_TRY(UploadRecord upload, decode_upload(as_bytes(*now[1])));
   if (request.checksum_type) CO_CHECK_OK(check_type(*request.checksum_type, upload));
   CO_CHECK_OK(check_run(request.parts, upload));
   CO_CHECK_OK(check_write(request.conditions, current ? &current->record.head : nullptr));
   CO_TRY(std::vector<PartRecord> stored,
-         co_await take_parts(bucket, upload_key, request.upload, {std::move(*now[2]), upload}, change, work));
+         co_await take_parts(upload_key, request.upload, {std::move(*now[1]), upload}, change, work));
 
   std::vector<PartRecord> parts;
   std::vector<Piece> unused;
@@ -449,7 +441,7 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
   // Given up here, the upload stays held, which a part, a completion or an abort to come knows what to do with.
   CO_TRY(Displaced displaced,
          co_await displace_object(bucket, current ? &*current : nullptr, change, names.context.stop));
-  CO_TRY(Displaced dropped, co_await displace(bucket, BlobId{}, unused, change));
+  CO_TRY(Displaced dropped, co_await displace(BlobId{}, unused, change));
   if (record.parts_apart()) {
     for (std::size_t begin = 0; begin < parts.size(); begin += kPartsPerList) {
       const auto first = parts.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -466,11 +458,8 @@ Task<Result<PutAnswer>> ServiceImpl::try_complete(Names names, const CompleteReq
     record.parts = std::move(parts);
   }
   change.expect.push_back({object_key, std::move(now[0])});
-  change.expect.push_back({state_key, std::move(now[1])});
   change.put.push_back({{meta::Space::kRecords, object_key}, encode(record)});
-  const auto old_bytes = current ? static_cast<std::int64_t>(current->record.head.size_bytes) : 0;
-  change.add.push_back({layout::byte_count(bucket.id), static_cast<std::int64_t>(size_bytes) - old_bytes});
-  if (!current) change.add.push_back({layout::object_count(bucket.id), 1});
+  change.usage = usage_of(current ? &current->record : nullptr, record);
   change.event = event(names.context, "CompleteMultipartUpload",
                        {{"bucketName", names.bucket_name},
                         {"key", names.key},
@@ -504,15 +493,14 @@ Task<Status> ServiceImpl::try_abort(const BucketRecord& bucket, const std::strin
                                     std::string event, ListWork& work) {
   const std::string upload_key = layout::upload(bucket.id, key, upload);
   CO_TRY(StoredUpload found, co_await find_upload(bucket, key, upload));
-  meta::Commit change = change_in(bucket);
-  CO_TRY(std::vector<PartRecord> parts,
-         co_await take_parts(bucket, upload_key, upload, std::move(found), change, work));
+  meta::Commit change = change_of(bucket, key);
+  CO_TRY(std::vector<PartRecord> parts, co_await take_parts(upload_key, upload, std::move(found), change, work));
   std::vector<Piece> pieces;
   for (PartRecord& part : parts) {
     std::ranges::move(part.pieces, std::back_inserter(pieces));
     co_await work.stretch.pause();
   }
-  CO_TRY(Displaced displaced, co_await displace(bucket, BlobId{}, pieces, change));
+  CO_TRY(Displaced displaced, co_await displace(BlobId{}, pieces, change));
   change.event = std::move(event);
   co_return co_await commit_change(std::move(change), displaced, nullptr);
 }
@@ -529,9 +517,9 @@ Task<Result<PartPage>> ServiceImpl::list_parts(const identity::Context& context,
   meta::Scan scan;
   scan.patience = turn_patience(context.stop);
   CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(context.principal.account.id, scan.patience));
-  scan.partition = layout::bucket_partition(bucket.id);
+  scan.partition = layout::partition(bucket.id, page.upload.key);
   scan.begin = layout::part(request.upload, request.after + 1);
-  scan.end = layout::past_prefix(layout::parts(request.upload));
+  scan.end = meta::past_prefix(layout::parts(request.upload));
   scan.limit = max + 1;
   CO_TRY(const auto items, co_await meta_.scan(std::move(scan)));
   Stretch stretch;
@@ -558,9 +546,7 @@ Task<Result<UploadPage>> ServiceImpl::list_uploads(const identity::Context& cont
   const std::string base = layout::uploads(bucket.id);
   const meta::Patience patience = turn_patience(context.stop);
   CO_TRY(const AccountTurns::Turn turn, co_await listings_.take(context.principal.account.id, patience));
-  PrefixWalk walk(meta_.cursor(layout::bucket_partition(bucket.id), base + request.prefix,
-                               layout::past_prefix(base + request.prefix), patience),
-                  base, request.prefix, request.delimiter);
+  PrefixWalk walk(walk_of(bucket, base, request.prefix, patience), base, request.prefix, request.delimiter);
   Stretch stretch;
   bool more = false;
   if (request.key_marker.empty()) {
@@ -580,21 +566,18 @@ Task<Result<UploadPage>> ServiceImpl::list_uploads(const identity::Context& cont
       page.truncated = true;
       break;
     }
-    const std::string_view name = walk.key();
-    if (name.size() < kUploadTail) co_return fail(Errc::kCorrupt, "an upload's key is too short");
-    const std::string key(name.substr(0, name.size() - kUploadTail));
-    if (const auto prefix = walk.common_prefix_of(key)) {
+    CO_TRY(const layout::UploadName name, layout::parse_upload(walk.key()));
+    if (const auto prefix = walk.common_prefix_of(name.key)) {
       page.common_prefixes.emplace_back(*prefix);
       page.next_key = *prefix;
       page.next_upload_id.clear();
       CO_TRY(more, co_await walk.skip(*prefix));
       continue;
     }
-    const UploadId id = UploadId::from_bytes(as_bytes(name.substr(name.size() - UploadId::kSize)));
     CO_TRY(const UploadRecord record, decode_upload(as_bytes(walk.value())));
-    page.next_key = key;
-    page.next_upload_id = id.to_string();
-    page.uploads.push_back(upload_info(id, key, record));
+    page.next_key = name.key;
+    page.next_upload_id = name.id.to_string();
+    page.uploads.push_back(upload_info(name.id, name.key, record));
     co_await stretch.pause();
     CO_TRY(more, co_await walk.next());
   }

@@ -95,14 +95,12 @@ class MultipartTest : public testing::Test {
     EXPECT_EQ(cloud_.blobs(), 0U);
     EXPECT_EQ(cloud_.payloads(), 0U);
     const BucketId id = TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id;
-    EXPECT_EQ(cloud_.counter(layout::object_count(id)), 0);
-    EXPECT_EQ(cloud_.counter(layout::byte_count(id)), 0);
+    EXPECT_EQ(cloud_.usage(id), meta::Usage{});
     meta::Scan scan;
-    scan.partition = layout::bucket_partition(id);
     for (const char* prefix : {"o/", "p/", "q/", "u/"}) {
       scan.begin = prefix;
-      scan.end = layout::past_prefix(prefix);
-      EXPECT_TRUE(TestCloud::must(sync_wait(cloud_.meta().scan(scan))).empty()) << prefix;
+      scan.end = meta::past_prefix(prefix);
+      EXPECT_TRUE(TestCloud::must(sync_wait(cloud_.every_root().scan_anywhere(scan))).empty()) << prefix;
     }
     EXPECT_TRUE(eventually([&] { return cloud_.shards() == 0; }));
   }
@@ -485,15 +483,15 @@ TEST_F(MultipartTest, TenThousandPartsFitOneCommit) {
   const UploadId id = create();
   const CompletedPart real = part(id, 1, "only");
   const BucketId bucket = TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id;
-  const auto raw = TestCloud::must(
-      sync_wait(cloud_.meta().get(layout::bucket_partition(bucket), {meta::Space::kRecords, layout::part(id, 1)})));
+  const auto raw = TestCloud::must(sync_wait(cloud_.meta().get(
+      layout::partition(bucket, "key"), {meta::Space::kRecords, layout::part(id, 1)}, Deadline::never())));
   PartRecord record = TestCloud::must(decode_part(as_bytes(*raw)));
   record.pieces[0].inlined = false;
   record.pieces[0].size_bytes = record.size_bytes = kMinPartBytes;
   std::vector<CompletedPart> parts;
   for (std::uint32_t number = 1; number <= kMaxParts;) {
     meta::Commit change;
-    change.partition = layout::bucket_partition(bucket);
+    change.partition = layout::partition(bucket, "key");
     change.unwitnessed = "a test";
     for (int i = 0; i < 2000; ++i, ++number) {
       record.number = number;
@@ -516,11 +514,11 @@ TEST_F(MultipartTest, TenThousandPartsFitOneCommit) {
 
   // A part, a range and some parts are found without the lists that they are not in.
   const std::string list_key = layout::part_list(id, 3);
-  const auto list = TestCloud::must(
-      sync_wait(cloud_.meta().get(layout::bucket_partition(bucket), {meta::Space::kRecords, list_key})));
+  const auto list = TestCloud::must(sync_wait(
+      cloud_.meta().get(layout::partition(bucket, "key"), {meta::Space::kRecords, list_key}, Deadline::never())));
   const auto change_list = [&](bool there) {
     meta::Commit change;
-    change.partition = layout::bucket_partition(bucket);
+    change.partition = layout::partition(bucket, "key");
     change.unwitnessed = "a test";
     if (there) {
       change.put.push_back({{meta::Space::kRecords, list_key}, *list});

@@ -76,8 +76,8 @@ class ObjectsTest : public testing::Test {
     return upload.id;
   }
   BucketId bucket_id() { return TestCloud::must(sync_wait(service().head_bucket(me(), "bucket"))).info.id; }
-  std::int64_t objects_counted() { return cloud_.counter(layout::object_count(bucket_id())); }
-  std::int64_t bytes_counted() { return cloud_.counter(layout::byte_count(bucket_id())); }
+  std::int64_t objects_counted() { return cloud_.usage(bucket_id()).objects; }
+  std::int64_t bytes_counted() { return cloud_.usage(bucket_id()).bytes; }
 
   // Everything was given back: nothing is stored any more but the bucket.
   void expect_nothing_left() {
@@ -456,9 +456,9 @@ TEST_F(ObjectsTest, WhatCouldNotBePassedOnIsGivenAgain) {
 TEST_F(ObjectsTest, WhatCouldNotBePassedOnHoldsNoMemory) {
   const std::string bytes = pattern(3'000'000);
   ASSERT_TRUE(put("key", bytes));
-  const meta::Partition partition = layout::bucket_partition(bucket_id());
-  const auto stored = TestCloud::must(
-      sync_wait(cloud_.meta().get(partition, {meta::Space::kRecords, layout::object(bucket_id(), "key")})));
+  const meta::Partition partition = layout::partition(bucket_id(), "key");
+  const auto stored = TestCloud::must(sync_wait(
+      cloud_.meta().get(partition, {meta::Space::kRecords, layout::object(bucket_id(), "key")}, Deadline::never())));
   const ObjectRecord record = TestCloud::must(decode_object(as_bytes(*stored)));
   Transfers transfers;
   LiveBlobs live(cloud_.blob_store());
@@ -482,10 +482,8 @@ TEST_F(ObjectsTest, WhoWaitsInAPieceThatLiesInlineHoldsNothingOfTheOneBefore) {
   const std::string tail = pattern(1000, 7);
   ASSERT_TRUE(put("blob", blob));
   ASSERT_TRUE(put("tail", tail));
-  const meta::Partition partition = layout::bucket_partition(bucket_id());
-  const auto read = [&](meta::Space space, const std::string& key) {
-    return *TestCloud::must(sync_wait(cloud_.meta().get(partition, {space, key})));
-  };
+  const meta::Partition partition = layout::partition(bucket_id(), "blob");
+  const auto read = [&](meta::Space space, const std::string& key) { return *cloud_.stored(key, space); };
   std::vector<Piece> pieces;
   for (const char* key : {"blob", "tail"}) {
     const std::string raw = read(meta::Space::kRecords, layout::object(bucket_id(), key));
@@ -1121,16 +1119,12 @@ TEST_F(ObjectsTest, ANameThatChangedHandsIsItsNewOwners) {
   create.key = "key";
   const auto upload = sync_wait(service().create_upload(me(), create));
   // Deleted by another process: this one remembers it.
-  meta::Commit state;
-  state.partition = layout::bucket_partition(bucket_id());
-  state.erase.push_back({meta::Space::kRecords, layout::bucket_state(bucket_id())});
-  state.unwitnessed = "a test";
   meta::Commit name;
-  name.partition = layout::kCloud;
+  name.partition = meta::kCloudPartition;
   name.erase = {{meta::Space::kRecords, layout::bucket_name("bucket")},
                 {meta::Space::kRecords, layout::account_bucket(me().principal.account.id, "bucket")}};
   name.unwitnessed = "a test";
-  TestCloud::must(sync_wait(cloud_.meta().commit(state, Deadline::never())));
+  cloud_.end_root(bucket_id());
   TestCloud::must(sync_wait(cloud_.meta().commit(name, Deadline::never())));
   ASSERT_TRUE(sync_wait(service().create_bucket(other(), "bucket")));
   MemoryBody body("y");
@@ -1143,11 +1137,11 @@ TEST_F(ObjectsTest, ANameThatChangedHandsIsItsNewOwners) {
   const auto mine = sync_wait(service().create_upload(me(), create));
   const BucketId id = TestCloud::must(sync_wait(service().head_bucket(me(), "mine"))).info.id;
   meta::Commit gone;
-  gone.partition = layout::bucket_partition(id);
-  gone.erase = {{meta::Space::kRecords, layout::bucket_state(id)},
-                {meta::Space::kRecords, layout::upload(id, "key", mine->id)}};
+  gone.partition = layout::partition(id, "key");
+  gone.erase = {{meta::Space::kRecords, layout::upload(id, "key", mine->id)}};
   gone.unwitnessed = "a test";
   TestCloud::must(sync_wait(cloud_.meta().commit(gone, Deadline::never())));
+  cloud_.end_root(id);
   EXPECT_EQ(code_of(sync_wait(service().abort_upload(me(), "mine", "key", mine->id))), ObjectErrc::kNoSuchBucket);
 }
 
@@ -1155,7 +1149,7 @@ TEST_F(ObjectsTest, ABucketReadBeforeItsNameWentIsNotRemembered) {
   bool read = false;
   cloud_.watch.before_commit = [&](const meta::Commit& change) -> std::optional<Error> {
     // Just before the name goes, which is the last commit of a deletion.
-    if (!read && change.partition == layout::kCloud) {
+    if (!read && change.partition == meta::kCloudPartition) {
       read = true;
       std::thread([&] {
         MemoryBody body("x");
@@ -1200,11 +1194,7 @@ TEST_F(ObjectsTest, ABucketWhoseDeletionWasCutShortIsNoBucket) {
   ASSERT_TRUE(put("key", "x"));
   ASSERT_TRUE(remove("key"));
   // What a crash between the two commits of a deletion, or another process, leaves: the name without the state.
-  meta::Commit change;
-  change.partition = layout::bucket_partition(bucket_id());
-  change.erase.push_back({meta::Space::kRecords, layout::bucket_state(bucket_id())});
-  change.unwitnessed = "a test";
-  TestCloud::must(sync_wait(cloud_.meta().commit(change, Deadline::never())));
+  cloud_.end_root(bucket_id());
   EXPECT_EQ(code_of(put("key", "x")), ObjectErrc::kNoSuchBucket);
   EXPECT_EQ(code_of(get("key")), ObjectErrc::kNoSuchBucket);
   EXPECT_EQ(code_of(remove("key")), ObjectErrc::kNoSuchBucket);
@@ -1215,13 +1205,7 @@ TEST_F(ObjectsTest, ABucketWhoseDeletionWasCutShortIsNoBucket) {
 }
 
 TEST_F(ObjectsTest, AWriteOpensABucketThatADeletionLeftClosed) {
-  meta::Commit change;
-  BucketState closing;
-  closing.closing = true;
-  change.partition = layout::bucket_partition(bucket_id());
-  change.put.push_back({{meta::Space::kRecords, layout::bucket_state(bucket_id())}, encode(closing)});
-  change.unwitnessed = "a test";
-  TestCloud::must(sync_wait(cloud_.meta().commit(change, Deadline::never())));
+  TestCloud::must(sync_wait(cloud_.meta().close_root(layout::root(bucket_id()), {}, Deadline::never())));
   ASSERT_TRUE(put("key", "x"));
   EXPECT_EQ(*get("key"), "x");
   EXPECT_EQ(code_of(sync_wait(service().delete_bucket(me(), "bucket"))), ObjectErrc::kBucketNotEmpty);

@@ -133,7 +133,8 @@ Task<Status> PieceReader::open_blob(const Piece& piece) {
   const std::uint64_t end = std::min((last + 1) * kSealedSegmentBytes, sealed_bytes);
   for (unsigned tries = 0;; ++tries) {
     CO_TRY(const std::optional<std::string> record,
-           co_await context_.meta.get(partition_, {meta::Space::kRecords, layout::blob(piece.blob)}));
+           co_await context_.meta.get(partition_, {meta::Space::kRecords, layout::blob(piece.blob)},
+                                      Deadline::after(context_.clock, context_.deadline)));
     std::optional<blob::BlobRef> ref;
     if (record) {
       CO_TRY(BlobRecord stored, decode_blob(as_bytes(*record)));

@@ -85,7 +85,7 @@ class PartListsTest : public testing::Test {
     meta::Commit change;
     const BucketId bucket =
         TestCloud::must(sync_wait(cloud_->service().head_bucket(cloud_->context(), "bucket"))).info.id;
-    change.partition = layout::bucket_partition(bucket);
+    change.partition = layout::partition(bucket, "key");
     change.unwitnessed = "a test";
     for (const auto& [number, part] : uploaded) {
       PartRecord record;

@@ -40,7 +40,7 @@ class PrefixWalk {
   std::optional<Result<bool>> try_next() { return cursor_->try_next(); }
   // To the first record behind all whose names begin with `prefix`.
   Task<Result<bool>> skip(std::string_view prefix) {
-    return cursor_->seek(layout::past_prefix(base_ + std::string(prefix)));
+    return cursor_->seek(meta::past_prefix(base_ + std::string(prefix)));
   }
 
   [[nodiscard]] std::string_view key() const { return cursor_->key().substr(base_.size()); }

@@ -43,15 +43,11 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
                                         const Conditions& conditions) {
   const BucketRecord& bucket = names.bucket;
   const std::string object_key = layout::object(bucket.id, names.key);
-  const std::string state_key = layout::bucket_state(bucket.id);
   for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
-    meta::Commit change = change_in(bucket);
-    // Nearly every bucket is open: its state is expected to be, and read only when that was wrong.
-    if (tries > 0) {
-      CO_TRY(const auto state, co_await read_state(bucket));
-      CO_TRY(const bool open, co_await ensure_open(bucket, state));
-      if (!open) continue;
-    }
+    meta::Commit change = change_of(bucket, names.key);
+    change.needs_open_root = true;
+    // Nearly every bucket is open: its state is read only when that was wrong.
+    if (tries > 0) CO_CHECK_OK(co_await ensure_open(bucket));
     CO_TRY(auto current, co_await find_object(bucket, names.key));
     CO_CHECK_OK(check_write(conditions, current ? &current->record.head : nullptr));
     auto displaced = co_await displace_object(bucket, current ? &*current : nullptr, change, names.context.stop);
@@ -60,7 +56,6 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
       co_return fail(std::move(displaced).error());
     }
     change.expect.push_back({object_key, current ? std::optional(std::move(current->raw)) : std::nullopt});
-    change.expect.push_back({state_key, encode(BucketState{})});
     record.head.modified = clock_.now();
     change.put.push_back({{meta::Space::kRecords, object_key}, encode(record)});
     for (const BlobRecord& stored : body.blobs()) {
@@ -69,10 +64,7 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
     if (body.pieces.front().inlined) {
       change.put.push_back({layout::inline_payload(body.pieces.front().blob), body.inline_payload});
     }
-    const auto old_bytes = current ? static_cast<std::int64_t>(current->record.head.size_bytes) : 0;
-    change.add.push_back(
-        {layout::byte_count(bucket.id), static_cast<std::int64_t>(record.head.size_bytes) - old_bytes});
-    if (!current) change.add.push_back({layout::object_count(bucket.id), 1});
+    change.usage = usage_of(current ? &current->record : nullptr, record);
     change.event = event(names.context, event_name,
                          {{"bucketName", names.bucket_name},
                           {"key", names.key},

@@ -12,7 +12,6 @@ enum class Letter : std::uint8_t {
   kBucket = 'B',
   kCount = 'N',
   kDeleted = 'D',
-  kState = 'S',
   kObject = 'O',
   kUpload = 'U',
   kPart = 'P',
@@ -323,24 +322,6 @@ Result<DeletedBucket> decode_deleted_bucket(ByteView bytes) {
   deleted.name = std::string(in.text());
   CHECK_OK(in.finish("deleted bucket record"));
   return deleted;
-}
-
-std::string encode(const BucketState& state) {
-  RecordWriter out(Letter::kState);
-  out.fields.u8(state.closing ? 2 : 1);
-  if (state.closing) out.fields.raw(state.by);
-  return out.finish();
-}
-
-Result<BucketState> decode_bucket_state(ByteView bytes) {
-  TRY(ByteReader in, open_record(Letter::kState, bytes, "bucket state"));
-  BucketState state;
-  const std::uint8_t value = in.u8();
-  if (value != 1 && value != 2) return bad_field("bucket state", "state");
-  state.closing = value == 2;
-  if (state.closing) read_array(in, state.by);
-  CHECK_OK(in.finish("bucket state record"));
-  return state;
 }
 
 std::string encode(const BlobRecord& record) {

@@ -45,15 +45,6 @@ struct DeletedBucket {
 std::string encode(const DeletedBucket& deleted);
 Result<DeletedBucket> decode_deleted_bucket(ByteView bytes);
 
-// Lies in the bucket's own partition, so that every change in the bucket can expect it. A bucket without one is gone.
-struct BucketState {
-  bool closing = false;               // a deletion is looking whether the bucket is empty
-  std::array<std::uint8_t, 16> by{};  // closing: a random mark of that deletion
-  friend bool operator==(const BucketState&, const BucketState&) = default;
-};
-std::string encode(const BucketState& state);
-Result<BucketState> decode_bucket_state(ByteView bytes);
-
 // A run of an object's bytes, sealed under a data key of its own.
 struct Piece {
   BlobId blob;

@@ -37,11 +37,17 @@ Task<Result<std::vector<DeleteOutcome>>> ServiceImpl::remove_many(const identity
   for (std::span<DeleteItem> left(items); !left.empty();) {
     if (context.stop.stop_requested())
       co_return fail(Errc::kCancelled, "nobody waits for the rest of the deletions any more");
-    std::vector<std::string> keys;
+    // A key each has a partition of its own.
+    std::vector<Task<Result<std::optional<std::string>>>> reads;
     for (const DeleteItem& item : left.first(std::min(left.size(), kMaxDeletesAtOnce))) {
-      keys.push_back(layout::object(record.id, item.key));
+      reads.push_back(meta_.get(layout::partition(record.id, item.key),
+                                {meta::Space::kRecords, layout::object(record.id, item.key)}, deadline()));
     }
-    CO_TRY(const auto records, co_await meta_.get_many(layout::bucket_partition(record.id), std::move(keys)));
+    std::vector<std::optional<std::string>> records;
+    for (auto& read : co_await when_all(std::move(reads))) {
+      CO_TRY(auto raw, std::move(read));
+      records.push_back(std::move(raw));
+    }
     const std::size_t count = deletions_at_once(records);
     std::vector<Task<DeleteOutcome>> tasks;
     for (DeleteItem& item : left.first(count)) {
@@ -72,7 +78,7 @@ Task<Status> ServiceImpl::remove_in(const identity::Context& context, const Buck
     CO_TRY(const auto current, co_await find_object(bucket, item.key));
     CO_CHECK_OK(check_delete(item, current ? &current->record.head : nullptr));
     if (!current) co_return Status{};
-    meta::Commit change = change_in(bucket);
+    meta::Commit change = change_of(bucket, item.key);
     auto displaced = co_await displace_object(bucket, &*current, change, context.stop);
     if (!displaced) {
       if (displaced.error() == Errc::kNotFound) continue;
@@ -81,8 +87,7 @@ Task<Status> ServiceImpl::remove_in(const identity::Context& context, const Buck
     const std::string object_key = layout::object(bucket.id, item.key);
     change.expect.push_back({object_key, current->raw});
     change.erase.push_back({meta::Space::kRecords, object_key});
-    change.add = {{layout::object_count(bucket.id), -1},
-                  {layout::byte_count(bucket.id), -static_cast<std::int64_t>(current->record.head.size_bytes)}};
+    change.usage = {-1, -static_cast<std::int64_t>(current->record.head.size_bytes)};
     change.event = event(context, "DeleteObject",
                          {{"bucketName", bucket_name},
                           {"key", item.key},

@@ -20,15 +20,17 @@ identity::Resource resource_of(const std::string& name, const BucketRecord& buck
 
 }  // namespace
 
-std::unique_ptr<Service> Service::make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys,
-                                       StoragePolicies& policies, const identity::Directory& directory,
-                                       const Clock& clock, Random& random, Metrics& metrics, Options options) {
-  return std::make_unique<ServiceImpl>(meta, blobs, keys, policies, directory, clock, random, metrics, options);
+std::unique_ptr<Service> Service::make(meta::Store& meta, meta::EveryRoot& every_root, blob::Store& blobs,
+                                       keys::KeyService& keys, StoragePolicies& policies,
+                                       const identity::Directory& directory, const Clock& clock, Random& random,
+                                       Metrics& metrics, Options options) {
+  return std::make_unique<ServiceImpl>(meta, every_root, blobs, keys, policies, directory, clock, random, metrics,
+                                       options);
 }
 
-ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, StoragePolicies& policies,
-                         const identity::Directory& directory, const Clock& clock, Random& random, Metrics& metrics,
-                         Options options)
+ServiceImpl::ServiceImpl(meta::Store& meta, meta::EveryRoot& every_root, blob::Store& blobs, keys::KeyService& keys,
+                         StoragePolicies& policies, const identity::Directory& directory, const Clock& clock,
+                         Random& random, Metrics& metrics, Options options)
     : meta_(meta),
       keys_(keys),
       policies_(policies),
@@ -44,8 +46,8 @@ ServiceImpl::ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService
       removals_(kRemovalsAtOnce, kRemovalsWaiting, clock),
       part_lists_(kPartListsAtOnce, kPartListsWaiting, clock),
       long_objects_(kPartListsAtOnce, kPartListsWaiting, clock),
-      catalog_(meta, live_, clock, options.deadline),
-      authenticator_(meta, blobs, keys, clock, options.deadline),
+      catalog_(every_root, live_, clock, options.deadline),
+      authenticator_(every_root, blobs, keys, clock, options.deadline),
       seal_{blobs,
             keys,
             policies,
@@ -125,7 +127,7 @@ Task<Result<BucketRecord>> ServiceImpl::read_bucket(const identity::Context& con
   if (name.empty() || name.size() > 255) co_return fail(ObjectErrc::kInvalidBucketName, "no bucket can have that name");
   const std::uint64_t ticket = buckets_.ticket();
   CO_TRY(const std::optional<std::string> raw,
-         co_await meta_.get(layout::kCloud, {meta::Space::kRecords, layout::bucket_name(name)}));
+         co_await meta_.get(meta::kCloudPartition, {meta::Space::kRecords, layout::bucket_name(name)}, deadline()));
   if (!raw) co_return fail(ObjectErrc::kNoSuchBucket, "there is no bucket of that name");
   CO_TRY(BucketRecord record, decode_bucket(as_bytes(*raw)));
   CO_CHECK_OK(check_allowed(context, action, resource_of(name, record)));
@@ -138,10 +140,8 @@ Result<Owner> ServiceImpl::owner_of(const BucketRecord& bucket) const {
   return Owner{std::move(info.account.canonical_id), std::move(info.account.display_name)};
 }
 
-Task<Result<std::optional<std::string>>> ServiceImpl::read_state(const BucketRecord& bucket) {
-  CO_TRY(std::optional<std::string> state,
-         co_await meta_.get(layout::bucket_partition(bucket.id),
-                            {meta::Space::kRecords, layout::bucket_state(bucket.id)}));
+Task<Result<std::optional<meta::RootState>>> ServiceImpl::read_state(const BucketRecord& bucket) {
+  CO_TRY(const auto state, co_await meta_.root_state(layout::root(bucket.id), deadline()));
   if (!state) buckets_.forget(bucket.id);
   co_return state;
 }
@@ -150,33 +150,27 @@ Task<Result<BucketRecord>> ServiceImpl::find_live_bucket(const identity::Context
   // Twice, because the first may be a cached one that was deleted and made again.
   for (int tries = 0; tries < 2; ++tries) {
     CO_TRY(BucketRecord bucket, co_await find_bucket(context, context.action, name));
-    CO_TRY(const std::optional<std::string> state, co_await read_state(bucket));
+    CO_TRY(const auto state, co_await read_state(bucket));
     if (state) co_return bucket;
   }
   co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
 }
 
-Task<Result<bool>> ServiceImpl::ensure_open(const BucketRecord& bucket, const std::optional<std::string>& state) {
-  if (!state) {
-    buckets_.forget(bucket.id);
-    co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
-  }
-  CO_TRY(const BucketState now, decode_bucket_state(as_bytes(*state)));
-  if (!now.closing) co_return true;
-  meta::Commit change = change_in(bucket);
-  change.expect = {{layout::bucket_state(bucket.id), *state}};
-  change.put.push_back({{meta::Space::kRecords, layout::bucket_state(bucket.id)}, encode(BucketState{})});
-  change.gives_back = true;
-  change.unwitnessed = "a write opens a bucket again whose deletion has not happened";
-  const auto done = co_await commit(std::move(change));
-  if (!done && !(done.error() == Errc::kConflict)) co_return fail(done.error());
-  co_return false;
+Task<Status> ServiceImpl::ensure_open(const BucketRecord& bucket) {
+  CO_TRY(const auto state, co_await read_state(bucket));
+  if (!state) co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
+  if (*state == meta::RootState::kOpen) co_return Status{};
+  const Status opened = co_await meta_.open_root(layout::root(bucket.id), deadline());
+  // Changed or ended meanwhile: the next try finds out.
+  if (!opened && !(opened.error() == Errc::kConflict || opened.error() == Errc::kNotFound)) co_return opened;
+  co_return Status{};
 }
 
 Task<Result<std::optional<ServiceImpl::StoredObject>>> ServiceImpl::find_object(const BucketRecord& bucket,
                                                                                 const std::string& key) {
-  CO_TRY(std::optional<std::string> raw, co_await meta_.get(layout::bucket_partition(bucket.id),
-                                                            {meta::Space::kRecords, layout::object(bucket.id, key)}));
+  CO_TRY(std::optional<std::string> raw,
+         co_await meta_.get(layout::partition(bucket.id, key), {meta::Space::kRecords, layout::object(bucket.id, key)},
+                            deadline()));
   if (!raw) co_return std::optional<StoredObject>{};
   CO_TRY(ObjectRecord record, decode_object(as_bytes(*raw)));
   co_return StoredObject{std::move(*raw), std::move(record), std::nullopt};
@@ -191,17 +185,17 @@ Task<Result<std::optional<ServiceImpl::StoredObject>>> ServiceImpl::find_object_
     return layout::inline_payload((*record)->pieces.front().blob);
   };
   CO_TRY(meta::Followed found,
-         co_await meta_.get_following(layout::bucket_partition(bucket.id),
-                                      {meta::Space::kRecords, layout::object(bucket.id, key)}, payload));
+         co_await meta_.get_following(layout::partition(bucket.id, key),
+                                      {meta::Space::kRecords, layout::object(bucket.id, key)}, payload, deadline()));
   if (!found.value) co_return std::optional<StoredObject>{};
   CO_TRY(ObjectRecord decoded, *std::move(record));
   co_return StoredObject{*std::move(found.value), std::move(decoded), std::move(found.named)};
 }
 
-Task<Result<std::vector<PartRecord>>> ServiceImpl::read_part_list(const BucketRecord& bucket,
-                                                                  const ObjectRecord& record, std::size_t list) {
+Task<Result<std::vector<PartRecord>>> ServiceImpl::read_part_list(meta::Partition partition, const ObjectRecord& record,
+                                                                  std::size_t list) {
   const meta::Key key{meta::Space::kRecords, layout::part_list(record.upload, static_cast<std::uint32_t>(list))};
-  CO_TRY(const auto raw, co_await meta_.get(layout::bucket_partition(bucket.id), key));
+  CO_TRY(const auto raw, co_await meta_.get(std::move(partition), key, deadline()));
   if (!raw) co_return fail(Errc::kNotFound, "the object was replaced while its parts were read");
   CO_TRY(std::vector<PartRecord> parts, decode_part_list(as_bytes(*raw)));
   std::uint64_t size_bytes = 0;
@@ -213,7 +207,7 @@ Task<Result<std::vector<PartRecord>>> ServiceImpl::read_part_list(const BucketRe
   co_return parts;
 }
 
-Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const BucketRecord& bucket, const ObjectRecord& record,
+Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const meta::Partition& partition, const ObjectRecord& record,
                                                            std::uint64_t offset, std::uint64_t length) {
   PieceRun run;
   Stretch stretch;
@@ -228,7 +222,7 @@ Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const BucketRecord& b
     if (begin >= offset && begin - offset >= length) break;
     if (end > offset) {
       if (run.pieces.empty()) run.offset = begin;
-      CO_TRY(std::vector<PartRecord> parts, co_await read_part_list(bucket, record, list));
+      CO_TRY(std::vector<PartRecord> parts, co_await read_part_list(partition, record, list));
       for (PartRecord& part : parts) std::ranges::move(part.pieces, std::back_inserter(run.pieces));
       co_await stretch.pause();
     }
@@ -237,8 +231,7 @@ Task<Result<ServiceImpl::PieceRun>> ServiceImpl::pieces_of(const BucketRecord& b
   co_return run;
 }
 
-Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId version,
-                                              const std::vector<Piece>& pieces, meta::Commit& change,
+Task<Result<Displaced>> ServiceImpl::displace(BlobId version, const std::vector<Piece>& pieces, meta::Commit& change,
                                               std::optional<AccountTurns::Turn> turn) {
   Stretch stretch;
   std::vector<std::string> keys;
@@ -250,12 +243,14 @@ Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId
       keys.push_back(layout::blob(piece.blob));
     }
   }
+  const std::size_t most_expected = std::min(kMaxBlobsExpected, meta_.limits().expectations - kOtherExpectations);
   std::vector<blob::BlobRef> refs;
   for (std::size_t begin = 0; begin < keys.size(); begin += kKeysPerRead) {
     const std::size_t end = std::min(keys.size(), begin + kKeysPerRead);
-    CO_TRY(auto records, co_await meta_.get_many(layout::bucket_partition(bucket.id),
+    CO_TRY(auto records, co_await meta_.get_many(change.partition,
                                                  {keys.begin() + static_cast<std::ptrdiff_t>(begin),
-                                                  keys.begin() + static_cast<std::ptrdiff_t>(end)}));
+                                                  keys.begin() + static_cast<std::ptrdiff_t>(end)},
+                                                 deadline()));
     for (std::size_t i = begin; i < end; ++i) {
       std::optional<std::string>& record = records[i - begin];
       // A record that is missing is expected to be missing: where that is a race, the commit finds it out.
@@ -265,7 +260,7 @@ Task<Result<Displaced>> ServiceImpl::displace(const BucketRecord& bucket, BlobId
         change.erase.push_back({meta::Space::kRecords, keys[i]});
       }
       co_await stretch.pause();
-      if (change.expect.size() < kMaxBlobsExpected) change.expect.push_back({std::move(keys[i]), std::move(record)});
+      if (change.expect.size() < most_expected) change.expect.push_back({std::move(keys[i]), std::move(record)});
     }
   }
   co_return Displaced(live_, version, std::move(refs), std::move(turn));
@@ -283,12 +278,12 @@ Task<Result<Displaced>> ServiceImpl::displace_object(const BucketRecord& bucket,
       change.erase.push_back({meta::Space::kRecords, layout::part_list(record.upload, chunk)});
     }
   }
-  CO_TRY(const PieceRun all, co_await pieces_of(bucket, record, 0, kEverything));
-  co_return co_await displace(bucket, record.version(), all.pieces, change, std::move(turn));
+  CO_TRY(const PieceRun all, co_await pieces_of(change.partition, record, 0, kEverything));
+  co_return co_await displace(record.version(), all.pieces, change, std::move(turn));
 }
 
 Task<Result<meta::CommitInfo>> ServiceImpl::commit(meta::Commit change) {
-  return meta_.commit(std::move(change), Deadline::after(clock_, options_.deadline));
+  return meta_.commit(std::move(change), deadline());
 }
 
 Task<Status> ServiceImpl::commit_change(meta::Commit change, Displaced& displaced, SealedBody* body) {
@@ -322,10 +317,25 @@ keys::KeyUse ServiceImpl::key_use(const identity::Context& context, const Bucket
   return use;
 }
 
-meta::Commit ServiceImpl::change_in(const BucketRecord& bucket) {
+meta::Commit ServiceImpl::change_of(const BucketRecord& bucket, std::string_view key) {
   meta::Commit change;
-  change.partition = layout::bucket_partition(bucket.id);
+  change.partition = layout::partition(bucket.id, key);
   return change;
+}
+
+std::unique_ptr<meta::Cursor> ServiceImpl::walk_of(const BucketRecord& bucket, std::string base,
+                                                   std::string_view prefix, meta::Patience patience) {
+  meta::CursorRange range{layout::root(bucket.id), std::move(base), {}, {}, std::move(patience)};
+  range.begin = range.base;
+  range.begin += prefix;
+  range.end = meta::past_prefix(range.begin);
+  return meta_.cursor(std::move(range));
+}
+
+meta::Usage ServiceImpl::usage_of(const ObjectRecord* before, const ObjectRecord& after) {
+  const auto bytes = static_cast<std::int64_t>(after.head.size_bytes);
+  if (before == nullptr) return {1, bytes};
+  return {0, bytes - static_cast<std::int64_t>(before->head.size_bytes)};
 }
 
 }  // namespace andromede::objects

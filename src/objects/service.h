@@ -32,6 +32,7 @@
 #include "identity/context.h"
 #include "identity/directory.h"
 #include "keys/key_service.h"
+#include "meta/every_root.h"
 #include "meta/store.h"
 #include "objects/unfinished.h"
 
@@ -427,10 +428,12 @@ struct Options {
 
 class Service {
  public:
-  // All are borrowed and outlive the service. `metrics` counts bytes and commits retried.
-  static std::unique_ptr<Service> make(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys,
-                                       StoragePolicies& policies, const identity::Directory& directory,
-                                       const Clock& clock, Random& random, Metrics& metrics, Options options);
+  // All are borrowed and outlive the service. `every_root`: what catalog() and authenticator() read. `metrics` counts
+  // bytes and commits retried.
+  static std::unique_ptr<Service> make(meta::Store& meta, meta::EveryRoot& every_root, blob::Store& blobs,
+                                       keys::KeyService& keys, StoragePolicies& policies,
+                                       const identity::Directory& directory, const Clock& clock, Random& random,
+                                       Metrics& metrics, Options options);
   virtual ~Service() = default;
 
   // `context` outlives each call. What still waits for its turn when nobody waits for the answer any more

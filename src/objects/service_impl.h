@@ -2,9 +2,9 @@
 // copy.cc, list.cc, multipart.cc); here is what they share.
 //
 // Every change is one conditional commit: read what is there, decide, commit with what was read as expectation; on
-// kConflict again from the start. Shared rules: a change in a bucket expects the bucket's state to be "open", so that
-// nothing is ever added to a bucket that is gone; a change that displaces blobs expects their records, so that what is
-// given back is where the blob lies at that moment.
+// kConflict again from the start. Shared rules: a change that adds to a bucket needs the bucket's root to be open, so
+// that nothing is ever added to a bucket that is gone; a change that displaces blobs expects their records, so that
+// what is given back is where the blob lies at that moment.
 #pragma once
 
 #include <atomic>
@@ -41,7 +41,9 @@ inline constexpr std::size_t kMaxPartsOverTries = 100'000;
 // How many blob records one commit expects, beside the few that say what is changed. Blobs beyond are not expected: one
 // that moves in that very moment leaves an orphan.
 inline constexpr std::size_t kMaxBlobsExpected = 8000;
-static_assert(kMaxBlobsExpected + 16 <= meta::kMaxExpectations);
+// Those few.
+inline constexpr std::size_t kOtherExpectations = 16;
+static_assert(kOtherExpectations < meta::kLeastLimits.expectations);
 // How many deletions of one multi-delete are under way at once, and how many parts their objects have at most where
 // that is more than one object: each part is some hundred bytes of records while its deletion goes on.
 inline constexpr std::size_t kMaxDeletesAtOnce = 128;
@@ -92,9 +94,9 @@ class Displaced {
 
 class ServiceImpl final : public Service {
  public:
-  ServiceImpl(meta::Store& meta, blob::Store& blobs, keys::KeyService& keys, StoragePolicies& policies,
-              const identity::Directory& directory, const Clock& clock, Random& random, Metrics& metrics,
-              Options options);
+  ServiceImpl(meta::Store& meta, meta::EveryRoot& every_root, blob::Store& blobs, keys::KeyService& keys,
+              StoragePolicies& policies, const identity::Directory& directory, const Clock& clock, Random& random,
+              Metrics& metrics, Options options);
 
   using Service::create_bucket;
   Task<Status> create_bucket(const identity::Context& context, std::string name, PolicyId policy) override;
@@ -156,18 +158,17 @@ class ServiceImpl final : public Service {
   Task<Result<BucketRecord>> find_live_bucket(const identity::Context& context, const std::string& name);
   // As it is shown.
   [[nodiscard]] Result<Owner> owner_of(const BucketRecord& bucket) const;
-  // The state, without which a bucket is no more; unset: gone, and forgotten.
-  Task<Result<std::optional<std::string>>> read_state(const BucketRecord& bucket);
-  // Answers whether the bucket's state, as read, lets changes in. False: it was closed by a deletion that has not
-  // ended; it is opened again, so that a deletion never holds up a write, and is to be read again. kNoSuchBucket: it is
-  // gone.
-  Task<Result<bool>> ensure_open(const BucketRecord& bucket, const std::optional<std::string>& state);
+  // The state of its root, without which a bucket is no more; unset: gone, and forgotten.
+  Task<Result<std::optional<meta::RootState>>> read_state(const BucketRecord& bucket);
+  // For a change that adds to a bucket, and met a conflict. Was the bucket closed by a deletion that has not ended, it
+  // is opened again, so that a deletion never holds up a write. kNoSuchBucket: it is gone.
+  Task<Status> ensure_open(const BucketRecord& bucket);
   Task<Result<std::optional<StoredObject>>> find_object(const BucketRecord& bucket, const std::string& key);
   // Who goes on to read the object wants the payload with it.
   Task<Result<std::optional<StoredObject>>> find_object_with_payload(const BucketRecord& bucket,
                                                                      const std::string& key);
   // One of the part lists of an object whose parts lie apart. kNotFound: the object was replaced meanwhile.
-  Task<Result<std::vector<PartRecord>>> read_part_list(const BucketRecord& bucket, const ObjectRecord& record,
+  Task<Result<std::vector<PartRecord>>> read_part_list(meta::Partition partition, const ObjectRecord& record,
                                                        std::size_t list);
   // The pieces that hold a run of an object's bytes, in order, and perhaps some before and behind.
   struct PieceRun {
@@ -175,12 +176,12 @@ class ServiceImpl final : public Service {
     std::uint64_t offset = 0;  // of the first in the object
   };
   // For `length` bytes from `offset`; reads no part list that they do not touch. kNotFound as read_part_list.
-  Task<Result<PieceRun>> pieces_of(const BucketRecord& bucket, const ObjectRecord& record, std::uint64_t offset,
+  Task<Result<PieceRun>> pieces_of(const meta::Partition& partition, const ObjectRecord& record, std::uint64_t offset,
                                    std::uint64_t length);
 
-  // Adds to `change` what erases the pieces and what it must expect for that.
-  Task<Result<Displaced>> displace(const BucketRecord& bucket, BlobId version, const std::vector<Piece>& pieces,
-                                   meta::Commit& change, std::optional<AccountTurns::Turn> turn = {});
+  // Adds to `change` what erases the pieces, all of its partition, and what it must expect for that.
+  Task<Result<Displaced>> displace(BlobId version, const std::vector<Piece>& pieces, meta::Commit& change,
+                                   std::optional<AccountTurns::Turn> turn = {});
   // The same for a whole object (nothing for null), its part lists included, which takes a turn. kNotFound as
   // read_part_list; AccountTurns'. `stop`: nobody waits for the change any more; nothing is changed yet.
   Task<Result<Displaced>> displace_object(const BucketRecord& bucket, const StoredObject* object, meta::Commit& change,
@@ -195,7 +196,15 @@ class ServiceImpl final : public Service {
   }
   [[nodiscard]] std::string event(const identity::Context& context, const char* name,
                                   std::initializer_list<std::pair<const char*, std::string>> parameters) const;
-  [[nodiscard]] static meta::Commit change_in(const BucketRecord& bucket);
+  // Of what belongs to the object of that key.
+  [[nodiscard]] static meta::Commit change_of(const BucketRecord& bucket, std::string_view key);
+  // Over the records of the bucket whose keys begin with `base` and, behind it, `prefix`.
+  std::unique_ptr<meta::Cursor> walk_of(const BucketRecord& bucket, std::string base, std::string_view prefix,
+                                        meta::Patience patience);
+  // How a record, and what it replaces (may be null), change what the bucket holds.
+  [[nodiscard]] static meta::Usage usage_of(const ObjectRecord* before, const ObjectRecord& after);
+  // Of one wait for the metadata that begins now.
+  [[nodiscard]] Deadline deadline() const { return Deadline::after(clock_, options_.deadline); }
   // What lies in a bucket is its owner's, whoever asks.
   [[nodiscard]] static keys::KeyUse key_use(const identity::Context& context, const BucketRecord& bucket);
 
@@ -234,8 +243,9 @@ class ServiceImpl final : public Service {
     PartRecord part;
     std::uint64_t offset = 0;  // in the object
   };
-  Task<Result<PlacedPart>> find_part(const BucketRecord& bucket, const ObjectRecord& record, std::uint32_t number);
-  Task<Result<std::vector<PartInfo>>> list_object_parts(const BucketRecord& bucket, const ObjectRecord& record,
+  Task<Result<PlacedPart>> find_part(const meta::Partition& partition, const ObjectRecord& record,
+                                     std::uint32_t number);
+  Task<Result<std::vector<PartInfo>>> list_object_parts(const meta::Partition& partition, const ObjectRecord& record,
                                                         PartsWanted wanted);
 
   // --- multipart.cc
@@ -246,14 +256,13 @@ class ServiceImpl final : public Service {
   };
   // kNoSuchUpload; kNoSuchBucket: the bucket was deleted, and what is left of it is nobody's.
   Task<Result<StoredUpload>> find_upload(const BucketRecord& bucket, const std::string& key, UploadId id);
-  Task<Result<std::vector<PartRecord>>> stored_parts(const BucketRecord& bucket, UploadId id, ListWork& work);
+  Task<Result<std::vector<PartRecord>>> stored_parts(const meta::Partition& partition, UploadId id, ListWork& work);
   // All parts of an upload, to be taken by `change`: holds the upload, adds what erases them and it, and expects it as
   // it is held now, which it is not once a part was added or replaced. kConflict.
-  Task<Result<std::vector<PartRecord>>> take_parts(const BucketRecord& bucket, const std::string& upload_key,
-                                                   UploadId id, StoredUpload upload, meta::Commit& change,
-                                                   ListWork& work);
+  Task<Result<std::vector<PartRecord>>> take_parts(const std::string& upload_key, UploadId id, StoredUpload upload,
+                                                   meta::Commit& change, ListWork& work);
   // Sets or takes away an upload's mark. kConflict.
-  Task<Result<std::string>> mark_upload(const BucketRecord& bucket, const std::string& upload_key, StoredUpload upload,
+  Task<Result<std::string>> mark_upload(meta::Partition partition, const std::string& upload_key, StoredUpload upload,
                                         bool held);
   Task<Result<PartRecord>> commit_part(Names names, const char* event_name, UploadId upload, std::uint32_t number,
                                        const UploadRecord& expected, const ChecksumDemand& demand, SealedBody& body);
@@ -270,18 +279,18 @@ class ServiceImpl final : public Service {
   Task<Result<bool>> has_objects(const BucketRecord& bucket);
 
   // --- cleanup.cc
-  // The walk over the records of deleted buckets that steps make, and what it met.
+  // The walk over deleted buckets that steps make, and what it met.
   struct CleanupRound {
-    std::string behind;  // goes on with the first record whose id is at least this
+    meta::RootId from;  // goes on with the first whose id is at least this
     std::size_t failed = 0;
     std::optional<Error> first_error;
   };
   void note_stuck_cleanups(std::size_t buckets);
   // A step for one of them. `deleted` outlives it.
-  Task<Status> clean_up_bucket(const meta::Item& deleted);
-  // The uploads of a bucket that has no state any more, or the first of them: adds to `change` what erases their
-  // records and those of their parts, at most kMaxErasedPerStep, and answers the parts' pieces.
-  Task<Result<std::vector<Piece>>> take_uploads(const BucketRecord& bucket, meta::Commit& change);
+  Task<Status> clean_up_bucket(const meta::EndedRoot& deleted);
+  // Erases the first upload of a bucket that is no more, or the first kMaxErasedPerStep of its parts. False: there is
+  // none.
+  Task<Result<bool>> clean_up_upload(const BucketRecord& bucket);
 
   meta::Store& meta_;
   keys::KeyService& keys_;

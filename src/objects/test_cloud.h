@@ -1,15 +1,19 @@
 // TestCloud: a whole cloud under a temporary folder: drives, metadata, volumes, keys, two accounts and the service on
-// top. For tests only.
+// top. With ANDROMEDE_TEST_METADATA=memory in the environment the metadata are those of meta/memory, whose partitions
+// split at random by a seed that is told on failure (ANDROMEDE_TEST_SEED=N is that again). For tests only.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <atomic>
+#include <cstdlib>
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -26,6 +30,7 @@
 #include "journal/journal.h"
 #include "keys/key_service.h"
 #include "keys/test_custody.h"
+#include "meta/memory/memory_store.h"
 #include "meta/rocksdb/mirrored_store.h"
 #include "meta/test_forwarding_store.h"
 #include "objects/layout.h"
@@ -54,32 +59,94 @@ class WatchedStore final : public meta::ForwardingStore {
  public:
   WatchedStore(meta::Store& store, const Watch& watch) : ForwardingStore(store), watch_(watch) {}
   Task<Result<meta::CommitInfo>> commit(meta::Commit change, Deadline deadline) override {
-    if (watch_.before_commit) {
-      if (std::optional<Error> error = watch_.before_commit(change)) co_return fail(std::move(*error));
-    }
-    if (!watch_.after_commit) co_return co_await ForwardingStore::commit(std::move(change), deadline);
-    CO_TRY(const meta::CommitInfo info, co_await ForwardingStore::commit(change, deadline));
-    if (std::optional<Error> error = watch_.after_commit(change)) co_return fail(std::move(*error));
-    co_return info;
+    meta::Commit shown = change;
+    co_return co_await watched(std::move(shown), ForwardingStore::commit(std::move(change), deadline));
   }
-  Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key) override {
+  Task<Result<std::optional<std::string>>> get(meta::Partition partition, meta::Key key, Deadline deadline) override {
     const std::string bytes = key.bytes;
-    auto value = co_await ForwardingStore::get(std::move(partition), std::move(key));
+    auto value = co_await ForwardingStore::get(std::move(partition), std::move(key), deadline);
     if (watch_.after_get) watch_.after_get(bytes);
     co_return value;
   }
   // By gets, so that these are watched.
-  Task<Result<meta::Followed>> get_following(meta::Partition partition, meta::Key key,
-                                             const meta::NamedKey& named) override {
-    return Store::get_following(std::move(partition), std::move(key), named);
+  Task<Result<meta::Followed>> get_following(meta::Partition partition, meta::Key key, const meta::NamedKey& named,
+                                             Deadline deadline) override {
+    return Store::get_following(std::move(partition), std::move(key), named, deadline);
   }
-  std::unique_ptr<meta::Cursor> cursor(meta::Partition partition, std::string begin, std::string end,
-                                       meta::Patience patience) override {
+  std::unique_ptr<meta::Cursor> cursor(meta::CursorRange range) override {
     if (watch_.before_cursor) watch_.before_cursor();
-    return ForwardingStore::cursor(std::move(partition), std::move(begin), std::move(end), std::move(patience));
+    return ForwardingStore::cursor(std::move(range));
+  }
+  // What becomes of a root is shown as the commit that it is.
+  Task<Status> create_root(meta::RootId root, Deadline deadline) override {
+    return watched(of(root), ForwardingStore::create_root(root, deadline));
+  }
+  Task<Status> close_root(meta::RootId root, meta::ClosingMark mark, Deadline deadline) override {
+    return watched(of(root, true), ForwardingStore::close_root(root, mark, deadline));
+  }
+  Task<Status> open_root(meta::RootId root, Deadline deadline) override {
+    return watched(of(root, true), ForwardingStore::open_root(root, deadline));
+  }
+  Task<Result<meta::CommitInfo>> end_root(meta::RootId root, meta::RootEnd end, Deadline deadline) override {
+    meta::Commit change = of(root, true);
+    change.event = end.event;
+    change.unwitnessed = nullptr;
+    return watched(std::move(change), ForwardingStore::end_root(root, std::move(end), deadline));
+  }
+  Task<Status> forget_root(meta::RootId root, Deadline deadline) override {
+    return watched(of(root), ForwardingStore::forget_root(root, deadline));
   }
 
  private:
+  static meta::Commit of(meta::RootId root, bool gives_back = false) {
+    meta::Commit change;
+    change.partition.root = root;
+    change.gives_back = gives_back;
+    change.unwitnessed = "of a root";
+    return change;
+  }
+  // `made` is lazy: it is made between the two.
+  template <typename T>
+  Task<Result<T>> watched(meta::Commit change, Task<Result<T>> made) {
+    if (watch_.before_commit) {
+      if (std::optional<Error> error = watch_.before_commit(change)) co_return fail(std::move(*error));
+    }
+    auto done = co_await std::move(made);
+    if (done && watch_.after_commit) {
+      if (std::optional<Error> error = watch_.after_commit(change)) co_return fail(std::move(*error));
+    }
+    co_return done;
+  }
+
+  const Watch& watch_;
+};
+
+// The records as the catalog sees them.
+class WatchedEveryRoot final : public meta::EveryRoot {
+ public:
+  WatchedEveryRoot(meta::EveryRoot& all, const Watch& watch) : all_(all), watch_(watch) {}
+  Task<Result<std::optional<std::string>>> get_anywhere(meta::Key key, Deadline deadline) override {
+    const std::string bytes = key.bytes;
+    auto value = co_await all_.get_anywhere(std::move(key), deadline);
+    if (watch_.after_get) watch_.after_get(bytes);
+    co_return value;
+  }
+  Task<Result<std::vector<meta::Item>>> scan_anywhere(meta::Scan scan) override {
+    return all_.scan_anywhere(std::move(scan));
+  }
+  Task<Result<meta::CommitInfo>> commit_anywhere(meta::Commit change, Deadline deadline) override {
+    return all_.commit_anywhere(std::move(change), deadline);
+  }
+  Task<Result<std::vector<meta::CopyAnswer>>> get_everywhere(meta::Key key, Deadline deadline) override {
+    return all_.get_everywhere(std::move(key), deadline);
+  }
+  Task<Result<std::vector<meta::Item>>> scan_everywhere(meta::Scan scan) override {
+    return all_.scan_everywhere(std::move(scan));
+  }
+  [[nodiscard]] std::size_t max_scan_items() const override { return all_.max_scan_items(); }
+
+ private:
+  meta::EveryRoot& all_;
   const Watch& watch_;
 };
 
@@ -169,7 +236,13 @@ class TestCloud {
       must(sync_wait(keys_->create_tenant_key(account.id, identity::operator_context("test"))));
     }
   }
-  ~TestCloud() { stop(); }
+  ~TestCloud() {
+    stop();
+    if (memory_ && testing::Test::HasFailure()) std::cerr << "ANDROMEDE_TEST_SEED=" << seed_ << '\n';
+  }
+
+  // For what is only the embedded engine's.
+  static bool in_memory() { return setting("ANDROMEDE_TEST_METADATA") == "memory"; }
 
   [[nodiscard]] HastyClock& clock() { return clock_; }
   // Stops everything and starts it again on the same drives.
@@ -194,6 +267,16 @@ class TestCloud {
 
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
+  meta::EveryRoot& every_root() { return *every_root_; }
+  // A record, wherever it is.
+  std::optional<std::string> stored(const std::string& key, meta::Space space = meta::Space::kRecords) {
+    return must(sync_wait(every_root().get_anywhere({space, key}, Deadline::never())));
+  }
+  // Behind the service's back, in the partition of what is there already.
+  void change(meta::Commit change) {
+    change.unwitnessed = "a test";
+    must(sync_wait(every_root().commit_anywhere(std::move(change), Deadline::never())));
+  }
   identity::Directory& directory() { return *directory_; }
   keys::KeyService& key_service() { return *keys_; }
   keys::TestCustody& custody() { return *custody_; }
@@ -212,7 +295,7 @@ class TestCloud {
     record.head.size_bytes = record.head.parts * kMinPartBytes;
     record.upload = UploadId::random(random_);
     meta::Commit change;
-    change.partition = layout::bucket_partition(bucket);
+    change.partition = layout::partition(bucket, key);
     change.unwitnessed = "a test";
     std::uint32_t number = 0;
     for (std::uint32_t list = 0; list < 3; ++list) {
@@ -232,11 +315,10 @@ class TestCloud {
   std::vector<std::string> keys(meta::Space space = meta::Space::kRecords) {
     std::vector<std::string> all;
     meta::Scan scan;
-    scan.partition = "cloud";
     scan.space = space;
     scan.keys_only = true;
     while (true) {
-      const auto items = must(sync_wait(meta_->scan(scan)));
+      const auto items = must(sync_wait(every_root().scan_anywhere(scan)));
       for (const meta::Item& item : items) all.push_back(item.key);
       if (items.size() < scan.limit) return all;
       scan.begin = items.back().key + '\0';
@@ -250,11 +332,10 @@ class TestCloud {
   [[nodiscard]] std::vector<BlobId> removed() const { return watched_blobs_->removed(); }
   std::size_t payloads() {
     meta::Scan scan;
-    scan.partition = "cloud";
     scan.space = meta::Space::kInline;
-    scan.limit = meta::kMaxScanItems;
+    scan.limit = every_root().max_scan_items();
     scan.keys_only = true;
-    return must(sync_wait(meta_->scan(scan))).size();
+    return must(sync_wait(every_root().scan_anywhere(scan))).size();
   }
   // How many shards lie on the first drive, once removals under way have ended.
   std::uint64_t shards() {
@@ -285,10 +366,15 @@ class TestCloud {
     const std::string text = metrics_->render();
     return std::stod(text.substr(text.find(name) + name.size()));
   }
-  std::int64_t counter(const std::string& key) {
-    const auto value = must(sync_wait(meta_->get("cloud", {meta::Space::kRecords, key})));
-    if (!value) return 0;
-    return static_cast<std::int64_t>(ByteReader(as_bytes(*value)).u64());
+  meta::Usage usage(BucketId bucket) { return must(sync_wait(meta_->usage(layout::root(bucket), Deadline::never()))); }
+  // Ends a bucket's root without a word to its service, as a crash in a deletion, or another process, leaves it.
+  void end_root(BucketId bucket) {
+    meta::RootEnd end;
+    end.left = "a test";
+    end.event = "{}";
+    must(sync_wait(meta_->close_root(layout::root(bucket), end.mark, Deadline::never())));
+    must(sync_wait(meta_->end_root(layout::root(bucket), end, Deadline::never())));
+    must(sync_wait(meta_->forget_root(layout::root(bucket), Deadline::never())));
   }
 
   template <typename T>
@@ -324,35 +410,55 @@ class TestCloud {
     const TestCloud& cloud_;
   };
 
+  static std::string setting(const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::string() : value;
+  }
+  static std::uint64_t chosen_seed() {
+    const std::string chosen = setting("ANDROMEDE_TEST_SEED");
+    return chosen.empty() ? std::random_device{}() : std::stoull(chosen);
+  }
   void start() {
     metrics_ = std::make_unique<Metrics>();
     sealer_ = std::make_unique<journal::Sealer>();
     meta_options.create = true;
     // Filled with zeros and synced at each start; as large as the largest commit needs.
-    meta_options.log_segment_bytes = 2 * meta::kMaxCommitBytes;
-    meta_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, meta_options));
+    meta_options.log_segment_bytes = 2 * (16 << 20);
+    if (memory_) {
+      must(memory_->go_on_with(*sealer_));
+    } else if (in_memory()) {
+      meta::MemoryStore::Options options{.seed = seed_};
+      options.limits = {4096, 4 << 20, 16 << 20, 10'000, 4096};
+      memory_ = std::make_unique<meta::MemoryStore>(*sealer_, clock_, options);
+    } else {
+      mirrored_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, meta_options));
+    }
+    meta_ = memory_ ? static_cast<meta::Store*>(memory_.get()) : mirrored_.get();
+    every_root_ = memory_ ? static_cast<meta::EveryRoot*>(memory_.get()) : mirrored_.get();
     volumes_ = must(blob::VolumeStore::open(*drives_, clock_, random_, *metrics_, {}));
     keys_ = std::make_unique<keys::KeyService>(custody_, *meta_, clock_, random_, key_options);
     directory_ = std::make_unique<identity::Directory>(must(crypto::SecretKey::from_bytes(Bytes(32, 7))), *meta_,
                                                        clock_, random_);
     must(sync_wait(directory_->load()));
     watched_ = std::make_unique<WatchedStore>(*meta_, watch);
+    watched_every_root_ = std::make_unique<WatchedEveryRoot>(*every_root_, watch);
     placed_ = blob::make_placed_store(*volumes_, placer_);
     watched_blobs_ = std::make_unique<WatchedBlobs>(*placed_);
-    service_ =
-        Service::make(*watched_, *watched_blobs_, *keys_, placer_, *directory_, clock_, random_, *metrics_, options_);
+    service_ = Service::make(*watched_, *watched_every_root_, *watched_blobs_, *keys_, placer_, *directory_, clock_,
+                             random_, *metrics_, options_);
   }
   void stop() {
     service_.reset();
     watched_.reset();
+    watched_every_root_.reset();
     watched_blobs_.reset();
     directory_.reset();
     keys_.reset();
     placed_.reset();
     volumes_->stop();
     volumes_.reset();
-    meta_->stop();
-    meta_.reset();
+    if (mirrored_) mirrored_->stop();
+    mirrored_.reset();
   }
 
   const Spread spread_;
@@ -370,12 +476,17 @@ class TestCloud {
   std::unique_ptr<io::Drives> drives_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<journal::Sealer> sealer_;
-  std::unique_ptr<meta::MirroredStore> meta_;
+  const std::uint64_t seed_ = chosen_seed();
+  std::unique_ptr<meta::MemoryStore> memory_;  // lasts over a restart, as drives do
+  std::unique_ptr<meta::MirroredStore> mirrored_;
+  meta::Store* meta_ = nullptr;
+  meta::EveryRoot* every_root_ = nullptr;
   std::unique_ptr<blob::VolumeStore> volumes_;
   std::unique_ptr<blob::Store> placed_;
   std::unique_ptr<keys::KeyService> keys_;
   std::unique_ptr<identity::Directory> directory_;
   std::unique_ptr<WatchedStore> watched_;
+  std::unique_ptr<WatchedEveryRoot> watched_every_root_;
   std::unique_ptr<WatchedBlobs> watched_blobs_;
   std::unique_ptr<Service> service_;
 };

@@ -48,7 +48,7 @@ Status journal_refusals(meta::Store& store, const Clock& clock, const std::strin
   event.source_address = peer;
   event.parameters.emplace_back("refused", std::to_string(count));
   meta::Commit change;
-  change.partition = journal::kJournalPartition;
+  change.partition = meta::kCloudPartition;
   change.event = journal::render(event, clock.now());
   const auto committed = sync_wait(store.commit(std::move(change), Deadline::after(clock, kCommitTimeout)));
   if (!committed) return fail(committed.error());

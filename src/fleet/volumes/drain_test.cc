@@ -420,7 +420,7 @@ TEST(Drain, FilesOfAFormerMirrorThatIsStillReadKeepItsDrive) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   cloud.put_many(5, 40'000);
   ASSERT_EQ(cloud.meta->mirrors().front().drive, cloud.drive("s0-1").id);
-  auto cursor = cloud.meta->cursor("cloud", "", "", {});
+  auto cursor = cloud.meta->cursor({{}, "", "", "", {}});
   ASSERT_TRUE(sync_wait(cursor->seek("")));
   const auto job = cloud.fleet->drain(site("s0"), "claire");
   ASSERT_TRUE(job) << job.error().describe();
@@ -503,7 +503,7 @@ TEST(Drain, OfACloudWithoutBlobsEndsWithTheServer) {
   FleetCloud cloud({1, 1, 1, 1, 1});
   // Who lists while a mirror leaves keeps the drain from its end.
   ASSERT_EQ(cloud.meta->mirrors().front().drive, cloud.drive("s0-1").id);
-  auto cursor = cloud.meta->cursor("cloud", "", "", {});
+  auto cursor = cloud.meta->cursor({{}, "", "", "", {}});
   ASSERT_TRUE(sync_wait(cursor->seek("")));
   const auto job = cloud.fleet->drain(site("s0"), "claire");
   ASSERT_TRUE(job) << job.error().describe();

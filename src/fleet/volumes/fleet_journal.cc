@@ -8,7 +8,6 @@ namespace andromede::fleet {
 namespace {
 
 constexpr std::chrono::seconds kCommitTimeout{30};
-constexpr const char* kCloudPartition = "cloud";
 constexpr const char* kScrubKey = "fleet/scrub";
 constexpr std::uint8_t kScrubVersion = 1;
 constexpr const char* kDrainKey = "fleet/drain";
@@ -23,7 +22,7 @@ Status FleetJournal::commit(std::string name, std::string principal,
   event.name = std::move(name);
   event.principal = std::move(principal);
   event.parameters = std::move(parameters);
-  change.partition = kCloudPartition;
+  change.partition = meta::kCloudPartition;
   change.event = journal::render(event, clock_.now());
   const auto committed = sync_wait(store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout)));
   if (!committed) return fail(committed.error().in("journal"));
@@ -53,7 +52,8 @@ Status FleetJournal::record_scrub(Timestamp ended, std::string outcome) const {
 }
 
 Result<std::optional<Timestamp>> FleetJournal::last_scrub() const {
-  TRY(const auto value, sync_wait(store_.get(kCloudPartition, {meta::Space::kRecords, kScrubKey})));
+  TRY(const auto value, sync_wait(store_.get(meta::kCloudPartition, {meta::Space::kRecords, kScrubKey},
+                                             Deadline::after(clock_, kCommitTimeout))));
   if (!value) return std::optional<Timestamp>();
   ByteReader reader(as_bytes(*value));
   const std::uint8_t version = reader.u8();
@@ -78,7 +78,8 @@ Status FleetJournal::record_drain(std::string name, std::string principal,
 }
 
 Result<DrainTerms> FleetJournal::drain_terms() const {
-  TRY(const auto value, sync_wait(store_.get(kCloudPartition, {meta::Space::kRecords, kDrainKey})));
+  TRY(const auto value, sync_wait(store_.get(meta::kCloudPartition, {meta::Space::kRecords, kDrainKey},
+                                             Deadline::after(clock_, kCommitTimeout))));
   if (!value) return DrainTerms();
   ByteReader reader(as_bytes(*value));
   const std::uint8_t version = reader.u8();

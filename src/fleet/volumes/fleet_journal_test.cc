@@ -14,7 +14,7 @@ std::string golden(const char* name) {
 
 void store(FleetCloud& cloud, const char* key, std::string value) {
   meta::Commit commit;
-  commit.partition = "cloud";
+  commit.partition = meta::kCloudPartition;
   commit.unwitnessed = "a test's bytes";
   commit.put.push_back({{meta::Space::kRecords, key}, std::move(value)});
   ASSERT_TRUE(sync_wait(cloud.meta->commit(std::move(commit), Deadline::never())));
@@ -27,7 +27,7 @@ TEST(FleetJournal, StoresTheTimeOfAScrubAsSpecified) {
   ASSERT_TRUE(none);
   EXPECT_FALSE(*none);
   ASSERT_TRUE(journal.record_scrub(Timestamp{0x0102030405060708}, "nothing found"));
-  const auto stored = sync_wait(cloud.meta->get("cloud", {meta::Space::kRecords, "fleet/scrub"}));
+  const auto stored = sync_wait(cloud.meta->get({}, {meta::Space::kRecords, "fleet/scrub"}, Deadline::never()));
   ASSERT_TRUE(stored && *stored);
   EXPECT_EQ(to_hex(as_bytes(**stored)), "010807060504030201");
   EXPECT_EQ(journal.last_scrub()->value().ms, 0x0102030405060708);
@@ -53,7 +53,7 @@ TEST(FleetJournal, StoresWhatWasAskedOfADrainAsSpecified) {
                          .unerased = {*DriveId::parse("101112131415161718191a1b1c1d1e1f"),
                                       *DriveId::parse("a0a1a2a3a4a5a6a7a8a9aaabacadaeaf")}};
   ASSERT_TRUE(journal.record_drain("DrainDrive", "claire", {{"drive", "s1-1"}}, terms));
-  const auto stored = sync_wait(cloud.meta->get("cloud", {meta::Space::kRecords, "fleet/drain"}));
+  const auto stored = sync_wait(cloud.meta->get({}, {meta::Space::kRecords, "fleet/drain"}, Deadline::never()));
   ASSERT_TRUE(stored && *stored);
   const std::string as_specified = golden("drain_v2.bin");
   EXPECT_EQ(**stored, as_specified);

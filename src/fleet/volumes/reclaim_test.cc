@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 // As if their objects had been deleted while nobody could give the space back.
 void forget(FleetCloud& cloud, std::size_t blobs) {
   meta::Commit commit;
-  commit.partition = "cloud";
+  commit.partition = meta::kCloudPartition;
   commit.unwitnessed = "a test's blobs";
   for (; blobs > 0; --blobs) {
     const BlobId id = cloud.bodies.begin()->first;

@@ -198,7 +198,7 @@ class FleetCloud {
     const auto ref = sync_wait(write(id, policy_id, body, meanwhile));
     EXPECT_TRUE(ref) << ref.error().describe();
     meta::Commit commit;
-    commit.partition = "cloud";
+    commit.partition = meta::kCloudPartition;
     commit.unwitnessed = "a test's blob";
     commit.put.push_back(
         {{meta::Space::kRecords, objects::layout::blob(id)}, objects::encode(objects::BlobRecord{*ref, KeyId{}, {}})});

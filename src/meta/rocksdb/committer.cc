@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "meta/rocksdb/root_record.h"
 
 namespace andromede::meta {
 namespace {
@@ -23,6 +24,8 @@ constexpr std::size_t kMaxRemembered = 256;
 constexpr std::size_t kMaxRememberedBytes = 256;
 // Tag, space and length prefixes of one change.
 constexpr std::size_t kChangeOverhead = 24;
+// Of a root's usage.
+constexpr std::size_t kCounters = 2;
 // What sealing may add to an event.
 constexpr std::size_t kSealOverhead = 512;
 
@@ -34,15 +37,16 @@ Error not_begun(const Error& error) {
 bool data_key(Space space) { return space == Space::kRecords || space == Space::kInline; }
 
 Status check_key(std::string_view key) {
-  if (key.size() <= kMaxKeyBytes) return {};
-  return fail(Errc::kInvalidArgument,
-              "a key has at most " + std::to_string(kMaxKeyBytes) + " bytes, this one " + std::to_string(key.size()));
+  if (key.size() <= kEngineLimits.key_bytes) return {};
+  return fail(Errc::kInvalidArgument, "a key has at most " + std::to_string(kEngineLimits.key_bytes) +
+                                          " bytes, this one " + std::to_string(key.size()));
 }
 
 Status check_value(std::string_view value) {
-  if (value.size() <= kMaxValueBytes) return {};
-  return fail(Errc::kInvalidArgument, "a value has at most " + std::to_string(kMaxValueBytes) + " bytes, this one " +
-                                          std::to_string(value.size()));
+  if (value.empty()) return fail(Errc::kInvalidArgument, "a value has at least one byte");
+  if (value.size() <= kEngineLimits.value_bytes) return {};
+  return fail(Errc::kInvalidArgument, "a value has at most " + std::to_string(kEngineLimits.value_bytes) +
+                                          " bytes, this one " + std::to_string(value.size()));
 }
 
 // The commit's size in a record, or why it can never be done.
@@ -50,11 +54,15 @@ Result<std::size_t> check_limits(const Commit& change, std::size_t max_bytes) {
   if (!change.event && change.unwitnessed == nullptr) {
     return fail(Errc::kInvalidArgument, "a commit carries its journal event, or says why none is owed");
   }
-  if (change.expect.size() > kMaxExpectations) {
-    return fail(Errc::kInvalidArgument, "a commit expects at most " + std::to_string(kMaxExpectations) + " keys");
+  if (change.expect.size() > kEngineLimits.expectations) {
+    return fail(Errc::kInvalidArgument,
+                "a commit expects at most " + std::to_string(kEngineLimits.expectations) + " keys");
   }
   std::size_t bytes = 0;
-  for (const Expectation& expectation : change.expect) CHECK_OK(check_key(expectation.key));
+  for (const Expectation& expectation : change.expect) {
+    CHECK_OK(check_key(expectation.key));
+    if (expectation.value) CHECK_OK(check_value(*expectation.value));
+  }
   for (const Put& put : change.put) {
     if (!data_key(put.key.space)) return fail(Errc::kInvalidArgument, "the journal is written by events only");
     CHECK_OK(check_key(put.key.bytes));
@@ -66,10 +74,7 @@ Result<std::size_t> check_limits(const Commit& change, std::size_t max_bytes) {
     CHECK_OK(check_key(key.bytes));
     bytes += key.bytes.size() + kChangeOverhead;
   }
-  for (const Add& add : change.add) {
-    CHECK_OK(check_key(add.key));
-    bytes += add.key.size() + kChangeOverhead;
-  }
+  bytes += kCounters * (kChangeOverhead + RootId::kSize);
   if (change.event) {
     CHECK_OK(check_value(*change.event));
     bytes += change.event->size() + kChangeOverhead + kSealOverhead;
@@ -154,6 +159,10 @@ void Committer::go_on_from(const Start& start) {
 Task<Result<CommitInfo>> Committer::commit(Commit change, Deadline deadline) {
   CO_TRY(const std::size_t bytes, check_limits(change, options_.max_commit_bytes));
   Pending pending(std::move(change), deadline, bytes);
+  const Commit& queued = pending.change;
+  const RootId root = queued.partition.root;
+  if (queued.usage.objects != 0) pending.adds.push_back({object_count_key(root), queued.usage.objects});
+  if (queued.usage.bytes != 0) pending.adds.push_back({byte_count_key(root), queued.usage.bytes});
   CO_CHECK_OK(enqueue(pending));
   co_return co_await pending.answer;
 }
@@ -510,7 +519,7 @@ void Committer::stage_changes(Pending& pending) {
     builder_->erase(key.space, key.bytes);
   }
   // Summed over the group: a counter that every commit touches costs one merge a group.
-  for (const Add& add : change.add) adds_[add.key] += add.by;
+  for (const Add& add : pending.adds) adds_[add.key] += add.by;
   if (change.event) {
     pending.sequence = next_sequence_++;
     Bytes key;

@@ -21,6 +21,7 @@
 #include "base/task.h"
 #include "meta/rocksdb/fanout.h"
 #include "meta/rocksdb/lags.h"
+#include "meta/rocksdb/limits.h"
 #include "meta/rocksdb/log_record.h"
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/store.h"
@@ -32,7 +33,7 @@ class Committer {
   struct Options {
     std::size_t max_queued_commits = 4096;
     std::uint64_t reserve_bytes = 0;  // free space below which commits that put data are refused
-    std::size_t max_commit_bytes = kMaxCommitBytes;
+    std::size_t max_commit_bytes = kEngineLimits.commit_bytes;
     // So long after redundancy was lost commits wait for its return; then they are kNotBegun at once.
     std::chrono::milliseconds redundancy_wait{0};
     // So long after the first mirror has done its part the others are waited for; then they have failed.
@@ -90,10 +91,15 @@ class Committer {
   };
 
  private:
+  struct Add {
+    std::string key;  // of a counter
+    std::int64_t by = 0;
+  };
   struct Pending {
     Commit change;
     Deadline deadline;
     std::size_t bytes = 0;
+    std::vector<Add> adds;  // the change's usage
     std::uint64_t sequence = 0;
     OneShot<Result<CommitInfo>> answer;
     Pending(Commit c, Deadline d, std::size_t b) : change(std::move(c)), deadline(d), bytes(b) {}

@@ -58,7 +58,7 @@ class HangingReads : public testing::Test {
     return begin([this] {
       std::vector<std::string> keys;
       for (int i = 0; i < kKeys; ++i) keys.push_back(key_of(i));
-      const auto values = sync_wait(cloud_->store().get_many("", std::move(keys)));
+      const auto values = sync_wait(cloud_->store().get_many({}, std::move(keys), Deadline::never()));
       return values && values->back() ? *values->back() : "none";
     });
   }
@@ -69,7 +69,8 @@ class HangingReads : public testing::Test {
         seen = value;
         return Key{Space::kRecords, key_of(1)};
       };
-      const auto found = sync_wait(cloud_->store().get_following("", {Space::kRecords, key_of(0)}, named));
+      const auto found =
+          sync_wait(cloud_->store().get_following({}, {Space::kRecords, key_of(0)}, named, Deadline::never()));
       return found && found->named ? seen + ", " + *found->named : "none";
     });
   }
@@ -84,7 +85,7 @@ class HangingReads : public testing::Test {
   }
   std::future<std::string> list(Patience patience = {}) {
     return begin([this, patience]() -> std::string {
-      const auto cursor = cloud_->store().cursor("", "k", "l", patience);
+      const auto cursor = cloud_->store().cursor({{}, "", "k", "l", patience});
       int seen = 0;
       auto there = sync_wait(cursor->seek("k"));
       for (; there && *there; there = sync_wait(cursor->next())) ++seen;
@@ -149,11 +150,12 @@ TEST_F(HangingReads, GoToTheNextMirrorWhenTheDriveGoesOffline) {
 
 TEST_F(HangingReads, OfAllMirrorsAreRefusedAndTheMirrorHasFailed) {
   open(3, kPatience);
-  auto read = begin([this] { return sync_wait(cloud_->store().get_everywhere("", {Space::kRecords, key_of(0)})); });
+  auto read = begin(
+      [this] { return sync_wait(cloud_->store().get_everywhere({Space::kRecords, key_of(0)}, Deadline::never())); });
   ASSERT_TRUE(soon(read));
   EXPECT_EQ(read.get().error(), Errc::kUnavailable);
   EXPECT_TRUE(eventually([&] { return !cloud_->current(hangs_); }));
-  const auto answers = sync_wait(cloud_->store().get_everywhere("", {Space::kRecords, key_of(0)}));
+  const auto answers = sync_wait(cloud_->store().get_everywhere({Space::kRecords, key_of(0)}, Deadline::never()));
   ASSERT_TRUE(answers);
   EXPECT_EQ(answers->size(), 2U);
 }

@@ -15,6 +15,7 @@
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/rocksdb/reader.h"
 #include "meta/rocksdb/recovery.h"
+#include "meta/rocksdb/roots.h"
 #include "meta/rocksdb/telling.h"
 #include "meta/rocksdb/verify.h"
 
@@ -38,8 +39,14 @@ Committer::Options committer_options(const MirroredOptions& options) {
   made.redundancy_wait = options.redundancy_wait;
   made.mirror_patience = options.mirror_patience;
   // Half a segment, so that sealed events have room beside what was counted.
-  made.max_commit_bytes = std::min<std::uint64_t>(kMaxCommitBytes, options.log_segment_bytes / 2);
+  made.max_commit_bytes = std::min<std::uint64_t>(kEngineLimits.commit_bytes, options.log_segment_bytes / 2);
   return made;
+}
+
+Limits limits_of(const Committer::Options& options) {
+  Limits limits = kEngineLimits;
+  limits.commit_bytes = options.max_commit_bytes;
+  return limits;
 }
 
 // The opening of the last mirror, shared with the thread that does it.
@@ -87,27 +94,59 @@ class Engine final : public MirroredStore {
   }
   void stop() override;
 
+  [[nodiscard]] const Limits& limits() const override { return limits_; }
   Task<Result<CommitInfo>> commit(Commit change, Deadline deadline) override {
+    if (change.needs_open_root) change.expect.push_back(Roots::is_open(change.partition.root));
     return committer_.commit(std::move(change), deadline);
   }
   [[nodiscard]] Status accepts_commits() const override { return committer_.accepts_commits(); }
-  Task<Result<std::optional<std::string>>> get(Partition, Key key) override { return reader_->get(std::move(key)); }
-  Task<Result<Followed>> get_following(Partition, Key key, const NamedKey& named) override {
-    return reader_->get_following(std::move(key), named);
+  Task<Result<std::optional<std::string>>> get(Partition, Key key, Deadline deadline) override {
+    return reader_->get(std::move(key), deadline);
   }
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(Partition, std::vector<std::string> keys) override {
-    return reader_->get_many(std::move(keys));
+  Task<Result<Followed>> get_following(Partition, Key key, const NamedKey& named, Deadline deadline) override {
+    return reader_->get_following(std::move(key), named, deadline);
+  }
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(Partition, std::vector<std::string> keys,
+                                                                 Deadline deadline) override {
+    return reader_->get_many(std::move(keys), deadline);
   }
   Task<Result<std::vector<Item>>> scan(Scan scan) override { return reader_->scan(std::move(scan)); }
-  Task<Result<std::vector<CopyAnswer>>> get_everywhere(Partition, Key key) override {
-    return reader_->get_everywhere(std::move(key));
+  std::unique_ptr<Cursor> cursor(CursorRange range) override {
+    if (range.end.empty()) range.end = past_prefix(std::move(range.base));
+    return reader_->cursor(std::move(range.begin), std::move(range.end), std::move(range.patience));
+  }
+
+  Task<Status> create_root(RootId root, Deadline deadline) override { return roots_.create(root, deadline); }
+  Task<Result<std::optional<RootState>>> root_state(RootId root, Deadline deadline) override {
+    return roots_.state(root, deadline);
+  }
+  Task<Status> close_root(RootId root, ClosingMark mark, Deadline deadline) override {
+    return roots_.close(root, mark, deadline);
+  }
+  Task<Status> open_root(RootId root, Deadline deadline) override { return roots_.open(root, deadline); }
+  Task<Result<CommitInfo>> end_root(RootId root, RootEnd end, Deadline deadline) override {
+    return roots_.end(root, std::move(end), deadline);
+  }
+  Task<Result<std::vector<EndedRoot>>> ended_roots(RootId from, std::size_t limit, Deadline deadline) override {
+    return roots_.ended(from, limit, deadline);
+  }
+  Task<Status> forget_root(RootId root, Deadline deadline) override { return roots_.forget(root, deadline); }
+  Task<Result<Usage>> usage(RootId root, Deadline deadline) override { return roots_.usage(root, deadline); }
+
+  Task<Result<std::optional<std::string>>> get_anywhere(Key key, Deadline deadline) override {
+    return reader_->get(std::move(key), deadline);
+  }
+  Task<Result<std::vector<Item>>> scan_anywhere(Scan scan) override { return reader_->scan(std::move(scan)); }
+  Task<Result<CommitInfo>> commit_anywhere(Commit change, Deadline deadline) override {
+    return commit(std::move(change), deadline);
+  }
+  Task<Result<std::vector<CopyAnswer>>> get_everywhere(Key key, Deadline deadline) override {
+    return reader_->get_everywhere(std::move(key), deadline);
   }
   Task<Result<std::vector<Item>>> scan_everywhere(Scan scan) override {
     return reader_->scan_everywhere(std::move(scan));
   }
-  std::unique_ptr<Cursor> cursor(Partition, std::string begin, std::string end, Patience patience) override {
-    return reader_->cursor(std::move(begin), std::move(end), std::move(patience));
-  }
+  [[nodiscard]] std::size_t max_scan_items() const override { return limits_.scan_items; }
   [[nodiscard]] std::uint64_t last_sequence() const override { return committer_.last_sequence(); }
 
   [[nodiscard]] std::vector<MirrorStatus> mirrors() const override;
@@ -157,9 +196,11 @@ class Engine final : public MirroredStore {
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<rocksdb::Cache> row_cache_;
   SystemRandom random_;
+  const Limits limits_;
   MirrorSet mirrors_;
   Committer committer_;
   std::unique_ptr<Reader> reader_;
+  Roots roots_;
   std::vector<DriveId> absent_at_opening_;
   DriveWork work_;          // changes a mirror's files
   DriveWork looking_;       // only reads
@@ -180,10 +221,12 @@ Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metric
       cache_(rocksdb::NewLRUCache(options.cache_bytes - options.cache_bytes / kRowShare, kCacheShardBits, false,
                                   kHighPriorityShare)),
       row_cache_(rocksdb::NewLRUCache(options.cache_bytes / kRowShare, kCacheShardBits)),
+      limits_(limits_of(committer_options(options))),
       mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits"),
                {options.least_mirrors, options.least_sites}),
       committer_(mirrors_, sealer, clock, metrics, committer_options(options)),
-      reader_(std::make_unique<Reader>(mirrors_, metrics, clock, options.reader_threads, options.mirror_patience)) {}
+      reader_(std::make_unique<Reader>(mirrors_, metrics, clock, options.reader_threads, options.mirror_patience)),
+      roots_(committer_, *reader_) {}
 
 Engine::~Engine() {
   committer_.abandon();

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "io/drives.h"
+#include "meta/every_root.h"
 #include "meta/mirrors.h"
 #include "meta/store.h"
 
@@ -41,7 +42,7 @@ struct MirroredOptions {
   bool create = false;
 };
 
-class MirroredStore : public Store, public Mirrors {
+class MirroredStore : public Store, public EveryRoot, public Mirrors {
  public:
   // Opens the mirrors that the drive map names, brings them level, and starts the committer. kCorrupt: those that are
   // online are damaged, or hold nothing and `create` is not set. `drives`, `sealer`, `clock` and `metrics` outlive the

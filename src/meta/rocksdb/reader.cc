@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "meta/rocksdb/fail_over.h"
+#include "meta/rocksdb/limits.h"
 #include "meta/rocksdb/rocks_cursor.h"
 #include "meta/rocksdb/walk.h"
 
@@ -18,13 +19,14 @@ Error no_mirror() { return {make_error_code(Errc::kUnavailable), "no metadata mi
 Error cannot_answer() { return {make_error_code(Errc::kUnavailable), "a metadata mirror has failed"}; }
 
 Status check_key(std::string_view key) {
-  if (key.size() <= kMaxKeyBytes) return {};
-  return fail(Errc::kInvalidArgument, "a key has at most " + std::to_string(kMaxKeyBytes) + " bytes");
+  if (key.size() <= kEngineLimits.key_bytes) return {};
+  return fail(Errc::kInvalidArgument, "a key has at most " + std::to_string(kEngineLimits.key_bytes) + " bytes");
 }
 
 Status check_scan(const Scan& scan) {
-  if (scan.limit > kMaxScanItems) {
-    return fail(Errc::kInvalidArgument, "a scan answers at most " + std::to_string(kMaxScanItems) + " items");
+  if (scan.limit > kEngineLimits.scan_items) {
+    return fail(Errc::kInvalidArgument,
+                "a scan answers at most " + std::to_string(kEngineLimits.scan_items) + " items");
   }
   CHECK_OK(check_key(scan.begin));
   return check_key(scan.end);
@@ -96,7 +98,7 @@ class Scanner {
   // True: all is there.
   Result<bool> turn(Reading& reading) {
     const bool begins = !walk_;
-    if (begins) walk_.emplace(mirror_, scan.space, scan.begin, scan.end, scan.reverse);
+    if (begins) walk_.emplace(mirror_, scan.space, scan.begin, scan.end);
     const Walk::Turn turn(*walk_);
     if (begins) {
       TRY(at_, walk_->start());
@@ -159,14 +161,14 @@ bool Reader::hopeless(const Mirror& mirror, std::chrono::nanoseconds still) cons
 }
 
 template <typename Question>
-Task<Result<Found>> Reader::look_up(Question& question, typename Question::Answer& answer) {
+Task<Result<Found>> Reader::look_up(Question& question, typename Question::Answer& answer, Deadline deadline) {
   FailOver way(mirrors_, pools_);
   for (;;) {
     CO_TRY(const std::shared_ptr<Mirror> mirror, way.mirror());
     Result<Found> found = question.look(mirror->state(), Tier::kMemory, answer, nullptr);
     if (found && *found == Found::kNotInMemory) {
       const auto read = std::make_shared<WalkPools::Read<Look<Question>>>(Look<Question>{mirror, std::move(question)});
-      const WalkPools::Waiting waiting(pools_.of(mirror), read);
+      const WalkPools::Waiting waiting(pools_.of(mirror), read, deadline);
       auto seen = co_await read->answer();
       if (seen) {
         answer = std::move(seen->answer);
@@ -181,31 +183,33 @@ Task<Result<Found>> Reader::look_up(Question& question, typename Question::Answe
   }
 }
 
-Task<Result<std::optional<std::string>>> Reader::get(Key key) {
+Task<Result<std::optional<std::string>>> Reader::get(Key key, Deadline deadline) {
   CO_CHECK_OK(check_key(key.bytes));
   Get question{std::move(key)};
   std::string value;
-  CO_TRY(const Found found, co_await look_up(question, value));
+  CO_TRY(const Found found, co_await look_up(question, value, deadline));
   if (found == Found::kNo) co_return std::nullopt;
   co_return std::move(value);
 }
 
-Task<Result<Followed>> Reader::get_following(Key key, const NamedKey& named) {
+Task<Result<Followed>> Reader::get_following(Key key, const NamedKey& named, Deadline deadline) {
   CO_CHECK_OK(check_key(key.bytes));
   GetFollowing question{std::move(key), &named};
   Followed found;
-  CO_CHECK_OK(co_await look_up(question, found));
+  CO_CHECK_OK(co_await look_up(question, found, deadline));
   co_return found;
 }
 
-Task<Result<std::vector<std::optional<std::string>>>> Reader::get_many(std::vector<std::string> keys) {
-  if (keys.size() > kMaxScanItems) {
-    co_return fail(Errc::kInvalidArgument, "get_many takes at most " + std::to_string(kMaxScanItems) + " keys");
+Task<Result<std::vector<std::optional<std::string>>>> Reader::get_many(std::vector<std::string> keys,
+                                                                       Deadline deadline) {
+  if (keys.size() > kEngineLimits.scan_items) {
+    co_return fail(Errc::kInvalidArgument,
+                   "get_many takes at most " + std::to_string(kEngineLimits.scan_items) + " keys");
   }
   for (const std::string& key : keys) CO_CHECK_OK(check_key(key));
   GetMany question{std::move(keys)};
   std::vector<std::optional<std::string>> values;
-  CO_CHECK_OK(co_await look_up(question, values));
+  CO_CHECK_OK(co_await look_up(question, values, deadline));
   co_return std::move(values);
 }
 
@@ -226,7 +230,7 @@ Task<Result<std::vector<Item>>> Reader::scan(Scan scan) {
   }
 }
 
-Task<Result<std::vector<CopyAnswer>>> Reader::get_everywhere(Key key) {
+Task<Result<std::vector<CopyAnswer>>> Reader::get_everywhere(Key key, Deadline deadline) {
   CO_CHECK_OK(check_key(key.bytes));
   const auto mirrors = mirrors_.list();
   if (mirrors->empty()) co_return fail(no_mirror());
@@ -237,7 +241,7 @@ Task<Result<std::vector<CopyAnswer>>> Reader::get_everywhere(Key key) {
   for (const auto& mirror : *mirrors) {
     if (mirror->failed()) co_return fail(cannot_answer());
     const auto read = std::make_shared<WalkPools::Read<Look<Get>>>(Look<Get>{mirror, {key}});
-    const WalkPools::Waiting waiting(pools_.of(mirror), read);
+    const WalkPools::Waiting waiting(pools_.of(mirror), read, deadline);
     auto seen = co_await read->answer();
     if (!seen) {
       way.goes_on(mirror, seen.error());
@@ -255,7 +259,6 @@ Task<Result<std::vector<CopyAnswer>>> Reader::get_everywhere(Key key) {
 
 Task<Result<std::vector<Item>>> Reader::scan_everywhere(Scan scan) {
   CO_CHECK_OK(check_scan(scan));
-  if (scan.reverse) co_return fail(Errc::kInvalidArgument, "only scans forwards are for every copy");
   if (scan.limit == 0 || (!scan.end.empty() && scan.end <= scan.begin)) co_return std::vector<Item>();
   const auto mirrors = mirrors_.list();
   if (mirrors->empty()) co_return fail(no_mirror());

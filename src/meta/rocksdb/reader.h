@@ -20,6 +20,7 @@
 #include "base/metrics.h"
 #include "base/pool.h"
 #include "base/task.h"
+#include "meta/every_root.h"
 #include "meta/rocksdb/mirror_pools.h"
 #include "meta/rocksdb/mirror_set.h"
 #include "meta/store.h"
@@ -32,13 +33,14 @@ class Reader {
   Reader(MirrorSet& mirrors, Metrics& metrics, const Clock& clock, unsigned threads,
          std::chrono::milliseconds patience);
 
-  Task<Result<std::optional<std::string>>> get(Key key);
+  // A deadline is that of a wait for a drive: kTimeout.
+  Task<Result<std::optional<std::string>>> get(Key key, Deadline deadline);
   // `named` is called only while the task waits for it.
-  Task<Result<Followed>> get_following(Key key, const NamedKey& named);
-  Task<Result<std::vector<std::optional<std::string>>>> get_many(std::vector<std::string> keys);
+  Task<Result<Followed>> get_following(Key key, const NamedKey& named, Deadline deadline);
+  Task<Result<std::vector<std::optional<std::string>>>> get_many(std::vector<std::string> keys, Deadline deadline);
   Task<Result<std::vector<Item>>> scan(Scan scan);
-  // Of every mirror, whichever thread asks first: see Store.
-  Task<Result<std::vector<CopyAnswer>>> get_everywhere(Key key);
+  // Of every mirror, whichever thread asks first: see EveryRoot.
+  Task<Result<std::vector<CopyAnswer>>> get_everywhere(Key key, Deadline deadline);
   Task<Result<std::vector<Item>>> scan_everywhere(Scan scan);
   std::unique_ptr<Cursor> cursor(std::string begin, std::string end, Patience patience);
 
@@ -49,7 +51,7 @@ class Reader {
 
  private:
   template <typename Question>
-  Task<Result<Found>> look_up(Question& question, typename Question::Answer& answer);
+  Task<Result<Found>> look_up(Question& question, typename Question::Answer& answer, Deadline deadline);
   [[nodiscard]] bool hopeless(const Mirror& mirror, std::chrono::nanoseconds still) const;
 
   std::atomic<bool> waits_ended_{false};

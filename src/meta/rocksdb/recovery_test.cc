@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "meta/rocksdb/counter_merge.h"
+#include "meta/rocksdb/root_record.h"
 #include "meta/rocksdb/test_cloud.h"
 
 namespace andromede::meta {
@@ -28,7 +29,7 @@ Commit numbered(int i, std::size_t value_bytes = 3000) {
   change.event = "put " + std::to_string(i);
   change.put.push_back({{Space::kRecords, key_of(i)}, "value" + std::to_string(i)});
   change.put.push_back({{Space::kInline, key_of(i)}, std::string(value_bytes, static_cast<char>('a' + i % 26))});
-  change.add.push_back({"n", 1});
+  change.usage.objects = 1;
   return change;
 }
 
@@ -42,7 +43,7 @@ int check_whole(TestCloud& cloud, int acknowledged, int attempted, std::size_t v
     EXPECT_EQ(cloud.read(key_of(i), Space::kInline),
               i < entries ? std::string(value_bytes, static_cast<char>('a' + i % 26)) : "absent");
   }
-  EXPECT_EQ(cloud.read("n"), entries == 0 ? "absent" : encode_counter(entries));
+  EXPECT_EQ(cloud.read(object_count_key({})), entries == 0 ? "absent" : encode_counter(entries));
   return entries;
 }
 
@@ -427,7 +428,7 @@ TEST(Recovery, AsManyCommitsWithAnotherLastEntryAreAnotherHistory) {
   ASSERT_TRUE(cloud.open());
   EXPECT_TRUE(cloud.current(0) && cloud.current(1)) << "one is copied anew";
   EXPECT_EQ(cloud.verify_journal(), 2U);
-  const auto copies = sync_wait(cloud.store().get_everywhere("", {Space::kRecords, "k"}));
+  const auto copies = sync_wait(cloud.store().get_everywhere({Space::kRecords, "k"}, Deadline::never()));
   ASSERT_TRUE(copies);
   ASSERT_EQ(copies->size(), 2U);
   EXPECT_EQ((*copies)[0].value, (*copies)[1].value);

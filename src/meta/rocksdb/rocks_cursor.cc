@@ -76,7 +76,7 @@ Task<Status> RocksCursor::fetch(std::optional<std::string> key) {
 }
 
 Result<bool> RocksCursor::Batches::fill(Reading& reading) {
-  if (!walk) walk.emplace(mirror, Space::kRecords, walk_begin, walk_end, false);
+  if (!walk) walk.emplace(mirror, Space::kRecords, walk_begin, walk_end);
   const Walk::Turn turn(*walk);
   if (from && !std::exchange(moved, true)) {
     TRY(at, walk->seek(*from));

@@ -57,7 +57,7 @@ class RocksCursorTest : public testing::Test {
 
 TEST_F(RocksCursorTest, WalksItsRangeFromMemoryAndFromTheDrive) {
   for (int round = 0; round < 2; ++round) {
-    auto cursor = cloud_.store().cursor("", "o/", "o0", {});
+    auto cursor = cloud_.store().cursor({{}, "", "o/", "o0", {}});
     EXPECT_EQ(walk(*cursor, "", 0), kKeys);  // below the range: starts at its beginning
     EXPECT_EQ(walk(*cursor, name(2900), 2900), 100);
     EXPECT_EQ(walk(*cursor, name(10) + "x", 11), kKeys - 11);
@@ -72,7 +72,7 @@ TEST_F(RocksCursorTest, WalksItsRangeFromMemoryAndFromTheDrive) {
 TEST_F(RocksCursorTest, JumpsOverPrefixesWhenTheCacheIsCold) {
   cloud_.close();
   ASSERT_TRUE(cloud_.open());
-  const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
+  const auto cursor = cloud_.store().cursor({{}, "", "o/", "o0", {}});
   for (int i = 0; i < kKeys; i += 100) {
     const auto there = sync_wait(cursor->seek(name(i)));
     ASSERT_TRUE(there && *there);
@@ -85,7 +85,7 @@ TEST_F(RocksCursorTest, JumpsOverPrefixesWhenTheCacheIsCold) {
 TEST_F(RocksCursorTest, TryNextDoesNotTouchTheDrive) {
   cloud_.close();
   ASSERT_TRUE(cloud_.open());
-  const auto cursor = cloud_.store().cursor("", "o/", "", {});
+  const auto cursor = cloud_.store().cursor({{}, "", "o/", "", {}});
   ASSERT_TRUE(*sync_wait(cursor->seek("o/")));
   bool had_to_wait = false;
   int seen = 1;
@@ -109,7 +109,7 @@ TEST_F(RocksCursorTest, SeesOneStateWhileCommitsGoOn) {
       cloud_.close();
       ASSERT_TRUE(cloud_.open());
     }
-    const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
+    const auto cursor = cloud_.store().cursor({{}, "", "o/", "o0", {}});
     ASSERT_TRUE(*sync_wait(cursor->seek("o/")));
     ASSERT_TRUE(cloud_.put(name(700), "changed"));
     Commit change;
@@ -127,7 +127,7 @@ TEST_F(RocksCursorTest, SeesOneStateWhileCommitsGoOn) {
 }
 
 TEST_F(RocksCursorTest, MovingPastTheEndStaysThere) {
-  const auto cursor = cloud_.store().cursor("", "p/", "p0", {});
+  const auto cursor = cloud_.store().cursor({{}, "", "p/", "p0", {}});
   ASSERT_TRUE(*sync_wait(cursor->seek("")));
   EXPECT_FALSE(*sync_wait(cursor->next()));
   EXPECT_FALSE(*sync_wait(cursor->next()));
@@ -169,12 +169,10 @@ class DeletedKeysTest : public testing::Test {
     const std::string metric = "\nandromede_meta_walk_turns_total ";
     return std::stoull(text.substr(text.find(metric) + metric.size()));
   }
-  std::vector<std::string> scan(const std::string& begin, const std::string& end, bool reverse = false,
-                                std::size_t limit = 1000) {
+  std::vector<std::string> scan(const std::string& begin, const std::string& end, std::size_t limit = 1000) {
     Scan scan;
     scan.begin = begin;
     scan.end = end;
-    scan.reverse = reverse;
     scan.limit = limit;
     const auto items = sync_wait(cloud_.store().scan(std::move(scan)));
     EXPECT_TRUE(items) << (items ? "" : items.error().describe());
@@ -193,18 +191,13 @@ TEST_F(DeletedKeysTest, AWalkOverThemTakesAsManyTurnsAsTheyAreWorth) {
   EXPECT_LE(turns(), 2 * kDeleted / kMaxSkippedKeys + 2);  // a key and its deletion may count as two
 }
 
-TEST_F(DeletedKeysTest, SoDoesOneInReverse) {
-  EXPECT_EQ(scan("o/", "o0", true), (std::vector<std::string>{"o/z", "o/0"}));
-  EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
-}
-
 TEST_F(DeletedKeysTest, SoDoesOneThatFindsNothing) {
   EXPECT_EQ(scan(name(0), name(kDeleted)), std::vector<std::string>());
   EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
 }
 
 TEST_F(DeletedKeysTest, SoDoesACursor) {
-  const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
+  const auto cursor = cloud_.store().cursor({{}, "", "o/", "o0", {}});
   ASSERT_TRUE(*sync_wait(cursor->seek("")));
   EXPECT_EQ(cursor->key(), "o/0");
   EXPECT_FALSE(cursor->try_next());  // it gave up its turn, and shows what it had
@@ -216,11 +209,11 @@ TEST_F(DeletedKeysTest, SoDoesACursor) {
   EXPECT_FALSE(*sync_wait(cursor->next()));
   ASSERT_TRUE(*sync_wait(cursor->seek(name(7))));
   EXPECT_EQ(cursor->key(), "o/z");
-  EXPECT_FALSE(*sync_wait(cloud_.store().cursor("", name(0), name(kDeleted), {})->seek("")));
+  EXPECT_FALSE(*sync_wait(cloud_.store().cursor({{}, "", name(0), name(kDeleted), {}})->seek("")));
 }
 
 TEST_F(DeletedKeysTest, AWalkSeesTheStateThatItBeganWith) {
-  const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
+  const auto cursor = cloud_.store().cursor({{}, "", "o/", "o0", {}});
   ASSERT_TRUE(*sync_wait(cursor->seek("")));
   change(kDeleted, true);  // newer than what it shows: stepped over as well
   ASSERT_TRUE(*sync_wait(cursor->next()));
@@ -250,16 +243,10 @@ TEST_F(SomeDeletedKeysTest, CountForAScan) {
   EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
 }
 
-TEST_F(SomeDeletedKeysTest, CountForAScanInReverse) {
-  std::reverse(left_.begin(), left_.end());
-  EXPECT_EQ(scan("o/", "o0", true), left_);
-  EXPECT_GE(turns(), kDeleted / kMaxSkippedKeys - 1);
-}
-
 // It shows what it has when it gives up its turn: so it comes back more often, with less, and each time among all reads
 // only where its last turn was not spent.
 TEST_F(SomeDeletedKeysTest, CountForACursor) {
-  const auto cursor = cloud_.store().cursor("", "o/", "o0", {});
+  const auto cursor = cloud_.store().cursor({{}, "", "o/", "o0", {}});
   std::vector<std::string> walked;
   int waited = 0;
   for (auto there = sync_wait(cursor->seek("")); there && *there;) {
@@ -314,7 +301,7 @@ class OneMirrorTest : public testing::Test {
 };
 
 TEST_F(OneMirrorTest, DeletedKeysAreClearedAwayOnlyWhereAWalkMetManyOfThem) {
-  Walk walk(mirror_, Space::kRecords, "o/", "o0", false);
+  Walk walk(mirror_, Space::kRecords, "o/", "o0");
   const auto move = [&](bool begin) {
     const Walk::Turn turn(walk);
     const auto at = begin ? walk.start() : walk.next();
@@ -413,11 +400,9 @@ TEST_F(DeletedKeysTest, KeysThatAreThereDoNotCount) {
     ASSERT_TRUE(cloud_.commit(std::move(commit)));
     commit = {};
   }
-  for (const bool reverse : {false, true}) {
-    EXPECT_EQ(scan("q/", "q0", reverse, kThere).size(), static_cast<std::size_t>(kThere));
-    EXPECT_EQ(turns(), 0U);
-  }
-  const auto cursor = cloud_.store().cursor("", "q/", "q0", {});
+  EXPECT_EQ(scan("q/", "q0", kThere).size(), static_cast<std::size_t>(kThere));
+  EXPECT_EQ(turns(), 0U);
+  const auto cursor = cloud_.store().cursor({{}, "", "q/", "q0", {}});
   int walked = 0;
   for (auto there = sync_wait(cursor->seek("")); there && *there; there = sync_wait(cursor->next())) ++walked;
   EXPECT_EQ(walked, kThere);

@@ -162,7 +162,7 @@ class TestCloud {
     return commit(std::move(change));
   }
   Result<std::optional<std::string>> get(const std::string& key, Space space = Space::kRecords) {
-    return sync_wait(store_->get("", {space, key}));
+    return sync_wait(store_->get({}, {space, key}, Deadline::never()));
   }
   // The value; "absent"; or the error.
   std::string read(const std::string& key, Space space = Space::kRecords) {

@@ -31,11 +31,10 @@ std::uint64_t Walk::Turn::skipped() const {
   return passed > found ? passed - found : 0;  // the last one that was found is not passed yet
 }
 
-Walk::Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::string end, bool reverse)
+Walk::Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::string end)
     : mirror_(std::move(mirror)),
       begin_(std::move(begin)),
       end_(std::move(end)),
-      reverse_(reverse),
       lower_bound_(begin_),
       upper_bound_(end_) {
   rocksdb::ReadOptions options = read_options(Tier::kAll);
@@ -48,11 +47,7 @@ Walk::Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::
 }
 
 Result<Walk::At> Walk::start() {
-  if (reverse_) {
-    iterator_->SeekToLast();
-  } else {
-    iterator_->Seek(lower_bound_);
-  }
+  iterator_->Seek(lower_bound_);
   return look();
 }
 
@@ -62,20 +57,12 @@ Result<Walk::At> Walk::seek(const std::string& key) {
 }
 
 Result<Walk::At> Walk::next() {
-  if (reverse_) {
-    iterator_->Prev();
-  } else {
-    iterator_->Next();
-  }
+  iterator_->Next();
   return look();
 }
 
 Result<Walk::At> Walk::go_on() {
-  if (reverse_) {
-    iterator_->SeekForPrev(resume_at_);
-  } else {
-    iterator_->Seek(resume_at_);
-  }
+  iterator_->Seek(resume_at_);
   return look();
 }
 

@@ -30,9 +30,9 @@ class Walk {
     kTurn,  // gave up its turn: go_on() is next
   };
 
-  // [begin, end) of `space` as it is now; an empty `end` is the space's end. In reverse, from `end` down to `begin`.
+  // [begin, end) of `space` as it is now; an empty `end` is the space's end.
   // May touch the drive, as every move.
-  Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::string end, bool reverse);
+  Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::string end);
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;
 
@@ -54,9 +54,9 @@ class Walk {
     const std::uint64_t found_before_;
   };
 
-  // To the range's first key, or its last in reverse.
+  // To the range's first key.
   Result<At> start();
-  // To the first key >= `key`; not in reverse.
+  // To the first key >= `key`.
   Result<At> seek(const std::string& key);
   Result<At> next();
   Result<At> go_on();
@@ -71,7 +71,6 @@ class Walk {
   const std::shared_ptr<Mirror> mirror_;
   const std::string begin_;
   const std::string end_;
-  const bool reverse_;
   const rocksdb::Slice lower_bound_;
   const rocksdb::Slice upper_bound_;
   std::unique_ptr<rocksdb::Iterator> iterator_;  // sees one state, however often it is moved

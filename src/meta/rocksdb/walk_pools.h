@@ -225,7 +225,7 @@ class WalkPools {
     std::vector<Begun> begun_;  // as many as threads at most
   };
 
-  static Error too_long() { return {make_error_code(Errc::kTimeout), "the walk took too long"}; }
+  static Error too_long() { return {make_error_code(Errc::kTimeout), "the read of the metadata took too long"}; }
 
   bool enter(Waiting& waiting, bool long_walk, std::function<void()> job) {
     {
