@@ -66,7 +66,7 @@ Result<BucketCount> count_of(const std::optional<std::string>& raw) {
 Task<Status> ServiceImpl::create_bucket(const identity::Context& context, std::string name, PolicyId policy) {
   CO_CHECK_OK(check_bucket_name(name));
   CO_CHECK_OK(check_allowed(context, context.action, {"bucket", name, &context.principal.account.id}));
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(context.stop); a_try.may_go_on(); co_await a_try.pause()) {
     const Status done = co_await try_create_bucket(context, name, policy);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
     commits_retried_.add();
@@ -88,7 +88,7 @@ Task<Status> ServiceImpl::try_create_bucket(const identity::Context& context, co
       co_return fail(ObjectErrc::kBucketAlreadyOwnedByYou, "it has another policy");
     }
     if (state) co_return fail(ObjectErrc::kBucketAlreadyExists, "the name is taken: bucket names are shared by all");
-    CO_CHECK_OK(co_await erase_name(other, name));
+    CO_CHECK_OK(co_await erase_name(other, name, context.stop));
     co_return fail(Errc::kConflict, "the name was that of a deleted bucket");
   }
   CO_TRY(BucketCount count, count_of(now[1]));
@@ -157,7 +157,7 @@ Task<Result<BucketPage>> ServiceImpl::list_buckets(const identity::Context& cont
 
 Task<Status> ServiceImpl::delete_bucket(const identity::Context& context, std::string name) {
   CO_TRY(const BucketRecord bucket, co_await read_bucket(context, context.action, name));
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(context.stop); a_try.may_go_on(); co_await a_try.pause()) {
     const Status done = co_await try_delete_bucket(context, bucket, name);
     if (done || !(done.error() == Errc::kConflict)) co_return done;
     commits_retried_.add();
@@ -176,7 +176,7 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Context& context, co
   const meta::RootId root = layout::root(bucket.id);
   CO_TRY(const auto state, co_await meta_.root_state(root, deadline()));
   if (!state) {
-    CO_CHECK_OK(co_await erase_name(bucket, name));
+    CO_CHECK_OK(co_await erase_name(bucket, name, context.stop));
     co_return fail(ObjectErrc::kNoSuchBucket, "the bucket was deleted");
   }
   const auto not_empty = [] { return fail(ObjectErrc::kBucketNotEmpty, "the bucket still holds objects"); };
@@ -203,14 +203,14 @@ Task<Status> ServiceImpl::try_delete_bucket(const identity::Context& context, co
   // Also where it may have happened.
   cleanup_.wake();
   if (!done) co_return fail(done.error());
-  co_return co_await erase_name(bucket, name);
+  co_return co_await erase_name(bucket, name, context.stop);
 }
 
-Task<Status> ServiceImpl::erase_name(const BucketRecord& bucket, const std::string& name) {
+Task<Status> ServiceImpl::erase_name(const BucketRecord& bucket, const std::string& name, std::stop_token stop) {
   buckets_.forget(bucket.id);
   const meta::Key name_key{meta::Space::kRecords, layout::bucket_name(name)};
   const meta::Key count_key{meta::Space::kRecords, layout::bucket_count(bucket.owner)};
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(stop); a_try.may_go_on(); co_await a_try.pause()) {
     CO_TRY(auto now, co_await meta_.get_many(meta::kCloudPartition, {name_key.bytes, count_key.bytes}, deadline()));
     // Another who met the dead bucket's name was faster.
     if (now[0] != encode(bucket)) co_return Status{};

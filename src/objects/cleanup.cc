@@ -103,7 +103,7 @@ void ServiceImpl::note_stuck_cleanups(std::size_t buckets) {
 
 Task<Status> ServiceImpl::clean_up_bucket(const meta::EndedRoot& deleted) {
   CO_TRY(const DeletedBucket record, decode_deleted_bucket(as_bytes(deleted.left)));
-  CO_CHECK_OK(co_await erase_name(record.bucket, record.name));
+  CO_CHECK_OK(co_await erase_name(record.bucket, record.name, {}));
   CO_TRY(const bool more, co_await clean_up_upload(record.bucket));
   if (more) co_return Status{};
   co_return co_await meta_.forget_root(deleted.root, deadline());

@@ -95,15 +95,12 @@ Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::get(const identity::Conte
 }
 
 Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::open_object(OpenRequest request) {
-  for (unsigned tries = 0;; ++tries) {
+  for (Retries::Try a_try = retries_.begin(request.context.stop); a_try.may_go_on(); co_await a_try.pause()) {
     auto opened = co_await try_open(request);
     // What the record names is gone: the object was replaced meanwhile, and its record is another by now.
-    if (!opened && opened.error() == Errc::kNotFound && tries < kMaxCommitTries) continue;
-    if (!opened && opened.error() == Errc::kNotFound) {
-      co_return fail(Errc::kCorrupt, "an object's record names bytes that are not there");
-    }
-    co_return opened;
+    if (opened || !(opened.error() == Errc::kNotFound)) co_return opened;
   }
+  co_return fail(Errc::kCorrupt, "an object's record names bytes that are not there");
 }
 
 Task<Result<std::unique_ptr<OpenObject>>> ServiceImpl::try_open(const OpenRequest& request) {

@@ -143,7 +143,7 @@ Task<Result<UploadInfo>> ServiceImpl::create_upload(const identity::Context& con
   record.system = std::move(request.system);
   record.user = std::move(request.user);
   const UploadId id = make_upload_id(record.initiated, random_);
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(context.stop); a_try.may_go_on(); co_await a_try.pause()) {
     CO_CHECK_OK(co_await ensure_open(bucket));
     meta::Commit change = change_of(bucket, request.key);
     change.needs_open_root = true;
@@ -296,7 +296,7 @@ Task<Result<PartRecord>> ServiceImpl::commit_part(Names names, const char* event
     part.sent = {demand.kind, ChecksumType::kFullObject, *body.digests.checksum(demand.kind), 0};
   }
   part.pieces = body.pieces;
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(names.context.stop); a_try.may_go_on(); co_await a_try.pause()) {
     CO_CHECK_OK(co_await ensure_open(bucket));
     meta::Commit change = change_of(bucket, names.key);
     change.needs_open_root = true;
@@ -354,7 +354,8 @@ Task<Result<PutAnswer>> ServiceImpl::complete_upload(const identity::Context& co
   CO_TRY(const AccountTurns::Turn turn,
          co_await part_lists_.take(context.principal.account.id, turn_patience(context.stop)));
   ListWork work;
-  for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(context.stop); a_try.may_go_on() && work.parts_read < kMaxPartsOverTries;
+       co_await a_try.pause()) {
     auto done = co_await try_complete({context, bucket, request.bucket, request.key}, request, work);
     const bool again = !done && (done.error() == Errc::kConflict || done.error() == Errc::kNotFound);
     if (!again) co_return done;
@@ -478,7 +479,8 @@ Task<Status> ServiceImpl::abort_upload(const identity::Context& context, std::st
   CO_TRY(const AccountTurns::Turn turn,
          co_await part_lists_.take(context.principal.account.id, turn_patience(context.stop)));
   ListWork work;
-  for (unsigned tries = 0; tries < kMaxCommitTries && work.parts_read < kMaxPartsOverTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(context.stop); a_try.may_go_on() && work.parts_read < kMaxPartsOverTries;
+       co_await a_try.pause()) {
     const Status done =
         co_await try_abort(record, key, upload,
                            event(context, "AbortMultipartUpload",

@@ -43,11 +43,11 @@ Task<Status> ServiceImpl::commit_object(Names names, const char* event_name, Obj
                                         const Conditions& conditions) {
   const BucketRecord& bucket = names.bucket;
   const std::string object_key = layout::object(bucket.id, names.key);
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(names.context.stop); a_try.may_go_on(); co_await a_try.pause()) {
     meta::Commit change = change_of(bucket, names.key);
     change.needs_open_root = true;
     // Nearly every bucket is open: its state is read only when that was wrong.
-    if (tries > 0) CO_CHECK_OK(co_await ensure_open(bucket));
+    if (!a_try.is_first()) CO_CHECK_OK(co_await ensure_open(bucket));
     CO_TRY(auto current, co_await find_object(bucket, names.key));
     CO_CHECK_OK(check_write(conditions, current ? &current->record.head : nullptr));
     auto displaced = co_await displace_object(bucket, current ? &*current : nullptr, change, names.context.stop);

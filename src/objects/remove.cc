@@ -74,7 +74,7 @@ Task<Status> ServiceImpl::remove_in(const identity::Context& context, const Buck
   if (!item.version_id.empty() && item.version_id != "null") {
     co_return fail(ObjectErrc::kNoSuchVersion, "the bucket keeps no versions: the only one is \"null\"");
   }
-  for (unsigned tries = 0; tries < kMaxCommitTries; ++tries) {
+  for (Retries::Try a_try = retries_.begin(context.stop); a_try.may_go_on(); co_await a_try.pause()) {
     CO_TRY(const auto current, co_await find_object(bucket, item.key));
     CO_CHECK_OK(check_delete(item, current ? &current->record.head : nullptr));
     if (!current) co_return Status{};

@@ -40,6 +40,7 @@ ServiceImpl::ServiceImpl(meta::Store& meta, meta::EveryRoot& every_root, blob::S
       options_(options),
       commits_retried_(metrics.counter("andromede_objects_commits_retried_total",
                                        "Commits tried anew because another change came between")),
+      retries_(random),
       live_(blobs),
       unfinished_(options.unfinished),
       listings_(kListingsAtOnce, kListingsWaiting, clock),

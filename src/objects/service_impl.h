@@ -28,13 +28,12 @@
 #include "objects/live_blobs.h"
 #include "objects/open_pipeline.h"
 #include "objects/records.h"
+#include "objects/retries.h"
 #include "objects/seal_pipeline.h"
 #include "objects/service.h"
 
 namespace andromede::objects {
 
-// How often a change is tried anew after another one came between.
-inline constexpr unsigned kMaxCommitTries = 100;
 // Where each try reads the parts of an upload anew, the last is the one that reads so many in all: ten times as many as
 // there can be.
 inline constexpr std::size_t kMaxPartsOverTries = 100'000;
@@ -275,7 +274,7 @@ class ServiceImpl final : public Service {
   Task<Status> try_create_bucket(const identity::Context& context, const std::string& name, const PolicyId& wanted);
   Task<Status> try_delete_bucket(const identity::Context& context, const BucketRecord& bucket, const std::string& name);
   // Takes the name of a bucket that has no state any more.
-  Task<Status> erase_name(const BucketRecord& bucket, const std::string& name);
+  Task<Status> erase_name(const BucketRecord& bucket, const std::string& name, std::stop_token stop);
   Task<Result<bool>> has_objects(const BucketRecord& bucket);
 
   // --- cleanup.cc
@@ -300,6 +299,7 @@ class ServiceImpl final : public Service {
   Random& random_;
   const Options options_;
   const Counter commits_retried_;
+  Retries retries_;
   crypto::Md5Lanes lanes_;
   BucketCache buckets_;
   LiveBlobs live_;

@@ -374,7 +374,6 @@ class TestCloud {
     end.event = "{}";
     must(sync_wait(meta_->close_root(layout::root(bucket), end.mark, Deadline::never())));
     must(sync_wait(meta_->end_root(layout::root(bucket), end, Deadline::never())));
-    must(sync_wait(meta_->forget_root(layout::root(bucket), Deadline::never())));
   }
 
   template <typename T>
