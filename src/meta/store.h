@@ -1,6 +1,6 @@
 // meta::Store: ordered keys in partitions, changed by conditional atomic commits. The seam behind which RocksDB (one
 // machine, mirrored) and Ceph RADOS omap (many) stand: nothing is promised that an omap object cannot keep
-// (docs/adr/0013-a-store-for-two-engines.md). conformance_test.h holds every engine to it.
+// (docs/adr/0013-a-store-for-two-engines.md). test_conformance.h holds every engine to it.
 //
 // Promises. Durable: commit() answers after the change is synced on every online mirror, and on so many of them, at so
 // many sites, that it survives the next loss; while there are fewer it waits a while, then is kNotBegun. Witnessed:
@@ -248,7 +248,7 @@ class Store {
   virtual std::unique_ptr<Cursor> cursor(CursorRange range) = 0;
 
   // --- Roots. Every root but the cloud's is made, and ends, by these; they are commits, with the same errors. A root
-  // is open, or closing: somebody is about to end it, and looks whether it may. kConflict: there is one, or was.
+  // is open, or closing: somebody is about to end it, if it may. create_root(): kConflict where there is, or was, one.
   virtual Task<Status> create_root(RootId root, Deadline deadline) = 0;
   // nullopt: there is none, or it has ended.
   virtual Task<Result<std::optional<RootState>>> root_state(RootId root, Deadline deadline) = 0;
