@@ -37,7 +37,7 @@ TEST(FleetJournal, StoresTheTimeOfAScrubAsSpecified) {
 TEST(FleetJournal, RefusesWhatItDidNotWrite) {
   FleetCloud cloud({1, 1, 1, 1});
   const FleetJournal journal(*cloud.meta, cloud.clock);
-  for (const char* hex : {"", "01", "020807060504030201", "01080706050403020100"}) {
+  for (const char* hex : {"01", "020807060504030201", "01080706050403020100"}) {
     store(cloud, "fleet/scrub", std::string(as_text(*from_hex(hex))));
     const auto read = journal.last_scrub();
     ASSERT_FALSE(read) << hex;
@@ -59,7 +59,7 @@ TEST(FleetJournal, StoresWhatWasAskedOfADrainAsSpecified) {
   EXPECT_EQ(**stored, as_specified);
   EXPECT_EQ(*journal.drain_terms(), terms);
   EXPECT_TRUE(cloud.journaled("DrainDrive"));
-  for (std::size_t bytes = 0; bytes < as_specified.size(); ++bytes) {
+  for (std::size_t bytes = 1; bytes < as_specified.size(); ++bytes) {
     store(cloud, "fleet/drain", as_specified.substr(0, bytes));
     EXPECT_EQ(journal.drain_terms().error(), Errc::kCorrupt) << bytes;
   }
