@@ -101,6 +101,12 @@ class FourDrivesTest : public ObjectsTest {
   FourDrivesTest() : ObjectsTest(Spread::kFourDrives) {}
 };
 
+// Blobs lie with an engine that knows neither drives nor shards: nothing here may ask for them.
+class PoolsTest : public ObjectsTest {
+ protected:
+  PoolsTest() : ObjectsTest(Spread::kPools) {}
+};
+
 constexpr std::size_t kInlineLimit = 32 * 1024;  // of the policy "standard"
 
 void ObjectsTest::put_and_get_every_size() {
@@ -1310,6 +1316,32 @@ TEST_F(ObjectsTest, WhatIsPutIsGotAtEverySizeThatMatters) { put_and_get_every_si
 TEST_F(FourDrivesTest, WhatIsPutIsGotAtEverySizeThatMatters) { put_and_get_every_size(); }
 TEST_F(ObjectsTest, ABodyThatBreaksOffLeavesNothing) { break_bodies_off(); }
 TEST_F(FourDrivesTest, ABodyThatBreaksOffLeavesNothing) { break_bodies_off(); }
+
+TEST_F(PoolsTest, WhatIsPutIsGotAtEverySizeThatMatters) { put_and_get_every_size(); }
+
+TEST_F(PoolsTest, ABodyThatBreaksOffLeavesNothing) { break_bodies_off(); }
+
+TEST_F(PoolsTest, ConcurrentWritersDeletersAndReadersSeeWholeObjects) { write_delete_and_read_at_once(); }
+
+TEST_F(PoolsTest, ABucketsPolicyChoosesThePool) {
+  ASSERT_TRUE(sync_wait(service().create_bucket(me(), "apart", PolicyId("apart"))));
+  PutRequest request = put_request("key");
+  request.bucket = "apart";
+  MemoryBody body(pattern(3'000'000));
+  ASSERT_TRUE(put(request, body));
+  EXPECT_EQ(cloud_.pools().count(PolicyId("apart")), 3U);
+  EXPECT_EQ(cloud_.pools().count(PolicyId("standard")), 0U);
+}
+
+// With nothing that can be left out there is nobody to name.
+TEST_F(PoolsTest, BytesThatAreNotWhatWasWrittenAreAnErrorThatAScrubFinds) {
+  ASSERT_TRUE(put("key", pattern(3'000'000)));
+  const blob::BlobRef ref = cloud_.blob_refs().at(0);
+  EXPECT_TRUE(service().authenticator().liars(ref, 0, ref.size_bytes)->none());
+  cloud_.pools().spoil();
+  EXPECT_EQ(code_of(get("key")), Errc::kCorrupt);
+  EXPECT_EQ(service().authenticator().liars(ref, 0, ref.size_bytes).error(), Errc::kCorrupt);
+}
 // Both have announced that its bytes go; the one who comes second still holds them for displaced once they are gone.
 TEST_F(ObjectsTest, WhoOpensAnObjectThatTwoTakeAwayGetsWhatIsThereThen) {
   ASSERT_TRUE(put("key", pattern(50'000, 1)));

@@ -36,14 +36,15 @@
 #include "objects/layout.h"
 #include "objects/records.h"
 #include "objects/service.h"
+#include "objects/test_pool_store.h"
 
 namespace andromede::objects {
 
 // That of the error of a result; none: it has a value.
 std::error_code code_of(const auto& result) { return result ? std::error_code{} : result.error().code(); }
 
-// Code {1, 0} on the first drive, or 2+2 over four.
-enum class Spread { kOneDrive, kFourDrives };
+// Blobs of code {1, 0} on the first drive, of 2+2 over four, or in pools that know no drive.
+enum class Spread { kOneDrive, kFourDrives, kPools };
 
 // What a test does while the service is at its metadata. Not to be set while requests are under way.
 struct Watch {
@@ -208,7 +209,7 @@ class TestCloud {
     set_log_level(LogLevel::kWarning);
     io::DriveMap map;
     map.cloud = CloudId::random(random_);
-    const unsigned count = spread == Spread::kOneDrive ? 1 : 4;
+    const unsigned count = spread == Spread::kFourDrives ? 4 : 1;
     for (unsigned i = 0; i < count; ++i) {
       io::DriveInfo drive;
       drive.id = DriveId::random(random_);
@@ -337,13 +338,18 @@ class TestCloud {
     scan.keys_only = true;
     return must(sync_wait(every_root().scan_anywhere(scan))).size();
   }
-  // How many shards lie on the first drive, once removals under way have ended.
+  // How many shards lie on the first drive, once removals under way have ended, or objects in pools.
   std::uint64_t shards() {
+    if (spread_ == Spread::kPools) return pools_.count();
     must(volumes_->count(drives_ids_.front(), {}));
     return must(volumes_->usage(drives_ids_.front())).shards;
   }
   blob::VolumeStore& volumes() { return *volumes_; }
-  blob::Store& blob_store() { return *placed_; }
+  blob::Store& blob_store() {
+    if (spread_ == Spread::kPools) return pools_;
+    return *placed_;
+  }
+  PoolStore& pools() { return pools_; }
   // As the scrub asks.
   Result<bool> verify(const blob::BlobRef& ref) {
     return volumes_->verify_blob(must(blob::sharded(ref)), service_->authenticator(), {});
@@ -442,7 +448,7 @@ class TestCloud {
     watched_ = std::make_unique<WatchedStore>(*meta_, watch);
     watched_every_root_ = std::make_unique<WatchedEveryRoot>(*every_root_, watch);
     placed_ = blob::make_placed_store(*volumes_, placer_);
-    watched_blobs_ = std::make_unique<WatchedBlobs>(*placed_);
+    watched_blobs_ = std::make_unique<WatchedBlobs>(blob_store());
     service_ = Service::make(*watched_, *watched_every_root_, *watched_blobs_, *keys_, placer_, *directory_, clock_,
                              random_, *metrics_, options_);
   }
@@ -482,6 +488,7 @@ class TestCloud {
   meta::EveryRoot* every_root_ = nullptr;
   std::unique_ptr<blob::VolumeStore> volumes_;
   std::unique_ptr<blob::Store> placed_;
+  PoolStore pools_;
   std::unique_ptr<keys::KeyService> keys_;
   std::unique_ptr<identity::Directory> directory_;
   std::unique_ptr<WatchedStore> watched_;

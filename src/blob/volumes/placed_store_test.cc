@@ -1,5 +1,6 @@
 #include "blob/volumes/placed_store.h"
 
+#include "blob/test_store_conformance.h"
 #include "blob/volumes/test_cloud.h"
 
 namespace andromede::blob {
@@ -23,6 +24,23 @@ class CodePlacer final : public Placer {
  private:
   const TestCloud& cloud_;
 };
+
+class VolumesUnderTest final : public StoreUnderTest {
+ public:
+  Store& store() override { return *store_; }
+  bool is_empty() override { return cloud_.all_shards() == 0; }
+
+ private:
+  TestCloud cloud_{4};
+  CodePlacer placer_{cloud_};
+  const std::unique_ptr<Store> store_ = make_placed_store(cloud_.store(), placer_);
+};
+
+std::unique_ptr<StoreUnderTest> volumes_under_test() { return std::make_unique<VolumesUnderTest>(); }
+
+INSTANTIATE_TEST_SUITE_P(Volumes, StoreConformance,
+                         testing::Values(EngineUnderTest{volumes_under_test, PolicyId("whole")},
+                                         EngineUnderTest{volumes_under_test, PolicyId("coded")}));
 
 class PlacedStoreTest : public testing::Test {
  protected:
