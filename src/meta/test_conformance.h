@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -265,6 +267,84 @@ TEST_P(Conformance, GetManyAnswersInTheOrderOfItsKeys) {
   EXPECT_TRUE(must(sync_wait(store().get_many({root, "a"}, {}, kNever))).empty());
 }
 
+// Each thread raises numbers, one a route, by what it read; others come between, and so do splits.
+TEST_P(Conformance, OfChangesThatMeetOneIsMade) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 30;
+  const RootId root = make_root();
+  const std::vector<std::string> routes{"a", "b", "c"};
+  for (const std::string& route : routes) must(put(root, route, "0"));
+  const std::uint64_t before = entries();
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&] {
+      for (int done = 0; done < kEach * static_cast<int>(routes.size());) {
+        const std::string& route = routes[static_cast<std::size_t>(done) % routes.size()];
+        const std::string now = read(root, route);
+        Commit change = change_of(root, route);
+        change.unwitnessed = nullptr;
+        change.event = "raised";
+        change.expect.push_back({key(route, root), now});
+        change.put.push_back({{Space::kRecords, key(route, root)}, std::to_string(std::stoi(now) + 1)});
+        change.usage = {1, -1};
+        const auto made = commit(std::move(change));
+        EXPECT_TRUE(made || made.error() == Errc::kConflict);
+        if (made) ++done;
+        engine_->shake(root);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& route : routes) EXPECT_EQ(read(root, route), std::to_string(kThreads * kEach));
+  const std::int64_t made = kThreads * kEach * static_cast<std::int64_t>(routes.size());
+  EXPECT_EQ(must(sync_wait(store().usage(root, kNever))), (Usage{made, -made}));
+  EXPECT_EQ(entries(), before + static_cast<std::uint64_t>(made));
+}
+
+TEST_P(Conformance, GetManySeesOneState) {
+  const RootId root = make_root();
+  const std::string first = key("a", root) + '\0' + "1";
+  const std::string second = key("a", root) + '\0' + "2";
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int i = 0; i < 200; ++i) {
+      Commit change = change_of(root, "a");
+      for (const std::string& each : {first, second}) {
+        change.put.push_back({{Space::kRecords, each}, std::to_string(i)});
+      }
+      EXPECT_TRUE(commit(std::move(change)));
+      engine_->shake(root);
+    }
+    done = true;
+  });
+  while (!done) {
+    const auto values = must(sync_wait(store().get_many({root, "a"}, {first, second}, kNever)));
+    EXPECT_EQ(values.at(0), values.at(1));
+  }
+  writer.join();
+}
+
+// The same of an end: nothing is added to a root that has ended, however the two met.
+TEST_P(Conformance, AnAdditionAndAnEndNeverBothHappenUnseen) {
+  for (int round = 0; round < 20; ++round) {
+    const RootId root = make_root();
+    Status added = fail(Errc::kInternal, "");
+    std::thread adder([&] {
+      Commit change = change_of(root, "a");
+      change.needs_open_root = true;
+      change.put.push_back({{Space::kRecords, key("a", root)}, "1"});
+      const auto made = commit(std::move(change));
+      if (made) added = {};
+    });
+    must(sync_wait(store().close_root(root, {1}, kNever)));
+    const bool seen = !walk(all_of(root, base_of("o/", root)), "").empty();
+    must(sync_wait(store().end_root(root, {{1}, "left", "the end"}, kNever)));
+    adder.join();
+    EXPECT_EQ(added.has_value(), seen) << "what is done before the closing is seen after it";
+    EXPECT_EQ(walk(all_of(root, base_of("o/", root)), "").size(), seen ? 1U : 0U);
+  }
+}
+
 TEST_P(Conformance, AValueIsReadWithTheOneThatItNames) {
   const RootId root = make_root();
   const std::string a = key("a", root);
@@ -506,10 +586,10 @@ class RandomSequence {
   Store& store() { return engine_.store(); }
   std::size_t below(std::size_t bound) { return random_() % bound; }
   std::string route() {
-    static const std::vector<std::string> kRoutes{
+    static const std::vector<std::string> routes{
         "",     "a",       std::string("a\0", 2), std::string("a\0b", 3), "aa", "ab", "b", "b/c", "b/d", "\x7f",
         "\xff", "\xff\xff"};
-    return kRoutes[below(kRoutes.size())];
+    return routes[below(routes.size())];
   }
   // One of the few that records with that route have.
   Place place(const std::string& route) {
@@ -624,7 +704,7 @@ class RandomSequence {
 };
 
 TEST_P(Conformance, RandomSequencesAreAsInAMap) {
-  constexpr int kSteps = 10;
+  constexpr int kSteps = 30;
   const std::uint64_t first = std::random_device{}();
   for (int i = 0; i < engine_->sequences(); ++i) {
     const std::uint64_t seed = first + static_cast<std::uint64_t>(i);

@@ -38,7 +38,7 @@ class MemoryStore::MemoryCursor final : public Cursor {
     if (range_.end.empty()) range_.end = past_prefix(range_.base);
   }
   Task<Result<bool>> seek(std::string key) override {
-    from_ = std::max(std::move(key), range_.begin);
+    from_ = key < range_.begin ? range_.begin : std::move(key);
     items_.clear();
     at_ = 0;
     co_return fetch();

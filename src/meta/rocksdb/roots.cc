@@ -22,8 +22,8 @@ std::int64_t counter_of(const std::optional<std::string>& raw) {
 }  // namespace
 
 Expectation Roots::is_open(RootId root) {
-  static const std::string kOpen = encode(RootRecord{});
-  return {root_state_key(root), kOpen};
+  static const std::string open = encode(RootRecord{});
+  return {root_state_key(root), open};
 }
 
 Task<Result<std::optional<std::string>>> Roots::read(RootId root, Deadline deadline) {
