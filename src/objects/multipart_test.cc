@@ -479,6 +479,7 @@ TEST_F(MultipartTest, OfConcurrentCompletesAllSeeTheSameObject) {
 }
 
 TEST_F(MultipartTest, TenThousandPartsFitOneCommit) {
+  cloud_.take_ten_thousand_parts();
   // Ten thousand bodies of 5 MiB would take minutes: the parts' records are made directly, as uploads leave them.
   const UploadId id = create();
   const CompletedPart real = part(id, 1, "only");

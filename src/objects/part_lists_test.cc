@@ -68,6 +68,7 @@ class PartListsTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     cloud_ = std::make_unique<TestCloud>();
+    cloud_->take_ten_thousand_parts();
     TestCloud::must(sync_wait(cloud_->service().create_bucket(cloud_->context(), "bucket")));
   }
   static void TearDownTestSuite() { cloud_.reset(); }

@@ -269,6 +269,12 @@ class TestCloud {
   Service& service() { return *service_; }
   meta::Store& meta() { return *meta_; }
   meta::EveryRoot& every_root() { return *every_root_; }
+  // A completion of so many parts is one commit, larger than every engine takes; nothing else is.
+  void take_ten_thousand_parts() {
+    meta::Limits limits = meta::kLeastLimits;
+    limits.commit_bytes = 16 << 20;
+    if (memory_) memory_->set_limits(limits);
+  }
   // A record, wherever it is.
   std::optional<std::string> stored(const std::string& key, meta::Space space = meta::Space::kRecords) {
     return must(sync_wait(every_root().get_anywhere({space, key}, Deadline::never())));
@@ -432,9 +438,7 @@ class TestCloud {
     if (memory_) {
       must(memory_->go_on_with(*sealer_));
     } else if (in_memory()) {
-      meta::MemoryStore::Options options{.seed = seed_};
-      options.limits = {4096, 4 << 20, 16 << 20, 10'000, 4096};
-      memory_ = std::make_unique<meta::MemoryStore>(*sealer_, clock_, options);
+      memory_ = std::make_unique<meta::MemoryStore>(*sealer_, clock_, meta::MemoryStore::Options{.seed = seed_});
     } else {
       mirrored_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, meta_options));
     }

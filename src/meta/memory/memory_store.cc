@@ -102,12 +102,16 @@ class MemoryStore::MemoryCursor final : public Cursor {
 
 MemoryStore::MemoryStore(LogSealer& sealer, const Clock& clock, Options options)
     : clock_(clock), options_(options), sealer_(&sealer), random_(options.seed) {
-  CHECK(options.limits.key_bytes >= kLeastLimits.key_bytes && options.limits.value_bytes >= kLeastLimits.value_bytes &&
-            options.limits.commit_bytes >= kLeastLimits.commit_bytes &&
-            options.limits.expectations >= kLeastLimits.expectations &&
-            options.limits.scan_items >= kLeastLimits.scan_items,
-        "every engine takes so much");
+  set_limits(options.limits);
   roots_[kCloudRoot].ranges[{}];
+}
+
+void MemoryStore::set_limits(Limits limits) {
+  CHECK(limits.key_bytes >= kLeastLimits.key_bytes && limits.value_bytes >= kLeastLimits.value_bytes &&
+            limits.commit_bytes >= kLeastLimits.commit_bytes && limits.expectations >= kLeastLimits.expectations &&
+            limits.scan_items >= kLeastLimits.scan_items,
+        "every engine takes so much");
+  options_.limits = limits;
 }
 
 Status MemoryStore::go_on_with(LogSealer& sealer) {

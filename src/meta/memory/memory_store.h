@@ -35,6 +35,8 @@ class MemoryStore final : public Store, public EveryRoot {
 
   // Goes on with another sealer, as after a restart, which outlives the store.
   Status go_on_with(LogSealer& sealer);
+  // Takes more at once from now on; while nobody else uses the store.
+  void set_limits(Limits limits);
   // Splits a range of the root, or merges two, chosen at random, if there are any to be.
   void shake(RootId root);
   // How many partitions a root has.
@@ -107,7 +109,7 @@ class MemoryStore final : public Store, public EveryRoot {
   Status check_deadline(Deadline deadline) const;
 
   const Clock& clock_;
-  const Options options_;
+  Options options_;
   mutable std::mutex mutex_;
   LogSealer* sealer_;
   std::mt19937_64 random_;
