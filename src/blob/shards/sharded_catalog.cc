@@ -1,16 +1,35 @@
 #include "blob/shards/sharded_catalog.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/log.h"
 
 namespace andromede::blob {
 namespace {
 
-// What cannot be read is told in the log, and nullopt.
-std::optional<ShardedBlob> read(const BlobRef& ref) {
-  auto blob = sharded(ref);
-  if (blob) return *std::move(blob);
-  log_error("a blob's record cannot be read", {{"blob", ref.id.to_string()}, {"error", blob.error().describe()}});
-  return std::nullopt;
+struct Decoded {
+  std::vector<ShardedBlob> blobs;
+  std::vector<BlobId> unreadable;
+};
+
+Decoded decode(const std::vector<BlobRef>& refs) {
+  Decoded decoded;
+  decoded.blobs.reserve(refs.size());
+  std::optional<Error> first;
+  for (const BlobRef& ref : refs) {
+    if (auto blob = sharded(ref)) {
+      decoded.blobs.push_back(*std::move(blob));
+    } else {
+      decoded.unreadable.push_back(ref.id);
+      if (!first) first = std::move(blob).error();
+    }
+  }
+  if (first) {
+    log_error("records of blobs name places that cannot be read",
+              {{"records", decoded.unreadable.size()}, {"first", first->describe()}});
+  }
+  return decoded;
 }
 
 }  // namespace
@@ -20,9 +39,7 @@ Result<std::vector<ShardedBlob>> ShardedCatalog::list(BlobId after, std::size_t 
   for (;;) {
     const std::size_t wanted = limit - blobs.size();
     TRY(const std::vector<BlobRef> refs, records_.list(after, wanted));
-    for (const BlobRef& ref : refs) {
-      if (auto blob = read(ref)) blobs.push_back(*std::move(blob));
-    }
+    std::ranges::move(decode(refs).blobs, std::back_inserter(blobs));
     // What cannot be read does not end the list.
     if (refs.size() < wanted || blobs.size() == limit) return blobs;
     after = refs.back().id;
@@ -42,13 +59,9 @@ Result<ShardCatalog::Page> ShardedCatalog::list_everywhere(BlobId after, std::si
   Page page;
   page.unreadable = std::move(records.unreadable);
   page.next = records.next;
-  for (const BlobRef& ref : records.refs) {
-    if (auto blob = read(ref)) {
-      page.refs.push_back(*std::move(blob));
-    } else {
-      page.unreadable.push_back(ref.id);
-    }
-  }
+  Decoded decoded = decode(records.refs);
+  page.refs = std::move(decoded.blobs);
+  std::ranges::move(decoded.unreadable, std::back_inserter(page.unreadable));
   return page;
 }
 
@@ -57,13 +70,9 @@ Result<ShardCatalog::Everywhere> ShardedCatalog::find_everywhere(BlobId id) {
   Everywhere found;
   found.agree = records.agree;
   found.unreadable_on = std::move(records.unreadable_on);
-  for (const BlobRef& ref : records.refs) {
-    if (auto blob = read(ref)) {
-      found.refs.push_back(*std::move(blob));
-    } else {
-      found.agree = false;
-    }
-  }
+  Decoded decoded = decode(records.refs);
+  found.refs = std::move(decoded.blobs);
+  if (!decoded.unreadable.empty()) found.agree = false;
   return found;
 }
 
