@@ -171,9 +171,10 @@ int run(const std::string& folder, int mirrors, double seconds) {
   const SystemClock clock;
   Metrics metrics;
   PlainSealer sealer;
+  const auto record_seal = std::make_shared<const meta::RecordSeal>(crypto::SecretKey::random(random));
   meta::MirroredOptions options;
   options.create = true;
-  auto store = meta::MirroredStore::open(**drives, sealer, clock, metrics, options);
+  auto store = meta::MirroredStore::open(**drives, sealer, record_seal, clock, metrics, options);
   if (!store) {
     std::fprintf(stderr, "store: %s\n", store.error().describe().c_str());
     return 1;

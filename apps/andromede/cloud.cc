@@ -261,7 +261,8 @@ Status Cloud::open_metadata(const Config& config, io::DriveSurvey survey, io::Mi
   options.create = making;
   options.least_mirrors = least.drives;
   options.least_sites = least.sites;
-  auto meta = meta::MirroredStore::open(*drives_, sealer_, clock_, metrics_, options);
+  TRY(auto seal, open_record_seal(folder_, *custody_));
+  auto meta = meta::MirroredStore::open(*drives_, sealer_, std::move(seal), clock_, metrics_, options);
   if (!meta) return tl::unexpected<Error>(Error(meta.error().code(), meta.error().message() + elsewhere));
   meta_ = std::move(*meta);
   make_consortium_keeper(config);

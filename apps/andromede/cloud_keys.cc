@@ -68,4 +68,9 @@ Result<std::shared_ptr<const io::DriveSeal>> open_drive_seal(const CloudFolder& 
   return std::make_shared<const io::DriveSeal>(key);
 }
 
+Result<std::shared_ptr<const meta::RecordSeal>> open_record_seal(const CloudFolder& folder, keys::Custody& custody) {
+  TRY(const crypto::SecretKey key, open_wrapped(custody, folder.drives_key(), kDrivesKeyContext));
+  return std::make_shared<const meta::RecordSeal>(key);
+}
+
 }  // namespace andromede::app

@@ -7,6 +7,7 @@
 #include "cloud_folder.h"
 #include "io/drive_seal.h"
 #include "keys/custody.h"
+#include "meta/record_seal.h"
 
 namespace andromede::app {
 
@@ -18,5 +19,7 @@ Result<std::unique_ptr<keys::Custody>> open_custody(const CloudFolder& folder, R
 Result<crypto::SecretKey> open_directory_key(const CloudFolder& folder, keys::Custody& custody);
 // What labels and maps on the drives are authenticated with.
 Result<std::shared_ptr<const io::DriveSeal>> open_drive_seal(const CloudFolder& folder, keys::Custody& custody);
+// What the metadata there are authenticated with.
+Result<std::shared_ptr<const meta::RecordSeal>> open_record_seal(const CloudFolder& folder, keys::Custody& custody);
 
 }  // namespace andromede::app

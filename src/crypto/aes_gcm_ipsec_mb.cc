@@ -1,10 +1,11 @@
-// AES-256-GCM by libipsec-mb's direct calls. Its manager is only a table of functions here: these keep nothing of their
-// own, so any thread may call them.
+// AES-256-GCM and GMAC by libipsec-mb's direct calls. Its manager is only a table of functions here: these keep nothing
+// of their own, so any thread may call them.
 #include <intel-ipsec-mb.h>
 
 #include "base/check.h"
 #include "base/log.h"
 #include "crypto/aes_gcm.h"
+#include "crypto/mac.h"
 #include "crypto/secret_memory.h"
 
 namespace andromede::crypto {
@@ -16,6 +17,9 @@ struct Functions {
   aes_gcm_pre_t expand = nullptr;
   aes_gcm_enc_dec_t seal = nullptr;
   aes_gcm_enc_dec_t open = nullptr;
+  aes_gmac_init_t gmac_begin = nullptr;
+  aes_gmac_update_t gmac_take = nullptr;
+  aes_gmac_finalize_t gmac_end = nullptr;
 };
 
 // The processor's features and the system's (that it keeps the registers of AVX-512).
@@ -44,7 +48,8 @@ Functions load() {
               {{"error", error != 0 ? imb_get_strerror(error) : "its self-test or a feature is missing"}});
     return {};
   }
-  return {manager->gcm256_pre, manager->gcm256_enc, manager->gcm256_dec};
+  return {manager->gcm256_pre,   manager->gcm256_enc,     manager->gcm256_dec,
+          manager->gmac256_init, manager->gmac256_update, manager->gmac256_finalize};
 }
 
 const Functions& functions() {
@@ -85,12 +90,59 @@ class IpsecMbAesGcm final : public AesGcm {
 };
 static_assert(sizeof(IpsecMbAesGcm) <= kSecretBlockBytes);
 
+class GmacKey {
+ public:
+  explicit GmacKey(const SecretKey& key) { functions().expand(key.bytes().data(), &key_); }
+  static void* operator new(std::size_t) { return take_secret_block(); }
+  static void operator delete(void* memory) noexcept { give_back_secret_block(static_cast<std::uint8_t*>(memory)); }
+  [[nodiscard]] MacTag tag(std::span<const std::uint8_t> iv, std::span<const ByteView> parts) const {
+    gcm_context_data state;
+    MacTag tag;
+    functions().gmac_begin(&key_, &state, iv.data(), iv.size());
+    for (const ByteView part : parts) {
+      if (!part.empty()) functions().gmac_take(&key_, &state, part.data(), part.size());
+    }
+    functions().gmac_end(&key_, &state, tag.data(), tag.size());
+    wipe({reinterpret_cast<std::uint8_t*>(&state), sizeof state});
+    return tag;
+  }
+
+ private:
+  alignas(kAlignment) gcm_key_data key_{};
+};
+static_assert(sizeof(GmacKey) <= kSecretBlockBytes);
+
+class IpsecMbMac final : public Mac {
+ public:
+  IpsecMbMac(const SecretKey& hash, const SecretKey& seal)
+      : hash_(std::make_unique<const GmacKey>(hash)), seal_(std::make_unique<const GmacKey>(seal)) {}
+  [[nodiscard]] MacTag tag(std::span<const ByteView> parts) const override {
+    constexpr std::array<std::uint8_t, kGcmNonceBytes> kHashIv{};
+    MacTag hashed = hash_->tag(kHashIv, parts);
+    const MacTag sealed = seal_->tag(hashed, {});
+    wipe(hashed);
+    return sealed;
+  }
+
+ private:
+  const std::unique_ptr<const GmacKey> hash_;
+  const std::unique_ptr<const GmacKey> seal_;
+};
+
 }  // namespace
 
 const AesGcmEngine* ipsec_mb_aes_gcm() {
   static const AesGcmEngine engine{"ipsec-mb", [](const SecretKey& key, GcmUse) -> std::unique_ptr<AesGcm> {
                                      return std::make_unique<IpsecMbAesGcm>(key);
                                    }};
+  return functions().expand == nullptr ? nullptr : &engine;
+}
+
+const MacEngine* ipsec_mb_mac() {
+  static const MacEngine engine{"ipsec-mb",
+                                [](const SecretKey& hash, const SecretKey& seal) -> std::unique_ptr<const Mac> {
+                                  return std::make_unique<const IpsecMbMac>(hash, seal);
+                                }};
   return functions().expand == nullptr ? nullptr : &engine;
 }
 

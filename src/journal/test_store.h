@@ -16,6 +16,7 @@
 #include "io/test_drive_seal.h"
 #include "journal/journal.h"
 #include "meta/rocksdb/mirrored_store.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::journal {
 
@@ -72,7 +73,7 @@ class TestStore {
     options.log_segment_bytes = 256 << 10;
     options.create = true;
     sealer_ = std::make_unique<Sealer>();
-    auto opened = meta::MirroredStore::open(*drives_, *sealer_, clock_, metrics_, options);
+    auto opened = meta::MirroredStore::open(*drives_, *sealer_, meta::test_record_seal(), clock_, metrics_, options);
     ASSERT_TRUE(opened) << opened.error().describe();
     store_ = std::move(*opened);
   }

@@ -47,6 +47,8 @@ class Mirrors {
   [[nodiscard]] virtual std::vector<MirrorRoom> room() const = 0;
   // Drives whose mirror was given up for want of space, whatever they show as free, until one is made there again.
   [[nodiscard]] virtual std::vector<DriveId> out_for_space() const { return {}; }
+  // Why the drive's mirror takes no part any more, in words; empty: it does, or nobody knows.
+  [[nodiscard]] virtual std::string why_lost(DriveId /*drive*/) const { return {}; }
   // Drives that held a current mirror by the map that was found at opening, and could not be asked then. What they knew
   // may be more than what is known now.
   [[nodiscard]] virtual std::vector<DriveId> absent_at_opening() const = 0;
@@ -70,12 +72,12 @@ class Mirrors {
   // asks it; kTimeout: it hangs.
   [[nodiscard]] virtual Result<bool> holds_files(DriveId drive) = 0;
   // Reads all of a mirror's tables, blob files and its manifest from the drive and checks them against their recorded
-  // checksums, while commits and reads go on. `pace`, which may be empty, is told the bytes of each piece of at most
-  // 1 MiB after it was read, and may sleep; false stops. Errors: kCorrupt and kIo (another mirror takes part: this one
-  // is given up, so that it is copied anew; it is the last: it stays, and the message says so), kUnavailable (no mirror
-  // on the drive takes part), kTimeout (the drive does not answer: where another mirror takes part this one has
-  // failed), kConflict (another call verifies it), kCancelled (stopped, or the mirror left meanwhile), kOverloaded (too
-  // many open files), kNotFound (no such drive).
+  // checksums, and its records against their tags, while commits and reads go on. `pace`, which may be empty, is told
+  // the bytes of each piece of at most 1 MiB after it was read, and may sleep; false stops. Errors: kCorrupt and kIo
+  // (another mirror takes part: this one is given up, so that it is copied anew; it is the last: it stays, and the
+  // message says so), kUnavailable (no mirror on the drive takes part), kTimeout (the drive does not answer: where
+  // another mirror takes part this one has failed), kConflict (another call verifies it), kCancelled (stopped, or the
+  // mirror left meanwhile), kOverloaded (too many open files), kNotFound (no such drive).
   virtual Status verify_mirror(DriveId drive, const std::function<bool(std::uint64_t bytes)>& pace) = 0;
   // What the opening did since the last call, the oldest first.
   [[nodiscard]] virtual std::vector<MirrorEvent> take_events() = 0;

@@ -264,7 +264,8 @@ class Store {
   virtual Task<Result<std::vector<EndedRoot>>> ended_roots(RootId from, std::size_t limit, Deadline deadline) = 0;
   // Of a root that nothing is left of, or that nothing ever came into.
   virtual Task<Status> forget_root(RootId root, Deadline deadline) = 0;
-  // The sum of its commits' usage. Of a root that is changed meanwhile: of some moment of late.
+  // The sum of its commits' usage. Of a root that is changed meanwhile: of some moment of late. An engine may be unable
+  // to authenticate it: for telling, not for deciding.
   virtual Task<Result<Usage>> usage(RootId root, Deadline deadline) = 0;
 
   // Sequence of the last durable journal entry; entries are read with get/scan of Space::kJournal, keyed by the

@@ -33,6 +33,7 @@
 #include "meta/memory/memory_store.h"
 #include "meta/rocksdb/mirrored_store.h"
 #include "meta/test_forwarding_store.h"
+#include "meta/test_record_seal.h"
 #include "objects/layout.h"
 #include "objects/records.h"
 #include "objects/service.h"
@@ -440,7 +441,8 @@ class TestCloud {
     } else if (in_memory()) {
       memory_ = std::make_unique<meta::MemoryStore>(*sealer_, clock_, meta::MemoryStore::Options{.seed = seed_});
     } else {
-      mirrored_ = must(meta::MirroredStore::open(*drives_, *sealer_, clock_, *metrics_, meta_options));
+      mirrored_ = must(
+          meta::MirroredStore::open(*drives_, *sealer_, meta::test_record_seal(), clock_, *metrics_, meta_options));
     }
     meta_ = memory_ ? static_cast<meta::Store*>(memory_.get()) : mirrored_.get();
     every_root_ = memory_ ? static_cast<meta::EveryRoot*>(memory_.get()) : mirrored_.get();

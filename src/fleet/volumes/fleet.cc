@@ -164,8 +164,10 @@ void FleetImpl::keep_mirrors() {
 
 Status FleetImpl::journal_mirror(const DriveInfo& drive, MirrorKeeper::Change change) {
   // The keeper must never wait for the redundancy that it is there to restore.
-  return journal_.record_restoring(event_of(change), kFleetItself,
-                                   {{"drive", drive.name.value()}, {"site", drive.site.value()}});
+  Parameters parameters{{"drive", drive.name.value()}, {"site", drive.site.value()}};
+  const std::string why = change == MirrorKeeper::Change::kLost ? mirrors_.why_lost(drive.id) : std::string();
+  if (!why.empty()) parameters.emplace_back("reason", why);
+  return journal_.record_restoring(event_of(change), kFleetItself, std::move(parameters));
 }
 
 // --- watching thread -------------------------------------------------------------------------------------------------

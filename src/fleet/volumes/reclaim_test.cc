@@ -2,6 +2,7 @@
 #include "fleet/volumes/test_fleet_cloud.h"
 #include "meta/rocksdb/log_record.h"
 #include "meta/rocksdb/state.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::fleet {
 namespace {
@@ -101,10 +102,11 @@ void change_on_first_mirror(FleetCloud& cloud, BlobId id, const std::optional<st
   cloud.close();
   {
     meta::State::Options options;
+    options.seal = meta::test_record_seal();
     options.cache = rocksdb::NewLRUCache(1 << 20);
     auto state = meta::State::open(path + "/meta/state", options);
     ASSERT_TRUE(state);
-    meta::RecordBuilder builder;
+    meta::RecordBuilder builder(meta::test_record_seal());
     if (said) {
       builder.put(meta::Space::kRecords, objects::layout::blob(id), *said);
     } else {

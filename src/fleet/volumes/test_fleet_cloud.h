@@ -23,6 +23,7 @@
 #include "io/test_drive_seal.h"
 #include "journal/journal.h"
 #include "meta/rocksdb/mirrored_store.h"
+#include "meta/test_record_seal.h"
 #include "objects/blob_catalog.h"
 #include "objects/layout.h"
 #include "objects/live_blobs.h"
@@ -149,7 +150,8 @@ class FleetCloud {
     meta_options.least_mirrors = policies.snapshot()->least_mirrors();
     meta_options.least_sites = policies.snapshot()->least_sites();
     sealer_ = std::make_unique<journal::Sealer>();
-    auto meta_opened = meta::MirroredStore::open(*drives, *sealer_, clock, metrics, meta_options);
+    auto meta_opened =
+        meta::MirroredStore::open(*drives, *sealer_, meta::test_record_seal(), clock, metrics, meta_options);
     ASSERT_TRUE(meta_opened) << meta_opened.error().describe();
     meta = *std::move(meta_opened);
     blob::VolumeOptions volume_options;

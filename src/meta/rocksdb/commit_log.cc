@@ -20,6 +20,11 @@ std::string segment_name(std::size_t index) {
 
 std::string segment_path(std::size_t index) { return std::string(kLogFolder) + "/" + segment_name(index); }
 
+Error forged(const RecordHeader& header) {
+  return {make_error_code(Errc::kCorrupt),
+          "commit log: the record of commit " + std::to_string(header.first_index) + " is forged"};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<CommitLog>> CommitLog::create(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes) {
@@ -90,7 +95,7 @@ Status CommitLog::add_segment() {
   return {};
 }
 
-Status CommitLog::scan_segment(std::size_t index, std::uint64_t salt, std::uint64_t applied,
+Status CommitLog::scan_segment(const RecordSeal& seal, std::size_t index, std::uint64_t salt, std::uint64_t applied,
                                std::vector<Position>& found) const {
   io::File& file = *segments_[index].file;
   TRY(const std::uint64_t size, file.size());
@@ -119,6 +124,7 @@ Status CommitLog::scan_segment(std::size_t index, std::uint64_t salt, std::uint6
       }
       TRY(const ByteView record, load(offset, header->record_bytes()));
       if (record_is_intact(*header, record)) {
+        if (!record_is_ours(seal, *header, record)) return fail(forged(*header));
         if (header->last_index() > applied) found.push_back({*header, index, offset});
         offset += header->record_bytes();
         continue;
@@ -129,9 +135,10 @@ Status CommitLog::scan_segment(std::size_t index, std::uint64_t salt, std::uint6
   return {};
 }
 
-Result<std::vector<CommitLog::Position>> CommitLog::scan(std::uint64_t salt, std::uint64_t applied) {
+Result<std::vector<CommitLog::Position>> CommitLog::scan(const RecordSeal& seal, std::uint64_t salt,
+                                                         std::uint64_t applied) {
   std::vector<Position> found;
-  for (std::size_t i = 0; i < segments_.size(); ++i) CHECK_OK(scan_segment(i, salt, applied, found));
+  for (std::size_t i = 0; i < segments_.size(); ++i) CHECK_OK(scan_segment(seal, i, salt, applied, found));
   std::sort(found.begin(), found.end(),
             [](const Position& a, const Position& b) { return a.header.first_index < b.header.first_index; });
   std::uint64_t next = applied + 1;
@@ -145,13 +152,15 @@ Result<std::vector<CommitLog::Position>> CommitLog::scan(std::uint64_t salt, std
   return found;
 }
 
-Result<Bytes> CommitLog::read(const Position& position) {
+Result<Bytes> CommitLog::read(const RecordSeal& seal, const Position& position) {
   Bytes record(position.header.record_bytes());
   TRY(const std::size_t got, segments_[position.segment].file->read_at(position.offset, record));
   step();
   if (got != record.size() || !record_is_intact(position.header, record)) {
     return fail(Errc::kCorrupt, "commit log: commit " + std::to_string(position.header.first_index) + " is damaged");
   }
+  // It may be another one than was scanned.
+  if (!record_is_ours(seal, position.header, record)) return fail(forged(position.header));
   return record;
 }
 

@@ -37,11 +37,11 @@ class CommitLog {
   static Result<std::unique_ptr<CommitLog>> open(std::shared_ptr<io::Disk> disk, std::uint64_t segment_bytes,
                                                  std::function<void()> on_step = {});
 
-  // The intact records of `salt` whose last commit is above `applied`, by index. kCorrupt when they leave a gap;
-  // kUnsupported when a later version wrote them.
-  Result<std::vector<Position>> scan(std::uint64_t salt, std::uint64_t applied);
+  // The intact records of `salt` whose last commit is above `applied`, by index. kCorrupt when they leave a gap, or
+  // when one was not written by this cloud; kUnsupported when another version wrote them.
+  Result<std::vector<Position>> scan(const RecordSeal& seal, std::uint64_t salt, std::uint64_t applied);
   // The whole record, checked again.
-  Result<Bytes> read(const Position& position);
+  Result<Bytes> read(const RecordSeal& seal, const Position& position);
 
   // Forgets all records: from now on every segment is free. Required once before append().
   Status start();
@@ -67,7 +67,8 @@ class CommitLog {
   Status fill(io::File& file) const;
   Status add_segment();
   void step() const;
-  Status scan_segment(std::size_t index, std::uint64_t salt, std::uint64_t applied, std::vector<Position>& found) const;
+  Status scan_segment(const RecordSeal& seal, std::size_t index, std::uint64_t salt, std::uint64_t applied,
+                      std::vector<Position>& found) const;
 
   std::shared_ptr<io::Disk> disk_;
   const std::uint64_t segment_bytes_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "io/fault_disk.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::meta {
 namespace {
@@ -20,7 +21,7 @@ std::unique_ptr<CommitLog> make_log(io::FaultDisk& disk) {
 }
 
 Bytes record(std::uint64_t index, std::size_t value_bytes = 100, std::uint64_t salt = kLogSalt) {
-  RecordBuilder builder;
+  RecordBuilder builder(test_record_seal());
   builder.put(Space::kRecords, "key" + std::to_string(index), std::string(value_bytes, 'v'));
   return to_bytes(builder.finish(salt, index, 1));
 }
@@ -43,8 +44,8 @@ std::vector<std::uint64_t> indexes(const std::vector<CommitLog::Position>& posit
 Result<std::vector<std::uint64_t>> scan(io::Disk& disk, std::shared_ptr<io::Disk> handle, std::uint64_t applied) {
   (void)disk;
   TRY(const auto log, CommitLog::open(std::move(handle), kSegmentBytes));
-  TRY(const auto found, log->scan(kLogSalt, applied));
-  for (const auto& position : found) CHECK_OK(log->read(position));
+  TRY(const auto found, log->scan(*test_record_seal(), kLogSalt, applied));
+  for (const auto& position : found) CHECK_OK(log->read(*test_record_seal(), position));
   return indexes(found);
 }
 
@@ -68,13 +69,13 @@ TEST(CommitLog, StaleContentOfAReusedSegmentIsNotTakenForNew) {
   EXPECT_EQ(*found, (std::vector<std::uint64_t>{33, 34, 35, 36, 37, 38, 39, 40}));
   const auto other_salt = CommitLog::open(disk->share(), kSegmentBytes);
   ASSERT_TRUE(other_salt);
-  EXPECT_TRUE((*other_salt)->scan(kLogSalt + 1, 0)->empty());
+  EXPECT_TRUE((*other_salt)->scan(*test_record_seal(), kLogSalt + 1, 0)->empty());
 }
 
 TEST(CommitLog, RecordsInsideAValueAreNotFound) {
   const auto disk = io::FaultDisk::make();
   const auto log = make_log(*disk);
-  RecordBuilder builder;
+  RecordBuilder builder(test_record_seal());
   // A value that holds, at every alignment of a block, what looks like a record; its writer cannot know the salt.
   std::string value;
   const Bytes forged = record(99, 100, kLogSalt + 1);
@@ -166,7 +167,7 @@ TEST(CommitLog, SegmentWhoseMakingWasCutShortIsMadeAnew) {
   ASSERT_TRUE((*file)->truncate(kLogBlockBytes * 3 + 5));
   auto log = CommitLog::open(disk->share(), kSegmentBytes);
   ASSERT_TRUE(log);
-  ASSERT_TRUE((*log)->scan(kLogSalt, 0));
+  ASSERT_TRUE((*log)->scan(*test_record_seal(), kLogSalt, 0));
   ASSERT_TRUE((*log)->start());
   EXPECT_EQ(*(*file)->size(), kSegmentBytes);
 }
@@ -184,11 +185,25 @@ TEST(CommitLog, MissingSegmentIsCorrupt) {
   }
 }
 
+// By a drive that has read the salt: a right checksum is not enough.
+TEST(CommitLog, ARecordOfAnotherCloudIsForgedAndNoTornTail) {
+  const auto disk = io::FaultDisk::make();
+  const auto log = make_log(*disk);
+  ASSERT_TRUE(log->append(record(1), 1));
+  RecordBuilder builder(test_record_seal(2));
+  builder.put(Space::kRecords, "k", "forged");
+  ASSERT_TRUE(log->append(builder.finish(kLogSalt, 2, 1), 2));
+  const auto found = scan(*disk, disk->share(), 0);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error(), Errc::kCorrupt);
+  EXPECT_NE(found.error().message().find("commit 2 is forged"), std::string::npos) << found.error().message();
+}
+
 TEST(CommitLog, RefusesRecordsOfALaterVersion) {
   const auto disk = io::FaultDisk::make();
   const auto log = make_log(*disk);
   Bytes bytes = record(1);
-  bytes[4] = 2;
+  bytes[4] = kRecordVersion + 1;
   ASSERT_TRUE(log->append(bytes, 1));
   const auto found = scan(*disk, disk->share(), 0);
   ASSERT_FALSE(found);

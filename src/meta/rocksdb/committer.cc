@@ -22,8 +22,8 @@ constexpr std::chrono::milliseconds kMarksRetryInterval{1000};
 // Of what a group has read.
 constexpr std::size_t kMaxRemembered = 256;
 constexpr std::size_t kMaxRememberedBytes = 256;
-// Tag, space and length prefixes of one change.
-constexpr std::size_t kChangeOverhead = 24;
+// Tag, space, length prefixes and seal of one change.
+constexpr std::size_t kChangeOverhead = 24 + kTagBytes;
 // Of a root's usage.
 constexpr std::size_t kCounters = 2;
 // What sealing may add to an event.
@@ -64,13 +64,17 @@ Result<std::size_t> check_limits(const Commit& change, std::size_t max_bytes) {
     if (expectation.value) CHECK_OK(check_value(*expectation.value));
   }
   for (const Put& put : change.put) {
-    if (!data_key(put.key.space)) return fail(Errc::kInvalidArgument, "the journal is written by events only");
+    if (!data_key(put.key.space)) {
+      return fail(Errc::kInvalidArgument, "the journal is written by events only, and counters are added to");
+    }
     CHECK_OK(check_key(put.key.bytes));
     CHECK_OK(check_value(put.value));
     bytes += put.key.bytes.size() + put.value.size() + kChangeOverhead;
   }
   for (const Key& key : change.erase) {
-    if (!data_key(key.space)) return fail(Errc::kInvalidArgument, "the journal is never erased");
+    if (!data_key(key.space) && key.space != kCounterSpace) {
+      return fail(Errc::kInvalidArgument, "the journal is never erased");
+    }
     CHECK_OK(check_key(key.bytes));
     bytes += key.bytes.size() + kChangeOverhead;
   }
@@ -118,9 +122,11 @@ Status not_marked_out(const Error& why) {
 
 }  // namespace
 
-Committer::Committer(MirrorSet& mirrors, LogSealer& sealer, const Clock& clock, Metrics& metrics, Options options)
+Committer::Committer(MirrorSet& mirrors, LogSealer& sealer, std::shared_ptr<const RecordSeal> seal, const Clock& clock,
+                     Metrics& metrics, Options options)
     : mirrors_(mirrors),
       sealer_(sealer),
+      seal_(std::move(seal)),
       clock_(clock),
       options_(options),
       group_size_(metrics.histogram("andromede_meta_commit_group_size", "Commits that shared one sync", {},
@@ -388,7 +394,7 @@ void Committer::process(Group& group, const std::optional<std::string>& shortfal
 }
 
 Committer::Group Committer::stage(const Group& group, const std::optional<std::string>& shortfall) {
-  if (std::exchange(builder_is_read_, false)) builder_ = std::make_shared<RecordBuilder>();
+  if (std::exchange(builder_is_read_, false)) builder_ = std::make_shared<RecordBuilder>(seal_);
   builder_->reset();
   overlay_.clear();
   read_.clear();
@@ -505,17 +511,12 @@ void Committer::flush_adds(std::string_view key) {
 void Committer::stage_changes(Pending& pending) {
   const Commit& change = pending.change;
   for (const Put& put : change.put) {
-    if (put.key.space == Space::kRecords) {
-      flush_adds(put.key.bytes);
-      overlay_[put.key.bytes] = put.value;
-    }
+    if (put.key.space == Space::kRecords) overlay_[put.key.bytes] = put.value;
     builder_->put(put.key.space, put.key.bytes, put.value);
   }
   for (const Key& key : change.erase) {
-    if (key.space == Space::kRecords) {
-      flush_adds(key.bytes);
-      overlay_[key.bytes] = std::nullopt;
-    }
+    if (key.space == kCounterSpace) flush_adds(key.bytes);
+    if (key.space == Space::kRecords) overlay_[key.bytes] = std::nullopt;
     builder_->erase(key.space, key.bytes);
   }
   // Summed over the group: a counter that every commit touches costs one merge a group.
@@ -719,7 +720,7 @@ Status Committer::write_and_apply(const MirrorSet::List& mirrors, ByteView recor
   // From here on the group is in the log of every mirror that is left, whatever is answered.
   last_index_ = last_index;
   if (!kept) {
-    unapplied_ = {std::exchange(builder_, std::make_shared<RecordBuilder>()), last_index, next_sequence_ - 1};
+    unapplied_ = {std::exchange(builder_, std::make_shared<RecordBuilder>(seal_)), last_index, next_sequence_ - 1};
     return not_marked_out(kept.error());
   }
   on_each(mirrors,

@@ -48,7 +48,8 @@ class Committer {
   };
 
   // Everything passed by reference outlives the committer.
-  Committer(MirrorSet& mirrors, LogSealer& sealer, const Clock& clock, Metrics& metrics, Options options);
+  Committer(MirrorSet& mirrors, LogSealer& sealer, std::shared_ptr<const RecordSeal> seal, const Clock& clock,
+            Metrics& metrics, Options options);
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
   ~Committer();  // abandon()s
@@ -161,6 +162,7 @@ class Committer {
 
   MirrorSet& mirrors_;
   LogSealer& sealer_;
+  const std::shared_ptr<const RecordSeal> seal_;
   const Clock& clock_;
   const Options options_;
   const Histogram group_size_;
@@ -188,7 +190,7 @@ class Committer {
   Group unconfirmed_;  // stored on too few mirrors: wait for another one that has them
   Fanout fanout_;
   Lags lags_;  // itself of any thread
-  std::shared_ptr<RecordBuilder> builder_ = std::make_shared<RecordBuilder>();
+  std::shared_ptr<RecordBuilder> builder_ = std::make_shared<RecordBuilder>(seal_);
   bool builder_is_read_ = false;  // by a mirror that is late: the next group needs one of its own
   Overlay overlay_;
   std::unordered_map<std::string_view, std::string>

@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::uint32_t kMagic = 0x474f4c41;  // "ALOG"
 constexpr std::size_t kCrcOffset = 32;
+constexpr std::size_t kCrcEnd = 36;
+constexpr std::size_t kTagOffset = 40;
 
 constexpr std::uint8_t kPut = 1;
 constexpr std::uint8_t kErase = 2;
@@ -18,8 +20,14 @@ void store(Bytes& out, std::size_t offset, T value) {
   std::memcpy(out.data() + offset, &value, sizeof value);
 }
 
-std::uint32_t checksum(ByteView header, ByteView payload) {
-  return crypto::crc32c(crypto::crc32c(0, header.first(kCrcOffset)), payload);
+// Of all but itself and the padding.
+std::uint32_t checksum(ByteView record, std::size_t payload_bytes) {
+  return crypto::crc32c(crypto::crc32c(0, record.first(kCrcOffset)),
+                        record.subspan(kCrcEnd, kRecordHeaderBytes - kCrcEnd + payload_bytes));
+}
+
+crypto::MacTag record_tag(const RecordSeal& seal, ByteView record, std::size_t payload_bytes) {
+  return seal.log_tag(record.first(kCrcOffset), record.subspan(kRecordHeaderBytes, payload_bytes));
 }
 
 }  // namespace
@@ -38,13 +46,16 @@ void RecordBuilder::begin(std::uint8_t tag, Space space, std::string_view key) {
 
 void RecordBuilder::put(Space space, std::string_view key, std::string_view value) {
   begin(kPut, space, key);
-  ByteWriter(bytes_).text(value);
+  ByteWriter out(bytes_);
+  out.varint(value.size() + kTagBytes);
+  out.raw(as_bytes(value));
+  out.raw(seal_->tag(space, key, value));
 }
 
 void RecordBuilder::erase(Space space, std::string_view key) { begin(kErase, space, key); }
 
 void RecordBuilder::add(std::string_view key, std::int64_t by) {
-  begin(kAdd, Space::kRecords, key);
+  begin(kAdd, kCounterSpace, key);
   ByteWriter(bytes_).u64(static_cast<std::uint64_t>(by));
 }
 
@@ -57,7 +68,9 @@ ByteView RecordBuilder::finish(std::uint64_t salt, std::uint64_t first_index, st
   store(bytes_, 16, first_index);
   store(bytes_, 24, commits);
   store(bytes_, 28, static_cast<std::uint32_t>(payload_bytes_));
-  store(bytes_, kCrcOffset, checksum(bytes_, payload()));
+  const crypto::MacTag tag = record_tag(*seal_, bytes_, payload_bytes_);
+  std::memcpy(bytes_.data() + kTagOffset, tag.data(), tag.size());
+  store(bytes_, kCrcOffset, checksum(bytes_, payload_bytes_));
   bytes_.resize(round_up_to_block(bytes_.size()), 0);
   return bytes_;
 }
@@ -79,7 +92,11 @@ std::optional<RecordHeader> decode_header(ByteView block) {
 bool record_is_intact(const RecordHeader& header, ByteView record) {
   if (header.commits == 0 || header.first_index == 0) return false;
   if (record.size() < kRecordHeaderBytes + header.payload_bytes) return false;
-  return checksum(record, record.subspan(kRecordHeaderBytes, header.payload_bytes)) == header.crc;
+  return checksum(record, header.payload_bytes) == header.crc;
+}
+
+bool record_is_ours(const RecordSeal& seal, const RecordHeader& header, ByteView record) {
+  return constant_time_equal(record_tag(seal, record, header.payload_bytes), record.subspan(kTagOffset, kTagBytes));
 }
 
 Status visit_changes(ByteView payload, ChangeVisitor& visitor) {
@@ -90,9 +107,9 @@ Status visit_changes(ByteView payload, ChangeVisitor& visitor) {
     const std::string_view key = in.text();
     const std::string_view value = tag == kPut ? in.text() : std::string_view();
     const auto by = static_cast<std::int64_t>(tag == kAdd ? in.u64() : 0);
-    const bool known = tag == kPut
-                           ? space <= Space::kJournal
-                           : (tag == kErase && space <= Space::kInline) || (tag == kAdd && space == Space::kRecords);
+    const bool data = space == Space::kRecords || space == Space::kInline;
+    const bool known = (tag == kPut && (data || space == Space::kJournal)) ||
+                       (tag == kErase && (data || space == kCounterSpace)) || (tag == kAdd && space == kCounterSpace);
     if (!in.ok() || !known) return fail(Errc::kCorrupt, "commit log record: a change is malformed");
     if (tag == kPut) {
       CHECK_OK(visitor.put(space, key, value));

@@ -3,24 +3,26 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "meta/record_seal.h"
 #include "meta/store.h"
 
 namespace andromede::meta {
 
 inline constexpr std::size_t kLogBlockBytes = 4096;
-inline constexpr std::size_t kRecordHeaderBytes = 40;
+inline constexpr std::size_t kRecordHeaderBytes = 56;
 
 inline constexpr std::size_t round_up_to_block(std::size_t size_bytes) {
   return (size_bytes + kLogBlockBytes - 1) / kLogBlockBytes * kLogBlockBytes;
 }
 
-inline constexpr std::uint16_t kRecordVersion = 1;
+inline constexpr std::uint16_t kRecordVersion = 2;
 
 struct RecordHeader {
   std::uint16_t version = kRecordVersion;
@@ -33,10 +35,10 @@ struct RecordHeader {
   [[nodiscard]] std::size_t record_bytes() const { return round_up_to_block(kRecordHeaderBytes + payload_bytes); }
 };
 
-// Builds records, one after another, in memory that it keeps.
+// Builds records, one after another, in memory that it keeps. Values are sealed on their way in, once for all mirrors.
 class RecordBuilder {
  public:
-  RecordBuilder() { reset(); }
+  explicit RecordBuilder(std::shared_ptr<const RecordSeal> seal) : seal_(std::move(seal)) { reset(); }
   void reset();
   void put(Space space, std::string_view key, std::string_view value);
   void erase(Space space, std::string_view key);
@@ -48,6 +50,7 @@ class RecordBuilder {
 
  private:
   void begin(std::uint8_t tag, Space space, std::string_view key);
+  const std::shared_ptr<const RecordSeal> seal_;
   Bytes bytes_;
   std::size_t payload_bytes_ = 0;  // set by finish()
 };
@@ -56,11 +59,14 @@ class RecordBuilder {
 std::optional<RecordHeader> decode_header(ByteView block);
 // Whether header and payload are what the checksum was made of. `record` begins with the header and holds the payload.
 bool record_is_intact(const RecordHeader& header, ByteView record);
+// Whether this cloud wrote an intact record: chance makes no right checksum, but anybody can.
+bool record_is_ours(const RecordSeal& seal, const RecordHeader& header, ByteView record);
 
 // Told of each change of a payload, in order.
 class ChangeVisitor {
  public:
   virtual ~ChangeVisitor() = default;
+  // `value` is sealed, as it is stored.
   virtual Status put(Space space, std::string_view key, std::string_view value) = 0;
   virtual Status erase(Space space, std::string_view key) = 0;
   virtual Status add(std::string_view key, std::int64_t by) = 0;

@@ -13,7 +13,7 @@ namespace andromede::meta {
 namespace {
 
 constexpr std::uint32_t kMarkerMagic = 0x52494d41;  // "AMIR"
-constexpr std::uint16_t kMarkerVersion = 1;
+constexpr std::uint16_t kMarkerVersion = 2;
 constexpr std::size_t kMarkerBytes = 20;
 // In a state's folder, made with it and never written again: CURRENT and the manifests change their files.
 constexpr const char* kStateIdentity = "meta/state/IDENTITY";
@@ -110,6 +110,8 @@ State::Options Mirror::state_options(const Options& options) {
   on_failure_ = options.on_failure;
   on_step_ = options.on_step;
   State::Options made;
+  made.seal = options.seal;
+  made.on_forged = options.on_forged;
   made.cache = options.cache;
   made.row_cache = options.row_cache;
   made.memtable_bytes = options.memtable_bytes;

@@ -50,6 +50,8 @@ inline std::uint64_t least_free_bytes(std::uint64_t reserve_bytes, const io::Spa
 class Mirror {
  public:
   struct Options {
+    std::shared_ptr<const RecordSeal> seal;
+    std::function<void()> on_forged;
     std::shared_ptr<rocksdb::Cache> cache;
     std::shared_ptr<rocksdb::Cache> row_cache;
     std::size_t memtable_bytes = 32 << 20;

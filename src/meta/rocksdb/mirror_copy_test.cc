@@ -12,6 +12,7 @@
 #include "io/fault_disk.h"
 #include "io/temporary_folder.h"
 #include "meta/rocksdb/raw_file.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::meta {
 namespace {
@@ -20,13 +21,14 @@ class MirrorCopyTest : public testing::Test {
  protected:
   MirrorCopyTest() {
     Mirror::Options options;
+    options.seal = test_record_seal();
     options.log_segment_bytes = 256 << 10;
     source_ =
         Mirror::create(DriveId::random(random_), std::shared_ptr<io::Disk>(source_disk_->share()), options).value();
     apply_some();
   }
   void apply_some() {
-    RecordBuilder builder;
+    RecordBuilder builder(test_record_seal());
     for (int i = 0; i < 20; ++i) builder.put(Space::kRecords, "key" + std::to_string(i), std::string(1000, 'x'));
     ++index_;
     static_cast<void>(builder.finish(1, index_, 1));

@@ -142,9 +142,9 @@ Status MirrorSet::drop_failed() {
     // Damaged files alone are no reason to give up the drive, with all the data that it holds; one that hangs is.
     if (error == Errc::kIo || error == Errc::kTimeout) drives_.report_failure(mirror->drive(), &mirror->disk(), error);
     unmarked_.insert(mirror->drive());
-    if (error != Errc::kNoSpace) continue;
     const std::lock_guard lock(mutex_);
-    out_for_space_.insert(mirror->drive());
+    why_lost_[mirror->drive()] = error.message();
+    if (error == Errc::kNoSpace) out_for_space_.insert(mirror->drive());
   }
   if (left.empty()) {
     for (const auto& mirror : gone) {
@@ -190,10 +190,23 @@ void MirrorSet::join(std::shared_ptr<Mirror> mirror) {
     const std::lock_guard lock(mutex_);
     last_resort_.reset();
     out_for_space_.erase(mirror->drive());
+    why_lost_.erase(mirror->drive());
   }
   List next = *list();
   next.push_back(std::move(mirror));
   publish(std::move(next));
+}
+
+std::string MirrorSet::why_lost(DriveId drive) const {
+  const auto mirrors = list();
+  for (const auto& mirror : *mirrors) {
+    if (mirror->drive() != drive) continue;
+    const auto failure = mirror->failure();
+    return failure ? failure->message() : std::string();
+  }
+  const std::lock_guard lock(mutex_);
+  const auto found = why_lost_.find(drive);
+  return found == why_lost_.end() ? std::string() : found->second;
 }
 
 std::vector<DriveId> MirrorSet::out_for_space() const {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -78,6 +79,8 @@ class MirrorSet {
   // These left before this process and are not marked out yet: drop_failed() has that to do. Those that are `full` hold
   // all that was acknowledged, and stay current until others are enough without them. Before the first commit.
   void owe_marks(std::set<DriveId> drives, std::set<DriveId> full);
+  // Why the drive's mirror takes no part any more, in words; empty: it does, or nobody knows.
+  [[nodiscard]] std::string why_lost(DriveId drive) const;
   // Drives whose mirror was taken out because it had no space, and that have held none since.
   [[nodiscard]] std::vector<DriveId> out_for_space() const;
   void join(std::shared_ptr<Mirror> mirror);
@@ -113,11 +116,12 @@ class MirrorSet {
   io::Drives& drives_;
   const Gauge online_;
   const Redundancy least_;
-  mutable std::mutex mutex_;  // guards list_ (the pointer), retired_, last_resort_ and out_for_space_
+  mutable std::mutex mutex_;  // guards list_ (the pointer), retired_, last_resort_, out_for_space_ and why_lost_
   std::shared_ptr<const List> list_ = std::make_shared<const List>();
   List retired_;
   std::shared_ptr<Mirror> last_resort_;  // answers reads when the list is empty
   std::set<DriveId> out_for_space_;
+  std::map<DriveId, std::string> why_lost_;
   std::set<DriveId> unmarked_;  // left, and not yet marked out in the map
   std::set<DriveId> full_;      // likewise, and not to be while the others are too few
   DriveWork closing_;

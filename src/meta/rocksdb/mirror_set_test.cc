@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "meta/rocksdb/test_cloud.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::meta {
 namespace {
@@ -25,6 +26,7 @@ class MirrorSetTest : public testing::Test {
   MirrorSetTest() {
     for (const std::size_t i : {0U, 1U}) {
       Mirror::Options options;
+      options.seal = test_record_seal();
       options.log_segment_bytes = 256 << 10;
       // As RocksDB does when it closes on a file system that is frozen.
       if (i == 0)

@@ -82,7 +82,8 @@ struct Opened {
 
 class Engine final : public MirroredStore {
  public:
-  Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metrics& metrics, const MirroredOptions& options);
+  Engine(io::Drives& drives, LogSealer& sealer, std::shared_ptr<const RecordSeal> seal, const Clock& clock,
+         Metrics& metrics, const MirroredOptions& options);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
   ~Engine() override;
@@ -153,6 +154,7 @@ class Engine final : public MirroredStore {
   [[nodiscard]] std::optional<std::string> shortfall() const override { return committer_.shortfall(); }
   [[nodiscard]] std::vector<MirrorRoom> room() const override;
   [[nodiscard]] std::vector<DriveId> out_for_space() const override { return mirrors_.out_for_space(); }
+  [[nodiscard]] std::string why_lost(DriveId drive) const override { return mirrors_.why_lost(drive); }
   [[nodiscard]] std::vector<DriveId> absent_at_opening() const override { return absent_at_opening_; }
   Status add_mirror(DriveId drive, const std::function<bool(std::uint64_t, std::uint64_t)>& progress) override;
   Status remove_mirror(DriveId drive) override;
@@ -179,6 +181,10 @@ class Engine final : public MirroredStore {
                   std::chrono::milliseconds patience, const std::function<Status()>& may_wait = {});
   // kTimeout while something that was given up goes on there; kConflict: what another caller waits for does.
   static Status nothing_hangs(DriveWork& on, DriveId drive, const std::string& root);
+  // Reads of the mirror what is to be verified, on a thread of `on`; gives it up where that is wrong, or does not get
+  // on, and another one takes part. Errors as of verify_mirror().
+  using Verification = Status (*)(const State&, const Pace&);
+  Status verify(DriveWork& on, const std::shared_ptr<Mirror>& mirror, Verification what, const Pace& pace);
   // Whether it can be copied from: a copy begins with a flush, which takes space.
   [[nodiscard]] bool has_room(const Mirror& mirror) const;
   // The mirror to copy from; null when none takes part.
@@ -192,12 +198,14 @@ class Engine final : public MirroredStore {
   void close();
 
   io::Drives& drives_;
+  const std::shared_ptr<const RecordSeal> seal_;
   const MirroredOptions options_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   const std::shared_ptr<rocksdb::Cache> row_cache_;
   SystemRandom random_;
   const Limits limits_;
   MirrorSet mirrors_;
+  const Counter forged_;
   Committer committer_;
   std::unique_ptr<Reader> reader_;
   Roots roots_;
@@ -205,6 +213,7 @@ class Engine final : public MirroredStore {
   DriveWork work_;          // changes a mirror's files
   DriveWork looking_;       // only reads
   DriveWork verifying_;     // likewise, for hours
+  DriveWork checking_;      // likewise, what is copied from
   std::mutex maintenance_;  // one mirror is added or removed at a time
   std::atomic<bool> stopping_{false};
   std::mutex events_mutex_;
@@ -214,9 +223,10 @@ class Engine final : public MirroredStore {
   const std::shared_ptr<Hook> failure_hook_ = std::make_shared<Hook>();
 };
 
-Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metrics& metrics,
-               const MirroredOptions& options)
+Engine::Engine(io::Drives& drives, LogSealer& sealer, std::shared_ptr<const RecordSeal> seal, const Clock& clock,
+               Metrics& metrics, const MirroredOptions& options)
     : drives_(drives),
+      seal_(std::move(seal)),
       options_(options),
       cache_(rocksdb::NewLRUCache(options.cache_bytes - options.cache_bytes / kRowShare, kCacheShardBits, false,
                                   kHighPriorityShare)),
@@ -224,7 +234,9 @@ Engine::Engine(io::Drives& drives, LogSealer& sealer, const Clock& clock, Metric
       limits_(limits_of(committer_options(options))),
       mirrors_(drives, metrics.gauge("andromede_meta_mirrors_online", "Metadata mirrors that take part in commits"),
                {options.least_mirrors, options.least_sites}),
-      committer_(mirrors_, sealer, clock, metrics, committer_options(options)),
+      forged_(metrics.counter("andromede_meta_forged_records_total",
+                              "Metadata records that a drive gave and that were not written there")),
+      committer_(mirrors_, sealer, seal_, clock, metrics, committer_options(options)),
       reader_(std::make_unique<Reader>(mirrors_, metrics, clock, options.reader_threads, options.mirror_patience)),
       roots_(committer_, *reader_) {}
 
@@ -235,6 +247,8 @@ Engine::~Engine() {
 
 Mirror::Options Engine::mirror_options() const {
   Mirror::Options made;
+  made.seal = seal_;
+  made.on_forged = [forged = forged_] { forged.add(); };
   made.cache = cache_;
   made.row_cache = row_cache_;
   made.memtable_bytes = options_.memtable_bytes;
@@ -324,7 +338,7 @@ void Engine::close() {
   reader_->end_watch();
   // Cursors and reads that are still alive keep their mirror open until they end.
   mirrors_.clear(kClosingWait);
-  for (DriveWork* const work : {&work_, &looking_, &verifying_})
+  for (DriveWork* const work : {&work_, &looking_, &verifying_, &checking_})
     work->wait_all(std::chrono::steady_clock::now() + DriveWork::kLastWait);
 }
 
@@ -460,6 +474,13 @@ Status Engine::copy_from(const std::shared_ptr<Mirror>& source, DriveId drive, c
   if (mirrors_.standing().enough) {
     TRY(const io::Space space, drives_.space(drive));
     limits.spare_bytes = least_free_bytes(options_.reserve_bytes, space);
+  }
+  // A copy must not take the place of what another mirror has right. Of the last one nothing better can be had.
+  if (mirrors_.another_than(*source)) {
+    const Status checked =
+        verify(checking_, source, verify_records, [&](std::uint64_t) { return !progress || progress(0, 0); });
+    if (!checked && checked.error() == Errc::kCancelled) return checked;
+    if (!checked) return fail(Errc::kUnavailable, "the mirror that is copied from: " + checked.error().describe());
   }
   const auto making = std::make_shared<MirrorMaking>(source, drive, disk, mirror_options(), limits);
   const Telling::Patience patience{[&] { return stopping_ || source->failed() || drives_.disk(drive) != disk; },
@@ -625,12 +646,16 @@ Status Engine::verify_mirror(DriveId drive, const std::function<bool(std::uint64
   if (drives_.map()->find(drive) == nullptr) return fail(no_such_drive());
   const std::shared_ptr<Mirror> mirror = mirrors_.find(drive);
   if (mirror == nullptr) return fail(Errc::kUnavailable, "no metadata mirror on the drive takes part");
-  CHECK_OK(nothing_hangs(verifying_, drive, mirror->disk().root()));
   // Not under maintenance_: this may take hours. Whoever takes the mirror out waits for no more than a piece.
+  return verify(verifying_, mirror, verify_state, pace);
+}
+
+Status Engine::verify(DriveWork& on, const std::shared_ptr<Mirror>& mirror, Verification what, const Pace& pace) {
+  const DriveId drive = mirror->drive();
+  CHECK_OK(nothing_hangs(on, drive, mirror->disk().root()));
   const auto telling = std::make_shared<Telling>();
-  const auto job = verifying_.start(drive, mirror->disk().root(), [telling, mirror] {
-    Status verified =
-        verify_state(mirror->state(), [&telling](std::uint64_t bytes) { return telling->tell(bytes, 0); });
+  const auto job = on.start(drive, mirror->disk().root(), [telling, mirror, what] {
+    Status verified = what(mirror->state(), [&telling](std::uint64_t bytes) { return telling->tell(bytes, 0); });
     telling->end();
     return verified;
   });
@@ -657,10 +682,11 @@ Status Engine::verify_mirror(DriveId drive, const std::function<bool(std::uint64
 
 }  // namespace
 
-Result<std::unique_ptr<MirroredStore>> MirroredStore::open(io::Drives& drives, LogSealer& sealer, const Clock& clock,
+Result<std::unique_ptr<MirroredStore>> MirroredStore::open(io::Drives& drives, LogSealer& sealer,
+                                                           std::shared_ptr<const RecordSeal> seal, const Clock& clock,
                                                            Metrics& metrics, MirroredOptions options) {
   options.log_segment_bytes = round_up_to_block(std::max<std::uint64_t>(options.log_segment_bytes, kLogBlockBytes));
-  auto store = std::make_unique<Engine>(drives, sealer, clock, metrics, options);
+  auto store = std::make_unique<Engine>(drives, sealer, std::move(seal), clock, metrics, options);
   CHECK_OK(store->open(sealer));
   return std::unique_ptr<MirroredStore>(std::move(store));
 }

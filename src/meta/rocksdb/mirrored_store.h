@@ -11,6 +11,7 @@
 #include "io/drives.h"
 #include "meta/every_root.h"
 #include "meta/mirrors.h"
+#include "meta/record_seal.h"
 #include "meta/store.h"
 
 namespace andromede::meta {
@@ -45,9 +46,10 @@ struct MirroredOptions {
 class MirroredStore : public Store, public EveryRoot, public Mirrors {
  public:
   // Opens the mirrors that the drive map names, brings them level, and starts the committer. kCorrupt: those that are
-  // online are damaged, or hold nothing and `create` is not set. `drives`, `sealer`, `clock` and `metrics` outlive the
-  // store.
-  static Result<std::unique_ptr<MirroredStore>> open(io::Drives& drives, LogSealer& sealer, const Clock& clock,
+  // online are damaged, or hold nothing and `create` is not set. `seal` is what this cloud authenticates its records
+  // with. `drives`, `sealer`, `clock` and `metrics` outlive the store.
+  static Result<std::unique_ptr<MirroredStore>> open(io::Drives& drives, LogSealer& sealer,
+                                                     std::shared_ptr<const RecordSeal> seal, const Clock& clock,
                                                      Metrics& metrics, MirroredOptions options);
   // From now on nobody waits for a drive to answer a read, nor for one where a mirror is made, opened or verified:
   // kUnavailable, or as if the drive had gone. For a stop that can wait no longer, before stop().

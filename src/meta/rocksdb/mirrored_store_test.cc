@@ -145,12 +145,12 @@ TEST_F(MirroredStoreTest, CountersKeepTheirOrderWithPutsAndErases) {
     add(5);
     add(6);
     Commit erase = unwitnessed();
-    erase.erase.push_back({Space::kRecords, byte_count_key({})});
+    erase.erase.push_back({kCounterSpace, byte_count_key({})});
     tasks.push_back(cloud_.store().commit(std::move(erase), Deadline::never()));
     add(7);
     add(-9);
     for (const auto& result : sync_wait(when_all(std::move(tasks)))) EXPECT_TRUE(result);
-    EXPECT_EQ(cloud_.read(byte_count_key({})), encode_counter(-2));
+    EXPECT_EQ(cloud_.read(byte_count_key({}), kCounterSpace), encode_counter(-2));
   }
 }
 

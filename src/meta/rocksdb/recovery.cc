@@ -35,9 +35,9 @@ bool of_its_drive(const Error& error) { return error == Errc::kIo || error == Er
 
 Status replay(Candidate& candidate, const std::function<void()>& on_step) {
   Mirror& mirror = *candidate.mirror;
-  TRY(candidate.records, mirror.log().scan(mirror.state().salt(), mirror.state().applied()));
+  TRY(candidate.records, mirror.log().scan(mirror.state().seal(), mirror.state().salt(), mirror.state().applied()));
   for (const CommitLog::Position& position : candidate.records) {
-    TRY(const Bytes record, mirror.log().read(position));
+    TRY(const Bytes record, mirror.log().read(mirror.state().seal(), position));
     const ByteView payload = ByteView(record).subspan(kRecordHeaderBytes, position.header.payload_bytes);
     CHECK_OK(mirror.state().apply(payload, position.header.last_index()));
     if (on_step) on_step();
@@ -162,7 +162,7 @@ Result<bool> catch_up(const Candidate& leader, Candidate& follower) {
     const RecordHeader& header = position.header;
     if (header.last_index() <= state.applied()) continue;
     if (header.first_index != state.applied() + 1) return false;
-    const auto record = leader.mirror->log().read(position);
+    const auto record = leader.mirror->log().read(state.seal(), position);
     if (!record) {
       log_error("metadata: the log of the mirror with the most commits cannot be read",
                 {{"drive", leader.mirror->drive().to_string()}, {"error", record.error().describe()}});

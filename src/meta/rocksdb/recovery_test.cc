@@ -17,6 +17,7 @@
 #include "meta/rocksdb/counter_merge.h"
 #include "meta/rocksdb/root_record.h"
 #include "meta/rocksdb/test_cloud.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::meta {
 namespace {
@@ -43,7 +44,7 @@ int check_whole(TestCloud& cloud, int acknowledged, int attempted, std::size_t v
     EXPECT_EQ(cloud.read(key_of(i), Space::kInline),
               i < entries ? std::string(value_bytes, static_cast<char>('a' + i % 26)) : "absent");
   }
-  EXPECT_EQ(cloud.read(object_count_key({})), entries == 0 ? "absent" : encode_counter(entries));
+  EXPECT_EQ(cloud.read(object_count_key({}), kCounterSpace), entries == 0 ? "absent" : encode_counter(entries));
   return entries;
 }
 
@@ -261,12 +262,13 @@ TEST(Recovery, MirrorWithADamagedLastEntryIsSetAsideWhileAnotherIsIntact) {
     cloud.close();
     {
       State::Options options;
+      options.seal = test_record_seal();
       options.cache = rocksdb::NewLRUCache(1 << 20);
       auto state = State::open(cloud.root(0) + "/meta/state", options);
       ASSERT_TRUE(state);
       Bytes key;
       append_be64(key, 6);
-      RecordBuilder builder;
+      RecordBuilder builder(test_record_seal());
       builder.put(Space::kJournal, as_text(key), "garbage");
       builder.finish(1, 6, 1);
       ASSERT_TRUE((*state)->apply(builder.payload(), 6));
@@ -365,15 +367,16 @@ TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
     cloud.kill();
     if (leader_flushed) {
       State::Options options;
+      options.seal = test_record_seal();
       options.cache = rocksdb::NewLRUCache(1 << 20);
       auto state = State::open(cloud.root(0) + "/meta/state", options);
       ASSERT_TRUE(state);
       // As if it had flushed by itself just before: the log's records are not needed and not looked at any more.
       auto log = CommitLog::open(cloud.disk(0).share(), cloud.options.log_segment_bytes);
-      const auto records = (*log)->scan((*state)->salt(), (*state)->applied());
+      const auto records = (*log)->scan(*test_record_seal(), (*state)->salt(), (*state)->applied());
       ASSERT_TRUE(records);
       for (const auto& position : *records) {
-        const Bytes record = *(*log)->read(position);
+        const Bytes record = *(*log)->read(*test_record_seal(), position);
         const ByteView payload = ByteView(record).subspan(kRecordHeaderBytes, position.header.payload_bytes);
         ASSERT_TRUE((*state)->apply(payload, position.header.last_index()));
       }
@@ -397,6 +400,7 @@ TEST(Recovery, LaggardsCatchUpFromTheLeadersLogOrByCopy) {
 // What a mirror writes that nobody else has, behind the first commit, of "k": a key and its value a commit.
 void write_alone(TestCloud& cloud, std::size_t i, const std::vector<std::pair<std::string, std::string>>& commits) {
   Mirror::Options options;
+  options.seal = test_record_seal();
   options.log_segment_bytes = cloud.options.log_segment_bytes;
   const auto mirror = open_and_replay(cloud.id(i), cloud.drives().disk(cloud.id(i)), options);
   ASSERT_TRUE(mirror) << mirror.error().describe();
@@ -406,7 +410,7 @@ void write_alone(TestCloud& cloud, std::size_t i, const std::vector<std::pair<st
   std::uint64_t index = (*mirror)->state().applied();
   std::string entry = ChainSealer::entry(sequence, "", "put k");
   for (const auto& [name, value] : commits) {
-    RecordBuilder builder;
+    RecordBuilder builder(test_record_seal());
     builder.put(Space::kRecords, name, value);
     entry = ChainSealer::entry(++sequence, entry, "put " + name + " " + value);
     Bytes key;
@@ -718,6 +722,7 @@ TEST(Mirrors, LostMirrorIsClosedWhenAnotherDriveTakesItsPlace) {
   EXPECT_TRUE(cloud.current(1));
   // Nobody used the other one either.
   State::Options options;
+  options.seal = test_record_seal();
   options.cache = rocksdb::NewLRUCache(1 << 20);
   const auto state = State::create(cloud.root(2) + "/meta/state", options);
   EXPECT_TRUE(state) << state.error().describe();
@@ -952,6 +957,7 @@ TEST(Recovery, AMirrorWhoseStateIsOpenAlreadyCountsAsOneOfADriveThatHangs) {
   ASSERT_TRUE(cloud.put("k", "1"));
   cloud.close();
   State::Options options;
+  options.seal = test_record_seal();
   options.cache = rocksdb::NewLRUCache(1 << 20);
   const auto held = State::open(cloud.root(0) + "/" + kStatePath, options);
   ASSERT_TRUE(held);

@@ -20,6 +20,7 @@
 #include "meta/rocksdb/state.h"
 #include "meta/rocksdb/test_cloud.h"
 #include "meta/rocksdb/test_hanging_tables.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::meta {
 namespace {
@@ -331,10 +332,11 @@ TEST(Everywhere, WhatCannotBeTakenBackIsAskedOfEveryMirror) {
   cloud.close();
   {
     State::Options options;
+    options.seal = test_record_seal();
     options.cache = rocksdb::NewLRUCache(1 << 20);
     auto state = State::open(cloud.root(0) + "/meta/state", options);
     ASSERT_TRUE(state);
-    RecordBuilder builder;
+    RecordBuilder builder(test_record_seal());
     builder.erase(Space::kRecords, "k3");
     builder.erase(Space::kRecords, "k7");
     builder.put(Space::kRecords, "k5", "forged");
@@ -860,6 +862,7 @@ TEST_F(RedundancyTest, ACopyThatHangsAtAStopKeepsItsSourceFromNobody) {
   EXPECT_TRUE(ended);
   for (const std::size_t drive : {0U, 1U, 2U}) {
     State::Options options;
+    options.seal = test_record_seal();
     options.cache = rocksdb::NewLRUCache(1 << 20);
     EXPECT_TRUE(State::open(cloud_.root(drive) + "/" + kStatePath, options)) << drive;
   }

@@ -44,14 +44,19 @@ bool RocksCursor::jump_inside(std::string_view key) {
 }
 
 Task<Status> RocksCursor::fetch(std::optional<std::string> key) {
+  if (key) {
+    resume_ = *key;
+  } else if (!key_.empty()) {
+    resume_.assign(key_).push_back('\0');
+  }
   key_ = value_ = {};
   next_ = 0;
   FailOver way(mirrors_, pools_);
   for (;;) {
     if (batches_->mirror == nullptr) {
-      if (shows_ || !key) co_return fail(Errc::kUnavailable, "the state that the walk showed is gone; begin again");
       CO_TRY(std::shared_ptr<Mirror> mirror, way.mirror());
       batches_ = std::make_shared<Batches>(std::move(mirror), begin_, end_);
+      key = resume_;
     }
     const std::shared_ptr<Batches> batches = batches_;
     const bool first = key.has_value() || !batches->gave_way;
@@ -65,13 +70,11 @@ Task<Status> RocksCursor::fetch(std::optional<std::string> key) {
                               .walk([batches](Reading& reading) { return batches->fill(reading); }, first, patience_);
     if (filled) {
       way.answered();
-      shows_ = true;
       co_return Status{};
     }
     // A turn may still be at it.
     batches_ = std::make_shared<Batches>(nullptr, begin_, end_);
     if (!way.goes_on(batches->mirror, filled.error())) co_return fail(filled.error());
-    key = batches->from;
   }
 }
 

@@ -1,7 +1,7 @@
 // RocksCursor: a walk over Space::kRecords in one state of one mirror. The pool of its mirror fetches ahead in batches,
 // that grow while the walk goes straight on; moving inside a batch is free (docs/adr/0040-iterators-off-the-loop.md).
-// A mirror that fails before the cursor showed anything is given up for the next one; afterwards kUnavailable: the
-// state that it showed is gone, and the caller begins again.
+// A mirror that fails is given up for the next one, on which the walk goes on behind what it showed, in the state of
+// then.
 //
 // Not thread-safe; while a call is suspended nobody else may use it. It keeps its mirror open.
 #pragma once
@@ -77,7 +77,7 @@ class RocksCursor final : public Cursor {
   const Patience patience_;
 
   std::shared_ptr<Batches> batches_;  // never null
-  bool shows_ = false;                // a state of one mirror
+  std::string resume_;                // where the latest batch begins: behind what was shown, or where a seek went
   std::size_t next_ = 0;
   std::size_t batch_items_ = 0;  // how many to fetch next
   std::string_view key_;

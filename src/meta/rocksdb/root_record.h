@@ -20,7 +20,7 @@ Result<RootRecord> decode_root(ByteView bytes);
 std::string root_state_key(RootId root);
 inline constexpr std::string_view kEndedRoots = "d/";  // prefix of ended_root_key()
 std::string ended_root_key(RootId root);
-// Counters, each a signed 64-bit little-endian number; absent: 0.
+// Of kCounterSpace: each a signed 64-bit little-endian number; absent: 0.
 std::string object_count_key(RootId root);
 std::string byte_count_key(RootId root);
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "meta/record_seal.h"
+
 namespace andromede::meta {
 namespace {
 
@@ -78,7 +80,8 @@ Task<Status> Roots::open(RootId root, Deadline deadline) {
 Task<Result<CommitInfo>> Roots::end(RootId root, RootEnd end, Deadline deadline) {
   Commit change = change_of(root);
   change.expect.push_back({root_state_key(root), encode(RootRecord{RootState::kClosing, end.mark})});
-  change.erase = {key_of(root_state_key(root)), key_of(object_count_key(root)), key_of(byte_count_key(root))};
+  change.erase = {
+      key_of(root_state_key(root)), {kCounterSpace, object_count_key(root)}, {kCounterSpace, byte_count_key(root)}};
   change.put.push_back({key_of(ended_root_key(root)), std::move(end.left)});
   change.gives_back = true;
   change.event = std::move(end.event);
@@ -111,8 +114,9 @@ Task<Status> Roots::forget(RootId root, Deadline deadline) {
 }
 
 Task<Result<Usage>> Roots::usage(RootId root, Deadline deadline) {
-  CO_TRY(const auto counters, co_await reader_.get_many({object_count_key(root), byte_count_key(root)}, deadline));
-  co_return Usage{counter_of(counters[0]), counter_of(counters[1])};
+  CO_TRY(const auto objects, co_await reader_.get({kCounterSpace, object_count_key(root)}, deadline));
+  CO_TRY(const auto bytes, co_await reader_.get({kCounterSpace, byte_count_key(root)}, deadline));
+  co_return Usage{counter_of(objects), counter_of(bytes)};
 }
 
 }  // namespace andromede::meta

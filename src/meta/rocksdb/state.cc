@@ -46,10 +46,10 @@ constexpr std::size_t kMaxSuccessiveMerges = 32;  // a counter's read costs as m
 constexpr std::size_t kDeletionsToCompact = 2048;
 constexpr std::size_t kDeletionsWindow = 4096;
 
-std::string encode_number(std::uint64_t value) {
+std::string encode_number(const RecordSeal& seal, std::string_view key, std::uint64_t value) {
   std::string out(sizeof value, '\0');
   std::memcpy(out.data(), &value, sizeof value);
-  return out;
+  return out.append(as_text(seal.tag(kEngineSpace, key, out)));
 }
 
 rocksdb::ColumnFamilyOptions family_options(const State::Options& options) {
@@ -78,8 +78,6 @@ rocksdb::ColumnFamilyOptions family_options(const State::Options& options) {
 
 std::vector<rocksdb::ColumnFamilyDescriptor> describe_families(const State::Options& options) {
   rocksdb::ColumnFamilyOptions records = family_options(options);
-  records.merge_operator = make_counter_merge();
-  records.max_successive_merges = kMaxSuccessiveMerges;
   records.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionsWindow, kDeletionsToCompact));
   rocksdb::ColumnFamilyOptions inlined = family_options(options);
@@ -90,14 +88,18 @@ std::vector<rocksdb::ColumnFamilyDescriptor> describe_families(const State::Opti
   inlined.enable_blob_garbage_collection = true;
   inlined.blob_garbage_collection_force_threshold = 0.5;
   if (options.warm_cache) inlined.prepopulate_blob_cache = rocksdb::PrepopulateBlobCache::kFlushOnly;
+  rocksdb::ColumnFamilyOptions counters = family_options(options);
+  counters.merge_operator = make_counter_merge();
+  counters.max_successive_merges = kMaxSuccessiveMerges;
   return {{rocksdb::kDefaultColumnFamilyName, family_options(options)},
           {"records", records},
           {"inline", inlined},
-          {"journal", family_options(options)}};
+          {"journal", family_options(options)},
+          {"counters", counters}};
 }
 
 // RocksDB answers "found", with an empty value, when a table that may hold the key is not open and must not be opened
-// (TableCache::Get). So an empty value from memory alone says nothing.
+// (TableCache::Get). So an empty value from memory alone says nothing; no stored value is empty.
 bool believable(Tier tier, std::size_t value_bytes) { return tier == Tier::kAll || value_bytes > 0; }
 
 // Collects a payload's changes into a batch.
@@ -109,7 +111,7 @@ class BatchBuilder final : public ChangeVisitor {
   }
   Status erase(Space space, std::string_view key) override { return check(batch_.Delete(state_.family(space), key)); }
   Status add(std::string_view key, std::int64_t by) override {
-    return check(batch_.Merge(state_.family(Space::kRecords), key, encode_counter(by)));
+    return check(batch_.Merge(state_.family(kCounterSpace), key, encode_counter(by)));
   }
 
  private:
@@ -130,7 +132,8 @@ bool tells_of(const rocksdb::Status& status, int number) {
 
 Error to_error(const rocksdb::Status& status, std::string_view what) {
   Errc code = Errc::kInternal;
-  if (status.IsCorruption()) {
+  // What is not of the form that was asked for is the files' doing, for the questions are ours.
+  if (status.IsCorruption() || status.IsInvalidArgument() || status.IsNotSupported()) {
     code = Errc::kCorrupt;
   } else if (status.IsNoSpace() || tells_of(status, EDQUOT)) {
     code = Errc::kNoSpace;
@@ -228,7 +231,7 @@ Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options o
   db_options.stats_persist_period_sec = 0;
   db_options.listeners.push_back(std::make_shared<Listener>(options.on_background_error));
 
-  std::unique_ptr<State> state(new State);
+  std::unique_ptr<State> state(new State(options));
   state->env_ = make_state_env(std::move(options.on_step));
   db_options.env = state->env_.get();
   rocksdb::DB* db = nullptr;
@@ -262,6 +265,7 @@ Result<std::uint64_t> State::read_number(const char* key, rocksdb::ReadTier tier
   const rocksdb::Status status = db_->Get(options, families_.front(), key, &value);
   if (status.IsNotFound()) return 0;
   if (!status.ok()) return fail(to_error(status, key));
+  CHECK_OK(open_in_place(kEngineSpace, key, value));
   if (value.size() != sizeof(std::uint64_t)) return fail(Errc::kCorrupt, "state: the number " + std::string(key));
   std::uint64_t number = 0;
   std::memcpy(&number, value.data(), sizeof number);
@@ -274,7 +278,7 @@ Status State::apply(ByteView payload, std::uint64_t last_index) {
   rocksdb::WriteBatch batch(payload.size() + payload.size() / 8 + 64);
   BatchBuilder builder(*this, batch);
   CHECK_OK(visit_changes(payload, builder));
-  rocksdb::Status status = batch.Put(families_.front(), kAppliedKey, encode_number(last_index));
+  rocksdb::Status status = batch.Put(families_.front(), kAppliedKey, encode_number(*seal_, kAppliedKey, last_index));
   rocksdb::WriteOptions options;
   options.disableWAL = true;
   if (status.ok()) status = db_->Write(options, &batch);
@@ -287,8 +291,8 @@ Status State::start_epoch(std::uint64_t salt) {
   rocksdb::WriteOptions options;
   options.disableWAL = true;
   rocksdb::WriteBatch batch;
-  rocksdb::Status status = batch.Put(families_.front(), kSaltKey, encode_number(salt));
-  if (status.ok()) status = batch.Put(families_.front(), kAppliedKey, encode_number(applied()));
+  rocksdb::Status status = batch.Put(families_.front(), kSaltKey, encode_number(*seal_, kSaltKey, salt));
+  if (status.ok()) status = batch.Put(families_.front(), kAppliedKey, encode_number(*seal_, kAppliedKey, applied()));
   if (status.ok()) status = db_->Write(options, &batch);
   if (!status.ok()) return fail(to_error(status, "starting a log epoch"));
   CHECK_OK(flush());
@@ -321,7 +325,11 @@ Status State::resume() {
 
 Result<Found> State::get(Space space, std::string_view key, Tier tier, std::string& value) const {
   const rocksdb::Status status = db_->Get(read_options(tier), family(space), key, &value);
-  if (status.ok()) return believable(tier, value.size()) ? Found::kYes : Found::kNotInMemory;
+  if (status.ok()) {
+    if (!believable(tier, value.size())) return Found::kNotInMemory;
+    CHECK_OK(open_in_place(space, key, value));
+    return Found::kYes;
+  }
   if (status.IsNotFound()) return Found::kNo;
   if (status.IsIncomplete()) return Found::kNotInMemory;
   return fail(to_error(status, "get"));
@@ -349,7 +357,8 @@ Result<Found> State::get_many(const std::vector<std::string>& keys, Tier tier,
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (statuses[i].ok()) {
       if (!believable(tier, found[i].size())) return Found::kNotInMemory;
-      values[i] = found[i].ToString();
+      TRY(const std::string_view value, open_value(Space::kRecords, keys[i], found[i].ToStringView()));
+      values[i].emplace(value);
     } else if (statuses[i].IsIncomplete()) {
       return Found::kNotInMemory;
     } else if (!statuses[i].IsNotFound()) {
@@ -381,8 +390,22 @@ Result<Found> State::last_entry(std::uint64_t& sequence, std::string& entry) con
   const rocksdb::Slice key = iterator->key();
   if (key.size() != sizeof sequence) return fail(Errc::kCorrupt, "state: a journal key has 8 bytes");
   sequence = read_be64(as_bytes(key.ToStringView()));
-  entry = iterator->value().ToString();
+  TRY(const std::string_view value, open_value(Space::kJournal, key.ToStringView(), iterator->value().ToStringView()));
+  entry = value;
   return Found::kYes;
+}
+
+Result<std::string_view> State::open_value(Space space, std::string_view key, std::string_view stored) const {
+  if (!is_sealed(space)) return stored;
+  auto value = seal_->open(space, key, stored);
+  if (!value && on_forged_) on_forged_();
+  return value;
+}
+
+Status State::open_in_place(Space space, std::string_view key, std::string& stored) const {
+  TRY(const std::string_view value, open_value(space, key, stored));
+  stored.resize(value.size());
+  return {};
 }
 
 Status State::checkpoint(const std::string& path) {

@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "meta/record_seal.h"
 #include "meta/store.h"
 
 namespace andromede::meta {
@@ -38,6 +39,9 @@ enum class Found { kYes, kNo, kNotInMemory };
 class State {
  public:
   struct Options {
+    std::shared_ptr<const RecordSeal> seal;  // what values are sealed with; required
+    // Told from any thread of each value that it did not seal for its place.
+    std::function<void()> on_forged;
     std::shared_ptr<rocksdb::Cache> cache;      // blocks and blob values
     std::shared_ptr<rocksdb::Cache> row_cache;  // records by key: a hot one costs one look-up a table, no block search
     std::size_t memtable_bytes = 32 << 20;
@@ -67,7 +71,7 @@ class State {
   Result<std::uint64_t> flushed() const;
   [[nodiscard]] std::uint64_t salt() const { return salt_; }
 
-  // Applies a record's payload, whole or not at all.
+  // Applies a record's payload, whose values are sealed, whole or not at all.
   Status apply(ByteView payload, std::uint64_t last_index);
   // Makes `salt` the one that counts, together with all that is applied. Durable when it answers.
   Status start_epoch(std::uint64_t salt);
@@ -76,6 +80,8 @@ class State {
   Status start_flush();
   // Whether RocksDB has stopped writing; asks it to try again, which helps after space was freed.
   Status resume();
+
+  // What is read is opened: a value that was not sealed for its place is kCorrupt.
 
   // One value into `value`.
   Result<Found> get(Space space, std::string_view key, Tier tier, std::string& value) const;
@@ -93,7 +99,9 @@ class State {
   static constexpr std::uint64_t kDeletionsToClear = 2048;
   static constexpr std::chrono::milliseconds kClearEvery{5000};
 
-  // For walks, which keep the State alive.
+  // For walks, which keep the State alive, and open what they find: the value in front of its tag.
+  [[nodiscard]] Result<std::string_view> open_value(Space space, std::string_view key, std::string_view stored) const;
+  [[nodiscard]] const RecordSeal& seal() const { return *seal_; }
   [[nodiscard]] rocksdb::DB& db() const { return *db_; }
   [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Space space) const;
 
@@ -109,10 +117,15 @@ class State {
 
  private:
   class Listener;
-  State() = default;
+  explicit State(const Options& options) : seal_(options.seal), on_forged_(options.on_forged) {}
   static Result<std::unique_ptr<State>> open_at(const std::string& path, Options options, bool create);
   [[nodiscard]] Result<std::uint64_t> read_number(const char* key, rocksdb::ReadTier tier) const;
 
+  // The same in the place where it lies.
+  [[nodiscard]] Status open_in_place(Space space, std::string_view key, std::string& stored) const;
+
+  const std::shared_ptr<const RecordSeal> seal_;
+  const std::function<void()> on_forged_;
   std::unique_ptr<rocksdb::Env> env_;  // of db_
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // default, then by Space

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "io/temporary_folder.h"
 #include "meta/rocksdb/mirror.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::meta {
 namespace {
@@ -33,6 +34,7 @@ class StateFilesTest : public testing::Test {
   }
   static Mirror::Options options() {
     Mirror::Options made;
+    made.seal = test_record_seal();
     made.cache = rocksdb::NewLRUCache(1 << 20);
     made.memtable_bytes = 1 << 20;
     made.log_segment_bytes = 256 << 10;

@@ -23,6 +23,7 @@
 #include "io/temporary_folder.h"
 #include "io/test_drive_seal.h"
 #include "meta/rocksdb/mirrored_store.h"
+#include "meta/test_record_seal.h"
 
 namespace andromede::meta {
 
@@ -102,7 +103,7 @@ class TestCloud {
   Status open() {
     sealer_ = std::make_unique<ChainSealer>();
     metrics_ = std::make_unique<Metrics>();
-    TRY(store_, MirroredStore::open(*drives_, *sealer_, *clock, *metrics_, options));
+    TRY(store_, MirroredStore::open(*drives_, *sealer_, test_record_seal(), *clock, *metrics_, options));
     options.create = false;
     return {};
   }

@@ -19,6 +19,7 @@ constexpr std::size_t kManifestHeaderBytes = 7;
 constexpr std::size_t kManifestTypeOffset = 6;
 constexpr std::uint32_t kCrcMaskDelta = 0xa282ead8;
 constexpr std::size_t kMaxCurrentBytes = 256;
+constexpr std::uint64_t kRecordsPieceBytes = 512 << 10;  // and the last value of the piece
 
 std::uint32_t masked(std::uint32_t crc) { return ((crc >> 15) | (crc << 17)) + kCrcMaskDelta; }
 
@@ -116,6 +117,32 @@ Status verify_manifest(const std::string& folder, const Pace& pace) {
   }
 }
 
+Result<std::optional<std::string>> last_key(const State& state, Space space) {
+  const std::unique_ptr<rocksdb::Iterator> records(
+      state.db().NewIterator(read_options(Tier::kAll), state.family(space)));
+  records->SeekToLast();
+  if (!records->status().ok()) return fail(to_error(records->status(), "finding the last record"));
+  return records->Valid() ? std::optional(records->key().ToString()) : std::nullopt;
+}
+
+// The records of `space` from `from` to `last`, some of them at a time: no walk may keep files that a compaction has
+// replaced for as long as the pace demands. The key to go on from; nullopt: none is left.
+Result<std::optional<std::string>> verify_piece(const State& state, Space space, const std::string& from,
+                                                const std::string& last, std::uint64_t& bytes) {
+  rocksdb::ReadOptions options = read_options(Tier::kAll);
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> records(state.db().NewIterator(options, state.family(space)));
+  for (records->Seek(from); records->Valid(); records->Next()) {
+    const std::string_view key = records->key().ToStringView();
+    if (key > last) break;
+    if (bytes >= kRecordsPieceBytes) return std::optional(std::string(key));
+    CHECK_OK(state.open_value(space, key, records->value().ToStringView()));
+    bytes += key.size() + records->value().size();
+  }
+  if (!records->status().ok()) return fail(to_error(records->status(), "reading all records"));
+  return std::optional<std::string>();
+}
+
 Error not_there(Error error) {
   if (!(error == Errc::kNotFound)) return error;
   return {make_error_code(Errc::kCorrupt), error.message()};
@@ -148,6 +175,20 @@ Status verify_state(const State& state, const Pace& pace) {
   }
   if (Status verified = verify_manifest(state.db().GetName(), pace); !verified) {
     return fail(not_there(std::move(verified).error()));
+  }
+  return verify_records(state, pace);
+}
+
+Status verify_records(const State& state, const Pace& pace) {
+  for (const Space space : {Space::kRecords, Space::kInline, Space::kJournal}) {
+    // What is written behind it meanwhile is not waited for: the journal grows as fast as it is verified.
+    TRY(const std::optional<std::string> last, last_key(state, space));
+    std::optional<std::string> from = last ? std::optional(std::string()) : std::nullopt;
+    while (from) {
+      std::uint64_t bytes = 0;
+      TRY(from, verify_piece(state, space, *from, *last, bytes));
+      if (pace && !pace(bytes)) return fail(Errc::kCancelled, "verifying a mirror was stopped");
+    }
   }
   return {};
 }

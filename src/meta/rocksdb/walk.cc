@@ -33,6 +33,7 @@ std::uint64_t Walk::Turn::skipped() const {
 
 Walk::Walk(std::shared_ptr<Mirror> mirror, Space space, std::string begin, std::string end)
     : mirror_(std::move(mirror)),
+      space_(space),
       begin_(std::move(begin)),
       end_(std::move(end)),
       lower_bound_(begin_),
@@ -69,6 +70,7 @@ Result<Walk::At> Walk::go_on() {
 Result<Walk::At> Walk::look() {
   if (iterator_->Valid()) {
     ++found_;
+    TRY(value_, mirror_->state().open_value(space_, key(), iterator_->value().ToStringView()));
     return At::kKey;
   }
   const rocksdb::Status status = iterator_->status();

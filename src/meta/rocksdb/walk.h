@@ -63,17 +63,19 @@ class Walk {
 
   // Valid until the next move, after one that answered kKey.
   [[nodiscard]] std::string_view key() const { return iterator_->key().ToStringView(); }
-  [[nodiscard]] std::string_view value() const { return iterator_->value().ToStringView(); }
+  [[nodiscard]] std::string_view value() const { return value_; }
 
  private:
   Result<At> look();
 
   const std::shared_ptr<Mirror> mirror_;
+  const Space space_;
   const std::string begin_;
   const std::string end_;
   const rocksdb::Slice lower_bound_;
   const rocksdb::Slice upper_bound_;
   std::unique_ptr<rocksdb::Iterator> iterator_;  // sees one state, however often it is moved
+  std::string_view value_;                       // opened, where it lies
   std::string resume_at_;
   std::uint64_t skipped_ = 0;
   std::uint64_t found_ = 0;  // keys that are there
