@@ -6,11 +6,11 @@
 #include "base/log.h"
 #include "base/task.h"
 #include "control/consortium_file.h"
+#include "control/consortium_table.h"
 
 namespace andromede::control {
 namespace {
 
-constexpr const char* kKey = "consortium";
 constexpr const char* kSource = "operator.andromede";
 constexpr const char* kRecordName = "the recorded consortium";
 constexpr std::chrono::milliseconds kCommitTimeout{30'000};
@@ -66,8 +66,7 @@ Status ConsortiumKeeper::create(const std::string& text, const identity::Context
   event.parameters.emplace_back("version", "1");
   event.parameters.emplace_back("digest", to_hex(record.digest));
   meta::Commit change;
-  change.expect.push_back({kKey, std::nullopt});
-  change.put.push_back({{meta::Space::kRecords, kKey}, encode(record)});
+  ConsortiumTable::create(change, {}, record);
   change.event = journal::render(event, record.applied);
   const Status done = commit(std::move(change));
   if (!done && done.error() == Errc::kConflict) return fail(Errc::kAlreadyExists, "a consortium is recorded already");
@@ -75,10 +74,14 @@ Status ConsortiumKeeper::create(const std::string& text, const identity::Context
 }
 
 Result<ConsortiumRecord> ConsortiumKeeper::current() const {
-  TRY(const auto stored, sync_wait(store_.get(meta::kCloudPartition, {meta::Space::kRecords, kKey},
-                                              Deadline::after(clock_, kCommitTimeout))));
-  if (!stored) return fail(Errc::kNotFound, "no consortium is recorded in the metadata");
-  return sovereignty::decode_consortium_record(as_bytes(*stored));
+  TRY(ConsortiumTable::Row row, stored());
+  return std::move(row.record);
+}
+
+Result<ConsortiumTable::Row> ConsortiumKeeper::stored() const {
+  TRY(auto row, sync_wait(ConsortiumTable::get(store_, {}, Deadline::after(clock_, kCommitTimeout))));
+  if (!row) return fail(Errc::kNotFound, "no consortium is recorded in the metadata");
+  return *std::move(row);
 }
 
 Status ConsortiumKeeper::agree(const Consortium& file) {
@@ -105,10 +108,8 @@ Status ConsortiumKeeper::agree(const Consortium& file) {
 Result<ConsortiumKeeper::Prepared> ConsortiumKeeper::prepare(const std::string& text) const {
   TRY(const Consortium wanted, parse(text, "the consortium"));
   Prepared prepared;
-  TRY(prepared.stored, sync_wait(store_.get(meta::kCloudPartition, {meta::Space::kRecords, kKey},
-                                            Deadline::after(clock_, kCommitTimeout))));
-  if (!prepared.stored) return fail(Errc::kNotFound, "no consortium is recorded in the metadata");
-  TRY(const ConsortiumRecord record, sovereignty::decode_consortium_record(as_bytes(*prepared.stored)));
+  TRY(prepared.stored, stored());
+  const ConsortiumRecord& record = prepared.stored.record;
   TRY(const Consortium recorded, parse(record.text, kRecordName));
   prepared.next = record;
   prepared.differences = sovereignty::differences(recorded, wanted);
@@ -147,8 +148,7 @@ Result<ConsortiumKeeper::Change> ConsortiumKeeper::apply(const std::string& text
   event.parameters.emplace_back("previousDigest", to_hex(prepared.next.previous));
   event.parameters.emplace_back("differences", told(change.differences));
   meta::Commit commit_of;
-  commit_of.expect.push_back({kKey, prepared.stored});
-  commit_of.put.push_back({{meta::Space::kRecords, kKey}, encode(prepared.next)});
+  ConsortiumTable::replace(commit_of, prepared.stored, prepared.next);
   commit_of.event = journal::render(event, prepared.next.applied);
   const Status done = commit(std::move(commit_of));
   if (!done && done.error() == Errc::kConflict) {

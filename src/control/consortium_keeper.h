@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "control/consortium_table.h"
 #include "identity/context.h"
 #include "meta/store.h"
 #include "sovereignty/consortium_record.h"
@@ -61,11 +62,12 @@ class ConsortiumKeeper {
 
  private:
   struct Prepared {
-    std::optional<std::string> stored;  // what the commit expects
+    ConsortiumTable::Row stored;  // what the commit expects
     sovereignty::ConsortiumRecord next;
     sovereignty::Policies policies;  // of the next
     std::vector<std::string> differences;
   };
+  Result<ConsortiumTable::Row> stored() const;
   Result<Prepared> prepare(const std::string& text) const;
   Status commit(meta::Commit change) const;
 

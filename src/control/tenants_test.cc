@@ -169,7 +169,7 @@ TEST_F(TenantsTest, WhereThereIsNoRoomForAnAccountNoKeyIsMade) {
       identity::AccountRecord record;
       record.account = {id, "a", identity::canonical_id(id_, id)};
       record.revision = 1;
-      some.put.push_back({{meta::Space::kRecords, "acct/" + id.value()}, identity::encode(record)});
+      some.put.push_back({{meta::Space::kRecords, "acct/" + id.value()}, meta::encode<identity::AccountKind>(record)});
     }
     ASSERT_TRUE(sync_wait(cloud_.store().commit(std::move(some), Deadline::never())));
   }

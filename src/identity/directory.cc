@@ -8,36 +8,10 @@
 namespace andromede::identity {
 namespace {
 
-constexpr std::size_t kPageItems = 1000;
-
-// The last key of a prefix's range is its first one with the last byte one higher: '/' + 1 is '0'.
-std::string prefix_end(std::string_view prefix) {
-  std::string end(prefix);
-  ++end.back();
-  return end;
-}
-
-Task<Result<std::vector<meta::Item>>> scan_prefix(meta::Store& store, const Clock& clock, std::string prefix) {
-  std::vector<meta::Item> all;
-  std::string begin = prefix;
-  for (;;) {
-    meta::Scan scan;
-    scan.partition = meta::kCloudPartition;
-    scan.begin = begin;
-    scan.end = prefix_end(prefix);
-    scan.limit = kPageItems;
-    scan.patience.deadline = Deadline::after(clock, kCommitTimeout);
-    CO_TRY(std::vector<meta::Item> page, co_await store.scan(std::move(scan)));
-    if (page.empty()) co_return all;
-    begin = page.back().key + '\0';
-    std::move(page.begin(), page.end(), std::back_inserter(all));
-  }
-}
-
 Result<std::shared_ptr<const Credential>> open_credential(const crypto::SecretKey& key, std::string access_key_id,
                                                           const CredentialRecord& record, const Account& account) {
-  TRY(Bytes secret,
-      crypto::open_bytes(key, record.sealed_secret, as_bytes(layout::credential(account.id, access_key_id))));
+  const std::string bound_to = CredentialTable::key(credential_name(account.id, access_key_id)).bytes;
+  TRY(Bytes secret, crypto::open_bytes(key, record.sealed_secret, as_bytes(bound_to)));
   const bool fits = secret.size() <= crypto::SecretText::kMaxBytes;
   auto credential = std::make_shared<Credential>();
   credential->access_key_id = std::move(access_key_id);
@@ -61,43 +35,42 @@ std::string canonical_id(CloudId cloud, const AccountId& account) {
 Directory::Directory(crypto::SecretKey sealing_key, meta::Store& store, const Clock& clock, Random& random)
     : sealing_key_(std::move(sealing_key)), store_(store), clock_(clock), random_(random) {}
 
-Result<Directory::State> Directory::decode_state(const meta::Item& account,
-                                                 const std::vector<meta::Item>& credentials) const {
-  auto record = decode_account(as_bytes(account.value));
-  if (!record) return fail(record.error().in(account.key));
-  if (account.key != layout::account(record->account.id)) {
-    return fail(Errc::kCorrupt, account.key + ": it is the record of the account " + record->account.id.value());
-  }
+Result<Directory::State> Directory::state_of_rows(const Rows& rows) const {
   State state;
-  state.record = std::move(*record);
-  const std::string prefix = layout::credentials(state.record.account.id);
-  for (const meta::Item& item : credentials) {
-    const std::string id = item.key.substr(prefix.size());
-    const auto decoded = decode_credential(as_bytes(item.value));
-    if (!decoded) return fail(decoded.error().in(item.key));
-    auto credential = open_credential(sealing_key_, id, *decoded, state.record.account);
-    if (!credential) return fail(credential.error().in(item.key));
-    state.keys.emplace(id, State::Key{std::move(*credential), decoded->active, decoded->created});
+  state.record = rows.account.record;
+  const AccountId& account = state.record.account.id;
+  if (rows.account.name != account.value()) {
+    return fail(Errc::kCorrupt,
+                AccountTable::key(rows.account.name).bytes + ": it is the record of the account " + account.value());
+  }
+  for (const CredentialTable::Row& row : rows.credentials) {
+    const std::string id = row.name.substr(credentials_of(account).size());
+    auto credential = open_credential(sealing_key_, id, row.record, state.record.account);
+    if (!credential) return fail(credential.error().in(CredentialTable::key(row.name).bytes));
+    state.keys.emplace(id, State::Key{std::move(*credential), row.record.active, row.record.created});
   }
   return state;
 }
 
 Task<Status> Directory::load() {
-  CO_TRY(const std::vector<meta::Item> account_items,
-         co_await scan_prefix(store_, clock_, std::string(layout::kAccounts)));
-  CO_TRY(const std::vector<meta::Item> key_items,
-         co_await scan_prefix(store_, clock_, std::string(layout::kCredentials)));
-  std::map<std::string, std::vector<meta::Item>> keys;  // by the prefix of their account
-  for (const meta::Item& item : key_items) keys[item.key.substr(0, item.key.rfind('/') + 1)].push_back(item);
+  const Deadline deadline = Deadline::after(clock_, kCommitTimeout);
+  CO_TRY(std::vector<AccountTable::Row> accounts, co_await AccountTable::all(store_, {}, deadline));
+  CO_TRY(std::vector<CredentialTable::Row> credentials, co_await CredentialTable::all(store_, {}, deadline));
+  std::map<std::string, std::vector<CredentialTable::Row>> keys;  // by credentials_of() their account
+  for (CredentialTable::Row& row : credentials) {
+    keys[row.name.substr(0, row.name.rfind('/') + 1)].push_back(std::move(row));
+  }
   std::vector<StatePointer> states;
-  for (const meta::Item& item : account_items) {
-    const AccountId id(item.key.substr(layout::kAccounts.size()));
-    auto own = keys.extract(layout::credentials(id));
-    CO_TRY(State state, decode_state(item, own.empty() ? std::vector<meta::Item>() : own.mapped()));
+  for (AccountTable::Row& row : accounts) {
+    auto own = keys.extract(credentials_of(AccountId(row.name)));
+    Rows rows{std::move(row), {}};
+    if (!own.empty()) rows.credentials = std::move(own.mapped());
+    CO_TRY(State state, state_of_rows(rows));
     states.push_back(std::make_shared<const State>(std::move(state)));
   }
   if (!keys.empty()) {
-    co_return fail(Errc::kCorrupt, keys.begin()->second.front().key + ": its account does not exist");
+    co_return fail(Errc::kCorrupt,
+                   CredentialTable::key(keys.begin()->second.front().name).bytes + ": its account does not exist");
   }
   {
     const std::unique_lock lock(mutex_);
@@ -110,15 +83,14 @@ Task<Status> Directory::load() {
 }
 
 Task<void> Directory::reread(AccountId id) {
-  const meta::Key key{meta::Space::kRecords, layout::account(id)};
   const Deadline deadline = Deadline::after(clock_, kCommitTimeout);
-  const auto before = co_await store_.get(meta::kCloudPartition, key, deadline);
+  auto before = co_await AccountTable::get(store_, id.value(), deadline);
   if (!before || !*before) co_return;
-  const auto credentials = co_await scan_prefix(store_, clock_, layout::credentials(id));
-  const auto after = co_await store_.get(meta::kCloudPartition, key, deadline);
+  auto credentials = co_await CredentialTable::all(store_, credentials_of(id), deadline);
+  const auto after = co_await AccountTable::get(store_, id.value(), deadline);
   // The record's revision moves with every change of a key: the same before and after, all that was read fits together.
-  if (!credentials || !after || *after != *before) co_return;
-  auto state = decode_state({key.bytes, **before}, *credentials);
+  if (!credentials || !after || !*after || (*after)->stored != (*before)->stored) co_return;
+  auto state = state_of_rows({**std::move(before), *std::move(credentials)});
   if (state) take(std::make_shared<const State>(std::move(*state)));
 }
 
@@ -171,7 +143,7 @@ Result<Directory::StatePointer> Directory::state_of_key(std::string_view access_
 
 Result<meta::Expectation> Directory::expect_open(const AccountId& account) const {
   TRY(const StatePointer state, open_state_of(account));
-  return meta::Expectation{layout::account(account), encode(state->record)};
+  return meta::Expectation{AccountTable::key(account.value()).bytes, meta::encode<AccountKind>(state->record)};
 }
 
 Status Directory::check_room() const {

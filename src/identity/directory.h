@@ -106,7 +106,8 @@ class Directory {
   // Of an account that may be changed: kNotFound, kRefused.
   [[nodiscard]] Result<StatePointer> open_state_of(const AccountId& id) const;
   [[nodiscard]] Result<StatePointer> state_of_key(std::string_view access_key_id) const;
-  Result<State> decode_state(const meta::Item& account, const std::vector<meta::Item>& credentials) const;
+  struct Rows;
+  [[nodiscard]] Result<State> state_of_rows(const Rows& rows) const;
   Task<Status> commit(Change change);
   // Takes in what is stored of an account, after a commit whose outcome is not what memory says.
   Task<void> reread(AccountId id);

@@ -15,10 +15,6 @@ std::string random_text(Random& random, std::string_view alphabet, std::size_t c
   return text;
 }
 
-meta::Key key_of(const AccountId& account, std::string_view access_key_id) {
-  return {meta::Space::kRecords, layout::credential(account, access_key_id)};
-}
-
 journal::Event key_event(const Context& by, std::string name, const AccountId& account,
                          std::string_view access_key_id) {
   journal::Event event = event_of(by, kSource, std::move(name));
@@ -32,12 +28,13 @@ journal::Event key_event(const Context& by, std::string name, const AccountId& a
 Task<Status> Directory::commit(Change change) {
   const AccountId id = change.after.record.account.id;
   change.after.record.revision = change.before ? change.before->record.revision + 1 : 1;
-  const std::string key = layout::account(id);
   meta::Commit& commit = change.commit;
   commit.partition = meta::kCloudPartition;
-  commit.expect.push_back({key, std::nullopt});
-  if (change.before) commit.expect.back().value = encode(change.before->record);
-  commit.put.push_back({{meta::Space::kRecords, key}, encode(change.after.record)});
+  if (change.before) {
+    AccountTable::replace(commit, AccountTable::row(id.value(), change.before->record), change.after.record);
+  } else {
+    AccountTable::create(commit, id.value(), change.after.record);
+  }
   commit.event = journal::render(change.event, clock_.now());
   const auto committed = co_await store_.commit(std::move(commit), Deadline::after(clock_, kCommitTimeout));
   if (committed) {
@@ -78,7 +75,8 @@ Task<Status> Directory::close_account(AccountId account, const Context& by, Besi
   change.after.record.closed = clock_.now();
   change.commit.expect = std::move(beside.expect);
   change.commit.erase = std::move(beside.erase);
-  for (const auto& [id, key] : before->keys) change.commit.erase.push_back(key_of(account, id));
+  for (const auto& [id, key] : before->keys)
+    change.commit.erase.push_back(CredentialTable::key(credential_name(account, id)));
   change.event = event_of(by, kSource, "CloseAccount");
   change.event.parameters.emplace_back("accountId", account.value());
   change.event.parameters.emplace_back("accessKeysDeleted", std::to_string(before->keys.size()));
@@ -96,18 +94,17 @@ Task<Result<Credential>> Directory::create_credential(AccountId account, const C
   credential->access_key_id = "AKIA" + random_text(random_, kBase32, kAccessKeyRandomChars);
   credential->secret = crypto::SecretText::random(random_, kAlphanumeric, kSecretKeyChars);
   const std::string& id = credential->access_key_id;
-  const meta::Key key = key_of(account, id);
+  const std::string name = credential_name(account, id);
   CredentialRecord record;
   record.account = account;
   record.created = clock_.now();
-  record.sealed_secret =
-      crypto::seal_bytes(sealing_key_, as_bytes(credential->secret.view()), as_bytes(key.bytes), random_);
+  record.sealed_secret = crypto::seal_bytes(sealing_key_, as_bytes(credential->secret.view()),
+                                            as_bytes(CredentialTable::key(name).bytes), random_);
   Change change;
   change.before = before;
   change.after = *before;
   change.after.keys.emplace(id, State::Key{credential, true, record.created});
-  change.commit.expect.push_back({key.bytes, std::nullopt});
-  change.commit.put.push_back({key, encode(record)});
+  CredentialTable::create(change.commit, name, record);
   change.event = key_event(by, "CreateAccessKey", account, id);
   CO_CHECK_OK(co_await commit(std::move(change)));
   co_return *credential;
@@ -117,20 +114,19 @@ Task<Status> Directory::set_active(std::string access_key_id, bool active, const
   CO_TRY(const StatePointer before, state_of_key(access_key_id));
   if (before->keys.find(access_key_id)->second.active == active) co_return Status{};
   const AccountId account = before->record.account.id;
-  const meta::Key key = key_of(account, access_key_id);
-  CO_TRY(const auto stored, co_await store_.get(meta::kCloudPartition, key, Deadline::after(clock_, kCommitTimeout)));
-  if (!stored) {
+  CO_TRY(const auto row, co_await CredentialTable::get(store_, credential_name(account, access_key_id),
+                                                       Deadline::after(clock_, kCommitTimeout)));
+  if (!row) {
     co_await reread(account);
     co_return fail(Errc::kConflict, "the access key was deleted at the same moment");
   }
-  CO_TRY(CredentialRecord record, decode_credential(as_bytes(*stored)));
+  CredentialRecord record = row->record;
   record.active = active;
   Change change;
   change.before = before;
   change.after = *before;
   change.after.keys.find(access_key_id)->second.active = active;
-  change.commit.expect.push_back({key.bytes, stored});
-  change.commit.put.push_back({key, encode(record)});
+  CredentialTable::replace(change.commit, *row, record);
   change.event = key_event(by, active ? "EnableAccessKey" : "DisableAccessKey", account, access_key_id);
   co_return co_await commit(std::move(change));
 }
@@ -142,7 +138,7 @@ Task<Status> Directory::delete_credential(std::string access_key_id, const Conte
   change.before = before;
   change.after = *before;
   change.after.keys.erase(access_key_id);
-  change.commit.erase.push_back(key_of(account, access_key_id));
+  change.commit.erase.push_back(CredentialTable::key(credential_name(account, access_key_id)));
   change.event = key_event(by, "DeleteAccessKey", account, access_key_id);
   co_return co_await commit(std::move(change));
 }

@@ -21,6 +21,12 @@ struct Directory::State {
   std::map<std::string, Key, std::less<>> keys;  // by access key id
 };
 
+// The same as it is stored.
+struct Directory::Rows {
+  AccountTable::Row account;
+  std::vector<CredentialTable::Row> credentials;
+};
+
 // From one state to the next, in one commit with its event.
 struct Directory::Change {
   StatePointer before;  // null: the account is new
@@ -28,18 +34,5 @@ struct Directory::Change {
   journal::Event event;
   meta::Commit commit;  // what changes beside the account's own record
 };
-
-namespace layout {
-
-inline constexpr std::string_view kAccounts = "acct/";
-inline constexpr std::string_view kCredentials = "cred/";
-
-inline std::string account(const AccountId& id) { return std::string(kAccounts) + id.value(); }
-inline std::string credentials(const AccountId& id) { return std::string(kCredentials) + id.value() + "/"; }
-inline std::string credential(const AccountId& id, std::string_view access_key_id) {
-  return credentials(id) + std::string(access_key_id);
-}
-
-}  // namespace layout
 
 }  // namespace andromede::identity

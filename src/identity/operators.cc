@@ -8,16 +8,12 @@
 namespace andromede::identity {
 namespace {
 
-constexpr std::string_view kPrefix = "op/";
 constexpr std::string_view kReserved[] = {journal::kFleetItself, journal::kKeyHolder};
-constexpr const char* kPrefixEnd = "op0";
 constexpr std::string_view kTokenPrefix = "aop.";
 constexpr std::size_t kSecretChars = 32;
 static_assert(Operators::kMaxTokenBytes == kTokenPrefix.size() + kMaxOperatorNameBytes + 1 + kSecretChars);
 static_assert(Operators::kMaxTokenBytes <= crypto::SecretText::kMaxBytes);
 static_assert(Operators::kMaxOperators < meta::kLeastLimits.scan_items);
-
-meta::Key key_of(std::string_view name) { return {meta::Space::kRecords, std::string(kPrefix) + std::string(name)}; }
 
 // The name that a token claims: between the prefix and the last dot, which no secret holds.
 std::string_view claimed_name(std::string_view token) {
@@ -35,21 +31,15 @@ Operators::Operators(const crypto::SecretKey& directory_key, meta::Store& store,
       random_(random) {}
 
 Task<Status> Operators::load() {
-  meta::Scan scan;
-  scan.partition = meta::kCloudPartition;
-  scan.begin = kPrefix;
-  scan.end = kPrefixEnd;
-  scan.limit = kMaxOperators + 1;
-  scan.patience.deadline = Deadline::after(clock_, kCommitTimeout);
-  CO_TRY(const std::vector<meta::Item> items, co_await store_.scan(std::move(scan)));
+  CO_TRY(std::vector<OperatorTable::Row> rows,
+         co_await OperatorTable::page(store_, {}, {}, kMaxOperators + 1, Deadline::after(clock_, kCommitTimeout)));
   std::map<std::string, OperatorRecord, std::less<>> operators;
-  for (const meta::Item& item : items) {
-    auto record = decode_operator(as_bytes(item.value));
-    if (!record) co_return fail(record.error().in(item.key));
-    if (item.key != key_of(record->name).bytes) {
-      co_return fail(Errc::kCorrupt, item.key + ": it is the record of the operator " + record->name);
+  for (OperatorTable::Row& row : rows) {
+    if (row.name != row.record.name) {
+      co_return fail(Errc::kCorrupt,
+                     OperatorTable::key(row.name).bytes + ": it is the record of the operator " + row.record.name);
     }
-    operators.emplace(record->name, std::move(*record));
+    operators.emplace(row.name, std::move(row.record));
   }
   const std::unique_lock lock(mutex_);
   operators_ = std::move(operators);
@@ -126,8 +116,7 @@ Result<crypto::SecretText> Operators::create(const std::string& name, std::optio
   event.parameters.emplace_back("operatorName", name);
   if (expires) event.parameters.emplace_back("expires", to_iso8601(*expires));
   meta::Commit change;
-  change.expect.push_back({key_of(name).bytes, std::nullopt});
-  change.put.push_back({key_of(name), encode(record)});
+  OperatorTable::create(change, name, record);
   change.event = journal::render(event, now);
   const Status done = commit(std::move(change));
   if (!done) {
@@ -155,8 +144,7 @@ Status Operators::revoke(const std::string& name, const Context& by) {
   journal::Event event = event_of(by, kSource, "RevokeOperator");
   event.parameters.emplace_back("operatorName", name);
   meta::Commit change;
-  change.expect.push_back({key_of(name).bytes, encode(*found)});
-  change.erase.push_back(key_of(name));
+  OperatorTable::remove(change, OperatorTable::row(name, *found));
   change.event = journal::render(event, clock_.now());
   CHECK_OK(commit(std::move(change)));
   const std::unique_lock lock(mutex_);

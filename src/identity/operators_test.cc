@@ -56,7 +56,7 @@ TEST_F(OperatorsTest, ATokenNamesItsOperatorAlsoAfterARestartAndIsStoredNowhere)
 
 // Made with Python: what a record holds is what docs/formats/identity.md says.
 TEST_F(OperatorsTest, TheGoldenRecordsTokenCounts) {
-  std::ifstream in(ANDROMEDE_TESTDATA "/operator-v1.bin", std::ios::binary);
+  std::ifstream in(ANDROMEDE_TESTDATA "/operator-v2.bin", std::ios::binary);
   ASSERT_TRUE(cloud_.put("op/claire", {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}, "{}"));
   auto operators = this->operators();
   ASSERT_TRUE(sync_wait(operators->load()));
@@ -108,11 +108,11 @@ TEST_F(OperatorsTest, ATokenEndsWithItsExpiryWhichNobodyCanMove) {
   EXPECT_EQ(operators->authenticate(token->view()), "claire");
   OperatorRecord record = operators->list().front();
   record.expires = Timestamp{expires.ms + 1'000'000};
-  ASSERT_TRUE(cloud_.put("op/claire", encode(record), "{}"));
+  ASSERT_TRUE(cloud_.put("op/claire", meta::encode<OperatorKind>(record), "{}"));
   ASSERT_TRUE(sync_wait(operators->load()));
   EXPECT_EQ(operators->authenticate(token->view()), std::nullopt) << "the expiry was moved in the metadata";
   record.expires = expires;
-  ASSERT_TRUE(cloud_.put("op/claire", encode(record), "{}"));
+  ASSERT_TRUE(cloud_.put("op/claire", meta::encode<OperatorKind>(record), "{}"));
   ASSERT_TRUE(sync_wait(operators->load()));
   EXPECT_EQ(operators->authenticate(token->view()), "claire");
   cloud_.clock().advance(std::chrono::seconds(1));

@@ -10,18 +10,9 @@
 namespace andromede::keys {
 namespace {
 
-constexpr std::string_view kKeyPrefix = "tkey/";
-constexpr std::string_view kCurrentPrefix = "atkey/";
 constexpr std::chrono::milliseconds kCommitTimeout{30'000};
 // For threads that custody keeps, at the end.
 constexpr std::chrono::seconds kLastWait{1};
-
-meta::Key stored_key(KeyId id) {
-  return {meta::Space::kRecords, std::string(kKeyPrefix) + std::string(as_text(id.bytes()))};
-}
-meta::Key stored_current(const AccountId& account) {
-  return {meta::Space::kRecords, std::string(kCurrentPrefix) + account.value()};
-}
 
 std::string creation_event(const identity::Context& by, const TenantKeyRecord& record) {
   journal::Event event = identity::event_of(by, "keys.andromede", "CreateTenantKey");
@@ -45,19 +36,17 @@ Status check_owner(const TenantKey& key, const KeyUse& use) {
 }
 
 Task<Result<KeyId>> read_current(meta::Store& store, AccountId account, Deadline deadline) {
-  CO_TRY(const auto stored, co_await store.get(meta::kCloudPartition, stored_current(account), deadline));
-  if (!stored) co_return fail(Errc::kNotFound, "the account " + account.value() + " has no key");
-  CO_TRY(const CurrentKeyRecord record, decode_current_key(as_bytes(*stored)));
-  if (record.account != account) co_return fail(Errc::kCorrupt, "the current key is another account's");
-  co_return record.id;
+  CO_TRY(const auto row, co_await CurrentKeyTable::get(store, account.value(), deadline));
+  if (!row) co_return fail(Errc::kNotFound, "the account " + account.value() + " has no key");
+  if (row->record.account != account) co_return fail(Errc::kCorrupt, "the current key is another account's");
+  co_return row->record.id;
 }
 
 Task<Result<TenantKeyRecord>> read_key(meta::Store& store, KeyId id, Deadline deadline) {
-  CO_TRY(const auto stored, co_await store.get(meta::kCloudPartition, stored_key(id), deadline));
-  if (!stored) co_return fail(Errc::kNotFound, "there is no key " + id.to_string());
-  CO_TRY(TenantKeyRecord record, decode_tenant_key(as_bytes(*stored)));
-  if (record.id != id) co_return fail(Errc::kCorrupt, "it is the key " + record.id.to_string());
-  co_return record;
+  CO_TRY(auto row, co_await TenantKeyTable::get(store, tenant_key_name(id), deadline));
+  if (!row) co_return fail(Errc::kNotFound, "there is no key " + id.to_string());
+  if (row->record.id != id) co_return fail(Errc::kCorrupt, "it is the key " + row->record.id.to_string());
+  co_return std::move(row->record);
 }
 
 // Blocks.
@@ -128,32 +117,31 @@ Task<Status> KeyService::create_tenant_key(AccountId account, const identity::Co
   const Bytes context = custody_context(record.id, account);
   record.check = check_value(*key, context);
   CO_TRY(record.wrapped, co_await wrap(key, context));
-  const meta::Key current = stored_current(account);
   meta::Commit change;
   change.partition = meta::kCloudPartition;
-  change.expect.push_back({current.bytes, std::nullopt});
-  change.put.push_back({stored_key(record.id), encode(record)});
-  change.put.push_back({current, encode(CurrentKeyRecord{account, record.id})});
+  TenantKeyTable::put(change, tenant_key_name(record.id), record);
+  CurrentKeyTable::create(change, account.value(), {account, record.id});
   change.event = creation_event(by, record);
   const auto committed = co_await store_.commit(std::move(change), Deadline::after(clock_, kCommitTimeout));
   if (committed) co_return Status{};
   if (committed.error() != Errc::kConflict) co_return fail(committed.error());
   CO_TRY(const auto other,
-         co_await store_.get(meta::kCloudPartition, current, Deadline::after(clock_, kCommitTimeout)));
+         co_await CurrentKeyTable::get(store_, account.value(), Deadline::after(clock_, kCommitTimeout)));
   if (!other) co_return fail(Errc::kConflict, "the key of the account " + account.value() + " was just erased");
   co_return fail(Errc::kAlreadyExists, "the account " + account.value() + " has a key already");
 }
 
 Task<Result<KeyService::Erasure>> KeyService::erasure_of(AccountId account) {
-  const meta::Key current = stored_current(account);
-  CO_TRY(auto stored, co_await store_.get(meta::kCloudPartition, current, Deadline::after(clock_, kCommitTimeout)));
+  CO_TRY(auto row, co_await CurrentKeyTable::get(store_, account.value(), Deadline::after(clock_, kCommitTimeout)));
+  const meta::Key current = CurrentKeyTable::key(account.value());
   Erasure erasure;
-  if (stored) {
-    CO_TRY(const CurrentKeyRecord record, decode_current_key(as_bytes(*stored)));
-    erasure.key = record.id;
-    erasure.erase = {current, stored_key(record.id)};
+  if (!row) {
+    erasure.expect.push_back({current.bytes, std::nullopt});
+    co_return erasure;
   }
-  erasure.expect.push_back({current.bytes, std::move(stored)});
+  erasure.key = row->record.id;
+  erasure.erase = {current, TenantKeyTable::key(tenant_key_name(row->record.id))};
+  erasure.expect.push_back({current.bytes, std::move(row->stored)});
   co_return erasure;
 }
 

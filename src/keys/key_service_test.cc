@@ -97,13 +97,13 @@ TEST_F(KeyServiceTest, AnotherRootKeyOrAMovedRecordIsFoundAtFirstUse) {
   // Under another's id; and, with a right checksum, as if it were another's.
   ASSERT_TRUE(cloud_.put(at(other), record, "{}"));
   EXPECT_TRUE(opened(*service(), other, kOrleans).error() == Errc::kCorrupt);
-  TenantKeyRecord posing = *decode_tenant_key(as_bytes(record));
+  TenantKeyRecord posing = *meta::decode<TenantKeyKind>(as_bytes(record));
   posing.account = kOrleans;
-  ASSERT_TRUE(cloud_.put(at(key), encode(posing), "{}"));
+  ASSERT_TRUE(cloud_.put(at(key), meta::encode<TenantKeyKind>(posing), "{}"));
   EXPECT_TRUE(opened(*service(), key, kOrleans).error() == Errc::kCorrupt) << "custody knows whose it is";
-  posing = *decode_tenant_key(as_bytes(record));
+  posing = *meta::decode<TenantKeyKind>(as_bytes(record));
   posing.id = other.wrapped_by;
-  ASSERT_TRUE(cloud_.put(at(other), encode(posing), "{}"));
+  ASSERT_TRUE(cloud_.put(at(other), meta::encode<TenantKeyKind>(posing), "{}"));
   EXPECT_TRUE(opened(*service(), other, KeyUse{}).error() == Errc::kCorrupt) << "custody knows which it is";
   ASSERT_TRUE(cloud_.put(at(key), record, "{}"));
   EXPECT_TRUE(opened(*service(), key, kCulture));
@@ -113,7 +113,8 @@ TEST_F(KeyServiceTest, AnotherRootKeyOrAMovedRecordIsFoundAtFirstUse) {
 
 TEST_F(KeyServiceTest, AnotherAccountsCurrentKeyWrapsNothing) {
   const DataKey other = stored(kOrleans);
-  ASSERT_TRUE(cloud_.put("atkey/" + kCulture.value(), encode(CurrentKeyRecord{kCulture, other.wrapped_by}), "{}"));
+  ASSERT_TRUE(cloud_.put("atkey/" + kCulture.value(),
+                         meta::encode<CurrentKeyKind>(CurrentKeyRecord{kCulture, other.wrapped_by}), "{}"));
   EXPECT_TRUE(try_make(*service(), kCulture).error() == Errc::kCorrupt);
   ASSERT_TRUE(cloud_.put("atkey/" + kCulture.value(), **cloud_.get("atkey/" + kOrleans.value()), "{}"));
   EXPECT_TRUE(try_make(*service(), kCulture).error() == Errc::kCorrupt);

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "crypto/secret.h"
+#include "meta/table.h"
 
 namespace andromede::keys {
 
@@ -23,16 +24,36 @@ struct TenantKeyRecord {
   KeyCheck check{};  // check_value() of the key
   Timestamp created;
 };
-std::string encode(const TenantKeyRecord& record);
-Result<TenantKeyRecord> decode_tenant_key(ByteView bytes);  // kCorrupt
+struct TenantKeyKind {
+  using Record = TenantKeyRecord;
+  static constexpr meta::RecordMark kMark{'K', 3, "tenant key"};
+  static constexpr std::string_view kPrefix = "tkey/";  // then tenant_key_name()
+  static void fields(auto& fields, auto& record) {
+    fields.id(record.id);
+    fields.name(record.account);
+    fields.bytes(record.wrapped, kMaxWrappedTenantKeyBytes);
+    fields.array(record.check);
+    fields.time(record.created);
+  }
+};
+using TenantKeyTable = meta::Table<TenantKeyKind>;
+inline std::string tenant_key_name(KeyId id) { return std::string(as_text(id.bytes())); }
 
 // Which of an account's keys wraps what is written for it from now on.
 struct CurrentKeyRecord {
   AccountId account;
   KeyId id;
 };
-std::string encode(const CurrentKeyRecord& record);
-Result<CurrentKeyRecord> decode_current_key(ByteView bytes);  // kCorrupt
+struct CurrentKeyKind {
+  using Record = CurrentKeyRecord;
+  static constexpr meta::RecordMark kMark{'W', 2, "current key"};
+  static constexpr std::string_view kPrefix = "atkey/";  // then the account's id
+  static void fields(auto& fields, auto& record) {
+    fields.name(record.account);
+    fields.id(record.id);
+  }
+};
+using CurrentKeyTable = meta::Table<CurrentKeyKind>;
 
 // Which key it is, and whose: what custody wraps one as, it unwraps as no other.
 Bytes custody_context(KeyId id, const AccountId& account);

@@ -1,6 +1,5 @@
-// The records that objects/ keeps in the metadata, and their bytes (docs/formats/object-record.md). Every record opens
-// with a letter and a version, and ends with a CRC-32C of what is before it. decode_* answer kCorrupt for anything
-// else.
+// The records that objects/ keeps in the metadata, and their bytes (docs/formats/object-record.md), by the codec of all
+// records (meta/record.h). decode_* answer kCorrupt for anything that encode() does not make.
 #pragma once
 
 #include <array>
@@ -122,7 +121,7 @@ struct ObjectRecord {
 };
 std::string encode(const ObjectRecord& record);
 Result<ObjectRecord> decode_object(ByteView bytes);
-// Checks marker and checksum of the whole record, decodes the head only.
+// The head only, whatever is behind it.
 Result<ObjectHead> decode_object_head(ByteView bytes);
 
 struct UploadRecord {

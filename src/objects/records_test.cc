@@ -125,14 +125,17 @@ void expect_golden(const std::string& name, const Record& record, Decode decode)
   EXPECT_EQ(to_hex(as_bytes(encode(*decoded))), to_hex(as_bytes(golden)));
 }
 
-// No flipped bit and no cut may pass, whatever it hits.
+// No cut may pass, and nothing may stand behind it. What passes of other bytes has one encoding.
 template <typename Decode>
-void expect_refused_when_damaged(const std::string& good, Decode decode) {
+void expect_one_encoding(const std::string& good, Decode decode) {
   ASSERT_TRUE(decode(as_bytes(good)));
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
-    std::string bad = good;
-    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
-    EXPECT_FALSE(decode(as_bytes(bad))) << "bit " << bit;
+    std::string other = good;
+    other[bit / 8] = static_cast<char>(other[bit / 8] ^ (1 << (bit % 8)));
+    const auto decoded = decode(as_bytes(other));
+    if (decoded) {
+      EXPECT_EQ(encode(*decoded), other) << "bit " << bit;
+    }
   }
   for (std::size_t size = 0; size < good.size(); ++size) {
     EXPECT_FALSE(decode(as_bytes(good).first(size))) << "size " << size;
@@ -140,55 +143,50 @@ void expect_refused_when_damaged(const std::string& good, Decode decode) {
   EXPECT_FALSE(decode(as_bytes(good + '\0')));
 }
 
-// The record with other fields under a right checksum.
-std::string resealed(std::string record, std::size_t at, char value) {
-  record.resize(record.size() - 4);
+std::string changed(std::string record, std::size_t at, char value) {
   record[at] = value;
-  const std::uint32_t crc = crypto::crc32c(0, as_bytes(record));
-  for (unsigned shift = 0; shift < 32; shift += 8) record.push_back(static_cast<char>(crc >> shift));
   return record;
 }
 
 TEST(Records, DecodeTheGoldenFilesAndEncodeThemAgain) {
-  expect_golden("bucket_v2", golden_bucket(), decode_bucket);
-  expect_golden("bucket_count_v1", BucketCount{300}, decode_bucket_count);
-  expect_golden("deleted_bucket_v2", golden_deleted(), decode_deleted_bucket);
-  expect_golden("object_v3", golden_object(), decode_object);
-  expect_golden("object_multipart_v3", golden_multipart(), decode_object);
-  expect_golden("object_parts_apart_v3", golden_apart(), decode_object);
-  expect_golden("upload_v1", golden_upload(false), decode_upload);
-  expect_golden("upload_held_v1", golden_upload(true), decode_upload);
-  expect_golden("blob_v3", golden_blob(), decode_blob);
-  expect_golden("part_v2", golden_part(7, true), decode_part);
-  expect_golden("part_list_v2", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
+  expect_golden("bucket_v3", golden_bucket(), decode_bucket);
+  expect_golden("bucket_count_v2", BucketCount{300}, decode_bucket_count);
+  expect_golden("deleted_bucket_v3", golden_deleted(), decode_deleted_bucket);
+  expect_golden("object_v4", golden_object(), decode_object);
+  expect_golden("object_multipart_v4", golden_multipart(), decode_object);
+  expect_golden("object_parts_apart_v4", golden_apart(), decode_object);
+  expect_golden("upload_v2", golden_upload(false), decode_upload);
+  expect_golden("upload_held_v2", golden_upload(true), decode_upload);
+  expect_golden("blob_v4", golden_blob(), decode_blob);
+  expect_golden("part_v3", golden_part(7, true), decode_part);
+  expect_golden("part_list_v3", std::vector{golden_part(1, false), golden_part(7, true)}, decode_part_list);
 }
 
-TEST(Records, RefuseEveryFlippedBitAndEveryCut) {
-  expect_refused_when_damaged(encode(golden_bucket()), decode_bucket);
-  expect_refused_when_damaged(encode(BucketCount{300}), decode_bucket_count);
-  expect_refused_when_damaged(encode(golden_deleted()), decode_deleted_bucket);
-  expect_refused_when_damaged(encode(golden_object()), decode_object);
-  expect_refused_when_damaged(encode(golden_object()), decode_object_head);
-  expect_refused_when_damaged(encode(golden_multipart()), decode_object);
-  expect_refused_when_damaged(encode(golden_apart()), decode_object);
-  expect_refused_when_damaged(encode(golden_upload(true)), decode_upload);
-  expect_refused_when_damaged(encode(golden_blob()), decode_blob);
-  expect_refused_when_damaged(encode(golden_part(1, true)), decode_part);
-  expect_refused_when_damaged(encode(std::vector{golden_part(1, false)}), decode_part_list);
+TEST(Records, HaveOneEncodingAndNoCutPasses) {
+  expect_one_encoding(encode(golden_bucket()), decode_bucket);
+  expect_one_encoding(encode(BucketCount{300}), decode_bucket_count);
+  expect_one_encoding(encode(golden_deleted()), decode_deleted_bucket);
+  expect_one_encoding(encode(golden_object()), decode_object);
+  expect_one_encoding(encode(golden_multipart()), decode_object);
+  expect_one_encoding(encode(golden_apart()), decode_object);
+  expect_one_encoding(encode(golden_upload(true)), decode_upload);
+  expect_one_encoding(encode(golden_blob()), decode_blob);
+  expect_one_encoding(encode(golden_part(1, true)), decode_part);
+  expect_one_encoding(encode(std::vector{golden_part(1, false)}), decode_part_list);
 }
 
 TEST(Records, RefuseAnotherRecordsLetterAndAnUnknownVersion) {
   EXPECT_TRUE(decode_object(as_bytes(encode(golden_bucket()))).error() == Errc::kCorrupt);
-  const auto newer = decode_bucket(as_bytes(resealed(encode(golden_bucket()), 1, 3)));
+  const auto newer = decode_bucket(as_bytes(changed(encode(golden_bucket()), 1, 4)));
   ASSERT_FALSE(newer);
-  EXPECT_NE(newer.error().message().find("version 3"), std::string::npos);
+  EXPECT_NE(newer.error().message().find("version 4"), std::string::npos);
 }
 
-TEST(Records, RefuseFieldsThatCannotBeUnderARightChecksum) {
+TEST(Records, RefuseFieldsThatCannotBe) {
   // Every byte of every field set to 0xFF: some are still a record, none may bring the decoder down or pass its limits.
   const std::string good = encode(golden_multipart());
-  for (std::size_t at = 2; at + 4 < good.size(); ++at) {
-    const auto decoded = decode_object(as_bytes(resealed(good, at, '\xFF')));
+  for (std::size_t at = 2; at < good.size(); ++at) {
+    const auto decoded = decode_object(as_bytes(changed(good, at, '\xFF')));
     if (!decoded) continue;
     EXPECT_LE(decoded->head.size_bytes, kMaxObjectBytes);
     EXPECT_LE(decoded->head.parts, kMaxParts);

@@ -8,9 +8,7 @@
 namespace andromede::sovereignty {
 namespace {
 
-constexpr std::string_view kRecordMagic = "ACS1";
 constexpr std::string_view kCanonicalMagic = "ACC2";
-constexpr std::size_t kCrcBytes = 4;
 
 // By id, so that the order of a file's tables says nothing.
 template <typename T, typename Id>
@@ -211,41 +209,6 @@ Bytes canonical(const Consortium& consortium) {
 }
 
 crypto::Sha256Digest digest(const Consortium& consortium) { return crypto::sha256(canonical(consortium)); }
-
-std::string encode(const ConsortiumRecord& record) {
-  Bytes bytes = to_bytes(kRecordMagic);
-  ByteWriter writer(bytes);
-  writer.u64(record.version);
-  writer.u64(static_cast<std::uint64_t>(record.applied.ms));
-  writer.raw(record.digest);
-  writer.raw(record.previous);
-  writer.text(record.text);
-  const std::uint32_t crc = crypto::crc32c(0, bytes);
-  writer.u32(crc);
-  return std::string(as_text(bytes));
-}
-
-Result<ConsortiumRecord> decode_consortium_record(ByteView bytes) {
-  ByteReader reader(bytes);
-  if (as_text(reader.raw(kRecordMagic.size())) != kRecordMagic) {
-    return fail(Errc::kCorrupt, "consortium: not of version 1");
-  }
-  ConsortiumRecord record;
-  record.version = reader.u64();
-  record.applied.ms = static_cast<std::int64_t>(reader.u64());
-  const ByteView digest = reader.raw(record.digest.size());
-  const ByteView previous = reader.raw(record.previous.size());
-  record.text = reader.text();
-  const std::uint32_t crc = reader.u32();
-  CHECK_OK(reader.finish("consortium"));
-  if (crc != crypto::crc32c(0, bytes.first(bytes.size() - kCrcBytes))) {
-    return fail(Errc::kCorrupt, "consortium: its checksum is wrong");
-  }
-  if (record.text.size() > kMaxConsortiumBytes) return fail(Errc::kCorrupt, "consortium: it is too long");
-  std::copy(digest.begin(), digest.end(), record.digest.begin());
-  std::copy(previous.begin(), previous.end(), record.previous.begin());
-  return record;
-}
 
 std::vector<std::string> differences(const Consortium& from, const Consortium& to) {
   Differences found;

@@ -28,8 +28,6 @@ struct ConsortiumRecord {
   crypto::Sha256Digest previous{};  // of the version before; zeros in version 1
   std::string text;                 // TOML, as it was given; at most kMaxConsortiumBytes
 };
-std::string encode(const ConsortiumRecord& record);
-Result<ConsortiumRecord> decode_consortium_record(ByteView bytes);  // kCorrupt
 
 // What is another in `to`, one line each, for people; none when both mean the same.
 std::vector<std::string> differences(const Consortium& from, const Consortium& to);

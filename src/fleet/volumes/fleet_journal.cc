@@ -2,16 +2,34 @@
 
 #include "base/deadline.h"
 #include "base/task.h"
+#include "io/drive_map.h"
 #include "journal/journal.h"
+#include "meta/table.h"
 
 namespace andromede::fleet {
 namespace {
 
 constexpr std::chrono::seconds kCommitTimeout{30};
-constexpr const char* kScrubKey = "fleet/scrub";
-constexpr std::uint8_t kScrubVersion = 1;
-constexpr const char* kDrainKey = "fleet/drain";
-constexpr std::uint8_t kDrainVersion = 2;
+
+// Each one row, without a name: docs/formats/fleet-records.md.
+struct ScrubKind {
+  using Record = Timestamp;  // when the last one ended
+  static constexpr meta::RecordMark kMark{'R', 2, "last scrub"};
+  static constexpr std::string_view kPrefix = "fleet/scrub";
+  static void fields(auto& fields, auto& ended) { fields.time(ended); }
+};
+using ScrubTable = meta::Table<ScrubKind>;
+
+struct DrainKind {
+  using Record = DrainTerms;
+  static constexpr meta::RecordMark kMark{'X', 3, "drain terms"};
+  static constexpr std::string_view kPrefix = "fleet/drain";
+  static void fields(auto& fields, auto& terms) {
+    fields.u64(terms.bandwidth_bytes_per_s);
+    fields.list(terms.unerased, io::kMaxDrives, [&](auto& drive) { fields.id(drive); });
+  }
+};
+using DrainTable = meta::Table<DrainKind>;
 
 }  // namespace
 
@@ -42,56 +60,27 @@ Status FleetJournal::record_restoring(std::string name, std::string principal,
 }
 
 Status FleetJournal::record_scrub(Timestamp ended, std::string outcome) const {
-  Bytes value;
-  ByteWriter writer(value);
-  writer.u8(kScrubVersion);
-  writer.u64(static_cast<std::uint64_t>(ended.ms));
   meta::Commit change;
-  change.put.push_back({{meta::Space::kRecords, kScrubKey}, std::string(as_text(value))});
+  ScrubTable::put(change, {}, ended);
   return commit("CompleteScrub", kFleetItself, {{"outcome", std::move(outcome)}}, std::move(change));
 }
 
 Result<std::optional<Timestamp>> FleetJournal::last_scrub() const {
-  TRY(const auto value, sync_wait(store_.get(meta::kCloudPartition, {meta::Space::kRecords, kScrubKey},
-                                             Deadline::after(clock_, kCommitTimeout))));
-  if (!value) return std::optional<Timestamp>();
-  ByteReader reader(as_bytes(*value));
-  const std::uint8_t version = reader.u8();
-  const std::uint64_t ms = reader.u64();
-  CHECK_OK(reader.finish(kScrubKey));
-  if (version != kScrubVersion) return fail(Errc::kCorrupt, "fleet/scrub: unknown version");
-  return std::optional(Timestamp{static_cast<std::int64_t>(ms)});
+  TRY(const auto row, sync_wait(ScrubTable::get(store_, {}, Deadline::after(clock_, kCommitTimeout))));
+  return row ? std::optional(row->record) : std::nullopt;
 }
 
 Status FleetJournal::record_drain(std::string name, std::string principal,
                                   std::vector<std::pair<std::string, std::string>> parameters,
                                   const DrainTerms& terms) const {
-  Bytes value;
-  ByteWriter writer(value);
-  writer.u8(kDrainVersion);
-  writer.u64(terms.bandwidth_bytes_per_s);
-  writer.u32(static_cast<std::uint32_t>(terms.unerased.size()));
-  for (const DriveId drive : terms.unerased) writer.raw(drive.bytes());
   meta::Commit change;
-  change.put.push_back({{meta::Space::kRecords, kDrainKey}, std::string(as_text(value))});
+  DrainTable::put(change, {}, terms);
   return commit(std::move(name), std::move(principal), std::move(parameters), std::move(change));
 }
 
 Result<DrainTerms> FleetJournal::drain_terms() const {
-  TRY(const auto value, sync_wait(store_.get(meta::kCloudPartition, {meta::Space::kRecords, kDrainKey},
-                                             Deadline::after(clock_, kCommitTimeout))));
-  if (!value) return DrainTerms();
-  ByteReader reader(as_bytes(*value));
-  const std::uint8_t version = reader.u8();
-  DrainTerms terms;
-  terms.bandwidth_bytes_per_s = reader.u64();
-  if (reader.ok() && version != kDrainVersion) return fail(Errc::kCorrupt, "fleet/drain: unknown version");
-  const std::uint32_t drives = reader.u32();
-  for (std::uint32_t i = 0; i < drives && reader.ok(); ++i) {
-    terms.unerased.push_back(DriveId::from_bytes(reader.raw(DriveId::kSize)));
-  }
-  CHECK_OK(reader.finish(kDrainKey));
-  return terms;
+  TRY(auto row, sync_wait(DrainTable::get(store_, {}, Deadline::after(clock_, kCommitTimeout))));
+  return row ? std::move(row->record) : DrainTerms();
 }
 
 }  // namespace andromede::fleet

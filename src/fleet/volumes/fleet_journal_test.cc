@@ -29,7 +29,7 @@ TEST(FleetJournal, StoresTheTimeOfAScrubAsSpecified) {
   ASSERT_TRUE(journal.record_scrub(Timestamp{0x0102030405060708}, "nothing found"));
   const auto stored = sync_wait(cloud.meta->get({}, {meta::Space::kRecords, "fleet/scrub"}, Deadline::never()));
   ASSERT_TRUE(stored && *stored);
-  EXPECT_EQ(to_hex(as_bytes(**stored)), "010807060504030201");
+  EXPECT_EQ(to_hex(as_bytes(**stored)), "52020807060504030201");
   EXPECT_EQ(journal.last_scrub()->value().ms, 0x0102030405060708);
   EXPECT_TRUE(cloud.journaled("CompleteScrub"));
 }
@@ -37,7 +37,7 @@ TEST(FleetJournal, StoresTheTimeOfAScrubAsSpecified) {
 TEST(FleetJournal, RefusesWhatItDidNotWrite) {
   FleetCloud cloud({1, 1, 1, 1});
   const FleetJournal journal(*cloud.meta, cloud.clock);
-  for (const char* hex : {"01", "020807060504030201", "01080706050403020100"}) {
+  for (const char* hex : {"5202", "52010807060504030201", "5202080706050403020100"}) {
     store(cloud, "fleet/scrub", std::string(as_text(*from_hex(hex))));
     const auto read = journal.last_scrub();
     ASSERT_FALSE(read) << hex;
@@ -55,7 +55,7 @@ TEST(FleetJournal, StoresWhatWasAskedOfADrainAsSpecified) {
   ASSERT_TRUE(journal.record_drain("DrainDrive", "claire", {{"drive", "s1-1"}}, terms));
   const auto stored = sync_wait(cloud.meta->get({}, {meta::Space::kRecords, "fleet/drain"}, Deadline::never()));
   ASSERT_TRUE(stored && *stored);
-  const std::string as_specified = golden("drain_v2.bin");
+  const std::string as_specified = golden("drain_v3.bin");
   EXPECT_EQ(**stored, as_specified);
   EXPECT_EQ(*journal.drain_terms(), terms);
   EXPECT_TRUE(cloud.journaled("DrainDrive"));
@@ -64,8 +64,8 @@ TEST(FleetJournal, StoresWhatWasAskedOfADrainAsSpecified) {
     EXPECT_EQ(journal.drain_terms().error(), Errc::kCorrupt) << bytes;
   }
   // One byte too many, other versions, more drives than there are.
-  for (const char* hex : {"0208070605040302010000000000", "01080706050403020101", "0308070605040302010000000000",
-                          "020807060504030201ffffffff"}) {
+  for (const char* hex : {"580308070605040302010000", "5802080706050403020100", "5804080706050403020100",
+                          "580308070605040302018108", "58030807060504030201ffffffff0f"}) {
     store(cloud, "fleet/drain", std::string(as_text(*from_hex(hex))));
     const auto read = journal.drain_terms();
     ASSERT_FALSE(read) << hex;
