@@ -101,7 +101,9 @@ class PoolStore final : public blob::Store {
   class PoolWriter final : public blob::Writer {
    public:
     PoolWriter(PoolStore& store, BlobId id, PolicyId policy, std::uint64_t announced)
-        : store_(store), announced_(announced), ref_{.id = id, .size_bytes = 0, .policy = std::move(policy)} {}
+        : store_(store),
+          announced_(announced),
+          ref_{.id = id, .size_bytes = 0, .policy = std::move(policy), .locator = {}} {}
     Task<Status> write(ByteView data) override {
       if (data.size() > announced_ - bytes_.size()) co_return fail(Errc::kInvalidArgument, "more than announced");
       bytes_.insert(bytes_.end(), data.begin(), data.end());

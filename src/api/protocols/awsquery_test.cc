@@ -12,15 +12,15 @@ namespace {
 constexpr std::string_view kHead = "Action=Do&Version=2020-01-08";
 
 template <typename T = Everything>
-Result<T> read(std::string_view form) {
+Result<T> read_form(std::string_view form) {
   auto request = parse_awsquery(std::string(kHead) + "&" + std::string(form));
   if (!request) return tl::unexpected(request.error());
   return read_awsquery<T>(*request);
 }
 
 template <typename T = Everything>
-std::string refusal(std::string_view form, ShapeErrc code) {
-  const auto answer = read<T>(form);
+std::string form_refusal(std::string_view form, ShapeErrc code) {
+  const auto answer = read_form<T>(form);
   if (answer) return "read";
   EXPECT_EQ(answer.error().code(), make_error_code(code)) << form;
   return answer.error().message();
@@ -44,7 +44,7 @@ TEST(AwsQuery, AFormNamesActionAndVersion) {
 
 TEST(AwsQuery, Scalars) {
   const Everything got =
-      read(
+      read_form(
           "Text=val1&Truth=true&Whole=10&Small=255&Number=10.8&Bytes=dmFsdWU%3D&Time=2015-01-25T08%3A00%3A00Z"
           "&Epoch=1422172800&Http=Tue%2C%2029%20Apr%202014%2018%3A30%3A38%20GMT")
           .value();
@@ -57,16 +57,16 @@ TEST(AwsQuery, Scalars) {
   EXPECT_EQ(got.time, Timestamp{1422172800000});
   EXPECT_EQ(got.epoch, Timestamp{1422172800000});
   EXPECT_EQ(got.http, Timestamp{1398796238000});
-  EXPECT_EQ(read("Truth=false").value().truth, false);
-  EXPECT_TRUE(std::isnan(*read("Number=NaN").value().number));
-  EXPECT_EQ(read("Number=-Infinity").value().number, -INFINITY);
-  EXPECT_EQ(read("Text=").value().text, "");
-  EXPECT_EQ(read("Unknown=1").value(), Everything());
+  EXPECT_EQ(read_form("Truth=false").value().truth, false);
+  EXPECT_TRUE(std::isnan(*read_form("Number=NaN").value().number));
+  EXPECT_EQ(read_form("Number=-Infinity").value().number, -INFINITY);
+  EXPECT_EQ(read_form("Text=").value().text, "");
+  EXPECT_EQ(read_form("Unknown=1").value(), Everything());
 }
 
 TEST(AwsQuery, StructuresListsAndMaps) {
   const Everything got =
-      read(
+      read_form(
           "Greeting.hi=hello&List.member.2=bar&List.member.1=foo&List.member.10=baz&Greetings.member.1.hi=hello"
           "&Greetings.member.2.hi=hola&Flat.1=A&Flat.2=B&Renamed.item.1=x&Lists.member.1.member.1=a"
           "&Lists.member.2.member.1=b&Map.entry.1.key=bar&Map.entry.1.value=Bar&Map.entry.2.key=foo"
@@ -85,39 +85,40 @@ TEST(AwsQuery, StructuresListsAndMaps) {
   want.map_of_lists = {{"bar", {"C", "D"}}};
   want.flat_map = {{"a", "A"}};
   EXPECT_EQ(got, want);
-  EXPECT_TRUE(read("List=&Flat=&Map=").value().list.empty());
+  EXPECT_TRUE(read_form("List=&Flat=&Map=").value().list.empty());
 }
 
 TEST(AwsQuery, WhatIsWrongIsNamed) {
-  EXPECT_EQ(refusal("Truth=yes", ShapeErrc::kInvalid), "Truth is not true or false");
-  EXPECT_EQ(refusal("Whole=1.5", ShapeErrc::kInvalid), "Whole is not a whole number");
-  EXPECT_EQ(refusal("Small=256", ShapeErrc::kInvalid), "Small is out of range");
-  EXPECT_EQ(refusal("Small=-1", ShapeErrc::kInvalid), "Small is out of range");
-  EXPECT_EQ(refusal("Number=1e999", ShapeErrc::kInvalid), "Number is not a number");
-  EXPECT_EQ(refusal("Bytes=%21", ShapeErrc::kInvalid), "Bytes is not base64");
-  EXPECT_EQ(refusal("Time=today", ShapeErrc::kInvalid), "Time is not a time");
-  EXPECT_EQ(refusal("Epoch=1e300", ShapeErrc::kInvalid), "Epoch is not a time");
-  EXPECT_EQ(refusal("Text.a=1", ShapeErrc::kInvalid), "Text has no value of its own");
-  EXPECT_EQ(refusal("Greeting=hello", ShapeErrc::kInvalid),
+  EXPECT_EQ(form_refusal("Truth=yes", ShapeErrc::kInvalid), "Truth is not true or false");
+  EXPECT_EQ(form_refusal("Whole=1.5", ShapeErrc::kInvalid), "Whole is not a whole number");
+  EXPECT_EQ(form_refusal("Small=256", ShapeErrc::kInvalid), "Small is out of range");
+  EXPECT_EQ(form_refusal("Small=-1", ShapeErrc::kInvalid), "Small is out of range");
+  EXPECT_EQ(form_refusal("Number=1e999", ShapeErrc::kInvalid), "Number is not a number");
+  EXPECT_EQ(form_refusal("Bytes=%21", ShapeErrc::kInvalid), "Bytes is not base64");
+  EXPECT_EQ(form_refusal("Time=today", ShapeErrc::kInvalid), "Time is not a time");
+  EXPECT_EQ(form_refusal("Epoch=1e300", ShapeErrc::kInvalid), "Epoch is not a time");
+  EXPECT_EQ(form_refusal("Text.a=1", ShapeErrc::kInvalid), "Text has no value of its own");
+  EXPECT_EQ(form_refusal("Greeting=hello", ShapeErrc::kInvalid),
             "Greeting has a value of its own, where only what is in it can");
-  EXPECT_EQ(refusal("List=a", ShapeErrc::kInvalid), "List has a value of its own, where only what is in it can");
-  EXPECT_EQ(refusal("Map.entry.1.key=a", ShapeErrc::kMissing), "Map.entry.1.value is missing");
-  EXPECT_EQ(refusal("Map.entry.1.value=a", ShapeErrc::kInvalid), "Map.entry.1.key has no value of its own");
-  EXPECT_EQ(refusal("Map.entry.1.key=a&Map.entry.1.value=b&Map.entry.2.key=a&Map.entry.2.value=c", ShapeErrc::kInvalid),
-            "Map.entry.2.value is there twice");
-  EXPECT_EQ(refusal<Required>("Nam=a", ShapeErrc::kMissing), "Name is missing");
+  EXPECT_EQ(form_refusal("List=a", ShapeErrc::kInvalid), "List has a value of its own, where only what is in it can");
+  EXPECT_EQ(form_refusal("Map.entry.1.key=a", ShapeErrc::kMissing), "Map.entry.1.value is missing");
+  EXPECT_EQ(form_refusal("Map.entry.1.value=a", ShapeErrc::kInvalid), "Map.entry.1.key has no value of its own");
+  EXPECT_EQ(
+      form_refusal("Map.entry.1.key=a&Map.entry.1.value=b&Map.entry.2.key=a&Map.entry.2.value=c", ShapeErrc::kInvalid),
+      "Map.entry.2.value is there twice");
+  EXPECT_EQ(form_refusal<Required>("Nam=a", ShapeErrc::kMissing), "Name is missing");
   // Nothing of a list is left out in silence.
   for (const char* bad : {"List.item.1=a", "List.1=a", "List.member.0=a", "List.member.01=a", "List.member.x=a",
                           "List.member.=a", "List.member.10001=a", "List.member.99999999999=a", "Flat.member.1=a"}) {
-    refusal(bad, ShapeErrc::kInvalid);
+    form_refusal(bad, ShapeErrc::kInvalid);
   }
 }
 
 TEST(AwsQuery, NestingIsBounded) {
   std::string in = "In.1";
   for (unsigned depth = 1; depth < kMaxNesting; ++depth) in += ".In.1";
-  EXPECT_TRUE(read<Deep>(in + "=")) << in;
-  refusal<Deep>(in + ".In.1=", ShapeErrc::kInvalid);
+  EXPECT_TRUE(read_form<Deep>(in + "=")) << in;
+  form_refusal<Deep>(in + ".In.1=", ShapeErrc::kInvalid);
 }
 
 TEST(AwsQuery, Answers) {

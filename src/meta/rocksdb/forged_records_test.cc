@@ -15,11 +15,11 @@ namespace andromede::meta {
 namespace {
 
 constexpr std::size_t kMirrors = 3;
-constexpr int kKeys = 8;
+constexpr int kSealedKeys = 8;
 
-std::string key_of(int i) { return "k" + std::to_string(i); }
-std::string value_of(int i) { return "value " + std::to_string(i); }
-std::string payload_of(int i) { return std::string(2000, static_cast<char>('a' + i)); }
+std::string sealed_key(int i) { return "k" + std::to_string(i); }
+std::string sealed_value(int i) { return "value " + std::to_string(i); }
+std::string sealed_payload(int i) { return std::string(2000, static_cast<char>('a' + i)); }
 std::string sequence_key(std::uint64_t sequence) {
   Bytes key;
   append_be64(key, sequence);
@@ -68,36 +68,37 @@ enum class Forgery { kChanged, kSwapped, kMoved, kInvented, kCut, kMerged };
 
 void forge(const std::string& root, Forgery forgery) {
   Forger forger(root);
-  for (int i = 0; i < kKeys; i += 2) {
-    const std::string moved[] = {forger.stored(Space::kInline, key_of(i)), forger.stored(Space::kRecords, key_of(i))};
+  for (int i = 0; i < kSealedKeys; i += 2) {
+    const std::string moved[] = {forger.stored(Space::kInline, sealed_key(i)),
+                                 forger.stored(Space::kRecords, sealed_key(i))};
     for (const Space space : {Space::kRecords, Space::kInline}) {
-      std::string stored = forger.stored(space, key_of(i));
+      std::string stored = forger.stored(space, sealed_key(i));
       switch (forgery) {
         case Forgery::kChanged:
           stored[3] = static_cast<char>(stored[3] ^ 1);
-          forger.put(space, key_of(i), stored);
+          forger.put(space, sealed_key(i), stored);
           break;
         case Forgery::kSwapped:
-          forger.put(space, key_of(i), forger.stored(space, key_of(i + 1)));
-          forger.put(space, key_of(i + 1), stored);
+          forger.put(space, sealed_key(i), forger.stored(space, sealed_key(i + 1)));
+          forger.put(space, sealed_key(i + 1), stored);
           break;
         case Forgery::kMoved:
-          forger.put(space, key_of(i), moved[static_cast<std::size_t>(space)]);
+          forger.put(space, sealed_key(i), moved[static_cast<std::size_t>(space)]);
           break;
         case Forgery::kInvented:
           forger.put(space, "invented" + std::to_string(i), stored);
-          forger.put(space, key_of(i), "invented");
+          forger.put(space, sealed_key(i), "invented");
           break;
         case Forgery::kCut:
-          forger.put(space, key_of(i), "");
+          forger.put(space, sealed_key(i), "");
           break;
         case Forgery::kMerged: {
           rocksdb::WriteOptions unlogged;
           unlogged.disableWAL = true;
           rocksdb::DB& db = forger.state().db();
           // Refused by RocksDB where no operator is set, in this process at least.
-          if (!db.Merge(unlogged, forger.state().family(space), key_of(i), "more").ok()) {
-            forger.put(space, key_of(i), stored + "more");
+          if (!db.Merge(unlogged, forger.state().family(space), sealed_key(i), "more").ok()) {
+            forger.put(space, sealed_key(i), stored + "more");
           }
         }
       }
@@ -113,7 +114,7 @@ struct Way {
 
 std::vector<Item> expected_items(bool keys_only) {
   std::vector<Item> items;
-  for (int i = 0; i < kKeys; ++i) items.push_back({key_of(i), keys_only ? "" : value_of(i)});
+  for (int i = 0; i < kSealedKeys; ++i) items.push_back({sealed_key(i), keys_only ? "" : sealed_value(i)});
   return items;
 }
 
@@ -137,30 +138,30 @@ const std::vector<Way>& ways() {
   static const std::vector<Way> all{
       {"Get",
        [](TestCloud& cloud) {
-         for (int i = 0; i < kKeys; ++i) EXPECT_EQ(cloud.read(key_of(i)), value_of(i));
+         for (int i = 0; i < kSealedKeys; ++i) EXPECT_EQ(cloud.read(sealed_key(i)), sealed_value(i));
          EXPECT_EQ(cloud.read("invented0"), "absent");
        }},
       {"GetInline",
        [](TestCloud& cloud) {
-         for (int i = 0; i < kKeys; ++i) EXPECT_EQ(cloud.read(key_of(i), Space::kInline), payload_of(i));
+         for (int i = 0; i < kSealedKeys; ++i) EXPECT_EQ(cloud.read(sealed_key(i), Space::kInline), sealed_payload(i));
        }},
       {"GetMany",
        [](TestCloud& cloud) {
          std::vector<std::string> keys;
-         for (int i = 0; i < kKeys; ++i) keys.push_back(key_of(i));
+         for (int i = 0; i < kSealedKeys; ++i) keys.push_back(sealed_key(i));
          const auto values = sync_wait(cloud.store().get_many({}, keys, Deadline::never()));
          ASSERT_TRUE(values) << values.error().describe();
-         for (int i = 0; i < kKeys; ++i) EXPECT_EQ((*values)[static_cast<std::size_t>(i)], value_of(i));
+         for (int i = 0; i < kSealedKeys; ++i) EXPECT_EQ((*values)[static_cast<std::size_t>(i)], sealed_value(i));
        }},
       {"GetFollowing",
        [](TestCloud& cloud) {
-         for (int i = 0; i < kKeys; ++i) {
-           const NamedKey named = [i](std::string_view) { return Key{Space::kInline, key_of(i)}; };
+         for (int i = 0; i < kSealedKeys; ++i) {
+           const NamedKey named = [i](std::string_view) { return Key{Space::kInline, sealed_key(i)}; };
            const auto found =
-               sync_wait(cloud.store().get_following({}, {Space::kRecords, key_of(i)}, named, Deadline::never()));
+               sync_wait(cloud.store().get_following({}, {Space::kRecords, sealed_key(i)}, named, Deadline::never()));
            ASSERT_TRUE(found) << found.error().describe();
-           EXPECT_EQ(found->value, value_of(i));
-           EXPECT_EQ(found->named, payload_of(i));
+           EXPECT_EQ(found->value, sealed_value(i));
+           EXPECT_EQ(found->named, sealed_payload(i));
          }
        }},
       {"Scan",
@@ -175,20 +176,20 @@ const std::vector<Way>& ways() {
        [](TestCloud& cloud) {
          auto cursor = cloud.store().cursor({{}, "", "i", "l", {}});
          auto there = sync_wait(cursor->seek("i"));
-         for (int i = 0; i < kKeys; ++i) {
+         for (int i = 0; i < kSealedKeys; ++i) {
            ASSERT_TRUE(there && *there) << (there ? "the end" : there.error().describe());
-           EXPECT_EQ(cursor->key(), key_of(i));
-           EXPECT_EQ(cursor->value(), value_of(i));
+           EXPECT_EQ(cursor->key(), sealed_key(i));
+           EXPECT_EQ(cursor->value(), sealed_value(i));
            there = sync_wait(cursor->next());
          }
          EXPECT_TRUE(there && !*there);
        }},
       {"Expectations",
        [](TestCloud& cloud) {
-         for (int i = 0; i < kKeys; ++i) {
+         for (int i = 0; i < kSealedKeys; ++i) {
            Commit change;
            change.unwitnessed = "a test";
-           change.expect.push_back({key_of(i), value_of(i)});
+           change.expect.push_back({sealed_key(i), sealed_value(i)});
            const auto done = cloud.commit(std::move(change));
            EXPECT_TRUE(done) << done.error().describe();
          }
@@ -200,14 +201,14 @@ const std::vector<Way>& ways() {
       // Whoever must hear every copy hears of the liar first, and then of those that are left.
       {"GetEverywhere",
        [](TestCloud& cloud) {
-         for (int i = 0; i < kKeys; ++i) {
+         for (int i = 0; i < kSealedKeys; ++i) {
            Result<std::vector<CopyAnswer>> answers = std::vector<CopyAnswer>();
            EXPECT_TRUE(eventually([&] {
-             answers = sync_wait(cloud.store().get_everywhere({Space::kRecords, key_of(i)}, Deadline::never()));
+             answers = sync_wait(cloud.store().get_everywhere({Space::kRecords, sealed_key(i)}, Deadline::never()));
              return answers || answers.error() != Errc::kUnavailable;
            }));
            ASSERT_TRUE(answers) << answers.error().describe();
-           for (const CopyAnswer& answer : *answers) EXPECT_EQ(answer.value, value_of(i)) << answer.copy;
+           for (const CopyAnswer& answer : *answers) EXPECT_EQ(answer.value, sealed_value(i)) << answer.copy;
          }
        }},
       {"ScanEverywhere",
@@ -226,11 +227,11 @@ const std::vector<Way>& ways() {
 std::unique_ptr<TestCloud> filled_cloud(std::size_t mirrors) {
   auto cloud = std::make_unique<TestCloud>(mirrors, mirrors);
   EXPECT_TRUE(cloud->open());
-  for (int i = 0; i < kKeys; ++i) {
+  for (int i = 0; i < kSealedKeys; ++i) {
     Commit change;
     change.event = "put";
-    change.put.push_back({{Space::kRecords, key_of(i)}, value_of(i)});
-    change.put.push_back({{Space::kInline, key_of(i)}, payload_of(i)});
+    change.put.push_back({{Space::kRecords, sealed_key(i)}, sealed_value(i)});
+    change.put.push_back({{Space::kInline, sealed_key(i)}, sealed_payload(i)});
     EXPECT_TRUE(cloud->commit(std::move(change)));
   }
   cloud->close();
@@ -273,13 +274,13 @@ TEST(ForgedRecordsOfEachMirror, AreFoundNamedAndMadeAnew) {
     const auto cloud = filled_cloud(kMirrors);
     forge(cloud->root(liar), Forgery::kSwapped);
     ASSERT_TRUE(cloud->open());
-    const auto answers = sync_wait(cloud->store().get_everywhere({Space::kRecords, key_of(0)}, Deadline::never()));
+    const auto answers = sync_wait(cloud->store().get_everywhere({Space::kRecords, sealed_key(0)}, Deadline::never()));
     EXPECT_FALSE(answers);
     EXPECT_TRUE(eventually([&] { return !cloud->current(liar); }));
     EXPECT_EQ(cloud->store().why_lost(cloud->id(liar)), "forged or swapped record among the records");
     EXPECT_TRUE(counted(*cloud));
     EXPECT_TRUE(cloud->drives().online(cloud->id(liar)));  // its data are good as ever
-    for (int i = 0; i < kKeys; ++i) EXPECT_EQ(cloud->read(key_of(i)), value_of(i));
+    for (int i = 0; i < kSealedKeys; ++i) EXPECT_EQ(cloud->read(sealed_key(i)), sealed_value(i));
     const Status added = cloud->store().add_mirror(cloud->id(liar), {});
     ASSERT_TRUE(added) << added.error().describe();
     EXPECT_EQ(cloud->store().why_lost(cloud->id(liar)), "");
@@ -287,7 +288,7 @@ TEST(ForgedRecordsOfEachMirror, AreFoundNamedAndMadeAnew) {
       if (i != liar) ASSERT_TRUE(cloud->store().remove_mirror(cloud->id(i)));
     }
     for (const Way& way : ways()) way.read(*cloud);
-    EXPECT_EQ(cloud->verify_journal(), static_cast<std::uint64_t>(kKeys));
+    EXPECT_EQ(cloud->verify_journal(), static_cast<std::uint64_t>(kSealedKeys));
   }
 }
 
@@ -296,7 +297,7 @@ TEST(ForgedRecordsOfEachMirror, AreStepsOfAWalkLikeAnyOther) {
   constexpr int kMany = 60;
   TestCloud cloud(kMirrors, kMirrors);
   ASSERT_TRUE(cloud.open());
-  for (int i = 0; i < kMany; ++i) ASSERT_TRUE(cloud.put("m" + std::to_string(100 + i), value_of(i)));
+  for (int i = 0; i < kMany; ++i) ASSERT_TRUE(cloud.put("m" + std::to_string(100 + i), sealed_value(i)));
   cloud.close();
   for (const auto& [liar, forged] : {std::pair{0, "m140"}, std::pair{1, "m150"}}) {
     Forger forger(cloud.root(static_cast<std::size_t>(liar)));
@@ -308,7 +309,7 @@ TEST(ForgedRecordsOfEachMirror, AreStepsOfAWalkLikeAnyOther) {
   for (int i = 0; i < kMany; ++i) {
     ASSERT_TRUE(there && *there) << (there ? "the end" : there.error().describe());
     EXPECT_EQ(cursor->key(), "m" + std::to_string(100 + i));
-    EXPECT_EQ(cursor->value(), value_of(i));
+    EXPECT_EQ(cursor->value(), sealed_value(i));
     const auto quick = cursor->try_next();
     there = quick ? *quick : sync_wait(cursor->next());
   }
@@ -322,20 +323,20 @@ TEST(ForgedRecordsOfTheLastMirror, AreCorruptAndNeverAnswered) {
     forge(cloud->root(0), forgery);
     ASSERT_TRUE(cloud->open());
     const auto corrupt = [](const auto& answer) { return !answer && answer.error() == Errc::kCorrupt; };
-    EXPECT_TRUE(corrupt(cloud->get(key_of(0))));
-    EXPECT_TRUE(corrupt(cloud->get(key_of(0), Space::kInline)));
-    EXPECT_TRUE(corrupt(sync_wait(cloud->store().get_many({}, {key_of(7), key_of(0)}, Deadline::never()))));
+    EXPECT_TRUE(corrupt(cloud->get(sealed_key(0))));
+    EXPECT_TRUE(corrupt(cloud->get(sealed_key(0), Space::kInline)));
+    EXPECT_TRUE(corrupt(sync_wait(cloud->store().get_many({}, {sealed_key(7), sealed_key(0)}, Deadline::never()))));
     EXPECT_TRUE(corrupt(sync_wait(cloud->store().scan(scan_all()))));
     auto cursor = cloud->store().cursor({{}, "", "i", "l", {}});
     EXPECT_TRUE(corrupt(sync_wait(cursor->seek("i"))));
-    EXPECT_FALSE(sync_wait(cloud->store().get_everywhere({Space::kRecords, key_of(0)}, Deadline::never())));
+    EXPECT_FALSE(sync_wait(cloud->store().get_everywhere({Space::kRecords, sealed_key(0)}, Deadline::never())));
     Commit change;
     change.unwitnessed = "a test";
-    change.expect.push_back({key_of(0), value_of(0)});
+    change.expect.push_back({sealed_key(0), sealed_value(0)});
     EXPECT_FALSE(cloud->commit(std::move(change)));
     // What else it holds is served, and it goes on.
     const int good = forgery == Forgery::kSwapped ? -1 : 1;
-    if (good == 1) EXPECT_EQ(cloud->read(key_of(good)), value_of(good));
+    if (good == 1) EXPECT_EQ(cloud->read(sealed_key(good)), sealed_value(good));
     EXPECT_TRUE(cloud->put("after", "1"));
     EXPECT_EQ(cloud->read("after"), "1");
   }
@@ -349,7 +350,7 @@ TEST(ForgedRecordsOfTheJournal, AreFoundByReadersAndAtTheOpening) {
   }
   {
     Forger forger(cloud->root(1));
-    forger.put(Space::kJournal, sequence_key(kKeys), "8 0 put and a tag of no one");
+    forger.put(Space::kJournal, sequence_key(kSealedKeys), "8 0 put and a tag of no one");
   }
   ASSERT_TRUE(cloud->open());
   // The last entry is looked at by an opening.
@@ -358,7 +359,7 @@ TEST(ForgedRecordsOfTheJournal, AreFoundByReadersAndAtTheOpening) {
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0].drive, cloud->id(1));
   EXPECT_EQ(events[0].reason, "forged or swapped record among the journal");
-  EXPECT_EQ(cloud->verify_journal(), static_cast<std::uint64_t>(kKeys));
+  EXPECT_EQ(cloud->verify_journal(), static_cast<std::uint64_t>(kSealedKeys));
   EXPECT_TRUE(eventually([&] { return !cloud->current(0); }));
 }
 
@@ -398,8 +399,8 @@ TEST(ForgedGroupsOfTheLog, AreNotTakenForCommits) {
       ASSERT_TRUE(mirror) << mirror.error().describe();
       const State& state = (*mirror)->state();
       RecordBuilder builder(test_record_seal(2));  // whatever key it has
-      builder.put(Space::kRecords, key_of(0), "forged");
-      builder.put(Space::kJournal, sequence_key(kKeys + 2), "10 0 forged");
+      builder.put(Space::kRecords, sealed_key(0), "forged");
+      builder.put(Space::kJournal, sequence_key(kSealedKeys + 2), "10 0 forged");
       const Bytes record = to_bytes(builder.finish(state.salt(), state.applied() + 1, 1));
       // Behind what its log holds.
       const auto file = (*mirror)->disk().open(std::string(kLogFolder) + "/segment-0000", io::OpenMode::kReadWrite);
@@ -414,7 +415,7 @@ TEST(ForgedGroupsOfTheLog, AreNotTakenForCommits) {
     EXPECT_NE(events[0].reason.find("is forged"), std::string::npos) << events[0].reason;
     for (const Way& way : ways()) way.read(*cloud);
     EXPECT_EQ(cloud->read("z-last"), "1");
-    EXPECT_EQ(cloud->verify_journal(), kKeys + 1U);
+    EXPECT_EQ(cloud->verify_journal(), kSealedKeys + 1U);
   }
 }
 
