@@ -13,17 +13,17 @@ struct Everything {
   bool flag = false;
   std::uint32_t number = 3;
   Colour colour = Colour::kRed;
-  Timestamp at;
-  std::optional<Timestamp> until;
-  std::string text;
-  Bytes bytes;
-  Bytes raw;
+  Timestamp at{};
+  std::optional<Timestamp> until{};
+  std::string text{};
+  Bytes bytes{};
+  Bytes raw{};
   std::array<std::uint8_t, 4> array{};
-  BucketId id;
-  AccountId name;
-  std::vector<std::string> list;
-  std::vector<std::uint32_t> repeated;
-  std::map<std::string, std::string> map;
+  BucketId id{};
+  AccountId name{};
+  std::vector<std::string> list{};
+  std::vector<std::uint32_t> repeated{};
+  std::map<std::string, std::string> map{};
   bool operator==(const Everything&) const = default;
 };
 

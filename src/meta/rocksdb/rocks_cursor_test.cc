@@ -17,7 +17,7 @@
 namespace andromede::meta {
 namespace {
 
-constexpr int kKeys = 3000;
+constexpr int kWalkedKeys = 3000;
 
 std::string name(int i) {
   std::string digits = std::to_string(i);
@@ -29,7 +29,7 @@ class RocksCursorTest : public testing::Test {
   void SetUp() override {
     ASSERT_TRUE(cloud_.open());
     Commit change;
-    for (int i = 0; i < kKeys; ++i) {
+    for (int i = 0; i < kWalkedKeys; ++i) {
       change.put.push_back({{Space::kRecords, name(i)}, "value " + std::to_string(i)});
       if (i % 500 != 499) continue;
       change.unwitnessed = "a test";
@@ -59,9 +59,9 @@ class RocksCursorTest : public testing::Test {
 TEST_F(RocksCursorTest, WalksItsRangeFromMemoryAndFromTheDrive) {
   for (int round = 0; round < 2; ++round) {
     auto cursor = cloud_.store().cursor({{}, "", "o/", "o0", {}});
-    EXPECT_EQ(walk(*cursor, "", 0), kKeys);  // below the range: starts at its beginning
+    EXPECT_EQ(walk(*cursor, "", 0), kWalkedKeys);  // below the range: starts at its beginning
     EXPECT_EQ(walk(*cursor, name(2900), 2900), 100);
-    EXPECT_EQ(walk(*cursor, name(10) + "x", 11), kKeys - 11);
+    EXPECT_EQ(walk(*cursor, name(10) + "x", 11), kWalkedKeys - 11);
     EXPECT_EQ(walk(*cursor, "o/z", 0), 0);
     EXPECT_EQ(walk(*cursor, "p/", 0), 0);
     cursor.reset();  // it keeps its mirror open
@@ -74,7 +74,7 @@ TEST_F(RocksCursorTest, JumpsOverPrefixesWhenTheCacheIsCold) {
   cloud_.close();
   ASSERT_TRUE(cloud_.open());
   const auto cursor = cloud_.store().cursor({{}, "", "o/", "o0", {}});
-  for (int i = 0; i < kKeys; i += 100) {
+  for (int i = 0; i < kWalkedKeys; i += 100) {
     const auto there = sync_wait(cursor->seek(name(i)));
     ASSERT_TRUE(there && *there);
     EXPECT_EQ(cursor->key(), name(i));
@@ -100,7 +100,7 @@ TEST_F(RocksCursorTest, TryNextDoesNotTouchTheDrive) {
     if (!**there) break;
     ++seen;
   }
-  EXPECT_EQ(seen, kKeys + 1);  // and "p/above": the range has no end
+  EXPECT_EQ(seen, kWalkedKeys + 1);  // and "p/above": the range has no end
   EXPECT_TRUE(had_to_wait);
 }
 
@@ -122,7 +122,7 @@ TEST_F(RocksCursorTest, SeesOneStateWhileCommitsGoOn) {
       if (!cold) EXPECT_EQ(cursor->value(), "value " + std::to_string(seen));
       ++seen;
     }
-    EXPECT_EQ(seen, cold ? kKeys - 1 : kKeys);
+    EXPECT_EQ(seen, cold ? kWalkedKeys - 1 : kWalkedKeys);
   }
   EXPECT_EQ(cloud_.read(name(700)), "changed");
 }
@@ -266,7 +266,7 @@ TEST_F(SomeDeletedKeysTest, CountForACursor) {
 // The same on a mirror that belongs to nobody else.
 class OneMirrorTest : public testing::Test {
  protected:
-  static constexpr int kKeys = 30'000;
+  static constexpr int kWalkedKeys = 30'000;
   static constexpr int kEach = 100;  // of so many one is there
 
   void SetUp() override {
@@ -278,7 +278,7 @@ class OneMirrorTest : public testing::Test {
     mirror_ = *std::move(made);
     for (std::uint64_t index = 1; index <= 2; ++index) {
       RecordBuilder builder(test_record_seal());
-      for (int i = 0; i < kKeys; ++i) {
+      for (int i = 0; i < kWalkedKeys; ++i) {
         if (index == 1 || i % kEach == 0) {
           builder.put(Space::kRecords, name(i), "there");
         } else {
@@ -314,7 +314,7 @@ TEST_F(OneMirrorTest, DeletedKeysAreClearedAwayOnlyWhereAWalkMetManyOfThem) {
   constexpr int kTooFew = kSkippedToClear / (2 * kEach);
   constexpr int kEnough = kSkippedToClear / (kEach - 1) + 1;
   for (int moves = 0; moves < kEnough; ++moves) {
-    if (moves <= kTooFew) EXPECT_EQ(in_memory(), 2 * kKeys) << moves;
+    if (moves <= kTooFew) EXPECT_EQ(in_memory(), 2 * kWalkedKeys) << moves;
     ASSERT_TRUE(move(false));
   }
   EXPECT_EQ(in_memory(), 0U);
