@@ -31,7 +31,7 @@ crypto::MacTag RecordSeal::tag(Space space, std::string_view key, std::string_vi
 }
 
 Result<std::string_view> RecordSeal::open(Space space, std::string_view key, std::string_view stored) const {
-  if (stored.size() >= kTagBytes && key.size() <= UINT16_MAX) {
+  if (stored.size() >= kTagBytes && stored.size() <= kMostStoredBytes && key.size() <= UINT16_MAX) {
     const std::string_view value = stored.substr(0, stored.size() - kTagBytes);
     if (constant_time_equal(tag(space, key, value), as_bytes(stored.substr(value.size())))) return value;
   }

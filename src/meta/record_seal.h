@@ -19,6 +19,8 @@
 namespace andromede::meta {
 
 inline constexpr std::size_t kTagBytes = crypto::kMacBytes;
+// No engine stores longer values: not worth an authentication.
+inline constexpr std::size_t kMostStoredBytes = (16U << 20) + kTagBytes;
 
 // What an engine keeps for itself beside the spaces: counters, and its own numbers.
 inline constexpr Space kCounterSpace{3};

@@ -116,15 +116,11 @@ Status CommitLog::scan_segment(const RecordSeal& seal, std::size_t index, std::u
   for (std::uint64_t offset = 0; offset < end;) {
     TRY(const ByteView block, load(offset, kLogBlockBytes));
     const auto header = decode_header(block);
-    // The salt first: without it these are bytes that a client may have chosen, and nothing may depend on them.
-    if (header && header->salt == salt && header->record_bytes() <= end - offset) {
-      if (header->version != kRecordVersion) {
-        return fail(Errc::kUnsupported, "commit log: a record has version " + std::to_string(header->version) +
-                                            ", this program reads version " + std::to_string(kRecordVersion));
-      }
+    // Without the salt, or this cloud's tag, these are bytes that a client or a drive may have chosen: they are no
+    // record, and nothing may depend on them. Where one was overwritten by them, it is missing.
+    if (header && header->version == kRecordVersion && header->salt == salt && header->record_bytes() <= end - offset) {
       TRY(const ByteView record, load(offset, header->record_bytes()));
-      if (record_is_intact(*header, record)) {
-        if (!record_is_ours(seal, *header, record)) return fail(forged(*header));
+      if (record_is_intact(*header, record) && record_is_ours(seal, *header, record)) {
         if (header->last_index() > applied) found.push_back({*header, index, offset});
         offset += header->record_bytes();
         continue;

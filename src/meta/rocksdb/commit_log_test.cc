@@ -193,21 +193,23 @@ TEST(CommitLog, ARecordOfAnotherCloudIsForgedAndNoTornTail) {
   RecordBuilder builder(test_record_seal(2));
   builder.put(Space::kRecords, "k", "forged");
   ASSERT_TRUE(log->append(builder.finish(kLogSalt, 2, 1), 2));
+  // One behind the last counts for nothing, one in another's place leaves a gap.
+  ASSERT_EQ(scan(*disk, disk->share(), 0).value().size(), 1u);
+  RecordBuilder ours(test_record_seal());
+  ours.put(Space::kRecords, "k", "v");
+  ASSERT_TRUE(log->append(ours.finish(kLogSalt, 3, 1), 3));
   const auto found = scan(*disk, disk->share(), 0);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error(), Errc::kCorrupt);
-  EXPECT_NE(found.error().message().find("commit 2 is forged"), std::string::npos) << found.error().message();
 }
 
-TEST(CommitLog, RefusesRecordsOfALaterVersion) {
+TEST(CommitLog, WhatIsOfAnotherVersionIsNoRecord) {
   const auto disk = io::FaultDisk::make();
   const auto log = make_log(*disk);
   Bytes bytes = record(1);
   bytes[4] = kRecordVersion + 1;
   ASSERT_TRUE(log->append(bytes, 1));
-  const auto found = scan(*disk, disk->share(), 0);
-  ASSERT_FALSE(found);
-  EXPECT_EQ(found.error(), Errc::kUnsupported);
+  EXPECT_TRUE(scan(*disk, disk->share(), 0).value().empty());
 }
 
 }  // namespace

@@ -19,6 +19,12 @@ class CounterMerge final : public rocksdb::AssociativeMergeOperator {
   [[nodiscard]] const char* Name() const override { return "andromede.counter.v1"; }
 };
 
+class NoMerge final : public rocksdb::MergeOperator {
+ public:
+  bool FullMergeV2(const MergeOperationInput&, MergeOperationOutput*) const override { return false; }
+  [[nodiscard]] const char* Name() const override { return "andromede.none.v1"; }
+};
+
 }  // namespace
 
 std::string encode_counter(std::int64_t value) {
@@ -34,5 +40,7 @@ std::int64_t decode_counter(std::string_view value) {
 }
 
 std::shared_ptr<rocksdb::MergeOperator> make_counter_merge() { return std::make_shared<CounterMerge>(); }
+
+std::shared_ptr<rocksdb::MergeOperator> make_no_merge() { return std::make_shared<NoMerge>(); }
 
 }  // namespace andromede::meta

@@ -18,6 +18,8 @@ constexpr std::size_t kMarkerBytes = 20;
 // In a state's folder, made with it and never written again: CURRENT and the manifests change their files.
 constexpr const char* kStateIdentity = "meta/state/IDENTITY";
 constexpr int kApplyAttempts = 20;
+// Far above what is configured: a drive must not have a start read a log without end.
+constexpr std::uint64_t kMaxSegmentBytes = 1 << 30;
 constexpr std::chrono::milliseconds kApplyPause{100};
 
 // RocksDB builds a checkpoint under this name.
@@ -68,7 +70,7 @@ Result<std::uint64_t> decode_marker(ByteView bytes) {
     return andromede::fail(Errc::kUnsupported, "mirror of version " + std::to_string(version) +
                                                    ", this program knows version " + std::to_string(kMarkerVersion));
   }
-  if (segment_bytes == 0 || segment_bytes % kLogBlockBytes != 0) {
+  if (segment_bytes == 0 || segment_bytes > kMaxSegmentBytes || segment_bytes % kLogBlockBytes != 0) {
     return andromede::fail(Errc::kCorrupt, "the mirror's marker names an impossible segment size");
   }
   return segment_bytes;

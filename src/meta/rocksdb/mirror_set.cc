@@ -111,9 +111,19 @@ bool MirrorSet::another_than(const Mirror& mirror) const {
                      [&](const auto& other) { return other.get() != &mirror && !other->failed(); });
 }
 
+// The last mirror goes on answering: whoever asks for what is wrong there must not fill the log.
+bool MirrorSet::may_tell_now() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  auto next = next_line_.load();
+  const auto then = now + std::chrono::steady_clock::duration(kLineEvery).count();
+  return now >= next && next_line_.compare_exchange_strong(next, then);
+}
+
 bool MirrorSet::read_failed(Mirror& mirror, const Error& error) {
   if (!(error == Errc::kCorrupt || error == Errc::kIo)) return false;
-  log_error("metadata: a read failed", {{"drive", mirror.drive().to_string()}, {"error", error.describe()}});
+  if (may_tell_now()) {
+    log_error("metadata: a read failed", {{"drive", mirror.drive().to_string()}, {"error", error.describe()}});
+  }
   const bool another = another_than(mirror);
   if (another) mirror.fail(error);
   return another;

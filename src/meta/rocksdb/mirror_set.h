@@ -110,8 +110,12 @@ class MirrorSet {
   void publish(List list);
   std::shared_ptr<DriveWork::Job> close(std::shared_ptr<Mirror> mirror);
   Status mark_out();
+  // Whether another line about a failed read may be written.
+  bool may_tell_now();
   // What the map leaves of the sites that are asked for.
   [[nodiscard]] std::size_t sites_needed(const io::DriveMap& map) const;
+
+  static constexpr std::chrono::seconds kLineEvery{1};
 
   io::Drives& drives_;
   const Gauge online_;
@@ -125,6 +129,7 @@ class MirrorSet {
   std::set<DriveId> unmarked_;  // left, and not yet marked out in the map
   std::set<DriveId> full_;      // likewise, and not to be while the others are too few
   DriveWork closing_;
+  std::atomic<std::chrono::steady_clock::rep> next_line_{0};
 };
 
 }  // namespace andromede::meta

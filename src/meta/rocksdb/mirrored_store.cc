@@ -503,7 +503,10 @@ Status Engine::finish_and_join(MirrorMaking& making, const Mirror& source, Drive
   // Everybody's commits wait.
   patience.until = paused + options_.mirror_patience;
   CHECK_OK(making.run(work_, MirrorMaking::Step::kFinish, progress, patience));
-  CHECK(making.mirror().state().applied() == source.state().applied(), "a copy made without commits is level");
+  // No commits came between: another state was put in the copy's place.
+  if (making.mirror().state().applied() != source.state().applied()) {
+    return fail(Errc::kCorrupt, "the copy is not what was copied");
+  }
   CHECK_OK(mark(drive, true));
   mirrors_.join(making.take());
   const std::chrono::duration<double> pause_seconds = std::chrono::steady_clock::now() - paused;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "base/log.h"
@@ -24,6 +25,7 @@ struct Census {
   std::vector<MirrorEvent> lost;  // of those that are online
   std::string damage;             // what is wrong with the damaged ones, for people
   std::optional<Error> no_space;  // of one of the full ones
+  std::optional<Error> foreign;   // of one of the damaged ones: it is of another version
 
   [[nodiscard]] std::size_t current() const {
     return good.size() + empty.size() + damaged.size() + offline.size() + full.size();
@@ -71,7 +73,10 @@ Result<Census> take_census(io::Drives& drives, const Mirror::Options& options) {
     } else if (candidate.error() == Errc::kNotFound) {
       census.empty.push_back(drive.id);
       census.lost.push_back({drive.id, false, "it holds nothing"});
-    } else if (candidate.error() == Errc::kCorrupt) {
+    } else if (candidate.error() == Errc::kCorrupt || candidate.error() == Errc::kUnsupported) {
+      if (candidate.error() == Errc::kUnsupported) {
+        census.foreign = candidate.error().in("metadata mirror on " + drive.name.value());
+      }
       log_error("metadata: a mirror is damaged",
                 {{"drive", drive.name.value()}, {"error", candidate.error().describe()}});
       census.damage += (census.damage.empty() ? "" : "; ") + drive.name.value() + ": " + candidate.error().message();
@@ -111,6 +116,7 @@ Status create_all(io::Drives& drives, const Mirror::Options& options, Census& ce
 Status check_census(const Census& census, bool create) {
   if (census.current() == 0) return fail(Errc::kUnavailable, "the drive map names no metadata mirror");
   if (!census.good.empty()) return {};
+  if (census.foreign) return fail(*census.foreign);
   if (!census.damaged.empty()) {
     return fail(Errc::kCorrupt, "no intact metadata mirror is online; damaged: " + census.damage +
                                     ". Bring a drive with an intact mirror online");
@@ -230,23 +236,46 @@ Status mark_out(io::Drives& drives, const std::vector<DriveId>& gone) {
   });
 }
 
-// Where the journal goes on: the last entry of each mirror, of which those that are damaged are set aside. So is one
-// whose history is another: each entry is linked to all before it, so two that end alike are alike.
+// Where a mirror's journal ends.
+struct JournalTail {
+  std::uint64_t sequence = 0;
+  std::string entry;
+  friend bool operator==(const JournalTail&, const JournalTail&) = default;
+};
+
+// That of most; of the first, where several are of as many.
+JournalTail most_common(const std::map<DriveId, JournalTail>& tails, const Census& census) {
+  JournalTail best;
+  std::ptrdiff_t most = 0;
+  for (const Candidate& candidate : census.good) {
+    const JournalTail& tail = tails.at(candidate.mirror->drive());
+    const auto alike =
+        std::count_if(tails.begin(), tails.end(), [&](const auto& other) { return other.second == tail; });
+    if (alike > most) best = tail;
+    most = std::max(most, alike);
+  }
+  return best;
+}
+
+// Where the journal goes on: the last entry of the mirrors, of which those that are damaged are set aside. So are those
+// whose history is another than that of most: each entry is linked to all before it, so two that end alike are alike.
 Status find_last_entry(io::Drives& drives, Census& census, LogSealer& sealer, Committer::Start& start) {
-  bool found = false;
-  return keep_if(drives, census, [&](Candidate& candidate) -> Status {
-    std::uint64_t sequence = 0;
-    std::string entry;
-    CHECK_OK(candidate.mirror->state().last_entry(sequence, entry));
-    if (found && (sequence != start.last_sequence || entry != start.last_entry)) {
-      return fail(Errc::kCorrupt, "its journal ends otherwise than that of another mirror with as many commits");
-    }
-    CHECK_OK(sealer.restore(sequence, as_bytes(entry)));
-    start.last_sequence = sequence;
-    start.last_entry = std::move(entry);
-    found = true;
+  std::map<DriveId, JournalTail> tails;
+  CHECK_OK(keep_if(drives, census, [&](Candidate& candidate) -> Status {
+    JournalTail tail;
+    CHECK_OK(candidate.mirror->state().last_entry(tail.sequence, tail.entry));
+    CHECK_OK(sealer.restore(tail.sequence, as_bytes(tail.entry)));
+    tails[candidate.mirror->drive()] = std::move(tail);
     return {};
-  });
+  }));
+  const JournalTail tail = most_common(tails, census);
+  CHECK_OK(keep_if(drives, census, [&](Candidate& candidate) -> Status {
+    if (tails.at(candidate.mirror->drive()) == tail) return {};
+    return fail(Errc::kCorrupt, "its journal ends otherwise than that of other mirrors with as many commits");
+  }));
+  start.last_sequence = tail.sequence;
+  start.last_entry = tail.entry;
+  return sealer.restore(tail.sequence, as_bytes(tail.entry));
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ Task<Status> RocksCursor::fetch(std::optional<std::string> key) {
     batches->batch.clear();
     batches->is_last = false;
     batches->moved = false;
-    batches->from = std::move(key);
+    batches->from = std::exchange(key, std::nullopt);
     batches->most_items = batch_items_;
     const Status filled = co_await pools_.of(batches->mirror)
                               .walk([batches](Reading& reading) { return batches->fill(reading); }, first, patience_);

@@ -11,6 +11,7 @@
 #include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -24,6 +25,7 @@
 #include "base/log.h"
 #include "meta/rocksdb/counter_merge.h"
 #include "meta/rocksdb/log_record.h"
+#include "meta/rocksdb/own_cache.h"
 #include "meta/rocksdb/state_env.h"
 
 namespace andromede::meta {
@@ -46,10 +48,24 @@ constexpr std::size_t kMaxSuccessiveMerges = 32;  // a counter's read costs as m
 constexpr std::size_t kDeletionsToCompact = 2048;
 constexpr std::size_t kDeletionsWindow = 4096;
 
-std::string encode_number(const RecordSeal& seal, std::string_view key, std::uint64_t value) {
-  std::string out(sizeof value, '\0');
-  std::memcpy(out.data(), &value, sizeof value);
-  return out.append(as_text(seal.tag(kEngineSpace, key, out)));
+// What `key`, of the engine's own, holds.
+std::string seal_own(const RecordSeal& seal, std::string_view key, std::string value) {
+  return value.append(as_text(seal.tag(kEngineSpace, key, value)));
+}
+
+std::string encode_applied(const RecordSeal& seal, std::uint64_t index, const JournalEnd& journal) {
+  Bytes bytes;
+  ByteWriter out(bytes);
+  out.u64(index);
+  out.u64(journal.sequence);
+  out.raw(journal.tag);
+  return seal_own(seal, kAppliedKey, std::string(as_text(bytes)));
+}
+
+std::string encode_salt(const RecordSeal& seal, std::uint64_t salt) {
+  Bytes bytes;
+  ByteWriter(bytes).u64(salt);
+  return seal_own(seal, kSaltKey, std::string(as_text(bytes)));
 }
 
 rocksdb::ColumnFamilyOptions family_options(const State::Options& options) {
@@ -65,6 +81,7 @@ rocksdb::ColumnFamilyOptions family_options(const State::Options& options) {
     table.prepopulate_block_cache = rocksdb::BlockBasedTableOptions::PrepopulateBlockCache::kFlushOnly;
   }
   rocksdb::ColumnFamilyOptions family;
+  family.merge_operator = make_no_merge();
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   family.write_buffer_size = options.memtable_bytes;
   family.max_write_buffer_number = kMaxMemtables;
@@ -105,8 +122,17 @@ bool believable(Tier tier, std::size_t value_bytes) { return tier == Tier::kAll 
 // Collects a payload's changes into a batch.
 class BatchBuilder final : public ChangeVisitor {
  public:
-  BatchBuilder(const State& state, rocksdb::WriteBatch& batch) : state_(state), batch_(batch) {}
+  // `journal`: where it ends before these changes.
+  BatchBuilder(const State& state, rocksdb::WriteBatch& batch, const JournalEnd& journal)
+      : state_(state), batch_(batch), journal_(journal) {}
+  // Behind them.
+  [[nodiscard]] const JournalEnd& journal() const { return journal_; }
   Status put(Space space, std::string_view key, std::string_view value) override {
+    if (space == Space::kJournal && key.size() == sizeof journal_.sequence && value.size() >= kTagBytes) {
+      journal_.sequence = read_be64(as_bytes(key));
+      const ByteView tag = as_bytes(value.substr(value.size() - kTagBytes));
+      std::copy(tag.begin(), tag.end(), journal_.tag.begin());
+    }
     return check(batch_.Put(state_.family(space), key, value));
   }
   Status erase(Space space, std::string_view key) override { return check(batch_.Delete(state_.family(space), key)); }
@@ -121,6 +147,7 @@ class BatchBuilder final : public ChangeVisitor {
   }
   const State& state_;
   rocksdb::WriteBatch& batch_;
+  JournalEnd journal_;
 };
 
 // RocksDB keeps an errno only as text.
@@ -231,6 +258,7 @@ Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options o
   db_options.stats_persist_period_sec = 0;
   db_options.listeners.push_back(std::make_shared<Listener>(options.on_background_error));
 
+  options.cache = make_own_cache(std::move(options.cache));
   std::unique_ptr<State> state(new State(options));
   state->env_ = make_state_env(std::move(options.on_step));
   db_options.env = state->env_.get();
@@ -244,10 +272,26 @@ Result<std::unique_ptr<State>> State::open_at(const std::string& path, Options o
     return fail(std::move(error));
   }
   state->db_.reset(db);
-  TRY(const std::uint64_t applied, state->read_number(kAppliedKey, rocksdb::kReadAllTier));
-  state->applied_ = applied;
-  TRY(state->salt_, state->read_number(kSaltKey, rocksdb::kReadAllTier));
+  TRY(const Applied applied, state->read_applied(rocksdb::kReadAllTier));
+  state->applied_ = applied.index;
+  state->journal_ = applied.journal;
+  CHECK_OK(state->check_journal_end());
+  TRY(state->salt_, state->read_salt());
   return state;
+}
+
+// Entries that were left out at the journal's end would make this mirror's end, among equals, that of all.
+Status State::check_journal_end() const {
+  std::uint64_t sequence = 0;
+  std::string entry;
+  TRY(const Found any, last_entry(sequence, entry));
+  Bytes key;
+  append_be64(key, sequence);
+  const bool right = any == Found::kNo ? journal_.sequence == 0
+                                       : sequence == journal_.sequence &&
+                                             seal_->tag(Space::kJournal, as_text(key), entry) == journal_.tag;
+  if (right) return {};
+  return fail(Errc::kCorrupt, "state: the journal does not end with what was applied last");
 }
 
 State::~State() {
@@ -258,31 +302,55 @@ State::~State() {
 
 rocksdb::ColumnFamilyHandle* State::family(Space space) const { return families_[1 + static_cast<std::size_t>(space)]; }
 
-Result<std::uint64_t> State::read_number(const char* key, rocksdb::ReadTier tier) const {
+Result<std::optional<Bytes>> State::read_own(const char* key, rocksdb::ReadTier tier) const {
   rocksdb::ReadOptions options;
   options.read_tier = tier;
   std::string value;
   const rocksdb::Status status = db_->Get(options, families_.front(), key, &value);
-  if (status.IsNotFound()) return 0;
+  if (status.IsNotFound()) return std::optional<Bytes>();
   if (!status.ok()) return fail(to_error(status, key));
   CHECK_OK(open_in_place(kEngineSpace, key, value));
-  if (value.size() != sizeof(std::uint64_t)) return fail(Errc::kCorrupt, "state: the number " + std::string(key));
-  std::uint64_t number = 0;
-  std::memcpy(&number, value.data(), sizeof number);
-  return number;
+  return std::optional(to_bytes(as_bytes(value)));
 }
 
-Result<std::uint64_t> State::flushed() const { return read_number(kAppliedKey, rocksdb::kPersistedTier); }
+Result<State::Applied> State::read_applied(rocksdb::ReadTier tier) const {
+  TRY(const std::optional<Bytes> stored, read_own(kAppliedKey, tier));
+  Applied applied;
+  if (!stored) return applied;
+  ByteReader in(*stored);
+  applied.index = in.u64();
+  applied.journal.sequence = in.u64();
+  const ByteView tag = in.raw(applied.journal.tag.size());
+  CHECK_OK(in.finish("state: what was applied"));
+  std::copy(tag.begin(), tag.end(), applied.journal.tag.begin());
+  return applied;
+}
+
+Result<std::uint64_t> State::read_salt() const {
+  TRY(const std::optional<Bytes> stored, read_own(kSaltKey, rocksdb::kReadAllTier));
+  if (!stored) return 0;
+  ByteReader in(*stored);
+  const std::uint64_t salt = in.u64();
+  CHECK_OK(in.finish("state: the salt"));
+  return salt;
+}
+
+Result<std::uint64_t> State::flushed() const {
+  TRY(const Applied flushed, read_applied(rocksdb::kPersistedTier));
+  return flushed.index;
+}
 
 Status State::apply(ByteView payload, std::uint64_t last_index) {
   rocksdb::WriteBatch batch(payload.size() + payload.size() / 8 + 64);
-  BatchBuilder builder(*this, batch);
+  BatchBuilder builder(*this, batch, journal_);
   CHECK_OK(visit_changes(payload, builder));
-  rocksdb::Status status = batch.Put(families_.front(), kAppliedKey, encode_number(*seal_, kAppliedKey, last_index));
+  rocksdb::Status status =
+      batch.Put(families_.front(), kAppliedKey, encode_applied(*seal_, last_index, builder.journal()));
   rocksdb::WriteOptions options;
   options.disableWAL = true;
   if (status.ok()) status = db_->Write(options, &batch);
   if (!status.ok()) return fail(to_error(status, "applying commit " + std::to_string(last_index)));
+  journal_ = builder.journal();
   applied_.store(last_index, std::memory_order_release);
   return {};
 }
@@ -291,8 +359,10 @@ Status State::start_epoch(std::uint64_t salt) {
   rocksdb::WriteOptions options;
   options.disableWAL = true;
   rocksdb::WriteBatch batch;
-  rocksdb::Status status = batch.Put(families_.front(), kSaltKey, encode_number(*seal_, kSaltKey, salt));
-  if (status.ok()) status = batch.Put(families_.front(), kAppliedKey, encode_number(*seal_, kAppliedKey, applied()));
+  rocksdb::Status status = batch.Put(families_.front(), kSaltKey, encode_salt(*seal_, salt));
+  if (status.ok()) {
+    status = batch.Put(families_.front(), kAppliedKey, encode_applied(*seal_, applied(), journal_));
+  }
   if (status.ok()) status = db_->Write(options, &batch);
   if (!status.ok()) return fail(to_error(status, "starting a log epoch"));
   CHECK_OK(flush());

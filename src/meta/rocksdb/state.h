@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "crypto/mac.h"
 #include "meta/record_seal.h"
 #include "meta/store.h"
 
@@ -33,6 +34,11 @@ Error to_error(const rocksdb::Status& status, std::string_view what);
 enum class Tier {
   kMemory,  // answers kNotInMemory rather than touch the drive: what an event loop may ask for
   kAll,
+};
+// Where the journal ends: the last entry's sequence and the tag of what is stored of it.
+struct JournalEnd {
+  std::uint64_t sequence = 0;
+  crypto::MacTag tag{};
 };
 enum class Found { kYes, kNo, kNotInMemory };
 
@@ -119,7 +125,15 @@ class State {
   class Listener;
   explicit State(const Options& options) : seal_(options.seal), on_forged_(options.on_forged) {}
   static Result<std::unique_ptr<State>> open_at(const std::string& path, Options options, bool create);
-  [[nodiscard]] Result<std::uint64_t> read_number(const char* key, rocksdb::ReadTier tier) const;
+  struct Applied {
+    std::uint64_t index = 0;
+    JournalEnd journal;
+  };
+  // Of the engine's own keys; nullopt: not there.
+  [[nodiscard]] Result<std::optional<Bytes>> read_own(const char* key, rocksdb::ReadTier tier) const;
+  [[nodiscard]] Result<Applied> read_applied(rocksdb::ReadTier tier) const;
+  [[nodiscard]] Result<std::uint64_t> read_salt() const;
+  [[nodiscard]] Status check_journal_end() const;
 
   // The same in the place where it lies.
   [[nodiscard]] Status open_in_place(Space space, std::string_view key, std::string& stored) const;
@@ -130,6 +144,7 @@ class State {
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // default, then by Space
   std::atomic<std::uint64_t> applied_{0};
+  JournalEnd journal_;  // of what is applied; of the thread that applies
   std::uint64_t salt_ = 0;
   std::atomic<SteadyTime> cleared_at_{SteadyTime{}};  // that: never
 };

@@ -258,6 +258,12 @@ TEST_F(StateTest, CheckpointIsAStateOfItsOwn) {
   EXPECT_EQ(*(*opened)->get(Space::kRecords, "c", Tier::kAll, value), Found::kNo);
 }
 
+std::string journal_key(std::uint64_t sequence) {
+  Bytes key;
+  append_be64(key, sequence);
+  return std::string(as_text(key));
+}
+
 TEST_F(StateTest, CheckpointsUnderLoadHoldEveryFamilyUpToOneCommit) {
   constexpr std::uint64_t kCheckpoints = 12;
   std::atomic<bool> stop = false;
@@ -267,7 +273,7 @@ TEST_F(StateTest, CheckpointsUnderLoadHoldEveryFamilyUpToOneCommit) {
       builder.put(Space::kRecords, "last", std::to_string(i));
       builder.put(Space::kInline, std::to_string(i), std::string(600, 'x'));
       // Not in every commit: a family may have nothing to flush.
-      if (i % 7 == 0) builder.put(Space::kJournal, std::to_string(i), "entry");
+      if (i % 7 == 0) builder.put(Space::kJournal, journal_key(i), "entry");
       builder.finish(1, i, 1);
       EXPECT_TRUE(state_->apply(builder.payload(), i));
       std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -287,7 +293,7 @@ TEST_F(StateTest, CheckpointsUnderLoadHoldEveryFamilyUpToOneCommit) {
     std::string value;
     for (std::uint64_t i = checked + 1; i <= applied; ++i) {
       EXPECT_EQ(*(*opened)->get(Space::kInline, std::to_string(i), Tier::kAll, value), Found::kYes) << i;
-      if (i % 7 == 0) EXPECT_EQ(*(*opened)->get(Space::kJournal, std::to_string(i), Tier::kAll, value), Found::kYes);
+      if (i % 7 == 0) EXPECT_EQ(*(*opened)->get(Space::kJournal, journal_key(i), Tier::kAll, value), Found::kYes);
     }
     checked = applied;
     if (applied > 0) {
