@@ -50,7 +50,7 @@ class Secrets(OperationsCase):
         found = {}
         for path in (self.cloud.folder / "drives").rglob("*"):
             if path.is_file():
-                for record in re.finditer(rb"ATK2(.{16})\x0c(\d{12})\x3c(.{60})", path.read_bytes(), re.DOTALL):
+                for record in re.finditer(rb"K\x03(.{16})\x0c(\d{12})\x3c(.{60})", path.read_bytes(), re.DOTALL):
                     found[record[2]] = record.groups()
         self.assertEqual(len(found), 2)
         return found.values()
