@@ -2,6 +2,7 @@
 #include <string>
 
 #include "api/sigv4/authenticator.h"
+#include "api/sigv4/canonical.h"
 #include "base/check.h"
 
 namespace {

@@ -23,7 +23,7 @@ void check_head(ByteView bytes) {
   if (!head) return;
   CHECK(head->header.offset == 4096 && head->header.volume == 7, "a head stands at its place");
   CHECK(std::ranges::equal(encode(head->header), bytes.first(kHeaderBytes)), "one header, one encoding");
-  const Layout layout(head->header.code, head->header.declared_bytes);
+  const RecordLayout layout(head->header.code, head->header.declared_bytes);
   CHECK(head->live_bytes() <= head->header.region_bytes, "a record lies in its region");
   CHECK(layout.end_offset() <= head->header.region_bytes, "and its blocks do");
 }
