@@ -226,9 +226,10 @@ TEST_F(ParallelListingsTest, WhatIsNotReadIsBoundedAndOthersGoOn) {
   }
   for (const auto& exchange : exchanges_) start(*exchange);
   std::size_t before = 0;
-  while (unread == 0 || unread != before) {
-    before = unread;
+  for (unsigned quiet = 0; before == 0 || quiet < 10;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    quiet = unread == before ? quiet + 1 : 0;
+    before = unread;
   }
   const std::size_t held = gateway_.front_end().answer_bytes();
   EXPECT_GE(held, before * kKeys * objects::kMaxKeyBytes * 6) << "what is unread is counted";
