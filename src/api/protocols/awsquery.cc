@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "api/protocols/scalars.h"
-
 namespace andromede::api::protocols {
 namespace {
 
@@ -96,26 +94,6 @@ Result<std::string> FormNode::text() const {
   const net::Parameter* const found = find(*sorted_, path_);
   if (found == nullptr) return fail(ShapeErrc::kInvalid, path_ + " has no value of its own");
   return found->value;
-}
-
-Result<bool> FormNode::boolean() const {
-  TRY(const std::string value, text());
-  return parse_boolean(value, path_);
-}
-
-Result<std::int64_t> FormNode::integer() const {
-  TRY(const std::string value, text());
-  return parse_integer(value, path_);
-}
-
-Result<double> FormNode::number() const {
-  TRY(const std::string value, text());
-  return parse_number(value, path_);
-}
-
-Result<Timestamp> FormNode::time(TimeFormat format) const {
-  TRY(const std::string value, text());
-  return parse_time(value, format, path_);
 }
 
 Result<QueryRequest> parse_awsquery(std::string_view form) {

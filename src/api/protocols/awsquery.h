@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/protocols/reader.h"
+#include "api/protocols/scalars.h"
 #include "api/protocols/shape.h"
 #include "api/protocols/xml_shapes.h"
 #include "base/result.h"
@@ -19,7 +20,7 @@ namespace andromede::api::protocols {
 inline constexpr std::size_t kMaxFormParameters = 2000;
 
 // The parameters of a request, in the order of their names.
-class FormNode {
+class FormNode : public TextScalars<FormNode> {
  public:
   FormNode(const std::vector<net::Parameter>& sorted, std::string path) : sorted_(&sorted), path_(std::move(path)) {}
 
@@ -30,10 +31,6 @@ class FormNode {
   [[nodiscard]] Result<std::vector<FormNode>> items(const Form& form) const;
   [[nodiscard]] Result<std::vector<std::pair<std::string, FormNode>>> entries(const Form& form) const;
   [[nodiscard]] Result<std::string> text() const;
-  [[nodiscard]] Result<bool> boolean() const;
-  [[nodiscard]] Result<std::int64_t> integer() const;
-  [[nodiscard]] Result<double> number() const;
-  [[nodiscard]] Result<Timestamp> time(TimeFormat format) const;
 
  private:
   // What stands under this node, flattened or as `wrapper`: "N", in the order of N.

@@ -24,4 +24,29 @@ std::string format_number(double number);
 // Fractions of a second only where there are any.
 std::string format_time(Timestamp time, TimeFormat format);
 
+// What a place of a document (reader.h) reads from its text, where all values are texts.
+template <typename Node>
+class TextScalars {
+ public:
+  [[nodiscard]] Result<bool> boolean() const {
+    TRY(const std::string text, node().text());
+    return parse_boolean(text, node().path());
+  }
+  [[nodiscard]] Result<std::int64_t> integer() const {
+    TRY(const std::string text, node().text());
+    return parse_integer(text, node().path());
+  }
+  [[nodiscard]] Result<double> number() const {
+    TRY(const std::string text, node().text());
+    return parse_number(text, node().path());
+  }
+  [[nodiscard]] Result<Timestamp> time(TimeFormat format) const {
+    TRY(const std::string text, node().text());
+    return parse_time(text, format, node().path());
+  }
+
+ private:
+  [[nodiscard]] const Node& node() const { return static_cast<const Node&>(*this); }
+};
+
 }  // namespace andromede::api::protocols

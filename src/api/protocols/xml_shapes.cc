@@ -56,24 +56,4 @@ Result<std::string> XmlNode::text() const {
   return element_->text;
 }
 
-Result<bool> XmlNode::boolean() const {
-  TRY(const std::string value, text());
-  return parse_boolean(value, path_);
-}
-
-Result<std::int64_t> XmlNode::integer() const {
-  TRY(const std::string value, text());
-  return parse_integer(value, path_);
-}
-
-Result<double> XmlNode::number() const {
-  TRY(const std::string value, text());
-  return parse_number(value, path_);
-}
-
-Result<Timestamp> XmlNode::time(TimeFormat format) const {
-  TRY(const std::string value, text());
-  return parse_time(value, format, path_);
-}
-
 }  // namespace andromede::api::protocols

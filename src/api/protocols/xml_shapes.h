@@ -15,7 +15,7 @@
 namespace andromede::api::protocols {
 
 // An element, or where one would be.
-class XmlNode {
+class XmlNode : public TextScalars<XmlNode> {
  public:
   explicit XmlNode(const codec::XmlElement& root) : element_(&root) {}
 
@@ -26,10 +26,6 @@ class XmlNode {
   [[nodiscard]] Result<std::vector<XmlNode>> items(const Form& form) const;
   [[nodiscard]] Result<std::vector<std::pair<std::string, XmlNode>>> entries(const Form& form) const;
   [[nodiscard]] Result<std::string> text() const;
-  [[nodiscard]] Result<bool> boolean() const;
-  [[nodiscard]] Result<std::int64_t> integer() const;
-  [[nodiscard]] Result<double> number() const;
-  [[nodiscard]] Result<Timestamp> time(TimeFormat format) const;
 
  private:
   XmlNode(const codec::XmlElement* parent, const codec::XmlElement* element, std::string path)
